@@ -1,0 +1,127 @@
+"""What greenai itself can refuse or fail at.
+
+    GreenAIError
+    ├── SettingsError          a settings file, variable or argument is wrong
+    ├── InvalidRequest         the arguments of a call cannot be sent (also a ValueError)
+    │   └── RequestTooLarge    the prompt exceeds the size limit
+    ├── MissingExtra           an optional dependency is not installed (also an ImportError)
+    ├── ModelError
+    │   ├── UnknownModel       no catalog card, no file and no endpoint has that name
+    │   ├── ModelMissing       a local model whose weights are not on this machine
+    │   └── EngineError        the engine on this machine did not start or stopped
+    ├── MissingKey             the provider needs an API key and none was found
+    ├── NoSufficientModel      no rung of the ladder may and can answer
+    ├── OptInRequired          the request needs an opt-in that nobody gave
+    ├── BudgetExceeded         a configured budget has too little left
+    └── LedgerError            the ledger cannot be read or written
+        └── LedgerCorrupt      the ledger file is damaged; it is never reset silently
+
+Every message says what happened with the numbers, against which limit, and the literal next step.
+A provider's failure is none of these: it reaches the app as the openai class that it already catches.
+None of these derives from a class that openai or tenacity retries, so no retry loop can spin on a refusal.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BudgetExceeded",
+    "EngineError",
+    "GreenAIError",
+    "InvalidRequest",
+    "LedgerCorrupt",
+    "LedgerError",
+    "MissingExtra",
+    "MissingKey",
+    "ModelError",
+    "ModelMissing",
+    "NoSufficientModel",
+    "OptInRequired",
+    "RequestTooLarge",
+    "SettingsError",
+    "UnknownModel",
+]
+
+
+class GreenAIError(Exception):
+    """Base of everything that greenai raises on its own account."""
+
+
+class SettingsError(GreenAIError):
+    """A setting is wrong; the message names the source, the key and the fix."""
+
+
+class InvalidRequest(GreenAIError, ValueError):
+    """The arguments of a call cannot be sent to any model."""
+
+
+class RequestTooLarge(InvalidRequest):
+    """The prompt is larger than the limit. `size_bytes` and `limit_bytes` carry the numbers."""
+
+    def __init__(self, message: str, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class MissingExtra(GreenAIError, ImportError):
+    """An optional dependency is not installed; `extra` names the extra that brings it."""
+
+    def __init__(self, extra: str, needs: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {needs}, which is not installed. "
+            f'Install it with: pip install "greenai[{extra}]"'
+        )
+        self.extra = extra
+
+
+class ModelError(GreenAIError):
+    """Something is wrong with a model's name, its weights or its engine."""
+
+
+class UnknownModel(ModelError):
+    """No catalog card, no file and no endpoint has that name; `suggestions` lists close names."""
+
+    def __init__(self, message: str, *, model: str, suggestions: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.model = model
+        self.suggestions = suggestions
+
+
+class ModelMissing(ModelError):
+    """A local model's weights are not on this machine yet."""
+
+    def __init__(self, message: str, *, model: str) -> None:
+        super().__init__(message)
+        self.model = model
+
+
+class EngineError(ModelError):
+    """The engine on this machine did not start, or stopped in the middle."""
+
+
+class MissingKey(GreenAIError):
+    """The provider needs an API key and none was found."""
+
+
+class NoSufficientModel(GreenAIError):
+    """No rung of the ladder may and can answer this request."""
+
+
+class OptInRequired(GreenAIError):
+    """The request needs an opt-in that nobody gave; `kind` names it."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class BudgetExceeded(GreenAIError):
+    """A configured budget has too little left for this call."""
+
+
+class LedgerError(GreenAIError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerCorrupt(LedgerError):
+    """The ledger file is damaged. It is never reset silently: the message says how to keep what is left."""

@@ -1,0 +1,60 @@
+"""Conversions and formatting of quantities: the only place where joules become watt-hours."""
+
+from __future__ import annotations
+
+JOULES_PER_WH = 3600.0
+
+_WH_PREFIXES = ((1e3, "kWh"), (1.0, "Wh"), (1e-3, "mWh"), (1e-6, "µWh"), (1e-9, "nWh"))
+
+
+def wh_from_j(energy_j: float) -> float:
+    """Convert joules to watt-hours."""
+    return energy_j / JOULES_PER_WH
+
+
+def j_from_wh(energy_wh: float) -> float:
+    """Convert watt-hours to joules."""
+    return energy_wh * JOULES_PER_WH
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Format `value` with `digits` significant digits and no exponent."""
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        return f"{float(text):.12f}".rstrip("0").rstrip(".") if abs(value) < 1 else f"{float(text):.0f}"
+    return text
+
+
+def format_energy(energy_j: float | None) -> str:
+    """Format joules for people, in the watt-hour unit that needs the fewest digits; unknown is said."""
+    if energy_j is None:
+        return "unknown"
+    energy_wh = wh_from_j(energy_j)
+    for scale, unit in _WH_PREFIXES:
+        if abs(energy_wh) >= scale:
+            return f"{significant(energy_wh / scale)} {unit}"
+    return f"{significant(energy_wh / 1e-9)} nWh" if energy_wh else "0 Wh"
+
+
+def format_interval(low_j: float | None, high_j: float | None) -> str:
+    """Format an interval given in joules, for people."""
+    if low_j is None or high_j is None:
+        return "interval unknown"
+    return f"{format_energy(low_j)} to {format_energy(high_j)}"
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as milliseconds or seconds."""
+    if seconds < 1:
+        return f"{significant(seconds * 1e3)} ms"
+    return f"{significant(seconds, 3)} s"
+
+
+def format_bytes(count: float) -> str:
+    """Format a number of bytes with a decimal prefix."""
+    for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count:.0f} B"

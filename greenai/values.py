@@ -1,0 +1,469 @@
+"""The frozen values that travel between the steps of one call. They decide nothing and do no I/O.
+
+A quantity carries its unit in its name (`energy_j`, `latency_s`); what is unknown is None, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Outcome = Literal["cache", "semantic_cache", "answerer", "lookup_needed", "task_model", "small", "large"]
+Evidence = Literal[
+    "provider_reported",
+    "measured",
+    "measured_shared",
+    "modelled_known_deployment",
+    "modelled_api",
+    "unknown",
+]
+OptIn = Literal["reasoning", "large", "long_output", "semantic_cache"]
+Tier = Literal["small", "large"]
+Entry = Literal["ask", "create", "explain"]
+Quality = Literal["basic", "standard", "high"]
+CacheMode = Literal["auto", "off", "read", "refresh"]
+AttemptState = Literal["answered", "discarded", "failed", "cut"]
+
+Message: TypeAlias = Mapping[str, Any]
+
+OPT_INS: frozenset[str] = frozenset(("reasoning", "large", "long_output", "semantic_cache"))
+
+
+# --- energy -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Energy of one piece of work, in joules, with a 90% interval and what the figure rests on.
+
+    `energy_j` counts the whole boundary that `method` states (accelerators, host, idle share and
+    facility for a modelled one); `gpu_energy_j` only the accelerators. None means unknown.
+    `components` splits `energy_j` by cause, in joules.
+    """
+
+    energy_j: float | None
+    low_j: float | None
+    high_j: float | None
+    gpu_energy_j: float | None = None
+    evidence: Evidence = "unknown"
+    method: str = "none"
+    components: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, why: str) -> Reading:
+        """Return the reading that says it does not know, and why."""
+        return cls(energy_j=None, low_j=None, high_j=None, evidence="unknown", method=why)
+
+
+_EVIDENCE_ORDER: tuple[Evidence, ...] = (
+    "provider_reported",
+    "measured",
+    "measured_shared",
+    "modelled_known_deployment",
+    "modelled_api",
+    "unknown",
+)
+
+
+def total(readings: Sequence[Reading]) -> Reading:
+    """Add readings up; the sum is as well known as its least known part.
+
+    Interval halves are added in quadrature around the sum: the parts are taken as independent.
+    One unknown part makes the sum unknown, because a sum without it would be too small.
+    """
+    if not readings:
+        return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing ran")
+    if len(readings) == 1:
+        return readings[0]
+    evidence = max((r.evidence for r in readings), key=_EVIDENCE_ORDER.index)
+    method = " + ".join(dict.fromkeys(r.method for r in readings))
+    energies = [r.energy_j for r in readings if r.energy_j is not None]
+    if len(energies) < len(readings):
+        return Reading.unknown(method)
+    energy_j = sum(energies)
+    below = math.hypot(*(e - (e if r.low_j is None else r.low_j) for e, r in zip(energies, readings, strict=True)))
+    above = math.hypot(*((e if r.high_j is None else r.high_j) - e for e, r in zip(energies, readings, strict=True)))
+    gpu = [r.gpu_energy_j for r in readings]
+    components: dict[str, float] = {}
+    for r in readings:
+        for name, value in r.components.items():
+            components[name] = components.get(name, 0.0) + value
+    return Reading(
+        energy_j=energy_j,
+        low_j=max(energy_j - below, 0.0),
+        high_j=energy_j + above,
+        gpu_energy_j=None if None in gpu else sum(g for g in gpu if g is not None),
+        evidence=evidence,
+        method=method,
+        components=components,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one attempt. `output_tokens` includes `reasoning_tokens`, `input_tokens` includes `cached_tokens`.
+
+    `estimated` says that greenai counted, because the provider reported nothing.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+
+
+# --- what was asked -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one call may do besides openai's own arguments: resolved from settings, client, block and call.
+
+    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both).
+    """
+
+    project: str = "default"
+    opt_in: frozenset[str] = frozenset()
+    reason: str | None = None
+    strict_opt_in: bool = False
+    quality: Quality = "standard"
+    cache: CacheMode = "auto"
+    ttl_s: float | None = None
+    substitute: bool | None = None
+    observe: bool = False
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One model that may answer. `model` is `provider/name`; `base_url` overrides where that provider is."""
+
+    model: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    tier: Tier = "large"
+
+    @property
+    def provider(self) -> str:
+        """The part before the first slash."""
+        return self.model.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The part after the first slash: what the provider calls the model."""
+        return self.model.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """How a request travels, not what it asks: never part of a cache key."""
+
+    timeout_s: float
+    extra_headers: Mapping[str, str] | None = None
+    extra_query: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call as the app wrote it.
+
+    `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
+    except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
+    """
+
+    call_id: str
+    entry: Entry
+    model: str | None
+    messages: tuple[Message, ...]
+    arguments: Mapping[str, Any]
+    stream: bool
+    transport: Transport
+    options: Options
+    deadline: float
+    namespace: str
+    parent: str | None = None
+    floor: str | None = None
+
+    @property
+    def last_user_text(self) -> str:
+        """The text of the last user message, its parts joined; empty if there is none."""
+        for message in reversed(self.messages):
+            if message.get("role") == "user":
+                return text_of(message.get("content"))
+        return ""
+
+    @property
+    def is_plain(self) -> bool:
+        """True where only one user message was sent and no argument constrains the form of the answer."""
+        return len(self.messages) == 1 and not FORM_ARGUMENTS & self.arguments.keys()
+
+
+FORM_ARGUMENTS: frozenset[str] = frozenset(
+    (
+        "tools", "tool_choice", "functions", "function_call", "response_format", "n", "stop", "logprobs",
+        "top_logprobs", "modalities", "audio", "prediction", "logit_bias", "extra_body", "web_search_options",
+    )
+)  # fmt: skip
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content: a string, or the text parts of a list joined by newlines."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, (list, tuple)):
+        parts = (p.get("text") for p in content if isinstance(p, Mapping))
+        return "\n".join(p for p in parts if isinstance(p, str))
+    return ""
+
+
+# --- what was decided ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What the classifier thinks of a request before anything is spent. Probabilities lie in [0, 1].
+
+    `method` names the classifier and its version; with rules the probabilities are stated guesses, not calibrated.
+    """
+
+    task: str
+    needs_generation: float
+    large_gain: float
+    reasoning_gain: float
+    volatile: float
+    expected_output_tokens: tuple[int, int]
+    why: tuple[str, ...]
+    method: str
+    calibrated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One probability and the threshold it was held against."""
+
+    name: str
+    value: float
+    threshold: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungEstimate:
+    """What answering on one rung would take; `allowed` is None or the reason why the rung is left out."""
+
+    model: str
+    tier: Tier
+    energy: Reading
+    excluded: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Why this call was answered the way it was. `route` lists the models to try, least energy first."""
+
+    outcome: Outcome
+    route: tuple[str, ...]
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+    estimates: tuple[RungEstimate, ...] = ()
+    opt_ins: tuple[str, ...] = ()
+    observed: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A request as one rung will receive it: what the nudges may change.
+
+    `arguments` are openai's, `extra` are native fields of the provider that openai's signature does not have.
+    """
+
+    rung: Rung
+    messages: tuple[Message, ...]
+    arguments: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    reasoning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One thing that a nudge did or has to say, in neutral words, with the one-line way to override it."""
+
+    nudge: str
+    text: str
+    override: str | None = None
+
+
+# --- what is done -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Ask a driver to send this to a provider and send back a `Reply`, or throw the openai error in."""
+
+    draft: Draft
+    stream: bool
+    hide_usage_chunk: bool
+    transport: Transport
+    deadline: float
+    attempt_id: str
+    renew: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[T]):
+    """Ask a driver to run something that may wait (disk, a task model, an app's function) and send the result back."""
+
+    name: str
+    run: Callable[[], T | Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One request on the wire that failed and was sent again: what went wrong and how long it waited, in seconds."""
+
+    error: str
+    status: int | None
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer in openai's shape, wherever it came from.
+
+    `body` is the JSON of a `ChatCompletion` or None while only `native` (the provider's own object) is there.
+    `complete` is False for a stream that ended before its last chunk.
+    """
+
+    model: str
+    text: str
+    finish_reason: str | None
+    usage: Usage
+    latency_s: float
+    body: Mapping[str, Any] | None = None
+    native: Any = None
+    tool_calls: bool = False
+    reasoning_text: bool = False
+    reported_energy_j: float | None = None
+    tries: tuple[Try, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One rung that was tried, as the receipt and the ledger list it."""
+
+    attempt_id: str
+    model: str
+    state: AttemptState
+    energy: Reading
+    usage: Usage
+    latency_s: float
+    tries: tuple[Try, ...] = ()
+    error: str | None = None
+    reasoning_leaked: bool = False
+
+
+# --- what is reported ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stars:
+    """A grade on the frozen scale `scale`: 1 to 5 for the median, with the grades that the interval touches."""
+
+    grade: int | None
+    worst: int | None
+    best: int | None
+    scale: str
+
+    def __str__(self) -> str:
+        if self.grade is None:
+            return "not rated"
+        mark = "★" * self.grade + "☆" * (5 - self.grade)
+        return mark if self.worst == self.best else f"{mark} ({self.worst} to {self.best})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Avoided:
+    """What the request as it was written would have taken more, against a baseline that is named.
+
+    `energy` is the baseline's energy less what was used; its interval comes from the baseline's. `baseline`
+    says in words what that is. `hypothetical` is True in observe mode, where nothing was changed.
+    """
+
+    energy: Reading
+    baseline: str
+    hypothetical: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine."""
+
+    duration_ms: float
+    energy: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What answered, why, and what it took. Plain values: it pickles.
+
+    `energy` sums every attempt, discarded ones too; greenai's own share is in `overhead`.
+    `carbon_g` is grams of CO2 equivalent, `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
+    """
+
+    call_id: str
+    created: float
+    project: str
+    outcome: Outcome
+    reasoning: bool | None
+    model: str | None
+    energy: Reading
+    carbon_g: float | None
+    carbon_source: str
+    water_ml: float | None
+    cost_usd: float | None
+    stars: Stars
+    attempts: tuple[Attempt, ...]
+    decision: Decision
+    avoided: Avoided | None
+    nudges: tuple[Note, ...]
+    budget: str | None
+    overhead: Overhead
+    requested_model: str | None = None
+    parent: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the receipt as JSON values; `stars` also as text."""
+        data = asdict(self)
+        data["stars"]["text"] = str(self.stars)
+        return data
+
+    def __rich__(self) -> Any:
+        from greenai.render import receipt_table
+
+        return receipt_table(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        from greenai.render import receipt_html
+
+        return receipt_html(self.to_dict())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the flow returns: a reply, its receipt, and the request that led to it (for `escalate`)."""
+
+    reply: Reply
+    receipt: Receipt
+    request: Request
