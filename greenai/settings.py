@@ -1,0 +1,430 @@
+"""One validated object with everything that can be set, and where each value came from when it is wrong.
+
+Sources, first wins: arguments, `GREENAI_*` variables, `greenai.toml`, `[tool.greenai]` in `pyproject.toml`.
+Both files are searched for from the working directory upwards. This module decides no policy: it only says
+what the user wants. It is the only door to pydantic and platformdirs.
+
+`pydantic-settings` is not used: it adds about 110 ms to the first client, and cannot say which file and line
+a bad value came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from platformdirs import user_cache_path, user_state_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from greenai.errors import SettingsError
+from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
+
+__all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
+
+MAX_FILE_BYTES = 1_000_000
+MEMORY = ":memory:"
+
+_PREFIX = "GREENAI_"
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_DEFAULT_LADDERS: tuple[tuple[str, str, str], ...] = (
+    ("OPENAI_API_KEY", "openai/gpt-5.4-nano", "openai/gpt-5.5"),
+    ("ANTHROPIC_API_KEY", "anthropic/claude-haiku-4-5", "anthropic/claude-opus-5"),
+    ("GEMINI_API_KEY", "gemini/gemini-3.1-flash-lite", "gemini/gemini-2.5-pro"),
+    ("MISTRAL_API_KEY", "mistral/mistral-small-latest", "mistral/mistral-large-latest"),
+)
+_LOCAL_MODEL = "local/smollm2-135m"
+_EXAMPLES: Mapping[str, str] = {
+    "project": 'project = "support-bot"',
+    "ladder": 'ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"]',
+    "quality": 'quality = "standard" (or "basic", "high")',
+    "opt_in": 'opt_in = ["reasoning"] (of: large, long_output, reasoning, semantic_cache)',
+    "opt_in_reason": 'opt_in_reason = "tax advice is checked by a person"',
+    "opt_in_expires": "opt_in_expires = 2027-01-31",
+    "cache": 'cache = "auto" (or "off", "read", "refresh")',
+    "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
+    "zone": 'zone = "FRA" (an ISO 3166 code of two or three letters, or WORLD)',
+    "ledger": 'ledger = "ledger.db" (or ":memory:")',
+    "timeout_s": "timeout_s = 600",
+    "max_retries": "max_retries = 2",
+    "max_prompt_bytes": "max_prompt_bytes = 4000000",
+    "watts_per_core": "watts_per_core = 6.5",
+    "local": "local = { slots = 4, context_tokens = 4096 }",
+}
+
+
+# --- the object ---------------------------------------------------------------------------
+
+
+def duration_s(text: str | float) -> float:
+    """Convert a duration such as "24h", "90s" or "1.5 d" to seconds; a bare number is seconds.
+
+    Raises:
+        ValueError: it is no duration, negative or not finite.
+    """
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        seconds = float(text)
+    else:
+        match = _DURATION.fullmatch(str(text).strip())
+        if match is None:
+            raise ValueError('it must be a number and a unit, such as "24h"')
+        seconds = float(match[1]) * _UNITS[match[2]]
+    if not 0 <= seconds < 1e10:
+        raise ValueError("it must be between 0 and 300 years")
+    return seconds
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _entry(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class LadderEntry(_Strict):
+    """One model of the ladder. `api_key_env` names the variable that holds the key, which is never set here."""
+
+    model: Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")]
+    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    tier: Tier | None = None
+
+
+class LocalSettings(_Strict):
+    """How models on this machine run. `context_tokens` is per slot; `threads` None leaves it to the engine."""
+
+    slots: Annotated[int, Field(ge=1, le=64)] = 4
+    context_tokens: Annotated[int, Field(ge=256, le=1_048_576)] = 4096
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class Settings(_Strict):
+    """Everything that can be set. Durations are in seconds where the name ends in `_s`.
+
+    `ladder` None means `default_ladder`. `state_dir` None means that this machine has no folder for state:
+    ledger and cache then live in memory. `opt_in` needs `opt_in_reason`, which the ledger keeps.
+    """
+
+    project: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = "default"
+    ladder: Annotated[
+        tuple[Annotated[LadderEntry, BeforeValidator(_entry)], ...], Field(min_length=1), BeforeValidator(_split)
+    ] | None = None
+    quality: Quality = "standard"
+    opt_in: Annotated[frozenset[OptIn], BeforeValidator(_split)] = frozenset()
+    opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
+    opt_in_expires: datetime | date | None = None
+    strict_opt_in: bool = False
+    substitute: bool | None = None
+    observe: bool = False
+    cache: CacheMode = "auto"
+    cache_ttl: str | float | None = None
+    zone: Annotated[str, Field(pattern=r"^([A-Z]{2,3}|WORLD)$")] = "WORLD"
+    state_dir: Path | None = Field(default_factory=lambda: _user_dir("state"))
+    weights_dir: Path | None = Field(default_factory=lambda: _user_dir("weights"))
+    ledger: Path | Literal[":memory:"] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    max_prompt_bytes: Annotated[int, Field(ge=1, le=100_000_000)] = 4_000_000
+    watts_per_core: Annotated[float, Field(gt=0, le=1000)] | None = None
+    store_prompts: bool = False
+    local: LocalSettings = LocalSettings()
+
+    @field_validator("zone", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("cache_ttl")
+    @classmethod
+    def _is_duration(cls, value: str | float | None) -> str | float | None:
+        if value is not None:
+            duration_s(value)
+        return value
+
+    @field_validator("state_dir", "weights_dir", "ledger")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        return value.expanduser() if isinstance(value, Path) else value
+
+    @model_validator(mode="after")
+    def _opt_in_has_reason(self) -> Settings:
+        if self.opt_in and not self.opt_in_reason:
+            raise ValueError("opt_in needs opt_in_reason: the ledger keeps why an expensive mode was allowed")
+        return self
+
+    @property
+    def cache_ttl_s(self) -> float | None:
+        """How long an answer may be cached, in seconds; None leaves it to the cache."""
+        return None if self.cache_ttl is None else duration_s(self.cache_ttl)
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """The ledger's file; None keeps it in memory."""
+        if self.ledger == MEMORY:
+            return None
+        if self.ledger is not None:
+            return Path(self.ledger)
+        return None if self.state_dir is None else self.state_dir / "ledger.db"
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """The folder of the answer cache; None keeps no cache."""
+        return None if self.state_dir is None else self.state_dir / "cache"
+
+    def active_opt_in(self, now: float | None = None) -> frozenset[OptIn]:
+        """Return the opt-ins that have not expired at `now` (seconds since 1970, default: the present)."""
+        if self.opt_in_expires is None:
+            return self.opt_in
+        return self.opt_in if (time.time() if now is None else now) < _end_of(self.opt_in_expires) else frozenset()
+
+    def rungs(self, env: Mapping[str, str] | None = None) -> tuple[Rung, ...]:
+        """Return the ladder, least energy first, with the keys that `env` (default: the process's) holds."""
+        env = os.environ if env is None else env
+        if self.ladder is None:
+            return default_ladder(env)
+        return tuple(_rung(entry, n == len(self.ladder) - 1, env) for n, entry in enumerate(self.ladder))
+
+
+def _rung(entry: LadderEntry, top: bool, env: Mapping[str, str]) -> Rung:
+    guessed: Tier = "large" if top and not entry.model.startswith("local/") else "small"
+    key = None
+    if entry.api_key_env is not None:
+        key = env.get(entry.api_key_env)
+        if not key:
+            raise SettingsError(
+                f"ladder: {entry.model} takes its key from the variable {entry.api_key_env}, which is not set. "
+                f"Set it with: export {entry.api_key_env}=..."
+            )
+    return Rung(model=entry.model, base_url=entry.base_url, api_key=key, tier=entry.tier or guessed)
+
+
+def default_ladder(env: Mapping[str, str]) -> tuple[Rung, ...]:
+    """Return the rungs for the first provider whose key is in `env`, else the model on this machine alone."""
+    for variable, small, large in _DEFAULT_LADDERS:
+        if env.get(variable):
+            return Rung(model=small, tier="small"), Rung(model=large, tier="large")
+    return (Rung(model=_LOCAL_MODEL, tier="small"),)
+
+
+def _end_of(moment: datetime | date) -> float:
+    """Return the end of a day, or the moment itself, as seconds since 1970; without a zone it is UTC."""
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp() + 86_400.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _user_dir(kind: Literal["state", "weights"]) -> Path | None:
+    path = user_state_path("greenai") if kind == "state" else user_cache_path("greenai") / "weights"
+    return path if path.is_absolute() else None  # without a home folder platformdirs answers "~/..."
+
+
+# --- sources ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Values from one place; `name` is how a message calls that place."""
+
+    name: str
+    values: Mapping[str, Any]
+    text: str = ""
+    style: Literal["file", "env", "argument"] = "file"
+
+    def spell(self, key: str) -> str:
+        """Return `key` as it is written in this source."""
+        return _PREFIX + key.upper() if self.style == "env" else key
+
+    def where(self, key: str) -> str:
+        """Return the source's name, with the line for a file."""
+        found = re.search(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=", self.text)
+        line = self.text.count("\n", 0, found.start()) + 1 if found else None
+        return f"{self.name}, line {line}" if line else self.name
+
+
+def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = None, **arguments: Any) -> Settings:
+    """Read every source and return the settings.
+
+    Args:
+        explicit: a file to read in place of the search for `greenai.toml`, a mapping that counts as arguments,
+            or finished settings, to which only `arguments` are applied.
+        arguments: single settings; they win over everything else. None means not given.
+
+    Raises:
+        SettingsError: a source cannot be read, or a key or value is wrong. Names the source, the key and the fix.
+    """
+    given = {key: value for key, value in arguments.items() if value is not None}
+    if isinstance(explicit, Settings):
+        if not given:
+            return explicit
+        set_values = {key: getattr(explicit, key) for key in explicit.model_fields_set}
+        return _validated([_Source(name="argument", values={**set_values, **given}, style="argument")])
+    if isinstance(explicit, Mapping):
+        given = {**explicit, **given}
+    file = None if explicit is None or isinstance(explicit, Mapping) else Path(explicit)
+    sources = [*_files(file), _environment(os.environ), _Source(name="argument", values=given, style="argument")]
+    return _validated(sources)
+
+
+def _files(explicit: Path | None) -> Iterator[_Source]:
+    """Yield the file sources, the weakest first."""
+    if explicit is not None:
+        yield _read(explicit, must_exist=True)
+        return
+    folders = (Path.cwd(), *Path.cwd().parents)
+    project = next((s for f in folders if (s := _read_project(f / "pyproject.toml")) is not None), None)
+    if project is not None:
+        yield project
+    own = next((f / "greenai.toml" for f in folders if (f / "greenai.toml").is_file()), None)
+    if own is not None:
+        yield _read(own)
+
+
+def _read(path: Path, *, must_exist: bool = False) -> _Source:
+    if path.name == "pyproject.toml":
+        return _read_project(path) or _Source(name=str(path), values={})
+    text = _text(path)
+    if text is None:
+        if must_exist:
+            raise SettingsError(f"{path} does not exist. Name an existing file, or leave it out.")
+        return _Source(name=str(path), values={})
+    return _Source(name=str(path), values=_parse(path, text), text=text)
+
+
+def _read_project(path: Path) -> _Source | None:
+    text = _text(path)
+    if text is None or "tool.greenai" not in text:
+        return None
+    tools = _parse(path, text).get("tool", {})
+    table = tools.get("greenai") if isinstance(tools, dict) else None
+    if not isinstance(table, dict):
+        return None
+    return _Source(name=f"{path} [tool.greenai]", values=cast("dict[str, Any]", table), text=text)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise SettingsError(
+                f"{path} has {size} bytes; a settings file may have {MAX_FILE_BYTES}. Is it the right file?"
+            )
+        return path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Make it readable or move it away.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}. Fix that line.") from error
+
+
+def _environment(env: Mapping[str, str]) -> _Source:
+    """Read `GREENAI_*`. An unknown variable is an error only where it looks like a slip of a known one."""
+    values: dict[str, Any] = {}
+    fields = Settings.model_fields
+    local: dict[str, str] = {}
+    for variable, raw in env.items():
+        key = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX) or not raw.strip():
+            continue
+        if key in fields:
+            values[key] = _from_text(raw.strip())
+        elif key.startswith("local_") and key.removeprefix("local_") in LocalSettings.model_fields:
+            local[key.removeprefix("local_")] = raw.strip()
+        elif close := difflib.get_close_matches(key, fields, n=1, cutoff=0.8):
+            raise SettingsError(
+                f"environment: {variable} is not a setting. Did you mean {_PREFIX}{close[0].upper()}?"
+            )
+    if local:
+        values["local"] = {**values.get("local", {}), **local}
+    return _Source(name="environment", values=values, style="env")
+
+
+def _from_text(raw: str) -> object:
+    """Read a list or table written as JSON; anything else stays text."""
+    if raw[0] not in "[{":
+        return raw
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw
+
+
+# --- validation and its messages ----------------------------------------------------------
+
+
+def _validated(sources: list[_Source]) -> Settings:
+    """Merge `sources`, the weakest first, and validate; the message names the source of the bad value."""
+    merged: dict[str, Any] = {}
+    origin: dict[str, _Source] = {}
+    for source in sources:
+        for key, value in source.values.items():
+            if key not in Settings.model_fields:
+                raise SettingsError(_unknown_key(source, key, list(Settings.model_fields)))
+            both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = {**merged[key], **value} if both_tables else value
+            origin[key] = source
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_context=False)[0]
+        raise SettingsError(_explain(cast("dict[str, Any]", detail), merged, origin)) from None
+
+
+def _unknown_key(source: _Source, key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known settings: {', '.join(sorted(known))}."
+    return f"{source.where(key)}: {key} is not a setting. {hint}"
+
+
+def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, _Source]) -> str:
+    path = cast("tuple[str | int, ...]", detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if not path:
+        source = origin.get("opt_in")
+        return f"{source.where('opt_in') if source else 'settings'}: {message}. Add for example: " + _EXAMPLES[
+            "opt_in_reason"
+        ]
+    key = str(path[0])
+    source = origin[key]
+    inner = ".".join(str(part) for part in path[1:] if isinstance(part, int) or part in _INNER_KEYS)
+    if detail["type"] == "extra_forbidden":
+        known = list(LocalSettings.model_fields if key == "local" else LadderEntry.model_fields)
+        return _unknown_key(source, str(path[-1]), known)
+    spelled = source.spell(key) + (f".{inner}" if inner else "")
+    example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES else ""
+    value = merged[key]
+    return f"{source.where(key)}: {spelled} = {_shown(value)} is not valid: {_lower(message)}.{example}"
+
+
+_INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields))
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:].rstrip(".")

@@ -1,0 +1,80 @@
+"""The ledger's tables, and how an older file becomes a current one. SQL text only: nothing is opened here."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x67726E61  # "grna" in the file's header: tells another program's database apart
+
+CALL_COLUMNS = (
+    "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
+    "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
+    "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
+)  # fmt: skip
+
+SETTLE_COLUMNS = (
+    "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s", "error", "retries",
+    "settled_at",
+)  # fmt: skip
+
+# One entry per schema version, each a list of statements that run in one transaction. Append only.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE calls (
+            call_id TEXT PRIMARY KEY, created REAL NOT NULL, project TEXT NOT NULL, entry TEXT NOT NULL,
+            requested_model TEXT, model TEXT, outcome TEXT NOT NULL, reasoning INTEGER, opt_in TEXT,
+            opt_in_reason TEXT, energy_j REAL, low_j REAL, high_j REAL, evidence TEXT NOT NULL,
+            method TEXT NOT NULL, carbon_g REAL, cost_usd REAL, input_tokens INTEGER, output_tokens INTEGER,
+            cached_tokens INTEGER, reasoning_tokens INTEGER, avoided_j REAL, overhead_ms REAL, parent TEXT,
+            warnings TEXT, prompt TEXT
+        )
+        """,
+        """
+        CREATE TABLE attempts (
+            attempt_id TEXT PRIMARY KEY, call_id TEXT NOT NULL, project TEXT NOT NULL, model TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN
+                ('held', 'answered', 'discarded', 'failed', 'cut', 'released', 'expired')),
+            created REAL NOT NULL, expires REAL, held_j REAL, energy_j REAL, low_j REAL, high_j REAL,
+            evidence TEXT, input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER,
+            reasoning_tokens INTEGER, cost_usd REAL, latency_s REAL, error TEXT, retries TEXT, settled_at REAL
+        )
+        """,
+        # Only open holds are in it, so it stays small however long the ledger grows.
+        "CREATE INDEX attempts_held ON attempts (expires) WHERE state = 'held'",
+    ),
+)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+_SETTLED = ", ".join(f"{name} = excluded.{name}" for name in SETTLE_COLUMNS if name not in ("attempt_id", "created"))
+
+RESERVE = (
+    "INSERT OR IGNORE INTO attempts (attempt_id, call_id, project, model, state, created, expires, held_j) "
+    "VALUES (?, ?, ?, ?, 'held', ?, ?, ?)"
+)
+RENEW = "UPDATE attempts SET expires = max(expires, ?) WHERE attempt_id = ? AND state = 'held'"
+RELEASE = (
+    "UPDATE attempts SET state = 'released', error = ?, settled_at = ? "
+    "WHERE attempt_id = ? AND state IN ('held', 'expired')"
+)
+# The first end of an attempt wins: settling it again, or after its release, changes nothing. What expired may still
+# settle, because its energy was used. An attempt without a hold (reserved while the disk was full) is added.
+SETTLE = (
+    f"INSERT INTO attempts ({', '.join(SETTLE_COLUMNS)}) VALUES ({_marks(len(SETTLE_COLUMNS))}) "
+    f"ON CONFLICT (attempt_id) DO UPDATE SET {_SETTLED} WHERE attempts.state IN ('held', 'expired')"
+)
+RECORD = f"INSERT OR IGNORE INTO calls ({', '.join(CALL_COLUMNS)}) VALUES ({_marks(len(CALL_COLUMNS))})"
+EXPIRE = "UPDATE attempts SET state = 'expired', settled_at = ? WHERE state = 'held' AND expires < ?"
+RECENT = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY rowid DESC LIMIT ?"
+COUNTS = (
+    "SELECT (SELECT count(*) FROM calls), (SELECT count(*) FROM attempts), count(*), coalesce(sum(held_j), 0) "
+    "FROM attempts WHERE state = 'held'"
+)
+# A ledger in memory keeps what fits, so that a service without a disk does not grow.
+TRIM = (
+    "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
+    "DELETE FROM attempts WHERE rowid <= (SELECT max(rowid) FROM attempts) - ? AND state != 'held'",
+)
