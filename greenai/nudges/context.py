@@ -1,0 +1,30 @@
+"""What every nudge is given, and the shape of a nudge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from greenai.catalog import Card
+from greenai.values import Assessment, Draft, Options
+
+__all__ = ["Nudge", "NudgeContext"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NudgeContext:
+    """What a nudge may look at: the rung's card if it has one, the assessment, and what the app asked for.
+
+    `explicit` names the arguments that the app gave itself.
+    """
+
+    card: Card | None
+    assessment: Assessment | None
+    options: Options
+    explicit: frozenset[str] = frozenset()
+
+
+class Nudge(Protocol):
+    """Changes a draft, or returns it as it is."""
+
+    def __call__(self, draft: Draft, context: NudgeContext, /) -> Draft: ...

@@ -1,0 +1,157 @@
+"""Reasoning off unless somebody opted in, in the fields that each model understands.
+
+What turns reasoning off differs between models, and for some nothing does, so the fields come from the model's card.
+A model without a card gets nothing sent: a guessed field may be refused, or turn reasoning on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from greenai.catalog import Card, Status, find
+from greenai.nudges.context import NudgeContext
+from greenai.values import Draft, Note
+
+__all__ = ["EXPLICIT", "Effort", "nudge", "resolve"]
+
+NAME = "effort"
+OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
+
+OPENAI_NAMES = frozenset(("reasoning_effort",))
+"""Fields that openai's own `create` has; every other field is a provider's own."""
+
+EXPLICIT = frozenset(
+    ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config")
+)
+"""Arguments with which an app says itself how much a model shall reason."""
+
+TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking"))
+NESTED = ("extra_body", "chat_template_kwargs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The least reasoning that a model allows, and the native fields that ask for it (empty: send nothing)."""
+
+    status: Status
+    fields: Mapping[str, Any]
+
+
+def resolve(model: str) -> Effort:
+    """Return how to turn `model`'s reasoning off; for a model without a card the status is `unknown`."""
+    return _effort(find(model))
+
+
+def _effort(card: Card | None) -> Effort:
+    if card is None:
+        return Effort(status="unknown", fields={})
+    return Effort(status=card.reasoning.status, fields=card.reasoning.off)
+
+
+def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
+    """Put the fields that turn reasoning off into the draft, or those that turn it on where that was opted in."""
+    card = context.card or find(draft.rung.model)
+    opted_in = "reasoning" in context.options.opt_in
+    stated = _stated(draft)
+    if stated and (opted_in or not context.options.strict_opt_in):
+        return replace(draft, reasoning=_asks_for_reasoning(stated))
+    if stated:
+        draft = _without(draft, stated)
+    return _on(draft, card) if opted_in else _off(draft, card)
+
+
+def _on(draft: Draft, card: Card | None) -> Draft:
+    if card is None or card.reasoning.status == "unknown":
+        return replace(draft, reasoning=None)
+    if card.reasoning.status == "none":
+        return replace(draft, reasoning=False)
+    return replace(_with(draft, card.reasoning.on), reasoning=True)
+
+
+def _off(draft: Draft, card: Card | None) -> Draft:
+    effort = _effort(card)
+    draft = _with(draft, effort.fields)
+    if effort.status == "none":
+        return replace(draft, reasoning=False)
+    if effort.status == "unknown":
+        return replace(draft, reasoning=None)
+    reasons = effort.status != "off"
+    return replace(draft, reasoning=reasons, notes=(*draft.notes, _note(draft.rung.model, effort)))
+
+
+def _note(model: str, effort: Effort) -> Note:
+    if effort.status == "off":
+        return Note(nudge=NAME, text=f"reasoning off for {model}", override=OVERRIDE)
+    if effort.status == "lowest":
+        sent = ", ".join(f"{key}={value!r}" for key, value in effort.fields.items())
+        return Note(nudge=NAME, text=f"reasoning at its lowest for {model}: {sent}", override=OVERRIDE)
+    return Note(nudge=NAME, text=f"{model} always reasons; it offers no way to turn that off")
+
+
+def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
+    """Return the draft with `fields` sorted into openai's arguments and the provider's own."""
+    if not fields:
+        return draft
+    ours = {key: value for key, value in fields.items() if key in OPENAI_NAMES}
+    native = {key: value for key, value in fields.items() if key not in OPENAI_NAMES}
+    for key in NESTED:
+        if isinstance(native.get(key), Mapping):
+            native[key] = {**draft.extra.get(key, {}), **native[key]}
+    return replace(draft, arguments={**draft.arguments, **ours}, extra={**draft.extra, **native})
+
+
+# --- what the app said itself ---------------------------------------------------------------------
+
+
+def _stated(draft: Draft) -> dict[str, Any]:
+    """Return the reasoning fields in the draft, those inside `extra_body` and the template's arguments too."""
+    found: dict[str, Any] = {}
+    for place in (draft.arguments, draft.extra):
+        found.update(_stated_in(place))
+    return found
+
+
+def _stated_in(place: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: place[key] for key in EXPLICIT & place.keys() if place[key] is not None}
+    template = place.get("chat_template_kwargs")
+    if isinstance(template, Mapping):
+        found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
+    body = place.get("extra_body")
+    if isinstance(body, Mapping):
+        found.update(_stated_in(body))
+    return found
+
+
+def _asks_for_reasoning(stated: Mapping[str, Any]) -> bool:
+    return not any(_says_off(value) for value in stated.values())
+
+
+def _says_off(value: object) -> bool:
+    if isinstance(value, Mapping):
+        kind = value.get("type", value.get("effort"))
+        return kind in {"disabled", "none"} or value.get("enabled") is False
+    return value is False or value in ("none", 0)
+
+
+def _without(draft: Draft, stated: Mapping[str, Any]) -> Draft:
+    """Return the draft without the app's reasoning fields, with a note that says why."""
+    names = ", ".join(sorted(stated))
+    note = Note(nudge=NAME, text=f"{names} not sent: strict_opt_in is set and nobody opted in", override=OVERRIDE)
+    return replace(
+        draft,
+        arguments=_cleared(draft.arguments),
+        extra=_cleared(draft.extra),
+        notes=(*draft.notes, note),
+    )
+
+
+def _cleared(place: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in place.items() if key not in EXPLICIT}
+    for key in NESTED:
+        inner = kept.get(key)
+        if isinstance(inner, Mapping):
+            dropped = TEMPLATE_KEYS if key == "chat_template_kwargs" else frozenset[str]()
+            kept[key] = _cleared({k: v for k, v in inner.items() if k not in dropped})
+    return kept

@@ -1,0 +1,197 @@
+"""Write greenai/catalog/models.json from the hand-kept *.toml beside this file and litellm's packaged price map.
+
+    python training/catalog/build.py [--check]
+
+Prices, context lengths, capabilities: litellm's map (MIT), as packaged in the installed release: no network.
+Sizes, siblings, switches: the TOML files. An undisclosed size is EcoLogits' published assumption (package 0.11.3,
+ecologits/data/models.json): its active range is kept as it is, with the geometric mean as the median; its total is
+a single guess, so it is widened here by a factor of two each way. `--check` fails if the file on disk is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TARGET = ROOT / "greenai" / "catalog" / "models.json"
+DATE = "2026-11-21"
+ECOLOGITS = "EcoLogits 0.11.3 assumption, ecologits/data/models.json"
+REFERENCE_LOAD = {"input_tokens": 300, "output_tokens": 300}
+CAPABILITIES = {
+    "tools": "supports_function_calling",
+    "vision": "supports_vision",
+    "json_schema": "supports_response_schema",
+    "audio": "supports_audio_input",
+}
+COPIED = ("layers", "bytes_per_weight", "hybrid", "default_system", "defaults", "note")
+
+
+def price_map() -> tuple[dict[str, Any], str]:
+    """Return litellm's packaged price map and how to cite it, without importing litellm (seconds)."""
+    package = distribution("litellm")
+    path = package.locate_file("litellm/model_prices_and_context_window_backup.json")
+    citation = f"litellm {package.version} (MIT), model_prices_and_context_window_backup.json"
+    return json.loads(Path(str(path)).read_text(encoding="utf-8")), citation
+
+
+def size(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that state a model's size."""
+    if "dense" not in row and "total" not in row:
+        return {"moe": False, "params_source": row.get("size_note", "undisclosed"), "params_date": DATE}
+    disclosed = not isinstance(row.get("dense", row.get("active")), list)
+    source = row.get("size_source", ECOLOGITS)
+    if "size_note" in row:
+        source = f"{source}: {row['size_note']}"
+    total, active = spread(row.get("dense", row.get("total"))), spread(row.get("dense", row.get("active")))
+    if "total" in row and not disclosed:
+        total = [row["total"] / 2, row["total"], row["total"] * 2]
+    return {
+        "total_params_b": total,
+        "active_params_b": active,
+        "moe": "total" in row,
+        "params_source": source,
+        "params_date": row.get("size_date", DATE),
+    }
+
+
+def spread(value: float | list[float]) -> list[float]:
+    """Return low, median and high of a point or of a [low, high] pair."""
+    if not isinstance(value, list):
+        return [value] * 3
+    low, high = value
+    return [low, round(math.sqrt(low * high), 3), high]
+
+
+def kv_gb_per_1k(row: dict[str, Any]) -> float | None:
+    """Return GB of 16-bit keys and values per 1,000 tokens from `kv = [key-value heads, head size]` or `kv_gb`."""
+    if "kv" not in row:
+        return row.get("kv_gb")
+    heads, width = row["kv"]
+    return round(2 * row["layers"] * heads * width * 2 * 1000 / 1e9, 6)
+
+
+def from_map(entry: dict[str, Any] | None, citation: str) -> dict[str, Any]:
+    """Return price, context and capabilities that the price map states."""
+    if entry is None:
+        return {"capabilities": []}
+    found: dict[str, Any] = {
+        "context_tokens": entry.get("max_input_tokens"),
+        "capabilities": sorted(name for name, key in CAPABILITIES.items() if entry.get(key)),
+    }
+    if entry.get("input_cost_per_token"):
+        cached = entry.get("cache_read_input_token_cost")
+        found["price"] = {
+            "input": per_million(entry["input_cost_per_token"]),
+            "cached_input": None if cached is None else per_million(cached),
+            "output": per_million(entry["output_cost_per_token"]),
+            "source": f"{citation}; {entry.get('source', 'no page named')}",
+            "date": DATE,
+        }
+    return found
+
+
+def per_million(price: float) -> float:
+    return round(price * 1e6, 6)
+
+
+def rows_of(file: dict[str, Any], row: dict[str, Any], prices: dict[str, Any], citation: str) -> list[dict[str, Any]]:
+    """Return the card of one [[card]] table and one more card for each of its dated snapshots."""
+    provider = file["provider"]
+    made: list[dict[str, Any]] = []
+    for name in (row["name"], *row.get("dated", ())):
+        entry = prices.get(row.get("map", "")) or prices.get(f"{provider}/{name}") or prices.get(name)
+        if "map" in row and row["map"] not in prices:
+            raise SystemExit(f"{provider}/{name}: the price map has no row {row['map']!r}. Correct `map` in the TOML.")
+        dated = name != row["name"] or row.get("is_dated", False)
+        bare = [] if file.get("no_bare_names") else [name]
+        card: dict[str, Any] = {
+            "name": f"{provider}/{name}",
+            "provider": provider,
+            "aliases": [*bare, *(() if name != row["name"] else row.get("more", ()))],
+            "dated": dated,
+            "tier": row.get("tier", "large"),
+            "ladder": [] if dated else [f"{provider}/{n}" for n in file.get("ladders", {}).get(row.get("ladder"), ())],
+            **size(row),
+            "kv_gb_per_1k_tokens": kv_gb_per_1k(row),
+            "reasoning": row.get("reasoning", "unknown"),
+            **from_map(entry, row.get("price_source", citation)),
+            **{key: row[key] for key in COPIED if key in row},
+        }
+        for key in ("context_tokens", "capabilities"):
+            if key in row:
+                card[key] = row[key]
+        made.append(card)
+    return made
+
+
+def order_ladders(cards: list[dict[str, Any]]) -> None:
+    """Put each card among its siblings, in the order of estimated energy; the estimator is greenai's own."""
+    from greenai.catalog import Card, Range
+    from greenai.meters.physics import estimate
+
+    energy: dict[str, float] = {}
+    for row in cards:
+        sizes = {k: Range(**dict(zip(("low", "mid", "high"), row[k], strict=True))) if row.get(k) else None
+                 for k in ("total_params_b", "active_params_b")}
+        keep = ("layers", "kv_gb_per_1k_tokens", "bytes_per_weight", "hybrid", "moe", "name", "provider")
+        reading = estimate(Card(**{k: row[k] for k in keep if k in row}, **sizes), **REFERENCE_LOAD)
+        energy[row["name"]] = math.inf if reading.energy_j is None else reading.energy_j
+    for row in cards:
+        row["ladder"] = sorted({row["name"], *row["ladder"]}, key=lambda name: (energy[name], name))
+
+
+def check(cards: list[dict[str, Any]], switches: dict[str, Any]) -> None:
+    """Refuse a catalog in which one name means two models, or that refers to something absent."""
+    seen: dict[str, str] = {}
+    names = {card["name"] for card in cards}
+    for card in cards:
+        for key in (card["name"], *card["aliases"]):
+            if seen.setdefault(key, card["name"]) != card["name"]:
+                raise SystemExit(f"{key!r} names both {seen[key]} and {card['name']}. Remove one alias.")
+        if missing := [name for name in card["ladder"] if name not in names]:
+            raise SystemExit(f"The ladder of {card['name']} names {missing}, which have no card.")
+        if card["reasoning"] not in switches:
+            raise SystemExit(f"{card['name']} names the switch {card['reasoning']!r}, which no file defines.")
+
+
+def build() -> str:
+    """Return the text of models.json."""
+    prices, citation = price_map()
+    switches: dict[str, Any] = {}
+    cards: list[dict[str, Any]] = []
+    for path in sorted(HERE.glob("*.toml")):
+        file = tomllib.loads(path.read_text(encoding="utf-8"))
+        switches.update({key: {"date": DATE, **row} for key, row in file.get("switches", {}).items()})
+        if "provider" in file:
+            cards += [card for row in file.get("card", ()) for card in rows_of(file, row, prices, citation)]
+    order_ladders(cards)
+    check(cards, switches)
+    head = {"version": f"catalog-{DATE.replace('-', '.')}", "written_by": "training/catalog/build.py"}
+    lines = ",\n  ".join(json.dumps(card, ensure_ascii=False) for card in cards)
+    table = ",\n  ".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(switches.items()))
+    return f'{json.dumps(head)[:-1]},\n "switches": {{\n  {table}\n }},\n "cards": [\n  {lines}\n ]\n}}\n'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write greenai/catalog/models.json.")
+    parser.add_argument("--check", action="store_true", help="fail if the file on disk is stale")
+    sys.path.insert(0, str(ROOT))
+    text = build()
+    if parser.parse_args().check:
+        if TARGET.read_text(encoding="utf-8") != text:
+            raise SystemExit("models.json is stale. Run: python training/catalog/build.py")
+        return
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET.name}: {text.count('provider')} lines of cards, {len(text)} bytes")
+
+
+if __name__ == "__main__":
+    main()
