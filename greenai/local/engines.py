@@ -1,0 +1,363 @@
+"""Start, find, restart and stop the child processes that hold local models.
+
+One `Engines` belongs to one client. It starts a model's process at the first `get` of its name, hands the same
+one to every later caller, starts a new one when that process has died, and ends all of them on `close`, at
+interpreter exit, or when this process dies in any other way (the child watches). A forked child process of the app
+neither uses nor ends its parent's engines: it starts its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from greenai.errors import EngineError, MissingExtra, ModelMissing
+from greenai.local import weights
+from greenai.local.cpus import usable_cores
+from greenai.units import format_bytes
+
+__all__ = ["Engine", "EngineSettings", "Engines"]
+
+WORKER = Path(__file__).with_name("worker.py")
+LOG_LINES = 40
+GGUF_MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How local models are run.
+
+    Args:
+        slots: How many answers one model generates at the same time; further callers wait.
+        context_tokens: Prompt and answer of one slot together, in tokens. Memory grows with both.
+        threads: CPU threads that compute; None takes one for each physical core this process may use.
+        weights_dir: Where weights are kept; None is the user's cache folder.
+        start_timeout_s: How long loading may take, in seconds.
+    """
+
+    slots: int = 4
+    context_tokens: int = 4096
+    threads: int | None = None
+    weights_dir: Path | None = None
+    start_timeout_s: float = 300.0
+
+
+class Engine:
+    """One running model: an OpenAI-compatible server on loopback, in a process of its own.
+
+    Attributes:
+        model: The name it was asked for by, without `local/`; the server answers to it too.
+        card_name: The name of its catalog card, if it has one: `local/` and the model.
+        base_url: Where it listens, `http://127.0.0.1:PORT/v1`.
+        api_key: The key it asks for; random, new at every start.
+        pid: Its process, for the meters.
+        load_s: How long loading took, in seconds.
+        defaults: Arguments to send when the caller gives none.
+        default_system: System prompt to send when the caller gives none; None leaves the template's own.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], log: deque[str], *, model: str, api_key: str, base_url: str, load_s: float
+    ) -> None:
+        known = weights.KNOWN.get(model)
+        self.model = model
+        self.card_name = f"local/{model}"
+        self.base_url = base_url
+        self.api_key = api_key
+        self.pid = process.pid
+        self.load_s = load_s
+        self.defaults: Mapping[str, Any] = known.defaults if known else {}
+        self.default_system = known.default_system if known else None
+        self._process = process
+        self._log = log
+        self._finalizer = weakref.finalize(self, _stop, process)
+
+    def __repr__(self) -> str:
+        return f"Engine(model={self.model!r}, pid={self.pid}, base_url={self.base_url!r}, alive={self.alive()})"
+
+    @property
+    def log_tail(self) -> tuple[str, ...]:
+        """The last lines that the engine wrote, for error messages."""
+        return tuple(self._log)
+
+    def alive(self) -> bool:
+        """Return whether the process runs and belongs to this process (not to a parent that forked it)."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process and free its memory; answers in progress are cut. A second call does nothing."""
+        self._finalizer()
+
+    def disown(self) -> None:
+        """Forget the process without touching it: called in a forked child, whose parent still uses it."""
+        self._finalizer.detach()
+        # Popen takes a process with a return code for ended: it neither signals it nor waits for it.
+        self._process.returncode = 0
+        _close_pipes(self._process)
+
+
+class Engines:
+    """The running models of one client. Safe from any thread, and after a fork."""
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self.settings = settings or EngineSettings()
+        self._running: dict[str, Engine] = {}
+        self._closed = False
+        self._new_locks()
+        _ALL.add(self)
+
+    def get(self, name: str) -> Engine:
+        """Return the running engine of model `name`, starting it if need be.
+
+        Args:
+            name: What follows `local/`: a known name (`smollm2-135m`), the path of a GGUF file, or a hub id
+                (`org/repo`, `org/repo:file.gguf`).
+
+        Raises:
+            UnknownModel: `name` is none of these.
+            MissingExtra: llama.cpp is not installed.
+            ModelMissing: The weights are not on this machine.
+            EngineError: The process did not start, or these engines are closed.
+        """
+        engine = self._running.get(name)
+        if engine is not None and engine.alive():
+            return engine
+        with self._lock_of(name):
+            engine = self._running.get(name)
+            if engine is not None and engine.alive():
+                return engine
+            return self._keep(name, self._start(name))
+
+    def running(self) -> tuple[Engine, ...]:
+        """Return the engines that run now."""
+        return tuple(engine for engine in list(self._running.values()) if engine.alive())
+
+    def close(self) -> None:
+        """End every engine. A later `get` raises EngineError; a second `close` does nothing."""
+        with self._state:
+            self._closed = True
+            engines = list(self._running.values())
+            self._running.clear()
+        for engine in engines:
+            engine.close()
+
+    def _new_locks(self) -> None:
+        self._state = threading.Lock()
+        self._starting: dict[str, threading.Lock] = {}
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        with self._state:
+            self._refuse_if_closed()
+            return self._starting.setdefault(name, threading.Lock())
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise EngineError("The engines of this client are closed. Make a new Client to use local models again.")
+
+    def _keep(self, name: str, engine: Engine) -> Engine:
+        with self._state:
+            if not self._closed:
+                self._running[name] = engine
+                return engine
+        engine.close()
+        self._refuse_if_closed()
+        return engine
+
+    def _start(self, name: str) -> Engine:
+        weights.parse(name)
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise MissingExtra("local", "xllamacpp", f"local/{name}")
+        path = weights.path_of(name, self.settings.weights_dir)
+        if path is None:
+            raise ModelMissing(
+                f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
+                model=f"local/{name}",
+            )
+        _check_magic(name, path)
+        return _launch(name, path, self.settings)
+
+    def _after_fork_in_child(self) -> None:
+        for engine in self._running.values():
+            engine.disown()
+        self._running = {}
+        self._new_locks()
+
+
+# --- after a fork ---------------------------------------------------------------------------
+
+_ALL: weakref.WeakSet[Engines] = weakref.WeakSet()
+
+
+def _leave_the_parents_engines() -> None:
+    for engines in list(_ALL):
+        engines._after_fork_in_child()  # noqa: SLF001 - the hook of the class above
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_the_parents_engines)
+
+
+# --- one process ----------------------------------------------------------------------------
+
+
+def _launch(name: str, path: Path, settings: EngineSettings) -> Engine:
+    """Start the worker on `path` and wait until it listens.
+
+    Raises:
+        EngineError: It ended or said an error before it listened, or took longer than `start_timeout_s`.
+    """
+    api_key = secrets.token_urlsafe(24)
+    process = _spawn()
+    log: deque[str] = deque(maxlen=LOG_LINES)
+    drain = threading.Thread(target=_drain, args=(process.stderr, log), name="greenai-engine-log", daemon=True)
+    drain.start()
+    deadline = _Deadline(process, settings.start_timeout_s)
+    ready: dict[str, Any] = {}
+    try:
+        ready = _handshake(process, _config(name, path, settings, api_key))
+    finally:
+        deadline.cancel()
+        if "base_url" not in ready:
+            _stop(process)
+    if "base_url" not in ready:
+        drain.join(timeout=1.0)
+        limit_s = deadline.limit_s if deadline.passed else None
+        raise EngineError(_why_not_started(name, path, process.returncode, str(ready.get("error", "")), log, limit_s))
+    return Engine(process, log, model=name, api_key=api_key, base_url=ready["base_url"], load_s=ready["load_s"])
+
+
+class _Deadline:
+    """Kill `process` after `limit_s` seconds unless cancelled; `passed` says that it did."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
+        self.limit_s = limit_s
+        self.passed = False
+        self._process = process
+        self._timer = threading.Timer(limit_s, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.passed = True
+        self._process.kill()
+
+
+def _spawn() -> subprocess.Popen[bytes]:
+    """Start Python on the worker's file: nothing of greenai is imported, and `-P` keeps the working folder out.
+
+    The session is its own, so that Ctrl-C at a terminal reaches the app only, which then decides.
+    """
+    if not sys.executable:
+        raise EngineError(
+            "This Python is embedded and does not say where its interpreter is (sys.executable is empty), so no "
+            "engine can be started. Set sys.executable, or name an OpenAI-compatible server with base_url=."
+        )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-P", str(WORKER)], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+    )
+
+
+def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Mapping[str, object]:
+    return {
+        "path": str(path),
+        "alias": name,
+        "api_key": api_key,
+        "slots": settings.slots,
+        "context_tokens": settings.context_tokens,
+        "threads": settings.threads or usable_cores(),
+        "parent_pid": os.getpid(),
+        "sys_path": [entry for entry in sys.path if entry],
+    }
+
+
+def _handshake(process: subprocess.Popen[bytes], config: Mapping[str, object]) -> dict[str, Any]:
+    """Send the config and return what the worker answers; empty if it ended without a word."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write((json.dumps(config) + "\n").encode())
+    except BrokenPipeError:
+        return {}
+    line = process.stdout.readline()
+    return json.loads(line) if line else {}
+
+
+def _drain(stream: IO[bytes], log: deque[str]) -> None:
+    """Keep the last lines of `stream` until it ends; an undrained pipe would stop the engine when full."""
+    with stream:
+        for line in stream:
+            log.append(line.decode(errors="replace").rstrip())
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process at once: it has no state to save."""
+    process.kill()
+    process.wait()
+    _close_pipes(process)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+# --- error messages -------------------------------------------------------------------------
+
+
+def _check_magic(name: str, path: Path) -> None:
+    with path.open("rb") as file:
+        magic = file.read(len(GGUF_MAGIC))
+    if magic != GGUF_MAGIC:
+        raise EngineError(
+            f"local/{name} cannot be loaded: {path} begins with {magic!r}, not with {GGUF_MAGIC!r}, so it is not a "
+            f"GGUF file. {_remedy(name)}"
+        )
+
+
+def _why_not_started(
+    name: str, path: Path, code: int | None, said: str, log: deque[str], limit_s: float | None
+) -> str:
+    size = format_bytes(path.stat().st_size)
+    if limit_s is not None:
+        return (
+            f"The engine of local/{name} did not finish loading {size} within {limit_s:g} s. Close what else uses "
+            "this machine, or name a smaller model."
+        )
+    if said:
+        words = "; ".join(_telling(log))
+        return f"The engine of local/{name} could not load {path} ({size}): {said}. {words}{'. ' if words else ''}{_remedy(name)}"
+    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+    last = "; ".join(list(log)[-3:]) or "nothing"
+    return (
+        f"The engine of local/{name} ended with {how} while it loaded {path} ({size}). Its last words: {last}. "
+        "If memory ran out, lower slots or context_tokens of [local] in greenai.toml, or name a smaller model."
+    )
+
+
+def _telling(log: deque[str]) -> list[str]:
+    """Return the log lines that name an error, at most three."""
+    return [line for line in log if re.search(r"error|fail|invalid|not supported", line, re.IGNORECASE)][-3:]
+
+
+def _remedy(name: str) -> str:
+    if isinstance(weights.parse(name), Path):
+        return "Name another GGUF file."
+    return f"Bring it again with: greenai models rm {name} && greenai models pull {name}"
