@@ -119,9 +119,12 @@ class Settings(_Strict):
     """
 
     project: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = "default"
-    ladder: Annotated[
-        tuple[Annotated[LadderEntry, BeforeValidator(_entry)], ...], Field(min_length=1), BeforeValidator(_split)
-    ] | None = None
+    ladder: (
+        Annotated[
+            tuple[Annotated[LadderEntry, BeforeValidator(_entry)], ...], Field(min_length=1), BeforeValidator(_split)
+        ]
+        | None
+    ) = None
     quality: Quality = "standard"
     opt_in: Annotated[frozenset[OptIn], BeforeValidator(_split)] = frozenset()
     opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
@@ -353,9 +356,7 @@ def _environment(env: Mapping[str, str]) -> _Source:
         elif key.startswith("local_") and key.removeprefix("local_") in LocalSettings.model_fields:
             local[key.removeprefix("local_")] = raw.strip()
         elif close := difflib.get_close_matches(key, fields, n=1, cutoff=0.8):
-            raise SettingsError(
-                f"environment: {variable} is not a setting. Did you mean {_PREFIX}{close[0].upper()}?"
-            )
+            raise SettingsError(f"environment: {variable} is not a setting. Did you mean {_PREFIX}{close[0].upper()}?")
     if local:
         values["local"] = {**values.get("local", {}), **local}
     return _Source(name="environment", values=values, style="env")
@@ -403,9 +404,10 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     message = str(detail["msg"]).removeprefix("Value error, ")
     if not path:
         source = origin.get("opt_in")
-        return f"{source.where('opt_in') if source else 'settings'}: {message}. Add for example: " + _EXAMPLES[
-            "opt_in_reason"
-        ]
+        return (
+            f"{source.where('opt_in') if source else 'settings'}: {message}. Add for example: "
+            + _EXAMPLES["opt_in_reason"]
+        )
     key = str(path[0])
     source = origin[key]
     inner = ".".join(str(part) for part in path[1:] if isinstance(part, int) or part in _INNER_KEYS)

@@ -55,7 +55,10 @@ RESERVE = (
     "INSERT OR IGNORE INTO attempts (attempt_id, call_id, project, model, state, created, expires, held_j) "
     "VALUES (?, ?, ?, ?, 'held', ?, ?, ?)"
 )
-RENEW = "UPDATE attempts SET expires = max(expires, ?) WHERE attempt_id = ? AND state = 'held'"
+RENEW = (
+    "UPDATE attempts SET expires = max(expires, ?), state = 'held', settled_at = NULL "
+    "WHERE attempt_id = ? AND state IN ('held', 'expired')"
+)
 RELEASE = (
     "UPDATE attempts SET state = 'released', error = ?, settled_at = ? "
     "WHERE attempt_id = ? AND state IN ('held', 'expired')"

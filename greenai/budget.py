@@ -1,0 +1,266 @@
+"""Every joule that is about to be spent is held before a call, and what was used is settled after it.
+
+    reserve ──> Hold ──> settle / settle_and_record     what was used, whatever happened to the call
+                  │────> release                        nothing was sent
+                  │────> renew                          a long stream goes on
+                  └────> (process died) ──> expire      the hold ends by itself
+
+Every step is idempotent by attempt id and safe from any thread; the first end of an attempt wins, and one that
+expired may still settle. A ledger that fails never costs the caller the answer: rows go to memory, with one warning,
+and the disk is tried again later. A damaged file is left untouched.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from greenai.errors import LedgerCorrupt, LedgerError
+from greenai.store.disk import LedgerDb
+from greenai.values import Attempt, Entry, Reading, Receipt, Usage
+
+__all__ = ["Hold", "Ledger", "open_ledger"]
+
+T = TypeVar("T")
+
+RETRY_DISK_S = 30.0
+MAX_ERROR_CHARS = 200
+
+_log = logging.getLogger("greenai")
+_SECRETS = re.compile(
+    r"(?i)(\b(?:sk|pk|rk|key|api|gsk|xai|hf|AIza)[-_][\w-]{8,}|\bAIza[\w-]{20,}|bearer\s+\S+|key=[^\s&]+)"
+)
+
+
+class LedgerSettings(Protocol):
+    """What the ledger needs to know of the settings."""
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """The file; None keeps the ledger in memory."""
+        ...
+
+    @property
+    def store_prompts(self) -> bool:
+        """Whether the text of prompts may be kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An amount held for one attempt. Each way to end it may be called again, or late: the first one counts."""
+
+    call_id: str
+    attempt_id: str
+    project: str
+    ledger: Ledger
+
+    def renew(self, ttl_s: float) -> None:
+        """Let the hold last for `ttl_s` seconds from now."""
+        self.ledger.renew(self.attempt_id, ttl_s)
+
+    def settle(self, attempt: Attempt, cost_usd: float | None) -> None:
+        """Replace the held amount by what `attempt` used."""
+        self.ledger.settle(self, attempt, cost_usd)
+
+    def release(self, error: str | None = None) -> None:
+        """End the hold: nothing was used."""
+        self.ledger.release(self.attempt_id, error)
+
+
+class Ledger:
+    """Holds, attempts and calls of one machine. It never raises: `problem` says why rows stay in memory.
+
+    Args:
+        db: where the rows go.
+        store_prompts: keep the prompts that `record` is given; otherwise they are dropped here.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, db: LedgerDb, *, store_prompts: bool = False, clock: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._store_prompts = store_prompts
+        self._clock = clock
+        self._memory = db if db.path is None else LedgerDb(None)
+        self._retry_at = 0.0
+        self._lock = threading.Lock()
+        self.problem: str | None = None
+
+    # Before a call.
+
+    def reserve(self, call_id: str, attempt_id: str, project: str, model: str, estimate: Reading, ttl_s: float) -> Hold:
+        """Hold the estimate's energy for an attempt, for `ttl_s` seconds."""
+        now = self._clock()
+        row = (attempt_id, call_id, project, model, now, now + ttl_s, estimate.energy_j)
+        self._do(lambda db: db.reserve(row))
+        return Hold(call_id=call_id, attempt_id=attempt_id, project=project, ledger=self)
+
+    def renew(self, attempt_id: str, ttl_s: float) -> None:
+        """Let a hold last for `ttl_s` seconds from now."""
+        expires = self._clock() + ttl_s
+        self._do(lambda db: db.renew(attempt_id, expires))
+
+    # After it.
+
+    def release(self, attempt_id: str, error: str | None = None) -> None:
+        """End a hold under which nothing was used."""
+        now = self._clock()
+        self._do(lambda db: db.release(attempt_id, _clean(error), now))
+
+    def settle(self, hold: Hold, attempt: Attempt, cost_usd: float | None) -> None:
+        """Replace a hold by what its attempt used."""
+        row = _attempt_row(attempt, hold.call_id, hold.project, cost_usd, self._clock())
+        self._do(lambda db: db.settle((row,)))
+
+    def record(
+        self, receipt: Receipt, opt_in_reason: str | None = None, prompt: str | None = None, *, entry: Entry = "create"
+    ) -> None:
+        """Write a finished call that made no attempt, or whose attempts are settled."""
+        call = self._call_row(receipt, entry, opt_in_reason, prompt)
+        self._do(lambda db: db.settle((), call))
+
+    def settle_and_record(
+        self,
+        receipt: Receipt,
+        opt_in_reason: str | None = None,
+        prompt: str | None = None,
+        *,
+        entry: Entry = "create",
+        costs: Mapping[str, float | None] | None = None,
+    ) -> None:
+        """Settle every attempt of a receipt that is still held, and write its call, in one transaction.
+
+        Args:
+            receipt: the finished call.
+            opt_in_reason: why an expensive mode was allowed.
+            prompt: the text asked; kept only with `store_prompts`.
+            entry: how the call came in.
+            costs: US dollars by attempt id; with one attempt the receipt's cost is taken.
+        """
+        now = self._clock()
+        if costs is None:
+            costs = {receipt.attempts[0].attempt_id: receipt.cost_usd} if len(receipt.attempts) == 1 else {}
+        rows = [
+            _attempt_row(a, receipt.call_id, receipt.project, costs.get(a.attempt_id), now) for a in receipt.attempts
+        ]
+        call = self._call_row(receipt, entry, opt_in_reason, prompt)
+        self._do(lambda db: db.settle(rows, call))
+
+    # Upkeep and reading.
+
+    def expire(self, now: float | None = None) -> int:
+        """End the holds whose time is over at `now` (default: the present); return how many."""
+        moment = self._clock() if now is None else now
+        return self._do(lambda db: db.expire(moment)) or 0
+
+    def recent(self, count: int = 20) -> list[dict[str, Any]]:
+        """Return the last calls as JSON values, the newest first; energy in joules."""
+        return [_from_row(row) for row in self._do(lambda db: db.recent(count)) or []]
+
+    def attempts(self, call_id: str) -> list[dict[str, Any]]:
+        """Return the attempts of one call as JSON values."""
+        return [_from_row(row) for row in self._do(lambda db: db.attempts(call_id)) or []]
+
+    def check(self) -> dict[str, Any]:
+        """Return where the ledger is and what is in it; `ok` is False, with `problem`, where it cannot be used."""
+        where = str(self._db.path or ":memory:")
+        try:
+            return {"path": where, "ok": True, "problem": None, **self._db.check()}
+        except LedgerError as error:
+            return {"path": where, "ok": False, "problem": str(error)}
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        try:
+            self._db.close()
+        except LedgerError as error:
+            _log.debug("closing the ledger: %s", error)
+
+    # How.
+
+    def _do(self, work: Callable[[LedgerDb], T]) -> T:
+        """Work on the disk, or in memory while the disk fails."""
+        if self._retry_at and time.monotonic() < self._retry_at:
+            return work(self._memory)
+        try:
+            result = work(self._db)
+        except LedgerError as error:
+            self._fall_back(error)
+            return work(self._memory)
+        if self._retry_at:
+            self._recovered()
+        return result
+
+    def _fall_back(self, error: LedgerError) -> None:
+        with self._lock:
+            damaged = isinstance(error, LedgerCorrupt)
+            self._retry_at = float("inf") if damaged else time.monotonic() + RETRY_DISK_S
+            first, self.problem = self.problem is None, str(error)
+        if first:
+            _log.warning("%s Until then this process keeps its ledger in memory; calls go on.", error)
+
+    def _recovered(self) -> None:
+        with self._lock:
+            self._retry_at, self.problem = 0.0, None
+        _log.warning("The ledger %s works again.", self._db.path)
+
+    def _call_row(
+        self, receipt: Receipt, entry: Entry, opt_in_reason: str | None, prompt: str | None
+    ) -> tuple[object, ...]:
+        energy, avoided = receipt.energy, receipt.avoided
+        usages = [attempt.usage for attempt in receipt.attempts]
+        return (
+            receipt.call_id, receipt.created, receipt.project, entry, receipt.requested_model, receipt.model,
+            receipt.outcome, receipt.reasoning, json.dumps(receipt.decision.opt_ins), opt_in_reason, energy.energy_j,
+            energy.low_j, energy.high_j, energy.evidence, energy.method, receipt.carbon_g, receipt.cost_usd,
+            _sum(usages, "input_tokens"), _sum(usages, "output_tokens"), _sum(usages, "cached_tokens"),
+            _sum(usages, "reasoning_tokens"), None if avoided is None else avoided.energy.energy_j,
+            receipt.overhead.duration_ms, receipt.parent,
+            json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
+        )  # fmt: skip
+
+
+def _attempt_row(
+    attempt: Attempt, call_id: str, project: str, cost_usd: float | None, now: float
+) -> tuple[object, ...]:
+    energy, usage = attempt.energy, attempt.usage
+    tries = [{"error": _clean(t.error), "status": t.status, "waited_s": t.waited_s} for t in attempt.tries]
+    return (
+        attempt.attempt_id, call_id, project, attempt.model, attempt.state, now - attempt.latency_s, energy.energy_j,
+        energy.low_j, energy.high_j, energy.evidence, usage.input_tokens, usage.output_tokens, usage.cached_tokens,
+        usage.reasoning_tokens, cost_usd, attempt.latency_s, _clean(attempt.error),
+        json.dumps(tries) if tries else None, now,
+    )  # fmt: skip
+
+
+def _sum(usages: Sequence[Usage], name: str) -> int | None:
+    """Add the known counts up; None where nothing is known."""
+    counts = [count for usage in usages if (count := getattr(usage, name)) is not None]
+    return sum(counts) if counts else None
+
+
+def _clean(error: str | None) -> str | None:
+    """Shorten an error and take out what looks like a key: providers put both into their messages."""
+    return None if error is None else _SECRETS.sub("[redacted]", error)[:MAX_ERROR_CHARS]
+
+
+def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    data = dict(row)
+    for name in ("opt_in", "warnings", "retries"):
+        if name in data:
+            data[name] = json.loads(data[name]) if data[name] else []
+    if data.get("reasoning") is not None:
+        data["reasoning"] = bool(data["reasoning"])
+    return data
+
+
+def open_ledger(settings: LedgerSettings) -> Ledger:
+    """Return the ledger that the settings name. It opens its file at the first use, and reports then what is wrong."""
+    return Ledger(LedgerDb(settings.ledger_path), store_prompts=settings.store_prompts)
