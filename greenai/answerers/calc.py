@@ -1,0 +1,326 @@
+"""Arithmetic that parses completely, computed exactly with fractions. It evaluates no code and never guesses.
+
+The whole prompt has to be one expression, apart from the frames of `phrasing.py`. Everything else returns None, and so
+does whatever can be read in two ways: `1,5`, `3-2-2024`, `200 + 10%`, `6/2(1+2)`, `-2^2`, `2^3^4`, `0^0`, `2 plus 3
+squared`. A wrong answer costs more than a call to a model.
+
+    expression = number "% of" operand | ["-"] term (("+" | "-") factor-with-*,/,mod)*
+    operand    = number "% of" operand | atom
+    power      = atom ["^" ["-"] atom]
+    atom       = number | "(" expression ")" | root atom
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from fractions import Fraction
+
+from greenai.answerers.phrasing import is_ambiguous, phrase_of
+
+VERSION = "calc-1"
+
+MAX_CHARS = 300
+MAX_NUMBER_CHARS = 60
+MAX_BITS = 2048  # of a numerator or denominator, about 600 digits: nobody reads a longer one
+MAX_DEPTH = 30
+MAX_DECIMALS = 40
+ROUNDED_DIGITS = 10
+
+
+def calculate(text: str) -> str | None:
+    """Return the value of the arithmetic that `text` asks for, or None where it is not surely arithmetic.
+
+    The value is exact; one that has no finite decimal form is rounded to 10 digits and says so.
+    """
+    if len(text) > MAX_CHARS or not _HINT.search(text):
+        return None
+    phrase = phrase_of(text)
+    if phrase is None or is_ambiguous(phrase):
+        return None
+    try:
+        tokens = _tokens(_template(phrase.expression))
+        return _irrational_root(tokens) or _format(_Parser(tokens).whole())
+    except _NotArithmeticError:
+        return None
+
+
+class _NotArithmeticError(Exception):
+    """The text is not arithmetic, or not surely so."""
+
+
+# --- tokens ---------------------------------------------------------------------------------
+
+_SMALL_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = {word: value for value, word in enumerate(_SMALL_NUMBERS)} | {w: 10 * i for i, w in enumerate(_TENS, start=2)}
+_HINT = re.compile("[0-9]|" + "|".join(_WORDS), re.IGNORECASE)
+
+_TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"multiply (.+) (?:by|with) (.+)"), r"(\1)*(\2)"),
+    (re.compile(r"divide (.+) by (.+)"), r"(\1)/(\2)"),
+    (re.compile(r"(?:add|(?:the )?sum of) (.+) (?:and|to) (.+)"), r"(\1)+(\2)"),
+    (re.compile(r"subtract (.+) from (.+)"), r"(\2)-(\1)"),
+    (re.compile(r"(?:the )?product of (.+) and (.+)"), r"(\1)*(\2)"),
+)
+_TOKEN = re.compile(
+    r"""[ ]*(?:
+      (?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?![0-9.,]*[.,][0-9])|\.[0-9]+(?![.,]?[0-9]))
+    | (?P<percent_of>%[ ]?of\b|per[ ]?cent[ ]of\b)
+    | (?P<power>\*\*|\^)
+    | (?P<power_word>(?:raised[ ])?to[ ]the[ ]power[ ]of\b)
+    | (?P<square>²|³)
+    | (?P<square_word>squared\b|cubed\b)
+    | (?P<root>√|sqrt(?=[ ]?\())
+    | (?P<root_word>(?:the[ ])?square[ ]root[ ]of\b|sqrt(?:[ ]of)?\b)
+    | (?P<plus>\+|plus\b)
+    | (?P<minus>-|minus\b)
+    | (?P<times>\*|x(?![a-z])|times\b|multiplied[ ]by\b)
+    | (?P<divide>/|divided[ ]by\b)
+    | (?P<mod>%|mod\b|modulo\b)
+    | (?P<open>\()
+    | (?P<close>\))
+    | (?P<word>[a-z]+)
+    )""",
+    re.VERBOSE,
+)
+_LEADING_ZERO = re.compile("0[0-9]|0,")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    kind: str
+    text: str
+    value: Fraction = Fraction(0)
+
+
+def _template(text: str) -> str:
+    for pattern, shape in _TEMPLATES:
+        if pattern.fullmatch(text):
+            return pattern.sub(shape, text)
+    return text
+
+
+def _tokens(text: str) -> list[_Token]:
+    found: list[_Token] = []
+    position, text = 0, text.rstrip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            raise _NotArithmeticError
+        kind = match.lastgroup
+        if kind == "word":
+            _append_word(found, match[kind])
+        else:
+            found.append(_number(match[kind]) if kind == "number" else _Token(kind=kind, text=match[kind]))
+        position = match.end()
+    return found
+
+
+def _number(text: str) -> _Token:
+    if _LEADING_ZERO.match(text) or len(text) > MAX_NUMBER_CHARS:
+        raise _NotArithmeticError
+    return _Token(kind="number", text=text, value=Fraction(text.replace(",", "")))
+
+
+def _append_word(found: list[_Token], word: str) -> None:
+    value = _WORDS.get(word)
+    if value is None:
+        raise _NotArithmeticError
+    if found and found[-1].text in _TENS and 0 < value < 10:
+        value += _WORDS[found.pop().text]
+    found.append(_Token(kind="number", text=word, value=Fraction(value)))
+
+
+# --- grammar --------------------------------------------------------------------------------
+
+
+class _Parser:
+    """Recursive descent over the tokens of one expression. Words that may reach further than a sign ("squared",
+    "square root of", "to the power of") are accepted only where they can reach no further."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+        self._operations = 0
+
+    def whole(self) -> Fraction:
+        value = self._expression()
+        if self._at < len(self._tokens) or not self._operations:
+            raise _NotArithmeticError
+        return value
+
+    def _kind(self, ahead: int = 0) -> str:
+        index = self._at + ahead
+        return self._tokens[index].kind if index < len(self._tokens) else "end"
+
+    def _take(self, *kinds: str) -> str | None:
+        kind = self._kind()
+        if kind not in kinds:
+            return None
+        self._at += 1
+        return kind
+
+    def _expect(self, *kinds: str) -> None:
+        if self._take(*kinds) is None:
+            raise _NotArithmeticError
+
+    def _require_end(self) -> None:
+        if self._kind() not in ("end", "close"):
+            raise _NotArithmeticError
+
+    def _done(self, value: Fraction) -> Fraction:
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+            raise _NotArithmeticError
+        self._operations += 1
+        return value
+
+    def _expression(self) -> Fraction:
+        start = self._at
+        if self._kind() == "number" and self._kind(1) == "percent_of":
+            return self._share()
+        value = self._term(start)
+        while sign := self._take("plus", "minus"):
+            right = self._term(start)
+            value = self._done(value + right if sign == "plus" else value - right)
+        return value
+
+    def _share(self) -> Fraction:
+        """`18% of 240`; nothing may follow, because `20% of 50 + 10` has two readings."""
+        share = self._tokens[self._at].value / 100
+        self._at += 2
+        chained = self._kind() == "number" and self._kind(1) == "percent_of"
+        value = self._done(share * (self._share() if chained else self._atom()))
+        self._require_end()
+        return value
+
+    def _term(self, start: int) -> Fraction:
+        value = self._factor(start)
+        while sign := self._take("times", "divide", "mod"):
+            value = self._done(_apply(sign, value, self._factor(start)))
+        return value
+
+    def _factor(self, start: int) -> Fraction:
+        if self._take("minus"):
+            value = -self._atom()
+            if self._kind() in ("power", "power_word", "square", "square_word"):
+                raise _NotArithmeticError  # -2^2 is 4 to some and -4 to others
+            return value
+        return self._power(start)
+
+    def _power(self, start: int) -> Fraction:
+        first = self._at == start
+        base = self._atom()
+        mark = self._tokens[self._at].text if self._at < len(self._tokens) else ""
+        kind = self._take("power", "square", *(("power_word", "square_word") if first else ()))
+        if kind is None:
+            return base
+        if kind in ("square", "square_word"):
+            exponent = Fraction(2 if mark in ("²", "squared") else 3)
+        else:
+            exponent = -self._atom() if self._take("minus") else self._atom()
+        if kind == "power_word":
+            self._require_end()
+        if self._kind() in ("power", "power_word", "square", "square_word"):
+            raise _NotArithmeticError
+        return self._done(_raise(base, exponent))
+
+    def _atom(self) -> Fraction:
+        if self._take("number"):
+            return self._tokens[self._at - 1].value
+        root = self._take("root", "root_word")
+        if root:
+            value = self._done(_exact_root(self._atom()))
+            if root == "root_word":
+                self._require_end()
+            return value
+        self._expect("open")
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _NotArithmeticError
+        value = self._expression()
+        self._expect("close")
+        self._depth -= 1
+        if self._kind() in ("number", "open", "root"):
+            raise _NotArithmeticError  # 6/2(1+2): multiplication without a sign has no agreed precedence
+        return value
+
+
+def _apply(sign: str, left: Fraction, right: Fraction) -> Fraction:
+    if sign == "times":
+        return left * right
+    if right == 0:
+        raise _NotArithmeticError
+    if sign == "divide":
+        return left / right
+    if left < 0 or right < 0 or left.denominator != 1 or right.denominator != 1:
+        raise _NotArithmeticError  # languages disagree on the remainder of negative numbers
+    return left % right
+
+
+def _raise(base: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator != 1 or (base == 0 and exponent <= 0):
+        raise _NotArithmeticError
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if bits * abs(exponent.numerator) > MAX_BITS + bits:
+        raise _NotArithmeticError
+    return base**exponent.numerator
+
+
+def _exact_root(value: Fraction) -> Fraction:
+    if value < 0:
+        raise _NotArithmeticError
+    top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
+    if top * top != value.numerator or bottom * bottom != value.denominator:
+        raise _NotArithmeticError
+    return Fraction(top, bottom)
+
+
+# --- the answer in words --------------------------------------------------------------------
+
+
+def _irrational_root(tokens: list[_Token]) -> str | None:
+    """The root of one number that is no square, rounded; an inexact part of a longer expression is refused."""
+    if [t.kind for t in tokens] not in (["root", "number"], ["root_word", "number"], ["root", "open", "number", "close"]):
+        return None
+    value = next(t.value for t in tokens if t.kind == "number")
+    if math.isqrt(value.numerator) ** 2 == value.numerator and math.isqrt(value.denominator) ** 2 == value.denominator:
+        return None
+    context = Context(prec=MAX_NUMBER_CHARS)
+    return f"about {_rounded(context.sqrt(_decimal(value, context)))}"
+
+
+def _format(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value.numerator)
+    decimals = _finite_decimals(value.denominator)
+    if decimals is not None:
+        digits = str(abs(value.numerator) * 10**decimals // value.denominator).rjust(decimals + 1, "0")
+        return f"{'-' if value < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+    rounded = f"about {_rounded(_decimal(value, Context(prec=MAX_NUMBER_CHARS)))}"
+    return f"{rounded} (exactly {value})" if value.denominator < 10_000 else rounded
+
+
+def _finite_decimals(denominator: int) -> int | None:
+    """Return how many decimals a fraction with this denominator has, or None where they never end or are too many."""
+    for decimals in range(1, MAX_DECIMALS + 1):
+        if 10**decimals % denominator == 0:
+            return decimals
+    return None
+
+
+def _decimal(value: Fraction, context: Context) -> Decimal:
+    return context.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _rounded(value: Decimal) -> str:
+    rounded = Context(prec=ROUNDED_DIGITS).plus(value).normalize()
+    if not -ROUNDED_DIGITS <= rounded.adjusted() <= 2 * ROUNDED_DIGITS:
+        return f"{rounded:e}"
+    return f"{rounded:f}"
