@@ -18,7 +18,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,8 @@ __all__ = ["Engine", "EngineSettings", "Engines"]
 
 WORKER = Path(__file__).with_name("worker.py")
 LOG_LINES = 40
+LOG_LINES_SHOWN = 3
+LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] \w* *")  # llama.cpp's time, level and component
 GGUF_MAGIC = b"GGUF"
 
 
@@ -240,9 +242,18 @@ def _launch(name: str, path: Path, settings: EngineSettings) -> Engine:
             _stop(process)
     if "base_url" not in ready:
         drain.join(timeout=1.0)
-        limit_s = deadline.limit_s if deadline.passed else None
-        raise EngineError(_why_not_started(name, path, process.returncode, str(ready.get("error", "")), log, limit_s))
+        failure = _Failure(timed_out=deadline.passed, said=ready.get("error"), code=process.returncode)
+        raise EngineError(_why_not_started(name, path, settings, failure, list(log)))
     return Engine(process, log, model=name, api_key=api_key, base_url=ready["base_url"], load_s=ready["load_s"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """How a start failed: too late, with words of the worker, or with an exit code."""
+
+    timed_out: bool
+    said: str | None
+    code: int | None
 
 
 class _Deadline:
@@ -334,34 +345,34 @@ def _check_magic(name: str, path: Path) -> None:
     if magic != GGUF_MAGIC:
         raise EngineError(
             f"local/{name} cannot be loaded: {path} begins with {magic!r}, not with {GGUF_MAGIC!r}, so it is not a "
-            f"GGUF file. {_remedy(name)}"
+            f"GGUF file. {_bring_again(name)}"
         )
 
 
-def _why_not_started(name: str, path: Path, code: int | None, said: str, log: deque[str], limit_s: float | None) -> str:
-    size = format_bytes(path.stat().st_size)
-    if limit_s is not None:
+def _why_not_started(name: str, path: Path, settings: EngineSettings, failure: _Failure, log: Sequence[str]) -> str:
+    what = f"{path} ({format_bytes(path.stat().st_size)})"
+    if failure.timed_out:
         return (
-            f"The engine of local/{name} did not finish loading {size} within {limit_s:g} s. Close what else uses "
-            "this machine, or name a smaller model."
+            f"The engine of local/{name} did not finish loading {what} within {settings.start_timeout_s:g} s. End what "
+            "else uses this machine, or name a smaller model."
         )
-    if said:
-        words = "; ".join(_telling(log))
-        return f"The engine of local/{name} could not load {path} ({size}): {said}. {words}{'. ' if words else ''}{_remedy(name)}"
-    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-    last = "; ".join(list(log)[-3:]) or "nothing"
+    how = failure.said or _ending(failure.code)
+    words = "; ".join(LOG_PREFIX.sub("", line) for line in log[-LOG_LINES_SHOWN:])
     return (
-        f"The engine of local/{name} ended with {how} while it loaded {path} ({size}). Its last words: {last}. "
-        "If memory ran out, lower slots or context_tokens of [local] in greenai.toml, or name a smaller model."
+        f"The engine of local/{name} could not load {what}: {how}{f' [{words}]' if words else ''}. If memory ran out, "
+        f"lower slots (now {settings.slots}) or context_tokens (now {settings.context_tokens}) of [local] in "
+        f"greenai.toml. If the file is damaged: {_bring_again(name)}"
     )
 
 
-def _telling(log: deque[str]) -> list[str]:
-    """Return the log lines that name an error, at most three."""
-    return [line for line in log if re.search(r"error|fail|invalid|not supported", line, re.IGNORECASE)][-3:]
+def _ending(code: int | None) -> str:
+    """Say how a process ended that said nothing itself."""
+    if code is not None and code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"
 
 
-def _remedy(name: str) -> str:
+def _bring_again(name: str) -> str:
     if isinstance(parse(name), Path):
         return "Name another GGUF file."
     return f"Bring it again with: greenai models rm {name} && greenai models pull {name}"

@@ -29,6 +29,8 @@ __all__ = ["main"]
 HTTP_THREADS_PER_SLOT = 16
 # llama.cpp keeps finished prompts in host memory up to this size (its own default is 8192 MiB).
 PROMPT_CACHE_MIB = 256
+# llama.cpp's log level 1: errors, without which a failed start says nothing about why.
+LOG_ERRORS = 1
 # How often the parent is looked for where the system has no pidfd, in seconds.
 PARENT_POLL_S = 1.0
 
@@ -81,7 +83,7 @@ def _serve(config: Mapping[str, Any]) -> Any:
     params.cpuparams.n_threads = int(config["threads"])
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.use_jinja = True
-    params.verbosity = 0
+    params.verbosity = LOG_ERRORS
     params.ui = False
     params.endpoint_slots = False
     return xllamacpp.Server(params)
