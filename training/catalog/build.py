@@ -31,7 +31,8 @@ CAPABILITIES = {
     "json_schema": "supports_response_schema",
     "audio": "supports_audio_input",
 }
-COPIED = ("layers", "bytes_per_weight", "hybrid", "default_system", "defaults", "note")
+UNPRICED = ("local", "hosted_vllm")
+COPIED = ("context_tokens", "layers", "bytes_per_weight", "hybrid", "default_system", "defaults", "note")
 
 
 def price_map() -> tuple[dict[str, Any], str]:
@@ -44,20 +45,16 @@ def price_map() -> tuple[dict[str, Any], str]:
 
 def size(row: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that state a model's size."""
-    if "dense" not in row and "total" not in row:
-        return {"moe": False, "params_source": row.get("size_note", "undisclosed"), "params_date": DATE}
-    disclosed = not isinstance(row.get("dense", row.get("active")), list)
-    source = row.get("size_source", ECOLOGITS)
-    if "size_note" in row:
-        source = f"{source}: {row['size_note']}"
-    total, active = spread(row.get("dense", row.get("total"))), spread(row.get("dense", row.get("active")))
-    if "total" in row and not disclosed:
+    active = row["dense"] if "dense" in row else row["active"]
+    total = spread(row.get("total", active))
+    if "total" in row and isinstance(active, list):
         total = [row["total"] / 2, row["total"], row["total"] * 2]
+    note = f": {row['size_note']}" if "size_note" in row else ""
     return {
         "total_params_b": total,
-        "active_params_b": active,
+        "active_params_b": spread(active),
         "moe": "total" in row,
-        "params_source": source,
+        "params_source": row["size_source"] + note,
         "params_date": row.get("size_date", DATE),
     }
 
@@ -103,33 +100,44 @@ def per_million(price: float) -> float:
 
 
 def rows_of(file: dict[str, Any], row: dict[str, Any], prices: dict[str, Any], citation: str) -> list[dict[str, Any]]:
-    """Return the card of one [[card]] table and one more card for each of its dated snapshots."""
-    provider = file["provider"]
-    made: list[dict[str, Any]] = []
-    for name in (row["name"], *row.get("dated", ())):
-        entry = prices.get(row.get("map", "")) or prices.get(f"{provider}/{name}") or prices.get(name)
-        if "map" in row and row["map"] not in prices:
-            raise SystemExit(f"{provider}/{name}: the price map has no row {row['map']!r}. Correct `map` in the TOML.")
-        dated = name != row["name"] or row.get("is_dated", False)
-        bare = [] if file.get("no_bare_names") else [name]
-        card: dict[str, Any] = {
-            "name": f"{provider}/{name}",
-            "provider": provider,
-            "aliases": [*bare, *(() if name != row["name"] else row.get("more", ()))],
-            "dated": dated,
-            "tier": row.get("tier", "large"),
-            "ladder": [] if dated else [f"{provider}/{n}" for n in file.get("ladders", {}).get(row.get("ladder"), ())],
-            **size(row),
-            "kv_gb_per_1k_tokens": kv_gb_per_1k(row),
-            "reasoning": row.get("reasoning", "unknown"),
-            **from_map(entry, row.get("price_source", citation)),
-            **{key: row[key] for key in COPIED if key in row},
-        }
-        for key in ("context_tokens", "capabilities"):
-            if key in row:
-                card[key] = row[key]
-        made.append(card)
+    """Return the card of one [[card]] table, one for each of its dated snapshots and one for each of its hosts."""
+    row = {"size_source": file.get("size_source", ECOLOGITS), **row}
+    provider, ladders = file["provider"], file.get("ladders", {})
+    bare = [] if file.get("no_bare_names") else [row["name"]]
+    first = card_of(f"{provider}/{row['name']}", row, prices, citation)
+    first["aliases"] = [*bare, *row.get("more", ())]
+    first["ladder"] = [f"{provider}/{name}" for name in ladders.get(row.get("ladder"), ())]
+    made = [first]
+    for name in row.get("dated", ()):
+        card = card_of(f"{provider}/{name}", row, prices, citation)
+        made.append(card | {"dated": True, "aliases": [name] if bare else []})
+    for name in row.get("hosts", ()):
+        card = card_of(name, row, prices, citation)
+        made.append(card | {"reasoning": row.get("host_reasoning", "unknown")})
     return made
+
+
+def card_of(name: str, row: dict[str, Any], prices: dict[str, Any], citation: str) -> dict[str, Any]:
+    """Return the card of `name` as models.json holds it, without aliases and siblings."""
+    provider, _, bare = name.partition("/")
+    entry = prices.get(name)
+    if entry is None and prices.get(bare, {}).get("litellm_provider") == provider:
+        entry = prices[bare]
+    if entry is None and provider not in UNPRICED:
+        raise SystemExit(f"The price map has no row for {name}. Correct the name in the TOML, or drop it.")
+    return {
+        "name": name,
+        "provider": provider,
+        "aliases": [],
+        "dated": False,
+        "tier": row.get("tier", "large"),
+        "ladder": [],
+        **size(row),
+        "kv_gb_per_1k_tokens": kv_gb_per_1k(row),
+        "reasoning": row.get("reasoning", "unknown"),
+        **from_map(entry, citation),
+        **{key: row[key] for key in COPIED if key in row},
+    }
 
 
 def order_ladders(cards: list[dict[str, Any]]) -> None:
@@ -190,7 +198,7 @@ def main() -> None:
             raise SystemExit("models.json is stale. Run: python training/catalog/build.py")
         return
     TARGET.write_text(text, encoding="utf-8")
-    print(f"{TARGET.name}: {text.count('provider')} lines of cards, {len(text)} bytes")
+    print(f"{TARGET.name}: {len(json.loads(text)['cards'])} cards, {len(text)} bytes")
 
 
 if __name__ == "__main__":
