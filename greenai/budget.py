@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from greenai.errors import LedgerCorrupt, LedgerError
-from greenai.store.disk import LedgerDb
+from greenai.store.ledger_db import LedgerDb
 from greenai.values import Attempt, Entry, Reading, Receipt, Usage
 
 __all__ = ["Hold", "Ledger", "open_ledger"]
 
 T = TypeVar("T")
 
+WAIT_S = 2.0  # 16 processes at full load wait 1 s at worst; a caller waits no longer than twice that
 RETRY_DISK_S = 30.0
 MAX_ERROR_CHARS = 200
 
@@ -91,6 +92,7 @@ class Ledger:
         self._memory = db if db.path is None else LedgerDb(None)
         self._retry_at = 0.0
         self._lock = threading.Lock()
+        self._swept = False
         self.problem: str | None = None
 
     # Before a call.
@@ -98,6 +100,9 @@ class Ledger:
     def reserve(self, call_id: str, attempt_id: str, project: str, model: str, estimate: Reading, ttl_s: float) -> Hold:
         """Hold the estimate's energy for an attempt, for `ttl_s` seconds."""
         now = self._clock()
+        if not self._swept:
+            self._swept = True
+            self.expire(now)  # what processes that died have left
         row = (attempt_id, call_id, project, model, now, now + ttl_s, estimate.energy_j)
         self._do(lambda db: db.reserve(row))
         return Hold(call_id=call_id, attempt_id=attempt_id, project=project, ledger=self)
@@ -128,27 +133,34 @@ class Ledger:
 
     def settle_and_record(
         self,
+        hold: Hold,
+        attempt: Attempt,
+        cost_usd: float | None,
         receipt: Receipt,
         opt_in_reason: str | None = None,
         prompt: str | None = None,
         *,
         entry: Entry = "create",
-        costs: Mapping[str, float | None] | None = None,
     ) -> None:
-        """Settle every attempt of a receipt that is still held, and write its call, in one transaction.
+        """Settle the last attempt of a call and write the call, in one transaction.
+
+        Attempts of the receipt that are not settled yet are settled with it.
 
         Args:
+            hold: what was held for `attempt`.
+            attempt: the attempt that ended the call.
+            cost_usd: its cost in US dollars, None where unknown.
             receipt: the finished call.
             opt_in_reason: why an expensive mode was allowed.
             prompt: the text asked; kept only with `store_prompts`.
             entry: how the call came in.
-            costs: US dollars by attempt id; with one attempt the receipt's cost is taken.
         """
         now = self._clock()
-        if costs is None:
-            costs = {receipt.attempts[0].attempt_id: receipt.cost_usd} if len(receipt.attempts) == 1 else {}
-        rows = [
-            _attempt_row(a, receipt.call_id, receipt.project, costs.get(a.attempt_id), now) for a in receipt.attempts
+        rows = [_attempt_row(attempt, hold.call_id, hold.project, cost_usd, now)]
+        rows += [
+            _attempt_row(other, hold.call_id, hold.project, None, now)
+            for other in receipt.attempts
+            if other.attempt_id != attempt.attempt_id
         ]
         call = self._call_row(receipt, entry, opt_in_reason, prompt)
         self._do(lambda db: db.settle(rows, call))
@@ -178,10 +190,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        try:
-            self._db.close()
-        except LedgerError as error:
-            _log.debug("closing the ledger: %s", error)
+        self._db.close()
 
     # How.
 
@@ -207,9 +216,17 @@ class Ledger:
             _log.warning("%s Until then this process keeps its ledger in memory; calls go on.", error)
 
     def _recovered(self) -> None:
+        """Write what was kept in memory back, once."""
         with self._lock:
+            if not self._retry_at:
+                return
+            try:
+                self._db.absorb(self._memory)
+            except LedgerError:
+                self._retry_at = time.monotonic() + RETRY_DISK_S
+                return
             self._retry_at, self.problem = 0.0, None
-        _log.warning("The ledger %s works again.", self._db.path)
+        _log.warning("The ledger %s works again; what was kept in memory is in it.", self._db.path)
 
     def _call_row(
         self, receipt: Receipt, entry: Entry, opt_in_reason: str | None, prompt: str | None
@@ -263,4 +280,5 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def open_ledger(settings: LedgerSettings) -> Ledger:
     """Return the ledger that the settings name. It opens its file at the first use, and reports then what is wrong."""
-    return Ledger(LedgerDb(settings.ledger_path), store_prompts=settings.store_prompts)
+    db = LedgerDb(settings.ledger_path, timeout_s=WAIT_S)
+    return Ledger(db, store_prompts=settings.store_prompts)

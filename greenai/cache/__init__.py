@@ -12,6 +12,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from greenai.values import Assessment, Reading, Reply, Request, Rung, Tier, Usage
@@ -22,7 +23,7 @@ VERSION = "exact-1"
 DEFAULT_TTL_S = 86_400.0
 VOLATILE_LIMIT = 0.5
 
-# Everything else is part of the key, known or not: an argument that is forgotten here costs a hit, never a wrong answer.
+# Everything else is part of the key, known or not: an argument forgotten here costs a hit, never a wrong answer.
 NOT_IN_KEY = frozenset(
     (
         "api_key", "timeout", "max_retries", "num_retries", "callbacks", "metadata", "stream", "stream_options",
@@ -59,26 +60,27 @@ def exact_key(request: Request, policy: str) -> str | None:
     return _digest(parts)
 
 
-def policy_fingerprint(
-    ladder: Sequence[Rung], quality: str, opt_ins: Iterable[str], versions: Mapping[str, str]
-) -> str:
+def policy_fingerprint(ladder: Sequence[Rung], quality: str, opt_ins: Iterable[str], versions: Iterable[str]) -> str:
     """Return a short digest of what decides which model answers; an entry holds only under the same one.
 
     Args:
-        ladder: the rungs of the settings; their keys are left out.
+        ladder: the rungs that may answer; their keys are left out.
         quality: the quality asked for.
         opt_ins: the opt-ins in force.
-        versions: versions of classifier, nudges, catalog and whatever else decides.
+        versions: versions of classifier, nudges, catalog and whatever else decides, in a fixed order.
     """
-    rungs = [(rung.model, rung.base_url, rung.tier) for rung in ladder]
-    digest = _digest((VERSION, rungs, quality, sorted(opt_ins), dict(versions)))
-    if digest is None:
-        raise TypeError("ladder, quality, opt-ins and versions must be plain text")
-    return digest[:32]
+    rungs = tuple((rung.model, rung.base_url, rung.tier) for rung in ladder)
+    return _fingerprint(rungs, quality, frozenset(opt_ins), tuple(versions))
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(rungs: tuple[object, ...], quality: str, opt_ins: frozenset[str], versions: tuple[str, ...]) -> str:
+    text = json.dumps((VERSION, rungs, quality, sorted(opt_ins), versions))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
 def namespace(api_key: str | None, project: str, tenant: str | None) -> str:
-    """Return whose answers these are: nothing is shared between keys, projects or tenants. The key cannot be read back."""
+    """Return whose answers these are, as a digest: nothing is shared between keys, projects or tenants."""
     secret = b"local" if api_key is None else b"key:" + api_key.encode("utf-8", "surrogatepass")
     who = json.dumps((project, tenant)).encode()
     return hmac.new(secret, who, hashlib.sha256).hexdigest()[:32]

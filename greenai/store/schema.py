@@ -10,6 +10,8 @@ CALL_COLUMNS = (
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
 )  # fmt: skip
 
+RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
+
 SETTLE_COLUMNS = (
     "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s", "error", "retries",
@@ -52,8 +54,8 @@ def _marks(count: int) -> str:
 _SETTLED = ", ".join(f"{name} = excluded.{name}" for name in SETTLE_COLUMNS if name not in ("attempt_id", "created"))
 
 RESERVE = (
-    "INSERT OR IGNORE INTO attempts (attempt_id, call_id, project, model, state, created, expires, held_j) "
-    "VALUES (?, ?, ?, ?, 'held', ?, ?, ?)"
+    f"INSERT OR IGNORE INTO attempts ({', '.join(RESERVE_COLUMNS)}, state) "
+    f"VALUES ({_marks(len(RESERVE_COLUMNS))}, 'held')"
 )
 RENEW = (
     "UPDATE attempts SET expires = max(expires, ?), state = 'held', settled_at = NULL "
