@@ -8,6 +8,7 @@ classifier replaces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from greenai.classify.rules import View, judge
 from greenai.values import Assessment, Message, text_of
@@ -20,7 +21,12 @@ WINDOW_CHARS = 2000  # looked at from either end of the last user turn, so that 
 
 
 class Classifier:
-    """Judges requests by rules. It holds no state and may be shared between threads."""
+    """Judges requests by rules. It holds no state and may be shared between threads.
+
+    `VERSION` names the rules; a cached answer is only valid for the version that it was decided under.
+    """
+
+    VERSION: ClassVar[str] = VERSION
 
     def assess(self, messages: Sequence[Message] | str) -> Assessment:
         """Return what the last user turn asks for, given how much stands around it.
