@@ -17,14 +17,17 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store.ledger_db import LedgerDb
-from greenai.values import Attempt, Entry, Reading, Receipt, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from greenai.values import Attempt, Entry, Reading, Receipt, Usage
 
 __all__ = ["Hold", "Ledger", "open_ledger"]
 
@@ -133,34 +136,28 @@ class Ledger:
 
     def settle_and_record(
         self,
-        hold: Hold,
-        attempt: Attempt,
-        cost_usd: float | None,
         receipt: Receipt,
         opt_in_reason: str | None = None,
         prompt: str | None = None,
         *,
         entry: Entry = "create",
+        costs: Mapping[str, float | None] | None = None,
     ) -> None:
-        """Settle the last attempt of a call and write the call, in one transaction.
-
-        Attempts of the receipt that are not settled yet are settled with it.
+        """Settle every attempt of a receipt that is not settled yet, and write its call, in one transaction.
 
         Args:
-            hold: what was held for `attempt`.
-            attempt: the attempt that ended the call.
-            cost_usd: its cost in US dollars, None where unknown.
             receipt: the finished call.
             opt_in_reason: why an expensive mode was allowed.
             prompt: the text asked; kept only with `store_prompts`.
             entry: how the call came in.
+            costs: US dollars by attempt id; None takes the receipt's cost where there is one attempt.
         """
         now = self._clock()
-        rows = [_attempt_row(attempt, hold.call_id, hold.project, cost_usd, now)]
-        rows += [
-            _attempt_row(other, hold.call_id, hold.project, None, now)
-            for other in receipt.attempts
-            if other.attempt_id != attempt.attempt_id
+        if costs is None:
+            costs = {receipt.attempts[0].attempt_id: receipt.cost_usd} if len(receipt.attempts) == 1 else {}
+        rows = [
+            _attempt_row(attempt, receipt.call_id, receipt.project, costs.get(attempt.attempt_id), now)
+            for attempt in receipt.attempts
         ]
         call = self._call_row(receipt, entry, opt_in_reason, prompt)
         self._do(lambda db: db.settle(rows, call))

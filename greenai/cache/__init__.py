@@ -60,21 +60,25 @@ def exact_key(request: Request, policy: str) -> str | None:
     return _digest(parts)
 
 
-def policy_fingerprint(ladder: Sequence[Rung], quality: str, opt_ins: Iterable[str], versions: Iterable[str]) -> str:
+def policy_fingerprint(
+    ladder: Sequence[Rung], quality: str, opt_ins: Iterable[str], versions: Mapping[str, str]
+) -> str:
     """Return a short digest of what decides which model answers; an entry holds only under the same one.
 
     Args:
         ladder: the rungs that may answer; their keys are left out.
         quality: the quality asked for.
         opt_ins: the opt-ins in force.
-        versions: versions of classifier, nudges, catalog and whatever else decides, in a fixed order.
+        versions: versions of classifier, nudges, catalog and whatever else decides, by name.
     """
     rungs = tuple((rung.model, rung.base_url, rung.tier) for rung in ladder)
-    return _fingerprint(rungs, quality, frozenset(opt_ins), tuple(versions))
+    return _fingerprint(rungs, quality, frozenset(opt_ins), tuple(sorted(versions.items())))
 
 
 @lru_cache(maxsize=256)
-def _fingerprint(rungs: tuple[object, ...], quality: str, opt_ins: frozenset[str], versions: tuple[str, ...]) -> str:
+def _fingerprint(
+    rungs: tuple[object, ...], quality: str, opt_ins: frozenset[str], versions: tuple[tuple[str, str], ...]
+) -> str:
     text = json.dumps((VERSION, rungs, quality, sorted(opt_ins), versions))
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
@@ -231,11 +235,15 @@ class Entry:
 class Store(Protocol):
     """Where entries stay: JSON values under keys. It answers None for what it cannot read, and never raises."""
 
-    def get(self, key: str) -> Any: ...
+    def get(self, key: str) -> Any:
+        """Return the value under `key`, or None."""
 
-    def put(self, key: str, value: object, ttl_s: float) -> bool: ...
+    def put(self, key: str, value: object, ttl_s: float) -> bool:
+        """Keep `value` for `ttl_s` seconds; return whether it is kept."""
+        ...
 
-    def forget(self, key: str) -> None: ...
+    def forget(self, key: str) -> None:
+        """Drop what is under `key`."""
 
 
 class ExactCache:

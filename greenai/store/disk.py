@@ -1,4 +1,4 @@
-"""A cache of JSON values in a folder of this machine. The only door to diskcache, which is imported at first use.
+"""A cache of JSON values in a folder of this machine. The only door to diskcache, imported at first use.
 
 It decides nothing about what is kept. Values are JSON: a row that asks to be unpickled is a miss. The folder is
 0700, its files 0600. It keeps working over a fork.
@@ -12,11 +12,13 @@ import os
 import shutil
 import threading
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenai.store.files import BUSY, CORRUPT, keep_over_fork, primary_code, private_file, private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["JsonCache", "open_cache"]
 
@@ -26,10 +28,27 @@ CACHE_TIMEOUT_S = 0.25
 
 _LEVEL = 1  # zlib: the fastest; higher levels gain little on answers of this size and take twice the time
 
+# Every setting is given, so that none is taken from the file: a forged one would reach a PRAGMA. The oldest entry goes
+# first: to track the last use would turn every hit into a write.
+_CACHE_SETTINGS: Mapping[str, Any] = {
+    "timeout": CACHE_TIMEOUT_S,
+    "eviction_policy": "least-recently-stored",
+    "cull_limit": 10,
+    "statistics": 0,
+    "tag_index": 0,
+    "disk_min_file_size": 0,
+    "disk_pickle_protocol": 0,
+    "sqlite_auto_vacuum": 1,
+    "sqlite_cache_size": 2**13,
+    "sqlite_journal_mode": "wal",
+    "sqlite_mmap_size": 2**26,
+    "sqlite_synchronous": 1,
+}
+
 _log = logging.getLogger("greenai")
 
 
-class _Refused(OSError):
+class _RefusedError(OSError):
     """A row that is not ours to read. diskcache takes an OSError from its `Disk` as a miss."""
 
 
@@ -42,7 +61,7 @@ def _unpack(data: bytes) -> Any:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(data, MAX_VALUE_BYTES * 4)
     if unpacker.unconsumed_tail:
-        raise _Refused("the value unpacks to more than any value that was stored")
+        raise _RefusedError("the value unpacks to more than any value that was stored")
     return json.loads(text.decode("utf-8", "surrogatepass"))
 
 
@@ -52,26 +71,26 @@ def _json_disk() -> type[Any]:
     from diskcache.core import MODE_RAW
 
     class JsonDisk(Disk):  # type: ignore[misc]
-        def put(self, key: Any) -> tuple[str, bool]:
+        def put(self, key: Any) -> Any:
             if type(key) is not str:
                 raise TypeError(f"a cache key must be a str, not {type(key).__name__}")
             return key, True
 
         def get(self, key: Any, raw: bool) -> Any:
             if not raw or type(key) is not str:
-                raise _Refused("the key is not plain text")
+                raise _RefusedError("the key is not plain text")
             return key
 
-        def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, bytes]:
+        def store(self, value: Any, read: bool, key: Any = None) -> Any:  # noqa: ARG002  diskcache's own signature
             return 0, MODE_RAW, None, value
 
-        def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:  # noqa: ARG002
             if mode != MODE_RAW or filename is not None or type(value) is not bytes:
-                raise _Refused("the row is not compressed JSON")
+                raise _RefusedError("the row is not compressed JSON")
             try:
                 return _unpack(value)
             except (zlib.error, ValueError, RecursionError) as error:
-                raise _Refused("the row is not compressed JSON") from error
+                raise _RefusedError("the row is not compressed JSON") from error
 
         def remove(self, file_path: str) -> None:
             """Remove nothing: this cache has no files, so a name in a row is not one of ours."""
@@ -100,14 +119,15 @@ class JsonCache:
 
     It never raises: a store that fails is worth no answer. A damaged database is moved aside and rebuilt; a full
     disk or a folder that cannot be written turns the cache off. Either is logged once and kept in `problem`.
+    Without a folder it keeps nothing.
     """
 
-    def __init__(self, folder: Path, *, size_limit: int = CACHE_BYTES) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, *, size_limit: int = CACHE_BYTES) -> None:
+        self._folder = folder or Path()
         self._size_limit = size_limit
         self._lock = threading.Lock()
         self._cache: Any = None
-        self._off = False
+        self._off = folder is None
         self.problem: str | None = None
 
     def get(self, key: str) -> Any:
@@ -149,14 +169,11 @@ class JsonCache:
             return work(cache or self._opened())
         except Timeout:
             return None
-        except DatabaseError as error:
-            if primary_code(error) == BUSY:
-                return None
-            if primary_code(error) in CORRUPT and again and self._moved_aside(cache, error):
+        except (DatabaseError, OSError) as error:
+            code = primary_code(error)
+            if code in CORRUPT and again and self._moved_aside(cache, error):
                 return self._try(work, again=False)
-            return self._disabled(error)
-        except OSError as error:
-            return self._disabled(error)
+            return None if code == BUSY else self._disabled(error)
 
     def _opened(self) -> Any:
         from diskcache import Cache
@@ -166,13 +183,9 @@ class JsonCache:
                 private_folder(self._folder)
                 os.close(private_file(self._folder / "cache.db"))
                 _probe(self._folder / "cache.db")
-                # Every setting is given, so that none is taken from the file: a forged one would reach a PRAGMA.
                 self._cache = Cache(
-                    str(self._folder), timeout=CACHE_TIMEOUT_S, disk=_json_disk(), size_limit=self._size_limit, cull_limit=10,
-                    eviction_policy="least-recently-stored", statistics=0, tag_index=0, disk_min_file_size=0,
-                    disk_pickle_protocol=0, sqlite_auto_vacuum=1, sqlite_cache_size=2**13, sqlite_journal_mode="wal",
-                    sqlite_mmap_size=2**26, sqlite_synchronous=1,
-                )  # fmt: skip
+                    str(self._folder), disk=_json_disk(), size_limit=self._size_limit, **_CACHE_SETTINGS
+                )
                 keep_over_fork(self)
             return self._cache
 

@@ -6,8 +6,10 @@ import atexit
 import os
 import time
 import weakref
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 try:
     import fcntl
@@ -55,10 +57,12 @@ class FileLock:
         pause = 0.0002
         while True:
             try:
-                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise
+            else:
+                return
             time.sleep(pause)
             pause = min(pause * 1.5, 0.004)
 
@@ -81,11 +85,14 @@ class FileLock:
 class Store(Protocol):
     """What keeps a file open."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close what is open; the next use opens it again."""
 
-    def before_fork(self) -> None: ...
+    def before_fork(self) -> None:
+        """Finish what is being written, and close."""
 
-    def after_fork(self) -> None: ...
+    def after_fork(self) -> None:
+        """Take locks of one's own."""
 
 
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()

@@ -94,18 +94,15 @@ class LedgerDb:
 
     def absorb(self, other: LedgerDb) -> None:
         """Take the rows of a ledger in memory over, and empty it."""
-        columns = ", ".join(schema.SETTLE_COLUMNS)
-        calls = f"SELECT {', '.join(schema.CALL_COLUMNS)} FROM calls"
-        holds = f"SELECT {', '.join(schema.RESERVE_COLUMNS)} FROM attempts WHERE state = 'held'"
-        ended = f"SELECT {columns} FROM attempts WHERE state NOT IN ('held', 'expired')"
 
         def work(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-            target.executemany(schema.RESERVE, source.execute(holds))
-            target.executemany(schema.SETTLE, source.execute(ended))
-            target.executemany(schema.RECORD, source.execute(calls))
+            target.executemany(schema.RESERVE, source.execute(schema.ALL_HOLDS))
+            target.executemany(schema.SETTLE, source.execute(schema.ALL_ENDED))
+            target.executemany(schema.RECORD, source.execute(schema.ALL_CALLS))
+            for statement in schema.EMPTY:
+                source.execute(statement)
 
         other._write(lambda source: self._write(lambda target: work(source, target)))
-        other._write(lambda source: [source.execute(f"DELETE FROM {table}") for table in ("calls", "attempts")])
 
     # Reading.
 
@@ -211,9 +208,8 @@ class LedgerDb:
             self._drop()
 
     def _seen(self) -> tuple[int, int] | None:
-        assert self.path is not None
         try:
-            found = os.stat(self.path)
+            found = (self.path or Path()).stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# ruff: noqa: S608  only the names of columns below are put into SQL; values travel as parameters
+
 APPLICATION_ID = 0x67726E61  # "grna" in the file's header: tells another program's database apart
 
 CALL_COLUMNS = (
@@ -83,3 +85,8 @@ TRIM = (
     "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
     "DELETE FROM attempts WHERE rowid <= (SELECT max(rowid) FROM attempts) - ? AND state != 'held'",
 )
+
+ALL_HOLDS = f"SELECT {', '.join(RESERVE_COLUMNS)} FROM attempts WHERE state = 'held'"
+ALL_ENDED = f"SELECT {', '.join(SETTLE_COLUMNS)} FROM attempts WHERE state NOT IN ('held', 'expired')"
+ALL_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
+EMPTY = ("DELETE FROM calls", "DELETE FROM attempts")
