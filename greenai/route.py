@@ -89,7 +89,8 @@ def ladder_for(
     if len(rungs) == 1:
         return Ladder(rungs=(named,), named=named.model, substitutable=False, reason=reason, escalates=False)
     needs = _needs(request)
-    fitting = [r for r in rungs[:-1] if r.model not in denied and not _lacks(find_card(r.model), needs, request, strict=True)]
+    able = [r for r in rungs[:-1] if not _lacks(find_card(r.model), needs, request, strict=True)]
+    fitting = [r for r in able if r.model not in denied]
     left_out = [r.model for r in rungs[:-1] if r not in fitting]
     if left_out:
         reason += f" Left out, because this key or this request rules them out: {', '.join(left_out)}."
@@ -371,15 +372,14 @@ def _insufficient(reply: Reply, request: Request) -> str | None:
         return "the reply was cut"
     if reply.tool_calls:
         return None
-    if _refused(reply):
-        return "the model refused"
-    if reply.finish_reason == "length" and not _LENGTH_ARGUMENTS & request.arguments.keys():
-        return "the reply reached the model's length limit"
-    if not reply.text.strip():
-        return "the reply is empty"
-    if _wants_json(request) and not _is_json(reply.text):
-        return "the reply is not the JSON that response_format asks for"
-    return None
+    capped = bool(_LENGTH_ARGUMENTS & request.arguments.keys())
+    faults = (
+        (_refused(reply), "the model refused"),
+        (reply.finish_reason == "length" and not capped, "the reply reached the model's length limit"),
+        (not reply.text.strip(), "the reply is empty"),
+        (_wants_json(request) and not _is_json(reply.text), "the reply is not the JSON that response_format asks for"),
+    )
+    return next((why for fault, why in faults if fault), None)
 
 
 def _refused(reply: Reply) -> bool:
@@ -387,14 +387,14 @@ def _refused(reply: Reply) -> bool:
     declared = message.get("refusal") if isinstance(message, Mapping) else getattr(message, "refusal", None)
     if declared or reply.finish_reason == "content_filter":
         return True
-    text = reply.text.replace("’", "'")
+    text = reply.text.replace("\u2019", "'")
     return len(text) <= _REFUSAL_CHARS and _REFUSAL.match(text) is not None
 
 
 def _message(reply: Reply) -> Any:
     if reply.body is not None:
-        choices = reply.body.get("choices") or ({},)
-        return choices[0].get("message")
+        listed = reply.body.get("choices")
+        return listed[0].get("message") if listed else None
     choices = getattr(reply.native, "choices", None)
     return getattr(choices[0], "message", None) if choices else None
 

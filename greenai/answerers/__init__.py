@@ -7,11 +7,13 @@ and no argument that constrains the form of the answer (`Request.is_plain`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import calc
 from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["BUILT_IN", "VERSION", "answer"]
 

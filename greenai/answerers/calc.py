@@ -53,12 +53,10 @@ class _NotArithmeticError(Exception):
 
 # --- tokens ---------------------------------------------------------------------------------
 
-_SMALL_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_WORDS = {word: value for value, word in enumerate(_SMALL_NUMBERS)} | {w: 10 * i for i, w in enumerate(_TENS, start=2)}
+_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_WORDS = {w: n for n, w in enumerate((*_ONES, *_TEENS))} | {w: 10 * n for n, w in enumerate(_TENS, start=2)}
 _HINT = re.compile("[0-9]|" + "|".join(_WORDS), re.IGNORECASE)
 
 _TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -139,10 +137,15 @@ def _append_word(found: list[_Token], word: str) -> None:
 
 # --- grammar --------------------------------------------------------------------------------
 
+_POWERS = ("power", "power_word", "square", "square_word")
+
 
 class _Parser:
-    """Recursive descent over the tokens of one expression. Words that may reach further than a sign ("squared",
-    "square root of", "to the power of") are accepted only where they can reach no further."""
+    """Recursive descent over the tokens of one expression.
+
+    Words that may reach further than a sign ("squared", "square root of", "to the power of") are accepted only where
+    they can reach no further.
+    """
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
@@ -209,37 +212,44 @@ class _Parser:
     def _factor(self, start: int) -> Fraction:
         if self._take("minus"):
             value = -self._atom()
-            if self._kind() in ("power", "power_word", "square", "square_word"):
+            if self._kind() in _POWERS:
                 raise _NotArithmeticError  # -2^2 is 4 to some and -4 to others
             return value
         return self._power(start)
 
     def _power(self, start: int) -> Fraction:
-        first = self._at == start
+        words_reach = self._at != start
         base = self._atom()
-        mark = self._tokens[self._at].text if self._at < len(self._tokens) else ""
-        kind = self._take("power", "square", *(("power_word", "square_word") if first else ()))
+        if words_reach and self._kind() in ("power_word", "square_word"):
+            raise _NotArithmeticError  # "2 plus 3 squared" may square the sum
+        mark = self._tokens[self._at].text if self._kind() != "end" else ""
+        kind = self._take(*_POWERS)
         if kind is None:
             return base
-        if kind in ("square", "square_word"):
-            exponent = Fraction(2 if mark in ("²", "squared") else 3)
-        else:
-            exponent = -self._atom() if self._take("minus") else self._atom()
+        value = self._done(_raise(base, self._exponent(kind, mark)))
         if kind == "power_word":
             self._require_end()
-        if self._kind() in ("power", "power_word", "square", "square_word"):
-            raise _NotArithmeticError
-        return self._done(_raise(base, exponent))
+        if self._kind() in _POWERS:
+            raise _NotArithmeticError  # 2^3^4 has two readings
+        return value
+
+    def _exponent(self, kind: str, mark: str) -> Fraction:
+        if kind in ("square", "square_word"):
+            return Fraction(2 if mark in ("²", "squared") else 3)
+        return -self._atom() if self._take("minus") else self._atom()
 
     def _atom(self) -> Fraction:
         if self._take("number"):
             return self._tokens[self._at - 1].value
         root = self._take("root", "root_word")
-        if root:
-            value = self._done(_exact_root(self._atom()))
-            if root == "root_word":
-                self._require_end()
-            return value
+        if root is None:
+            return self._parenthesised()
+        value = self._done(_exact_root(self._atom()))
+        if root == "root_word":
+            self._require_end()
+        return value
+
+    def _parenthesised(self) -> Fraction:
         self._expect("open")
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -285,9 +295,12 @@ def _exact_root(value: Fraction) -> Fraction:
 # --- the answer in words --------------------------------------------------------------------
 
 
+_LONE_ROOTS = ("root number", "root_word number", "root open number close")
+
+
 def _irrational_root(tokens: list[_Token]) -> str | None:
     """The root of one number that is no square, rounded; an inexact part of a longer expression is refused."""
-    if [t.kind for t in tokens] not in (["root", "number"], ["root_word", "number"], ["root", "open", "number", "close"]):
+    if " ".join(t.kind for t in tokens) not in _LONE_ROOTS:
         return None
     value = next(t.value for t in tokens if t.kind == "number")
     if math.isqrt(value.numerator) ** 2 == value.numerator and math.isqrt(value.denominator) ** 2 == value.denominator:

@@ -1,4 +1,4 @@
-"""What surrounds an arithmetic question ("what is …?", "… ="), and what looks like arithmetic but may be something else.
+"""What surrounds an arithmetic question ("what is …?", "… ="), and what looks like arithmetic but may be a name.
 
 It decides which part of a prompt is the expression and whether a reader could mean a date, a range, a phone number, a
 size or a name by it. The grammar of expressions is in `calc.py`.
@@ -24,7 +24,8 @@ class Phrase:
 
 # --- frames ---------------------------------------------------------------------------------
 
-_SYMBOLS = str.maketrans({"−": "-", "×": "*", "·": "*", "∙": "*", "÷": "/", "\u00a0": " ", "\u202f": " ", "’": "'"})
+# minus sign, multiplication sign, middle dot, bullet operator, division sign, no-break spaces, typographic apostrophe
+_SYMBOLS = str.maketrans("\u2212\u00d7\u00b7\u2219\u00f7\u00a0\u202f\u2019", "-***/  '")
 _POLITE = re.compile(
     r"(?:hey|hi|hello|okay|ok|so|please|pls|quick question|(?:can|could|would|will) you(?: please)?|tell me|do you know"
     r"|(?:i )?(?:need|want) to know|find|show me|give me)\b[ ,:!]*"
@@ -34,7 +35,8 @@ _ASKING = re.compile(
     r"|how much (?:is|are|does|do))\b[ :]*"
 )
 _COMPUTING = re.compile(
-    r"(?:calculate|compute|evaluate|work out|solve|simplify|(?:what is |what's )?the (?:result|value|answer) (?:of|to))\b[ :]*"
+    r"(?:calculate|compute|evaluate|work out|solve|simplify"
+    r"|(?:what is |what's )?the (?:result|value|answer) (?:of|to))\b[ :]*"
 )
 _FRAMES = (_COMPUTING, _ASKING, _POLITE)
 _CLOSING = re.compile(r"(?:[ ,]+(?:please|pls|thanks|thank you)| (?:equals?(?: to)?|makes?))$")
@@ -74,7 +76,9 @@ _COMPOUND = re.compile(
 _HYPHENATED = re.compile(r"[a-z]-|-[a-z]")
 _BULLET = re.compile(r"- ")
 _HEX_OR_BINARY = re.compile(r"\b0[xb]")
-_DATE = re.compile(r"(?<![0-9])(?:[0-9]{1,2}([-/])[0-9]{1,2}\1[0-9]{2,4}|[0-9]{4}([-/])[0-9]{1,2}\2[0-9]{1,2})(?![0-9])")
+_DATE = re.compile(
+    r"(?<![0-9])(?:[0-9]{1,2}([-/])[0-9]{1,2}\1[0-9]{2,4}|[0-9]{4}([-/])[0-9]{1,2}\2[0-9]{1,2})(?![0-9])"
+)
 _CHAIN = re.compile(r"[0-9]+(?:-[0-9]+){2,}|[0-9]+(?:/[0-9]+){2,}")
 _TIGHT = re.compile(r"[0-9]x|x[0-9]|[0-9]%[0-9(]|%[(]")
 _LOPSIDED = re.compile(r"[0-9)] [-/%][0-9(]|[0-9)][-/%] [0-9(]")
