@@ -1,1 +1,92 @@
-"""greenai."""
+"""greenai: each request to a language model answered with the least energy that still answers well.
+
+from greenai import Client  # instead of: from openai import OpenAI
+
+The public names load when they are first touched, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from greenai.client import AsyncClient, Client
+    from greenai.errors import (
+        BudgetExceeded,
+        EngineError,
+        GreenAIError,
+        InvalidRequest,
+        LedgerCorrupt,
+        LedgerError,
+        MissingExtra,
+        MissingKey,
+        ModelError,
+        ModelMissing,
+        NoSufficientModel,
+        OptInRequired,
+        RequestTooLarge,
+        SettingsError,
+        UnknownModel,
+    )
+    from greenai.settings import Settings
+    from greenai.text import AsyncTextStream, TextAnswer, TextStream
+    from greenai.values import Decision, Options, Reading, Receipt, Usage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "AsyncTextStream",
+    "BudgetExceeded",
+    "Client",
+    "Decision",
+    "EngineError",
+    "GreenAIError",
+    "InvalidRequest",
+    "LedgerCorrupt",
+    "LedgerError",
+    "MissingExtra",
+    "MissingKey",
+    "ModelError",
+    "ModelMissing",
+    "NoSufficientModel",
+    "OptInRequired",
+    "Options",
+    "Reading",
+    "Receipt",
+    "RequestTooLarge",
+    "Settings",
+    "SettingsError",
+    "TextAnswer",
+    "TextStream",
+    "UnknownModel",
+    "Usage",
+    "__version__",
+]
+
+_HOME = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Settings": "settings",
+    "AsyncTextStream": "text",
+    "TextAnswer": "text",
+    "TextStream": "text",
+    "Decision": "values",
+    "Options": "values",
+    "Reading": "values",
+    "Receipt": "values",
+    "Usage": "values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'greenai' has no attribute {name!r}")
+    value = getattr(import_module(f"greenai.{_HOME.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -161,9 +161,13 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """How a request travels, not what it asks: never part of a cache key."""
+    """How a request travels, not what it asks: never part of a cache key.
+
+    `timeout` is an `httpx.Timeout` where the app gave one: it then also bounds connecting and each read.
+    """
 
     timeout_s: float
+    timeout: Any = None
     extra_headers: Mapping[str, str] | None = None
     extra_query: Mapping[str, object] | None = None
 
@@ -407,10 +411,14 @@ class Avoided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine."""
+    """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine.
+
+    `load_ms` is the part of it that went into loading a local model, once for all later calls.
+    """
 
     duration_ms: float
     energy: Reading
+    load_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,63 @@
+# The only door: `make ask` runs the main job on a fresh machine, `make test` runs every check that CI runs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help ask test lint types imports docs unit openai3 examples bench weights clean
+
+help:  ## Show what there is
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/.local: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable ".[local]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.local
+	$(PIP) install --editable ".[dev]"
+	touch $@
+
+weights: $(VENV)/.local
+	$(BIN)/greenai models pull smollm2-135m
+
+ask: weights  ## Set up, then ask three questions: calculated, answered by the model, answered from the cache
+	$(BIN)/python examples/three_receipts.py
+
+test: $(VENV)/.dev weights lint types imports docs unit openai3  ## Set up, then run every check
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.dev
+	$(BIN)/zensical build --clean --strict
+
+unit: $(VENV)/.dev weights
+	$(BIN)/python -m pytest
+
+# litellm needs openai 2 in the newest release that some indexes serve, so openai 3 is tested without it.
+openai3: $(VENV)-openai3/.ready weights
+	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py
+
+$(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
+	test -x $(VENV)-openai3/bin/python || $(PYTHON) -m venv $(VENV)-openai3
+	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" \
+		diskcache platformdirs pydantic pydantic-settings rich tenacity typer xllamacpp \
+		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
+	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
+	touch $@
+
+bench: $(VENV)/.dev weights  ## Print what greenai adds to a call, beside its peers
+	$(BIN)/python benchmarks/overhead.py
+
+clean:  ## Remove the environments and what the builds left
+	rm -rf $(VENV) $(VENV)-openai3 site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

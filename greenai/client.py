@@ -1,0 +1,383 @@
+"""`Client` and `AsyncClient`: openai's shape on the outside, the flow on the inside.
+
+A method here is a typed surface: it makes a request and asks its session (session.py), which drives the flow
+(drivers.py); the order of a call's steps is in flow.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Unpack
+
+    import httpx
+    from openai import AsyncStream, Stream
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+
+    from greenai._params import ChatParams
+    from greenai.hooks import Observer
+    from greenai.session import Session
+    from greenai.settings import Settings
+    from greenai.text import AsyncTextStream, TextAnswer, TextStream
+    from greenai.values import Decision
+
+
+class _Base:
+    """What both clients are: settings opened once, options, and the making of copies."""
+
+    _session: Session
+    _owner: bool
+
+    def __init__(
+        self,
+        *,
+        api_key: Any = None,
+        organization: str | None = None,
+        base_url: str | httpx.URL | None = None,
+        timeout: float | httpx.Timeout | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        http_client: Any = None,
+        openai_project: str | None = None,
+        project: str | None = None,
+        settings: Settings | Mapping[str, Any] | Path | str | None = None,
+        opt_in: str | Iterable[str] | None = None,
+        reason: str | None = None,
+        observe: bool | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Open a client.
+
+        The first eight arguments are openai's own and mean what they mean there; `timeout` is the deadline of the
+        whole call, in seconds, every rung and retry included.
+
+        Args:
+            api_key: the key for OpenAI or for `base_url`; without it OPENAI_API_KEY is read.
+            organization: openai's organization header.
+            base_url: an OpenAI-compatible server; model names then go there exactly as written.
+            timeout: the deadline of a whole call in seconds, or an `httpx.Timeout`; 600 s by the settings.
+            max_retries: tries after the first; 2 by the settings.
+            default_headers: headers for every request.
+            default_query: query parameters for every request.
+            http_client: the app's own HTTP client.
+            openai_project: openai's `project` header. The name `project` is taken by greenai's own.
+            project: the project that calls are booked on.
+            settings: a mapping of settings, the path of a settings file, or a `Settings` object; over it stand
+                the arguments here, below it `GREENAI_*` variables, `greenai.toml` and `[tool.greenai]`.
+            opt_in: expensive modes that every call of this client may use; needs a `reason`.
+            reason: why, for the ledger.
+            observe: change nothing, and record what would have been saved.
+            observers: callables that take every receipt.
+
+        Raises:
+            SettingsError: a setting is wrong; the message names the source, the key and the fix.
+            InvalidRequest: an opt-in nobody knows, or one without a reason.
+        """
+        from greenai.session import Session
+
+        connection = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "organization": organization,
+            "openai_project": openai_project,
+            "default_headers": default_headers,
+            "default_query": default_query,
+            "http_client": http_client,
+        }
+        self._owner = True
+        self._attach(
+            Session.open(
+                settings,
+                connection,
+                project=project,
+                observe=observe,
+                opt_in=opt_in,
+                reason=reason,
+                timeout=timeout,
+                max_retries=max_retries,
+                observers=observers,
+            )
+        )
+
+    def _attach(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def settings(self) -> Settings:
+        """The settings this client was opened with."""
+        return self._session.resources.settings
+
+    @contextmanager
+    def options(self, **changes: Any) -> Iterator[Self]:
+        """Apply options to every call inside the block, of this context only (threads and tasks have their own).
+
+        Raises:
+            InvalidRequest: an option nobody knows, or an opt-in without a reason.
+        """
+        with self._session.block(changes):
+            yield self
+
+    def with_options(self, **changes: Any) -> Self:
+        """Return a client that shares this one's models, ledger and cache, with other options.
+
+        Takes greenai's options (`opt_in` with `reason`, `project`, `quality`, `cache`, `substitute`, `tenant`, …) and
+        openai's own (`api_key`, `base_url`, `timeout`, `max_retries`, `default_headers`, …). Closing the copy leaves
+        the models, the ledger and the cache open.
+
+        Raises:
+            InvalidRequest: an option nobody knows, or an opt-in without a reason.
+        """
+        copy = object.__new__(type(self))
+        copy._owner = False
+        copy._attach(self._session.with_options(changes))
+        return copy
+
+
+class Completions:
+    """`client.chat.completions`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: Literal[False] | None = ...,
+        **arguments: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: Literal[True],
+        **arguments: Unpack[ChatParams],
+    ) -> Stream[ChatCompletionChunk]: ...
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: bool,
+        **arguments: Unpack[ChatParams],
+    ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+    def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
+        """Answer a chat with the least energy that still answers well; openai's arguments, openai's types back.
+
+        The response has one attribute more, `greenai`: the receipt. `model` may be left out, or `"auto"`, to let the
+        settings' ladder decide. `greenai=` takes options for this call.
+
+        Raises:
+            GreenAIError: what greenai refuses; see `greenai.errors`.
+            openai.OpenAIError: the class that the bare openai client raises for the same failure.
+        """
+        request = self._session.request("create", messages, model, stream, arguments)
+        if request.stream:
+            return self._session.stream(request)
+        return self._session.completion(self._session.answer(request))
+
+
+class AsyncCompletions:
+    """`async_client.chat.completions`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: Literal[False] | None = ...,
+        **arguments: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: Literal[True],
+        **arguments: Unpack[ChatParams],
+    ) -> AsyncStream[ChatCompletionChunk]: ...
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageParam],
+        model: str = ...,
+        stream: bool,
+        **arguments: Unpack[ChatParams],
+    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+    async def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
+        """Do what `Completions.create` does, awaited."""
+        request = self._session.request("create", messages, model, stream, arguments)
+        if request.stream:
+            return await self._session.astream(request)
+        return self._session.completion(await self._session.aanswer(request))
+
+
+class Chat:
+    """`client.chat`."""
+
+    def __init__(self, session: Session) -> None:
+        self.completions = Completions(session)
+
+
+class AsyncChat:
+    """`async_client.chat`."""
+
+    def __init__(self, session: Session) -> None:
+        self.completions = AsyncCompletions(session)
+
+
+class Client(_Base):
+    """A drop-in for `openai.OpenAI` that answers with the least energy that still answers well."""
+
+    chat: Chat
+
+    def _attach(self, session: Session) -> None:
+        super()._attach(session)
+        self.chat = Chat(session)
+
+    @overload
+    def ask(
+        self,
+        text: str,
+        *,
+        model: str | None = ...,
+        system: str | None = ...,
+        stream: Literal[False] = ...,
+        **arguments: Unpack[ChatParams],
+    ) -> TextAnswer: ...
+    @overload
+    def ask(
+        self,
+        text: str,
+        *,
+        model: str | None = ...,
+        system: str | None = ...,
+        stream: Literal[True],
+        **arguments: Unpack[ChatParams],
+    ) -> TextStream: ...
+    def ask(
+        self, text: str, *, model: str | None = None, system: str | None = None, stream: bool = False, **arguments: Any
+    ) -> TextAnswer | TextStream:
+        """Ask one question: the short form. Returns the text and its receipt; raises what `create` raises."""
+        session = self._session
+        request = session.request("ask", session.ask_messages(text, system), model, stream, arguments)
+        if request.stream:
+            return session.text_stream(request)
+        return session.text_answer(session.answer(request))
+
+    def explain(
+        self, question: str | Iterable[Any], *, model: str | None = None, **arguments: Unpack[ChatParams]
+    ) -> Decision:
+        """Say how a call would be answered, and the estimated energy of each rung. No model is called."""
+        messages = self._session.ask_messages(question, None) if isinstance(question, str) else question
+        return self._session.explain(self._session.request("explain", messages, model, stream=False, arguments=arguments))
+
+    @overload
+    def escalate(self, response: TextAnswer) -> TextAnswer: ...
+    @overload
+    def escalate(self, response: ChatCompletion) -> ChatCompletion: ...
+    def escalate(self, response: Any) -> Any:
+        """Ask again one rung above the one that answered; the new receipt's `parent` is the old call.
+
+        Raises:
+            NoSufficientModel: there is no rung above.
+            InvalidRequest: the response was not given by this client, or too many calls ago.
+        """
+        return self._session.dressed(response, self._session.answer(self._session.again(response)))
+
+    def close(self) -> None:
+        """Close connections; the client that opened them also unloads models and closes ledger and cache."""
+        self._session.close(owner=self._owner)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Base):
+    """A drop-in for `openai.AsyncOpenAI`; see `Client`."""
+
+    chat: AsyncChat
+
+    def _attach(self, session: Session) -> None:
+        super()._attach(session)
+        self.chat = AsyncChat(session)
+
+    @overload
+    async def ask(
+        self,
+        text: str,
+        *,
+        model: str | None = ...,
+        system: str | None = ...,
+        stream: Literal[False] = ...,
+        **arguments: Unpack[ChatParams],
+    ) -> TextAnswer: ...
+    @overload
+    async def ask(
+        self,
+        text: str,
+        *,
+        model: str | None = ...,
+        system: str | None = ...,
+        stream: Literal[True],
+        **arguments: Unpack[ChatParams],
+    ) -> AsyncTextStream: ...
+    async def ask(
+        self, text: str, *, model: str | None = None, system: str | None = None, stream: bool = False, **arguments: Any
+    ) -> TextAnswer | AsyncTextStream:
+        """Ask one question: the short form. Returns the text and its receipt; raises what `create` raises."""
+        session = self._session
+        request = session.request("ask", session.ask_messages(text, system), model, stream, arguments)
+        if request.stream:
+            return await session.atext_stream(request)
+        return session.text_answer(await session.aanswer(request))
+
+    async def explain(
+        self, question: str | Iterable[Any], *, model: str | None = None, **arguments: Unpack[ChatParams]
+    ) -> Decision:
+        """Say how a call would be answered, and the estimated energy of each rung. No model is called."""
+        messages = self._session.ask_messages(question, None) if isinstance(question, str) else question
+        request = self._session.request("explain", messages, model, stream=False, arguments=arguments)
+        return await self._session.aexplain(request)
+
+    @overload
+    async def escalate(self, response: TextAnswer) -> TextAnswer: ...
+    @overload
+    async def escalate(self, response: ChatCompletion) -> ChatCompletion: ...
+    async def escalate(self, response: Any) -> Any:
+        """Ask again one rung above the one that answered; see `Client.escalate`."""
+        return self._session.dressed(response, await self._session.aanswer(self._session.again(response)))
+
+    async def close(self) -> None:
+        """Close connections; the client that opened them also unloads models and closes ledger and cache."""
+        await self._session.aclose(owner=self._owner)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,296 @@
+"""What steps the flow: a loop for the sync client, a loop for the async one, and the endings of streams.
+
+The flow is a generator that waits for nothing. Pure steps run inline; `Work` runs in place (sync) or on
+greenai's own threads inside the call's one copied context (async); a `Call` goes to the provider. A
+cancellation waits for the step in progress, hands its result in, and closes the generator there, so that no
+hold is lost between being taken and being known. Finalizers only append to a queue; one thread settles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import inspect
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from greenai.flow import Flow
+from greenai.values import Answer, Call, Receipt, Reply, Work
+
+if TYPE_CHECKING:
+    from greenai.provider import Opened, Provider
+
+logger = logging.getLogger("greenai")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A call whose stream is open: the flow waits at its `Call` for the reply that the stream will amount to."""
+
+    flow: Flow[Answer]
+    call: Call
+    opened: Opened
+    started: float
+
+    def elapsed(self) -> float:
+        """Return the seconds since the stream was asked for."""
+        return time.perf_counter() - self.started
+
+
+# --- sync ---------------------------------------------------------------------------------
+
+
+def run(flow: Flow[T], provider: Callable[[], Provider]) -> T:
+    """Drive a flow to its end, waiting in place."""
+    return _sync(flow, lambda: next(flow), lambda call: provider().send(call))
+
+
+def open_stream(flow: Flow[Answer], provider: Callable[[], Provider]) -> Answer | Live:
+    """Drive a flow until its stream is open, or to its end where no stream was needed."""
+
+    def opening(call: Call) -> Reply:
+        started = time.perf_counter()
+        raise _Opened(Live(flow=flow, call=call, opened=provider().open(call), started=started))
+
+    try:
+        return _sync(flow, lambda: next(flow), opening)
+    except _Opened as event:
+        return event.live
+
+
+def resume(live: Live, reply: Reply) -> Answer:
+    """Hand the finished stream's reply in and drive the flow to its end."""
+    reply = replace(reply, tries=live.opened.tries)
+    return _sync(live.flow, lambda: live.flow.send(reply), _no_second_call)
+
+
+def _sync(flow: Flow[T], begin: Callable[[], Call | Work[Any]], send: Callable[[Call], Reply]) -> T:
+    try:
+        step = begin()
+        while True:
+            try:
+                result = send(step) if isinstance(step, Call) else _work(step)
+            except _Opened:
+                raise
+            except BaseException as error:  # noqa: BLE001  # handed to the flow, which raises it again
+                step = flow.throw(error)
+            else:
+                step = flow.send(result)
+    except StopIteration as done:
+        result_: T = done.value
+        return result_
+
+
+def _work(work: Work[T]) -> T:
+    result = work.run()
+    if inspect.isawaitable(result):
+        return asyncio.run(_awaited(result))
+    return result
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+class _Opened(Exception):  # noqa: N818  # an event that leaves the loop, not an error
+    def __init__(self, live: Live) -> None:
+        super().__init__()
+        self.live = live
+
+
+def _no_second_call(call: Call) -> Reply:
+    raise AssertionError(f"a stream has one rung, and {call.draft.rung.model} would be a second")
+
+
+# --- async --------------------------------------------------------------------------------
+
+
+class AsyncDriver:
+    """Drives flows on an event loop, with greenai's own threads for what waits: never the loop's default executor."""
+
+    def __init__(self, provider: Callable[[], Provider], threads: int = 8) -> None:
+        self._provider = provider
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="greenai")
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end, awaiting what waits."""
+        context = contextvars.copy_context()
+
+        async def send(call: Call) -> Reply:
+            return await self._provider().asend(call)
+
+        return await self._drive(flow, context, lambda: next(flow), send)
+
+    async def open_stream(self, flow: Flow[Answer]) -> Answer | Live:
+        """Drive a flow until its stream is open, or to its end where no stream was needed."""
+        context = contextvars.copy_context()
+
+        async def opening(call: Call) -> Reply:
+            started = time.perf_counter()
+            opened = await self._provider().aopen(call)
+            raise _Opened(Live(flow=flow, call=call, opened=opened, started=started))
+
+        try:
+            return await self._drive(flow, context, lambda: next(flow), opening)
+        except _Opened as event:
+            return event.live
+
+    async def resume(self, live: Live, reply: Reply) -> Answer:
+        """Hand the finished stream's reply in and drive the flow to its end."""
+        reply = replace(reply, tries=live.opened.tries)
+
+        async def none(call: Call) -> Reply:
+            return _no_second_call(call)
+
+        return await self._drive(live.flow, contextvars.copy_context(), lambda: live.flow.send(reply), none)
+
+    def close(self) -> None:
+        """Let the threads end once their work is done."""
+        self._pool.shutdown(wait=False)
+
+    async def _drive(
+        self,
+        flow: Flow[T],
+        context: contextvars.Context,
+        begin: Callable[[], Call | Work[Any]],
+        send: Callable[[Call], Awaitable[Reply]],
+    ) -> T:
+        try:
+            step = context.run(begin)
+            while True:
+                try:
+                    if isinstance(step, Call):
+                        result = await send(step)
+                    else:
+                        result = await self._work(flow, context, step)
+                except (_Opened, asyncio.CancelledError, _Cancelled):
+                    raise
+                except BaseException as error:  # noqa: BLE001  # handed to the flow, which raises it again
+                    step = context.run(flow.throw, error)
+                else:
+                    step = context.run(flow.send, result)
+        except StopIteration as done:
+            result_: T = done.value
+            return result_
+        except asyncio.CancelledError:
+            await self._finish_uncancelled(context, flow.close)
+            raise
+        except _Cancelled as cancelled:
+            await self._finish_uncancelled(context, flow.close)
+            raise asyncio.CancelledError from cancelled
+
+    async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
+        future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work.run)
+        try:
+            result = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await _quietly(future)
+            if not future.cancelled() and future.exception() is None:
+                # The result may be a hold: the flow must know it before it is closed.
+                _advance(flow, context, future.result())
+            raise _Cancelled from None
+        return await result if inspect.isawaitable(result) else result
+
+    async def _finish_uncancelled(self, context: contextvars.Context, work: Callable[[], object]) -> None:
+        future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
+        await _quietly(future)
+
+
+class _Cancelled(Exception):  # noqa: N818  # a cancellation whose step has been waited for
+    pass
+
+
+async def _quietly(future: asyncio.Future[Any]) -> None:
+    """Wait until the future is done, however often this task is cancelled meanwhile."""
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            continue
+
+
+def _advance(flow: Flow[Any], context: contextvars.Context, result: object) -> None:
+    try:
+        context.run(flow.send, result)
+    except StopIteration:
+        pass  # the flow had nothing left to do: it is closed already
+
+
+# --- streams' endings ---------------------------------------------------------------------
+
+
+class StreamEnding:
+    """Ends one open stream for its call: at exhaustion or `close` in place, at garbage collection on the settler."""
+
+    def __init__(self, live: Live, driver: AsyncDriver | None = None) -> None:
+        self._live = live
+        self._driver = driver
+        settler.start()
+
+    def finish(self, reply: Reply) -> Receipt:
+        """Settle now and return the receipt."""
+        return resume(self._live, reply).receipt
+
+    async def afinish(self, reply: Reply) -> Receipt:
+        """Settle now, awaited, and return the receipt."""
+        if self._driver is None:
+            return self.finish(reply)
+        return (await self._driver.resume(self._live, reply)).receipt
+
+    def abandon(self, reply: Reply) -> None:
+        """Queue the settlement: called by a finalizer, which may run anywhere and must take no lock of ours."""
+        settler.put(lambda: resume(self._live, reply))
+
+
+class Settler:
+    """One daemon thread that settles what finalizers left behind."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the thread unless this process has it already."""
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._thread = threading.Thread(target=self._settle, name="greenai-settler", daemon=True)
+                self._thread.start()
+
+    def put(self, work: Callable[[], object]) -> None:
+        """Append work; `SimpleQueue.put` is reentrant, so a finalizer may call this."""
+        self._queue.put(work)
+
+    def drain(self, timeout_s: float = 5.0) -> bool:
+        """Wait until everything queued so far is settled; return whether it is."""
+        if self._pid != os.getpid():
+            return True
+        done = threading.Event()
+        self.put(done.set)
+        return done.wait(timeout_s)
+
+    def _settle(self) -> None:
+        while True:
+            work = self._queue.get()
+            try:
+                work()
+            except Exception:  # noqa: BLE001  # one that fails must not keep the next from being settled
+                logger.warning("An abandoned stream could not be settled.", exc_info=True)
+
+
+settler = Settler()
+atexit.register(settler.drain)

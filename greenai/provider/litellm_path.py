@@ -1,0 +1,199 @@
+"""Everything that is neither OpenAI, nor a `base_url`, nor local: the only door to litellm.
+
+litellm takes seconds to import and would fetch a price list over the network; it is imported at the first
+call that needs it, told to use the list it ships. It adapts formats, and nothing else: retries, caching,
+budgets and dropped parameters stay off, because greenai answers for each of them itself.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import openai
+
+from greenai.errors import GreenAIError, MissingKey
+from greenai.shapes import ChatCompletion, ChatCompletionChunk, chunk_from, completion_from, openai_error
+from greenai.values import Call
+
+KEY_VARIABLES = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "mistral": ("MISTRAL_API_KEY",),
+    "deepseek": ("DEEPSEEK_API_KEY",),
+    "xai": ("XAI_API_KEY",),
+    "groq": ("GROQ_API_KEY",),
+    "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
+    "together_ai": ("TOGETHERAI_API_KEY", "TOGETHER_API_KEY"),
+    "fireworks_ai": ("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
+    "openrouter": ("OPENROUTER_API_KEY",),
+    "dashscope": ("DASHSCOPE_API_KEY",),
+    "moonshot": ("MOONSHOT_API_KEY",),
+}
+
+_import_lock = threading.Lock()
+
+
+def library() -> Any:
+    """Import litellm, quietly and without the network."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    with _import_lock:
+        try:
+            import litellm
+        except ImportError as error:
+            raise GreenAIError(
+                f"This model goes through litellm, which cannot be imported here ({error}). "
+                'Install it with: pip install "litellm>=1.105,!=1.106.*,!=1.107.*,<2"'
+            ) from error
+    litellm.suppress_debug_info = True
+    return litellm
+
+
+def wire(call: Call) -> dict[str, Any]:
+    """Return the keyword arguments for litellm's `completion`."""
+    rung = call.draft.rung
+    _require_key(rung.provider, rung.api_key)
+    arguments = {
+        **call.draft.arguments,
+        **call.draft.extra,
+        "model": rung.model,
+        "messages": [dict(m) for m in call.draft.messages],
+        "timeout": max(call.deadline - time.monotonic(), 0.001),
+        "num_retries": 0,
+        "max_retries": 0,
+    }
+    for name, value in (
+        ("api_key", rung.api_key),
+        ("api_base", rung.base_url),
+        ("extra_headers", call.transport.extra_headers),
+    ):
+        if value is not None:
+            arguments[name] = value
+    if call.stream:
+        arguments["stream"] = True
+        arguments["stream_options"] = {**(arguments.get("stream_options") or {}), "include_usage": True}
+    return arguments
+
+
+def _require_key(provider: str, api_key: str | None) -> None:
+    variables = KEY_VARIABLES.get(provider, ())
+    if variables and api_key is None and not any(os.environ.get(v) for v in variables):
+        raise MissingKey(
+            f"This call goes to {provider}, and no API key was found: the environment variable "
+            f"{' or '.join(variables)} is not set. Set it, or use the model on this machine: "
+            'model="local/smollm2-135m".'
+        )
+
+
+def send(call: Call) -> ChatCompletion:
+    """Send and return openai's shape; raise openai's errors."""
+    arguments = wire(call)
+    litellm = library()
+    try:
+        return _shaped(litellm.completion(**arguments))
+    except openai.OpenAIError as error:
+        raise as_openai(error) from error
+
+
+async def asend(call: Call) -> ChatCompletion:
+    """Do what `send` does, awaited."""
+    arguments = wire(call)
+    litellm = library()
+    try:
+        return _shaped(await litellm.acompletion(**arguments))
+    except openai.OpenAIError as error:
+        raise as_openai(error) from error
+
+
+def _shaped(response: Any) -> ChatCompletion:
+    return completion_from(response.model_dump(mode="json"))
+
+
+class LiteLLMStream:
+    """litellm's stream as a source of openai's chunks: its own has neither `close` nor openai's errors."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._iterator: Iterator[Any] = iter(inner)
+        self.response = None
+
+    def __next__(self) -> ChatCompletionChunk:
+        try:
+            return chunk_from(next(self._iterator).model_dump(mode="json"))
+        except openai.OpenAIError as error:
+            raise as_openai(error) from error
+
+    def close(self) -> None:
+        source = getattr(self._inner, "completion_stream", None)
+        if hasattr(source, "close"):
+            source.close()
+
+
+class LiteLLMAsyncStream:
+    """The same, awaited."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._iterator: AsyncIterator[Any] = aiter(inner)
+        self.response = None
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        try:
+            return chunk_from((await anext(self._iterator)).model_dump(mode="json"))
+        except openai.OpenAIError as error:
+            raise as_openai(error) from error
+
+    async def close(self) -> None:
+        source = getattr(self._inner, "completion_stream", None)
+        if hasattr(source, "aclose"):
+            await source.aclose()
+
+
+def open_stream(call: Call) -> LiteLLMStream:
+    """Open a stream; raise openai's errors."""
+    arguments = wire(call)
+    litellm = library()
+    try:
+        return LiteLLMStream(litellm.completion(**arguments))
+    except openai.OpenAIError as error:
+        raise as_openai(error) from error
+
+
+async def aopen_stream(call: Call) -> LiteLLMAsyncStream:
+    """Do what `open_stream` does, awaited."""
+    arguments = wire(call)
+    litellm = library()
+    try:
+        return LiteLLMAsyncStream(await litellm.acompletion(**arguments))
+    except openai.OpenAIError as error:
+        raise as_openai(error) from error
+
+
+def as_openai(error: openai.OpenAIError) -> openai.OpenAIError:
+    """Return the exception that the bare openai client raises for what litellm ran into.
+
+    litellm's classes derive from openai's but not always from the right one: measured on 1.105.3, 403 arrives
+    as a plain APIError, 503 as ServiceUnavailableError and a refused connection as a 500.
+    """
+    if isinstance(error, openai.APITimeoutError):
+        return openai_error(str(error), status=None, timeout=True)
+    if isinstance(error, openai.APIConnectionError) or _was_refused(error):
+        return openai_error(str(error), status=None)
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return error
+    return openai_error(str(error), status=status, response=getattr(error, "response", None))
+
+
+def _was_refused(error: BaseException) -> bool:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ClientConnectorError"):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

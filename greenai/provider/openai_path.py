@@ -1,0 +1,199 @@
+"""The direct path: `openai/…`, every `base_url` and the engine on this machine, through the openai package."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import openai
+from openai.resources.chat.completions import Completions
+
+from greenai.errors import MissingKey
+from greenai.shapes import ChatCompletion, http_library
+from greenai.values import Call, Rung
+
+_NO_KEY_NEEDED = "no-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What `openai.OpenAI` takes and greenai passes on."""
+
+    api_key: Any = field(default=None, repr=False)
+    base_url: str | None = None
+    organization: str | None = None
+    openai_project: str | None = None
+    default_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    default_query: Mapping[str, object] | None = None
+    http_client: Any = None
+
+
+@cache
+def parameters() -> frozenset[str]:
+    """Return the arguments that the installed openai's `create` knows."""
+    return frozenset(inspect.signature(Completions.create).parameters) - {"self"}
+
+
+def wire(call: Call) -> dict[str, Any]:
+    """Return the keyword arguments for openai's `create`; fields it does not know travel in `extra_body`."""
+    known = parameters()
+    arguments = dict(call.draft.arguments)
+    extra = {name: arguments.pop(name) for name in list(arguments) if name not in known}
+    extra |= dict(arguments.pop("extra_body", None) or {})
+    extra |= call.draft.extra
+    arguments |= {"model": call.draft.rung.name, "messages": list(call.draft.messages)}
+    if extra:
+        arguments["extra_body"] = extra
+    if call.stream:
+        arguments["stream"] = True
+        arguments["stream_options"] = {**(arguments.get("stream_options") or {}), "include_usage": True}
+    if call.transport.extra_headers:
+        arguments["extra_headers"] = call.transport.extra_headers
+    if call.transport.extra_query:
+        arguments["extra_query"] = call.transport.extra_query
+    return arguments
+
+
+def remaining(call: Call) -> Any:
+    """Return this attempt's time-out: the app's own `httpx.Timeout`, else the seconds left to the deadline."""
+    left_s = call.deadline - time.monotonic()
+    if left_s <= 0:
+        raise openai.APITimeoutError(request=http_library().Request("POST", "greenai://deadline-passed"))
+    return left_s if call.transport.timeout is None else call.transport.timeout
+
+
+def checked(native: object) -> ChatCompletion:
+    """Return the completion, or raise where the server sent something that is none (an HTML page, a string)."""
+    if isinstance(native, ChatCompletion):
+        return native
+    http = http_library()
+    excerpt = str(native)[:200]
+    raise openai.APIResponseValidationError(
+        response=http.Response(200, request=http.Request("POST", "greenai://not-a-completion")),
+        body=excerpt,
+        message=f"The server answered 200 with something that is no chat completion: {excerpt!r}",
+    )
+
+
+class OpenAIPath:
+    """openai clients by address, made when first used: one per address, and per event loop for the async ones."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._clients: dict[tuple[str | None, str | None], openai.OpenAI] = {}
+        self._aclients: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[tuple[str | None, str | None], openai.AsyncOpenAI]
+        ] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def client(self, rung: Rung) -> openai.OpenAI:
+        """Return the synchronous client for this rung's address."""
+        key = (rung.base_url, rung.api_key)
+        found = self._clients.get(key)
+        if found is None:
+            with self._lock:
+                found = self._clients.get(key)
+                if found is None:
+                    found = self._clients[key] = openai.OpenAI(**self._arguments(rung, openai.DefaultHttpxClient))
+        return found
+
+    def aclient(self, rung: Rung) -> openai.AsyncOpenAI:
+        """Return the asynchronous client for this rung's address on the running loop."""
+        # A connection pool belongs to the loop that opened it: an app may run several loops, one after another.
+        clients = self._aclients.setdefault(asyncio.get_running_loop(), {})
+        key = (rung.base_url, rung.api_key)
+        if key not in clients:
+            clients[key] = openai.AsyncOpenAI(**self._arguments(rung, openai.DefaultAsyncHttpxClient))
+        return clients[key]
+
+    def _arguments(self, rung: Rung, http_client: type[Any]) -> dict[str, Any]:
+        own = self._connection
+        elsewhere = rung.base_url is not None and rung.base_url != own.base_url
+        arguments: dict[str, Any] = {
+            "api_key": rung.api_key or (None if elsewhere else own.api_key),
+            "base_url": rung.base_url or own.base_url,
+            "max_retries": 0,
+        }
+        if elsewhere:
+            arguments["api_key"] = arguments["api_key"] or _NO_KEY_NEEDED
+        else:
+            arguments |= {
+                "organization": own.organization,
+                "project": own.openai_project,
+                "default_headers": own.default_headers,
+                "default_query": own.default_query,
+            }
+        if own.http_client is not None and not elsewhere:
+            arguments["http_client"] = own.http_client
+        elif http_client is openai.DefaultHttpxClient:
+            arguments["http_client"] = http_client(event_hooks=_deadline_hooks())
+        return self._with_key(arguments)
+
+    def _with_key(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        import os
+
+        if arguments["api_key"] is None and "OPENAI_API_KEY" not in os.environ:
+            if arguments["base_url"] is None and "OPENAI_BASE_URL" not in os.environ:
+                raise MissingKey(
+                    "This call goes to OpenAI, and no API key was found: neither Client(api_key=...) nor the "
+                    "environment variable OPENAI_API_KEY is set. Set one of them, or use the model on this machine: "
+                    'model="local/smollm2-135m".'
+                )
+            arguments["api_key"] = _NO_KEY_NEEDED
+        return arguments
+
+    def close(self) -> None:
+        """Close every synchronous client; an app's own `http_client` is closed with them, as openai does."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the asynchronous clients of the running loop."""
+        for client in self._aclients.pop(asyncio.get_running_loop(), {}).values():
+            await client.close()
+
+
+@cache
+def _deadline_stream_class() -> type[Any]:
+    http = http_library()
+
+    class DeadlineStream(http.SyncByteStream):  # type: ignore[misc,name-defined]  # httpx or httpx2, by openai's version
+        """A response body that stops at the deadline: an HTTP time-out bounds each read, not the whole answer."""
+
+        def __init__(self, inner: Any, deadline: float) -> None:
+            self._inner = inner
+            self._deadline = deadline
+
+        def __iter__(self) -> Any:
+            for part in self._inner:
+                if time.monotonic() > self._deadline:
+                    raise http.ReadTimeout("The deadline of the whole call has passed while the answer was read.")
+                yield part
+
+        def close(self) -> None:
+            self._inner.close()
+
+    return DeadlineStream
+
+
+def _deadline_hooks() -> dict[str, list[Any]]:
+    def stamp(request: Any) -> None:
+        read_s = request.extensions.get("timeout", {}).get("read")
+        if read_s is not None:
+            request.extensions["greenai.deadline"] = time.monotonic() + read_s
+
+    def guard(response: Any) -> None:
+        deadline = response.request.extensions.get("greenai.deadline")
+        if deadline is not None:
+            response.stream = _deadline_stream_class()(response.stream, deadline)
+
+    return {"request": [stamp], "response": [guard]}

@@ -1,0 +1,326 @@
+"""What a client opens once and shares with its `with_options` copies, and how a call's arguments become a Request."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from greenai import hooks
+from greenai._params import KNOWN
+from greenai.budget import open_ledger
+from greenai.cache import ExactCache, namespace
+from greenai.classify import Classifier
+from greenai.errors import InvalidRequest
+from greenai.flow import Steps
+from greenai.local import Engines, EngineSettings
+from greenai.meters import carbon
+from greenai.receipts import Site
+from greenai.settings import Settings, load_settings
+from greenai.store.disk import JsonCache
+from greenai.values import OPT_INS, Entry, Message, Options, Request, Rung, Transport
+
+if TYPE_CHECKING:
+    from greenai.provider import Provider
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do."""
+
+    options: Options
+    timeout: Any
+    max_retries: int
+    connection: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def endpoint(self) -> str | None:
+        """The address that `base_url` or OPENAI_BASE_URL names; None for OpenAI itself."""
+        return self.connection.get("base_url") or os.environ.get("OPENAI_BASE_URL") or None
+
+
+class Resources:
+    """Ledger, cache, engines and steps of one client and its copies. Closing twice is harmless."""
+
+    def __init__(self, settings: Settings, observers: Sequence[hooks.Observer]) -> None:
+        self.settings = settings
+        self._store = JsonCache(settings.cache_dir)
+        self.engines = Engines(
+            EngineSettings(
+                slots=settings.local.slots,
+                context_tokens=settings.local.context_tokens,
+                threads=settings.local.threads,
+                weights_dir=settings.weights_dir,
+            )
+        )
+        self.ledger = open_ledger(settings)
+        carbon.zone(settings.zone)  # a zone that nobody knows is an error now, not at the first receipt
+        self.steps = Steps(
+            classifier=Classifier(),
+            ledger=self.ledger,
+            engines=self.engines,
+            site=Site(zone=settings.zone, watts_per_core=settings.watts_per_core),
+            ladder=settings.rungs(),
+            cache=ExactCache(self._store),
+            observers=(*hooks.DEFAULT, *observers),
+            max_prompt_bytes=settings.max_prompt_bytes,
+            store_prompts=settings.store_prompts,
+        )
+
+    def close(self) -> None:
+        """Unload local models, close the ledger and the cache."""
+        self.engines.close()
+        self.ledger.close()
+        self._store.close()
+
+
+class LazyProvider:
+    """The provider of one configuration, made at its first call: until then openai is not imported."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._provider: Provider | None = None
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Provider:
+        """Return the provider; a forked child gets one of its own, since sockets must not be shared."""
+        if self._provider is None or self._pid != os.getpid():
+            with self._lock:
+                if self._provider is None or self._pid != os.getpid():
+                    self._provider, self._pid = self._make(), os.getpid()
+        return self._provider
+
+    def _make(self) -> Provider:
+        from greenai.provider import Connection, Provider
+
+        connection = Connection(**{**self._config.connection, "base_url": self._config.endpoint})
+        return Provider(connection, max_retries=self._config.max_retries)
+
+    def opened(self) -> Provider | None:
+        """Return the provider if there is one already."""
+        return self._provider if self._pid == os.getpid() else None
+
+
+# --- options ------------------------------------------------------------------------------
+
+_OPTION_NAMES = frozenset(f.name for f in fields(Options))
+block_options: ContextVar[Mapping[str, Any]] = ContextVar("greenai.options", default={})
+
+
+def options_from(settings: Settings) -> Options:
+    """Return what calls may do by the settings alone."""
+    return Options(
+        project=settings.project,
+        opt_in=frozenset(settings.active_opt_in()),
+        reason=settings.opt_in_reason,
+        strict_opt_in=settings.strict_opt_in,
+        quality=settings.quality,
+        cache=settings.cache,
+        ttl_s=settings.cache_ttl_s,
+        substitute=settings.substitute,
+        observe=settings.observe,
+    )
+
+
+def changed(options: Options, changes: Mapping[str, Any]) -> Options:
+    """Return options with `changes` applied.
+
+    Raises:
+        InvalidRequest: an option nobody knows, an opt-in nobody knows, or one without a reason.
+    """
+    if not changes:
+        return options
+    unknown = sorted(changes.keys() - _OPTION_NAMES)
+    if unknown:
+        raise InvalidRequest(f"Unknown option {unknown[0]!r}. Known options: {', '.join(sorted(_OPTION_NAMES))}.")
+    given = dict(changes)
+    if "opt_in" in given:
+        given["opt_in"] = _opt_ins(given["opt_in"])
+        if given["opt_in"] - options.opt_in and not given.get("reason"):
+            raise InvalidRequest(
+                f"The opt-in {', '.join(sorted(given['opt_in']))} needs a reason, which the ledger keeps: "
+                'pass reason="why this is worth it" with it.'
+            )
+    return replace(options, **given)
+
+
+def _opt_ins(value: str | Iterable[str]) -> frozenset[str]:
+    kinds = frozenset((value,) if isinstance(value, str) else value)
+    unknown = sorted(kinds - OPT_INS)
+    if unknown:
+        raise InvalidRequest(f"Unknown opt-in {unknown[0]!r}. Known opt-ins: {', '.join(sorted(OPT_INS))}.")
+    return kinds
+
+
+def _call_changes(given: Options | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, Options):
+        default = Options()
+        return {n: getattr(given, n) for n in _OPTION_NAMES if getattr(given, n) != getattr(default, n)}
+    return given
+
+
+# --- requests -----------------------------------------------------------------------------
+
+
+def make_request(
+    config: Config,
+    entry: Entry,
+    *,
+    messages: Iterable[Any],
+    model: str | None,
+    stream: bool,
+    arguments: Mapping[str, Any],
+) -> Request:
+    """Turn a call's arguments into a Request; nothing of the app's is changed, generators are read once.
+
+    Raises:
+        TypeError: an argument that openai's `create` does not have either.
+        InvalidRequest: an unknown option, or messages of the wrong form.
+    """
+    given = {name: value for name, value in arguments.items() if not _not_given(value)}
+    changes = {**block_options.get(), **_call_changes(given.pop("greenai", None))}
+    options = _with_explicit_reasoning(changed(config.options, changes), given)
+    timeout = given.pop("timeout", config.timeout)
+    timeout_s = _seconds(timeout)
+    transport = Transport(
+        timeout_s=timeout_s,
+        timeout=None if isinstance(timeout, (int, float)) or timeout is None else timeout,
+        extra_headers=given.pop("extra_headers", None),
+        extra_query=given.pop("extra_query", None),
+    )
+    _require_known(given)
+    if "tools" in given and given["tools"] is not None:
+        given["tools"] = list(given["tools"])
+    return Request(
+        call_id=uuid.uuid4().hex,
+        entry=entry,
+        model=None if model is None or _not_given(model) else str(model),
+        messages=_messages(messages),
+        arguments=given,
+        stream=bool(stream) and not _not_given(stream),
+        transport=transport,
+        options=options,
+        deadline=time.monotonic() + timeout_s,
+        namespace=_namespace(config, options),
+    )
+
+
+def _not_given(value: object) -> bool:
+    # openai's sentinels, told by name: looking at their classes would import openai.
+    return type(value).__name__ in ("NotGiven", "Omit")
+
+
+def _require_known(given: Mapping[str, Any]) -> None:
+    unknown = given.keys() - KNOWN
+    if not unknown:
+        return
+    from greenai.provider.openai_path import parameters
+
+    for name in sorted(unknown - parameters()):
+        raise TypeError(
+            f"Completions.create() got an unexpected keyword argument {name!r}. "
+            f"A field that only this provider knows goes in extra_body={{{name!r}: ...}}."
+        )
+
+
+def _with_explicit_reasoning(options: Options, given: Mapping[str, Any]) -> Options:
+    """Log an explicit reasoning argument as this call's opt-in, unless the project gates these too."""
+    effort = given.get("reasoning_effort")
+    thinking = given.get("thinking")
+    wanted = (effort not in (None, "none")) or (isinstance(thinking, Mapping) and thinking.get("type") != "disabled")
+    if not wanted or options.strict_opt_in or "reasoning" in options.opt_in:
+        return options
+    return replace(options, opt_in=options.opt_in | {"reasoning"}, reason=options.reason or "argument")
+
+
+def _seconds(timeout: Any) -> float:
+    """Return the whole call's deadline in seconds: of an `httpx.Timeout`, its longest part."""
+    if timeout is None:
+        return float("inf")
+    if isinstance(timeout, (int, float)):
+        if timeout <= 0:
+            raise InvalidRequest(f"timeout={timeout!r} leaves no time for the call. Pass seconds above 0, or None.")
+        return float(timeout)
+    parts = [getattr(timeout, name, None) for name in ("connect", "read", "write", "pool")]
+    return float("inf") if None in parts else float(max(p for p in parts if p is not None))
+
+
+def _messages(messages: Iterable[Any]) -> tuple[Message, ...]:
+    if isinstance(messages, (str, bytes, Mapping)):
+        raise InvalidRequest(
+            f"messages must be a list of messages, not {type(messages).__name__}. "
+            "Pass messages=[{'role': 'user', 'content': '...'}], or use client.ask('...')."
+        )
+    return tuple(_message(m, n) for n, m in enumerate(messages))
+
+
+def _message(message: Any, position: int) -> Message:
+    if isinstance(message, Mapping):
+        return message
+    if hasattr(message, "model_dump"):
+        # Apps append `response.choices[0].message` as it is; openai's client accepts that too.
+        dumped: dict[str, Any] = message.model_dump(mode="json", exclude_unset=True)
+        return dumped
+    raise InvalidRequest(
+        f"messages[{position}] is of type {type(message).__name__}. "
+        "Each message must be a dictionary with 'role' and 'content', or openai's message object."
+    )
+
+
+def _namespace(config: Config, options: Options) -> str:
+    key = config.connection.get("api_key")
+    # A key from a callable changes with time; its identity is what tells this client's users apart.
+    text = key if isinstance(key, str) else os.environ.get("OPENAI_API_KEY") if key is None else repr(key)
+    return namespace(text, options.project, options.tenant)
+
+
+class Recent:
+    """The requests behind the latest responses, for `escalate`: bounded in number and in size."""
+
+    def __init__(self, most: int = 128, most_characters: int = 8_000_000) -> None:
+        self._requests: OrderedDict[str, tuple[Request, int]] = OrderedDict()
+        self._most = most
+        self._room = most_characters
+        self._lock = threading.Lock()
+
+    def add(self, request: Request) -> None:
+        """Remember a request, forgetting the oldest ones that no longer fit."""
+        size = sum(len(str(m.get("content") or "")) for m in request.messages)
+        with self._lock:
+            self._requests[request.call_id] = (request, size)
+            self._room -= size
+            while len(self._requests) > self._most or (self._room < 0 and len(self._requests) > 1):
+                _, (_, freed) = self._requests.popitem(last=False)
+                self._room += freed
+
+    def find(self, call_id: str) -> Request:
+        """Return the request of that call.
+
+        Raises:
+            InvalidRequest: it was not made by this client, or too many calls ago.
+        """
+        found = self._requests.get(call_id)
+        if found is None:
+            raise InvalidRequest(
+                f"The call {call_id} is not among the latest {self._most} of this client, so it cannot be asked again. "
+                "Escalate soon after the answer and with the client that gave it, or ask anew with a larger model."
+            )
+        return found[0]
+
+
+def endpoint_rung(config: Config, model: str) -> Rung:
+    """Return the one rung of a client with a `base_url`: the model's name goes there exactly as written."""
+    return Rung(model=f"endpoint/{model}", base_url=config.endpoint, tier="large")
+
+
+def load(explicit: Any, **arguments: Any) -> Settings:
+    """Load the settings, leaving out arguments that were not given."""
+    return load_settings(explicit, **{k: v for k, v in arguments.items() if v is not None})

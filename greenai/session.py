@@ -1,0 +1,280 @@
+"""One client's session: its configuration, what it shares with its copies, and a driver for each colour.
+
+The clients (client.py) are typed surfaces over this; it is imported when the first one is made, because settings
+bring pydantic, and importing greenai must cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from greenai import drivers, flow
+from greenai.errors import InvalidRequest
+from greenai.resources import (
+    Config,
+    LazyProvider,
+    Recent,
+    Resources,
+    block_options,
+    changed,
+    endpoint_rung,
+    load,
+    make_request,
+    options_from,
+)
+from greenai.text import AsyncTextStream, TextAnswer, TextStream
+from greenai.values import Answer, Decision, Entry, Receipt, Request
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+    from greenai.hooks import Observer
+    from greenai.shapes import GreenAsyncStream, GreenStream
+
+_CONNECTION = (
+    "api_key", "base_url", "organization", "openai_project", "default_headers", "default_query", "http_client",
+)  # fmt: skip
+
+
+class Session:
+    """Makes requests, drives the flow and dresses the answers, for one client or one `with_options` copy."""
+
+    def __init__(self, config: Config, resources: Resources, provider: LazyProvider, recent: Recent) -> None:
+        self.config = config
+        self.resources = resources
+        self._provider = provider
+        self._recent = recent
+        self._async: drivers.AsyncDriver | None = None
+
+    @classmethod
+    def open(
+        cls,
+        settings: Any,
+        connection: Mapping[str, Any],
+        *,
+        project: str | None,
+        observe: bool | None,
+        opt_in: str | Iterable[str] | None,
+        reason: str | None,
+        timeout: Any,
+        max_retries: int | None,
+        observers: Sequence[Observer],
+    ) -> Session:
+        """Load the settings and open what they name; see `Client`."""
+        loaded = load(settings, project=project, observe=observe)
+        options = options_from(loaded)
+        if opt_in is not None:
+            options = changed(options, {"opt_in": opt_in, "reason": reason})
+        config = Config(
+            options=options,
+            timeout=loaded.timeout_s if timeout is None else timeout,
+            max_retries=loaded.max_retries if max_retries is None else max_retries,
+            connection=_addressed(connection),
+        )
+        return cls(config, Resources(loaded, observers), LazyProvider(config), Recent())
+
+    def with_options(self, changes: Mapping[str, Any]) -> Session:
+        """Return a session that shares this one's models, ledger and cache."""
+        given = dict(changes)
+        connection = _addressed({**self.config.connection, **{n: given.pop(n) for n in _CONNECTION if n in given}})
+        config = replace(
+            self.config,
+            timeout=given.pop("timeout", self.config.timeout),
+            max_retries=given.pop("max_retries", self.config.max_retries),
+            connection=connection,
+            options=changed(self.config.options, given),
+        )
+        same = (config.connection, config.max_retries) == (self.config.connection, self.config.max_retries)
+        copy = Session(config, self.resources, self._provider if same else LazyProvider(config), self._recent)
+        copy._async = self._async if same else None
+        return copy
+
+    # Requests.
+
+    def request(self, entry: Entry, messages: Any, model: Any, stream: Any, arguments: Mapping[str, Any]) -> Request:
+        """Make a request of a call's arguments, and remember it for `escalate`."""
+        request = make_request(self.config, entry, messages=messages, model=model, stream=stream, arguments=arguments)
+        if not request.stream:
+            self._recent.add(request)
+        return request
+
+    def again(self, response: ChatCompletion | TextAnswer) -> Request:
+        """Make the request that asks one rung above the one that gave `response`."""
+        receipt: Receipt | None = getattr(response, "greenai", None)
+        if receipt is None:
+            raise InvalidRequest(
+                "This response has no receipt, so greenai did not give it and cannot ask it again. "
+                "Pass what client.chat.completions.create() or client.ask() returned."
+            )
+        asked = response.request if isinstance(response, TextAnswer) else self._recent.find(receipt.call_id)
+        fresh = self.request(asked.entry, asked.messages, asked.model, stream=False, arguments=asked.arguments)
+        # Calling escalate() is an explicit act of the app's code, so it is an opt-in of its own for the rung above.
+        options = replace(
+            asked.options, opt_in=asked.options.opt_in | {"large"}, reason=asked.options.reason or "escalate"
+        )
+        again = replace(
+            fresh, options=options, parent=receipt.call_id, floor=receipt.model, transport=asked.transport
+        )
+        self._recent.add(again)
+        return again
+
+    def _flow(self, request: Request) -> flow.Flow[Answer]:
+        return flow.answer(request, self._steps(request))
+
+    def _steps(self, request: Request) -> flow.Steps:
+        steps, model = self.resources.steps, request.model
+        if self.config.endpoint is None or model is None or model == "auto" or model.startswith("local/"):
+            return steps
+        return replace(steps, endpoint=endpoint_rung(self.config, model))
+
+    @contextmanager
+    def block(self, changes: Mapping[str, Any]) -> Iterator[None]:
+        """Apply options to the calls of this context while the block runs."""
+        changed(self.config.options, changes)
+        token = block_options.set({**block_options.get(), **changes})
+        try:
+            yield
+        finally:
+            block_options.reset(token)
+
+    @staticmethod
+    def ask_messages(text: str, system: str | None) -> list[dict[str, str]]:
+        """Return the messages of a short-form question.
+
+        Raises:
+            InvalidRequest: it is no text, or empty.
+        """
+        if not isinstance(text, str):
+            raise InvalidRequest(f"ask takes a string, not {type(text).__name__}. For a list of messages use create().")
+        if not text.strip():
+            raise InvalidRequest("The question is empty. Pass some text, as in client.ask('What is 18% of 240?').")
+        before = [] if system is None else [{"role": "system", "content": system}]
+        return [*before, {"role": "user", "content": text}]
+
+    # Answers.
+
+    @staticmethod
+    def text_answer(answer: Answer) -> TextAnswer:
+        """Dress an answer as text."""
+        return TextAnswer(
+            text=answer.reply.text,
+            greenai=answer.receipt,
+            finish_reason=answer.reply.finish_reason,
+            request=answer.request,
+        )
+
+    @staticmethod
+    def completion(answer: Answer) -> ChatCompletion:
+        """Dress an answer as openai's object, with the receipt on it."""
+        from greenai import shapes
+
+        return shapes.with_receipt(shapes.completion(answer.reply), answer.receipt)
+
+    def dressed(self, like: object, answer: Answer) -> TextAnswer | ChatCompletion:
+        """Dress an answer like the response that it follows."""
+        return self.text_answer(answer) if isinstance(like, TextAnswer) else self.completion(answer)
+
+    # Waiting.
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
+        return drivers.run(self._flow(request), self._provider)
+
+    def explain(self, request: Request) -> Decision:
+        """Decide about one request without calling a model."""
+        return drivers.run(flow.explain(request, self._steps(request)), self._provider)
+
+    def stream(self, request: Request) -> GreenStream:
+        """Answer one request as openai's stream."""
+        from greenai import shapes
+
+        opened = drivers.open_stream(self._flow(request), self._provider)
+        if isinstance(opened, Answer):
+            return shapes.replayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
+        return _live(opened)
+
+    def text_stream(self, request: Request) -> TextStream:
+        """Answer one request as pieces of text."""
+        opened = drivers.open_stream(self._flow(request), self._provider)
+        if isinstance(opened, Answer):
+            return TextStream.done(opened.reply, opened.receipt)
+        return TextStream.live(_live(opened))
+
+    def close(self, *, owner: bool) -> None:
+        """Close connections; as the owner also models, ledger and cache."""
+        drivers.settler.drain()
+        provider = self._provider.opened()
+        if provider is not None:
+            provider.close()
+        if owner:
+            self.resources.close()
+
+    # Awaited.
+
+    @property
+    def _driver(self) -> drivers.AsyncDriver:
+        if self._async is None:
+            self._async = drivers.AsyncDriver(self._provider)
+        return self._async
+
+    async def aanswer(self, request: Request) -> Answer:
+        """Do what `answer` does, awaited."""
+        return await self._driver.run(self._flow(request))
+
+    async def aexplain(self, request: Request) -> Decision:
+        """Do what `explain` does, awaited."""
+        return await self._driver.run(flow.explain(request, self._steps(request)))
+
+    async def astream(self, request: Request) -> GreenAsyncStream:
+        """Do what `stream` does, awaited."""
+        from greenai import shapes
+
+        opened = await self._driver.open_stream(self._flow(request))
+        if isinstance(opened, Answer):
+            return shapes.areplayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
+        return _alive(opened, self._driver)
+
+    async def atext_stream(self, request: Request) -> AsyncTextStream:
+        """Do what `text_stream` does, awaited."""
+        opened = await self._driver.open_stream(self._flow(request))
+        if isinstance(opened, Answer):
+            return AsyncTextStream.done(opened.reply, opened.receipt)
+        return AsyncTextStream.live(_alive(opened, self._driver))
+
+    async def aclose(self, *, owner: bool) -> None:
+        """Do what `close` does, awaited."""
+        drivers.settler.drain()
+        provider = self._provider.opened()
+        if provider is not None:
+            await provider.aclose()
+        if owner:
+            if self._async is not None:
+                self._async.close()
+            self.resources.close()
+
+
+def _addressed(connection: Mapping[str, Any]) -> dict[str, Any]:
+    url = connection.get("base_url")
+    return {**connection, "base_url": None if url is None else str(url)}
+
+
+def _wants_usage(request: Request) -> bool:
+    return bool((request.arguments.get("stream_options") or {}).get("include_usage"))
+
+
+def _live(live: drivers.Live) -> GreenStream:
+    from greenai import shapes
+
+    relay = shapes.relay(shapes.Seen(live.call.draft.rung.name), drivers.StreamEnding(live), live.elapsed, live.call)
+    return shapes.GreenStream(live.opened.source, relay, live.opened.response)
+
+
+def _alive(live: drivers.Live, driver: drivers.AsyncDriver) -> GreenAsyncStream:
+    from greenai import shapes
+
+    ending = drivers.StreamEnding(live, driver)
+    relay = shapes.relay(shapes.Seen(live.call.draft.rung.name), ending, live.elapsed, live.call)
+    return shapes.GreenAsyncStream(live.opened.source, relay, live.opened.response)

@@ -1,0 +1,487 @@
+"""openai's response and stream classes, made and read: their only door.
+
+Importing this module imports openai; the client does so at its first openai-shaped response. What an app
+gets back is openai's own `ChatCompletion`, `ChatCompletionChunk`, `Stream` and `AsyncStream`, with one
+attribute more: `greenai`, the receipt.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import openai
+from openai import AsyncStream, Stream
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import ValidationError
+
+from greenai.values import Call, Receipt, Reply, Usage
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = [
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "GreenAsyncStream",
+    "GreenStream",
+    "Seen",
+    "completion",
+    "http_library",
+    "openai_error",
+    "read",
+    "replay",
+    "with_receipt",
+]
+
+
+def http_library() -> Any:
+    """Return the HTTP library under the installed openai: httpx for 2.x, httpx2 for 3.x."""
+    base = openai.DefaultHttpxClient.__mro__[1]
+    return sys.modules[base.__module__.partition(".")[0]]
+
+
+# --- whole responses ----------------------------------------------------------------------
+
+
+def completion(reply: Reply) -> ChatCompletion:
+    """Return the reply as openai's object: the provider's own where there is one, else made from its JSON."""
+    if isinstance(reply.native, ChatCompletion):
+        return reply.native
+    return completion_from(reply.body or {})
+
+
+def completion_from(body: Mapping[str, Any]) -> ChatCompletion:
+    """Make a `ChatCompletion` from JSON, leniently where a provider's JSON does not fit openai's types."""
+    try:
+        return ChatCompletion.model_validate(body)
+    except ValidationError:
+        return ChatCompletion.construct(**body)
+
+
+def chunk_from(body: Mapping[str, Any]) -> ChatCompletionChunk:
+    """Make a `ChatCompletionChunk` from JSON, leniently where a provider's JSON does not fit openai's types."""
+    try:
+        return ChatCompletionChunk.model_validate(body)
+    except ValidationError:
+        return ChatCompletionChunk.construct(**body)
+
+
+def with_receipt(response: ChatCompletion, receipt: Receipt) -> ChatCompletion:
+    """Hang the receipt on the response, under the one name `greenai`."""
+    response.greenai = receipt  # type: ignore[attr-defined]  # openai's models allow extra attributes
+    return response
+
+
+def read(native: Any, model: str, latency_s: float) -> Reply:
+    """Read what the flow needs from a provider's completion, whatever is missing in it."""
+    choices = getattr(native, "choices", None) or []
+    message = getattr(choices[0], "message", None) if choices else None
+    return Reply(
+        model=getattr(native, "model", None) or model,
+        text=_string(getattr(message, "content", None)),
+        finish_reason=getattr(choices[0], "finish_reason", None) if choices else None,
+        usage=read_usage(getattr(native, "usage", None)),
+        latency_s=latency_s,
+        native=native,
+        tool_calls=bool(getattr(message, "tool_calls", None) or getattr(message, "function_call", None)),
+        reasoning_text=_has_reasoning(message),
+        reported_energy_j=reported_energy(native),
+    )
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _has_reasoning(message: object) -> bool:
+    # OpenAI-compatible servers disagree on the name: vLLM writes `reasoning`, others `reasoning_content`.
+    return any(_string(getattr(message, name, None)) for name in ("reasoning_content", "reasoning"))
+
+
+def read_usage(usage: Any) -> Usage:
+    """Read token counts; what is absent, negative or absurd becomes None."""
+    if usage is None:
+        return Usage()
+    prompt = getattr(usage, "prompt_tokens_details", None)
+    output = getattr(usage, "completion_tokens_details", None)
+    return Usage(
+        input_tokens=_count(getattr(usage, "prompt_tokens", None)),
+        output_tokens=_count(getattr(usage, "completion_tokens", None)),
+        cached_tokens=_count(getattr(prompt, "cached_tokens", None)),
+        reasoning_tokens=_count(getattr(output, "reasoning_tokens", None)),
+    )
+
+
+# No context window reaches this; a larger figure is a provider's bug and would be charged as energy.
+_MOST_TOKENS = 100_000_000
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else None
+
+
+def reported_energy(native: object) -> float | None:
+    """Return the energy in joules that the provider itself reports, as Neuralwatt does; else None."""
+    for holder in (getattr(native, "energy", None), native):
+        for name, to_joules in (("energy_joules", 1.0), ("energy_kwh", 3.6e6)):
+            value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+            if isinstance(value, (int, float)) and value > 0:
+                return float(value) * to_joules
+    return None
+
+
+# --- streams ------------------------------------------------------------------------------
+
+
+class Source(Protocol):
+    """Where a synchronous stream's chunks come from: a provider's stream or the replay of a stored answer."""
+
+    def __next__(self) -> ChatCompletionChunk: ...
+    def close(self) -> None: ...
+
+
+class AsyncSource(Protocol):
+    """The same, awaited."""
+
+    async def __anext__(self) -> ChatCompletionChunk: ...
+    async def close(self) -> None: ...
+
+
+class Seen:
+    """What has been relayed of one stream so far: enough to settle it and, where it is plain text, to store it."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.id = ""
+        self.created = 0
+        self.parts: list[str] = []
+        self.finish_reason: str | None = None
+        self.usage: Any = None
+        self.chunks = 0
+        self.plain = True
+        self.tool_calls = False
+        self.reasoning = False
+        self.energy_j: float | None = None
+
+    def add(self, chunk: ChatCompletionChunk) -> bool:
+        """Take one chunk in; return True where it only carries the usage."""
+        self.chunks += 1
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if not chunk.choices:
+            self.energy_j = self.energy_j or reported_energy(chunk)
+            return chunk.usage is not None
+        if not self.id:
+            self.id, self.created, self.model = chunk.id, chunk.created, chunk.model or self.model
+        choice = chunk.choices[0]
+        if choice.index or len(chunk.choices) > 1 or choice.logprobs is not None:
+            self.plain = False
+        self._add_delta(choice.delta)
+        if choice.finish_reason is not None:
+            self.finish_reason = choice.finish_reason
+        return False
+
+    def _add_delta(self, delta: Any) -> None:
+        if delta is None:
+            return
+        if delta.content:
+            self.parts.append(delta.content)
+        if delta.tool_calls or delta.function_call:
+            self.tool_calls, self.plain = True, False
+        if delta.refusal:
+            self.plain = False
+        if delta.model_extra and _has_reasoning(delta):
+            self.reasoning, self.plain = True, False
+
+    def reply(self, latency_s: float, *, complete: bool) -> Reply:
+        """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
+        text = "".join(self.parts)
+        usage = read_usage(self.usage)
+        if usage.output_tokens is None:
+            # A cut stream has no usage: one text chunk is about one token with every provider that streams
+            # token by token, and never more chunks than tokens, so this is a floor and is marked as estimated.
+            usage = Usage(input_tokens=usage.input_tokens, output_tokens=len(self.parts), estimated=True)
+        return Reply(
+            model=self.model,
+            text=text,
+            finish_reason=self.finish_reason,
+            usage=usage,
+            latency_s=latency_s,
+            body=self._body(text) if complete and self.plain and self.finish_reason else None,
+            tool_calls=self.tool_calls,
+            reasoning_text=self.reasoning,
+            reported_energy_j=self.energy_j,
+            complete=complete,
+        )
+
+    def _body(self, text: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text, "refusal": None}
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
+            "usage": self.usage.to_dict(mode="json") if self.usage is not None else None,
+        }
+
+
+class Ending(Protocol):
+    """What a stream calls once when it ends: it settles the call and returns the receipt."""
+
+    def finish(self, reply: Reply) -> Receipt: ...
+    async def afinish(self, reply: Reply) -> Receipt: ...
+    def abandon(self, reply: Reply) -> None: ...
+
+
+# A stream that runs longer than this renews its hold, so that it never expires under a live call.
+RENEW_EVERY_S = 30.0
+
+
+class _Relay:
+    """What the two stream classes share. It never refers to the stream, so that dropping the stream frees it at once."""
+
+    def __init__(self, seen: Seen, ending: Ending | None, elapsed: Callable[[], float], call: Call | None) -> None:
+        self.seen = seen
+        self.ending = ending
+        self.elapsed = elapsed
+        self.hide_usage = call is not None and call.hide_usage_chunk
+        self._renew = call.renew if call is not None else None
+        self._renew_at = RENEW_EVERY_S
+        self.ended = False
+
+    def relayed(self, chunk: ChatCompletionChunk) -> bool:
+        """Count a chunk, renew the hold of a long stream, and say whether the app gets to see the chunk."""
+        only_usage = self.seen.add(chunk)
+        if self._renew is not None and self.seen.chunks % 64 == 0 and self.elapsed() > self._renew_at:
+            self._renew()
+            self._renew_at += RENEW_EVERY_S
+        return not (only_usage and self.hide_usage)
+
+    def take(self) -> Ending | None:
+        """Return the ending the first time, None afterwards."""
+        ending, self.ending, self.ended = self.ending, None, True
+        return ending
+
+    def reply(self, *, complete: bool) -> Reply:
+        return self.seen.reply(self.elapsed(), complete=complete)
+
+
+class GreenStream(Stream[ChatCompletionChunk]):
+    """openai's `Stream`, relayed: same chunks, same context manager, same `close`.
+
+    `greenai` is None while the stream runs, and the receipt once it is exhausted or closed.
+    """
+
+    greenai: Receipt | None
+
+    def __init__(self, source: Source, relay: _Relay, response: Any) -> None:
+        # openai's own __init__ wants a client and a live HTTP response; a stored answer has neither.
+        self._source = source
+        self._relay = relay
+        self.response = response
+        self.greenai = None
+
+    def __next__(self) -> ChatCompletionChunk:
+        relay = self._relay
+        while not relay.ended:
+            try:
+                chunk = self._source.__next__()
+            except StopIteration:
+                self._end(complete=True)
+                break
+            except BaseException:
+                self._end(complete=False)
+                raise
+            if relay.relayed(chunk):
+                return chunk
+        raise StopIteration
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and settle the call at what was seen."""
+        try:
+            self._source.close()
+        finally:
+            self._end(complete=self._relay.seen.finish_reason is not None)
+
+    def _end(self, *, complete: bool) -> None:
+        ending = self._relay.take()
+        if ending is not None:
+            self.greenai = ending.finish(self._relay.reply(complete=complete))
+
+    def __del__(self) -> None:
+        relay = getattr(self, "_relay", None)
+        ending = relay.take() if relay is not None else None
+        if ending is not None:
+            self._source.close()
+            ending.abandon(relay.reply(complete=False))
+
+
+class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
+    """openai's `AsyncStream`, relayed; see `GreenStream`."""
+
+    greenai: Receipt | None
+
+    def __init__(self, source: AsyncSource, relay: _Relay, response: Any) -> None:
+        self._source = source
+        self._relay = relay
+        self.response = response
+        self.greenai = None
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        relay = self._relay
+        while not relay.ended:
+            try:
+                chunk = await self._source.__anext__()
+            except StopAsyncIteration:
+                await self._end(complete=True)
+                break
+            except BaseException:
+                await self._end(complete=False)
+                raise
+            if relay.relayed(chunk):
+                return chunk
+        raise StopAsyncIteration
+
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection and settle the call at what was seen."""
+        try:
+            await self._source.close()
+        finally:
+            await self._end(complete=self._relay.seen.finish_reason is not None)
+
+    async def _end(self, *, complete: bool) -> None:
+        ending = self._relay.take()
+        if ending is not None:
+            self.greenai = await ending.afinish(self._relay.reply(complete=complete))
+
+    def __del__(self) -> None:
+        relay = getattr(self, "_relay", None)
+        ending = relay.take() if relay is not None else None
+        if ending is not None:
+            ending.abandon(relay.reply(complete=False))
+
+
+def relay(seen: Seen, ending: Ending, elapsed: Callable[[], float], call: Call) -> _Relay:
+    """Return what a stream needs to count what it relays and to settle once."""
+    return _Relay(seen, ending, elapsed, call)
+
+
+class _Replay:
+    """A stored answer as a stream's source, in both colours."""
+
+    def __init__(self, chunks: list[ChatCompletionChunk]) -> None:
+        self._chunks = iter(chunks)
+
+    def __next__(self) -> ChatCompletionChunk:
+        return next(self._chunks)
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        self._chunks = iter(())
+
+
+class _AsyncReplay(_Replay):
+    async def close(self) -> None:  # type: ignore[override]  # the asynchronous colour of the same source
+        super().close()
+
+
+def replay(reply: Reply, *, with_usage: bool) -> list[ChatCompletionChunk]:
+    """Cut a whole answer into the chunks that a live stream would have brought: role, words, finish, usage."""
+    body = reply.body or {}
+    head = {"id": body["id"], "object": "chat.completion.chunk", "created": body["created"], "model": body["model"]}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> ChatCompletionChunk:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return chunk_from({**head, "choices": [choice]})
+
+    chunks = [chunk({"role": "assistant", "content": "", "refusal": None})]
+    chunks += [chunk({"content": part}) for part in _pieces(reply.text)]
+    chunks.append(chunk({}, reply.finish_reason or "stop"))
+    if with_usage:
+        chunks.append(chunk_from({**head, "choices": [], "usage": body.get("usage")}))
+    return chunks
+
+
+_PIECE = 24  # characters: small enough to look like a stream, large enough to cost nothing
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for start in range(0, len(text), _PIECE):
+        yield text[start : start + _PIECE]
+
+
+def replayed(reply: Reply, receipt: Receipt, *, with_usage: bool) -> GreenStream:
+    """Return a stored or calculated answer as a synchronous stream that already has its receipt."""
+    done = _Relay(Seen(reply.model), None, lambda: 0.0, None)
+    stream = GreenStream(_Replay(replay(reply, with_usage=with_usage)), done, _replay_response())
+    stream.greenai = receipt
+    return stream
+
+
+def areplayed(reply: Reply, receipt: Receipt, *, with_usage: bool) -> GreenAsyncStream:
+    """Return a stored or calculated answer as an asynchronous stream that already has its receipt."""
+    done = _Relay(Seen(reply.model), None, lambda: 0.0, None)
+    stream = GreenAsyncStream(_AsyncReplay(replay(reply, with_usage=with_usage)), done, _replay_response())
+    stream.greenai = receipt
+    return stream
+
+
+def _replay_response() -> Any:
+    http = http_library()
+    return http.Response(200, request=_no_request(), headers={"content-type": "text/event-stream"})
+
+
+def _no_request() -> Any:
+    return http_library().Request("POST", "greenai://no-request/chat/completions")
+
+
+# --- errors -------------------------------------------------------------------------------
+
+_BY_STATUS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    404: openai.NotFoundError,
+    409: openai.ConflictError,
+    422: openai.UnprocessableEntityError,
+    429: openai.RateLimitError,
+}
+
+
+def openai_error(
+    message: str, *, status: int | None, response: Any = None, body: object = None, timeout: bool = False
+) -> openai.APIError:
+    """Make the openai exception that the bare client raises for this status, or for no answer at all."""
+    if timeout:
+        return openai.APITimeoutError(request=_no_request())
+    if status is None:
+        return openai.APIConnectionError(message=message, request=_no_request())
+    kind = _BY_STATUS.get(status) or (openai.InternalServerError if status >= 500 else openai.APIStatusError)
+    http = http_library()
+    if not isinstance(response, http.Response):
+        headers = dict(getattr(response, "headers", None) or {})
+        response = http.Response(status, request=_no_request(), headers=headers)
+    return kind(message, response=response, body=body)

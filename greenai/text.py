@@ -1,0 +1,117 @@
+"""What `ask` returns: text with a receipt, whole or in pieces. No openai type is needed for these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from greenai.values import Receipt, Reply, Request
+
+if TYPE_CHECKING:
+    from greenai.shapes import GreenAsyncStream, GreenStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextAnswer:
+    """A whole answer: `text`, its receipt `greenai`, and why it ended (`stop`, `length`, …)."""
+
+    text: str
+    greenai: Receipt
+    finish_reason: str | None
+    request: Request = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class TextStream:
+    """An answer in pieces. Iterate once; `greenai` is the receipt when the pieces are exhausted or it is closed."""
+
+    def __init__(self, pieces: Iterator[str], receipt: Receipt | None, inner: GreenStream | None) -> None:
+        self._pieces = pieces
+        self._receipt = receipt
+        self._inner = inner
+
+    @classmethod
+    def done(cls, reply: Reply, receipt: Receipt) -> TextStream:
+        """Wrap an answer that is complete already."""
+        return cls(iter((reply.text,)), receipt, None)
+
+    @classmethod
+    def live(cls, stream: GreenStream) -> TextStream:
+        """Wrap a running stream."""
+        return cls(_texts(stream), None, stream)
+
+    @property
+    def greenai(self) -> Receipt | None:
+        """The receipt; None while the stream runs."""
+        return self._receipt if self._inner is None else self._inner.greenai
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the stream and settle the call at what was seen."""
+        if self._inner is not None:
+            self._inner.close()
+
+
+class AsyncTextStream:
+    """An answer in pieces, awaited; see `TextStream`."""
+
+    def __init__(self, pieces: AsyncIterator[str], receipt: Receipt | None, inner: GreenAsyncStream | None) -> None:
+        self._pieces = pieces
+        self._receipt = receipt
+        self._inner = inner
+
+    @classmethod
+    def done(cls, reply: Reply, receipt: Receipt) -> AsyncTextStream:
+        """Wrap an answer that is complete already."""
+        return cls(_once(reply.text), receipt, None)
+
+    @classmethod
+    def live(cls, stream: GreenAsyncStream) -> AsyncTextStream:
+        """Wrap a running stream."""
+        return cls(_atexts(stream), None, stream)
+
+    @property
+    def greenai(self) -> Receipt | None:
+        """The receipt; None while the stream runs."""
+        return self._receipt if self._inner is None else self._inner.greenai
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._pieces
+
+    async def __aenter__(self) -> AsyncTextStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop the stream and settle the call at what was seen."""
+        if self._inner is not None:
+            await self._inner.close()
+
+
+def _texts(stream: GreenStream) -> Iterator[str]:
+    for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            yield chunk.choices[0].delta.content
+
+
+async def _atexts(stream: GreenAsyncStream) -> AsyncIterator[str]:
+    async for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            yield chunk.choices[0].delta.content
+
+
+async def _once(text: str) -> AsyncIterator[str]:
+    yield text
