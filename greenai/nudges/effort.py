@@ -19,7 +19,7 @@ __all__ = ["EXPLICIT", "Effort", "nudge", "resolve"]
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
 
-OPENAI_NAMES = frozenset(("reasoning_effort",))
+OPENAI_NAMES = frozenset(("reasoning_effort", "extra_body"))
 """Fields that openai's own `create` has; every other field is a provider's own."""
 
 EXPLICIT = frozenset(
@@ -28,7 +28,7 @@ EXPLICIT = frozenset(
 """Arguments with which an app says itself how much a model shall reason."""
 
 TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking"))
-NESTED = ("extra_body", "chat_template_kwargs")
+NESTED = frozenset(("extra_body", "chat_template_kwargs"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +96,16 @@ def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
         return draft
     ours = {key: value for key, value in fields.items() if key in OPENAI_NAMES}
     native = {key: value for key, value in fields.items() if key not in OPENAI_NAMES}
-    for key in NESTED:
-        if isinstance(native.get(key), Mapping):
-            native[key] = {**draft.extra.get(key, {}), **native[key]}
-    return replace(draft, arguments={**draft.arguments, **ours}, extra={**draft.extra, **native})
+    return replace(draft, arguments=_merged(draft.arguments, ours), extra=_merged(draft.extra, native))
+
+
+def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `place` with `fields`; what the app put inside a nested field stays."""
+    merged = {**place, **fields}
+    for key in NESTED & fields.keys() & place.keys():
+        if isinstance(place[key], Mapping):
+            merged[key] = {**place[key], **fields[key]}
+    return merged
 
 
 # --- what the app said itself ---------------------------------------------------------------------
