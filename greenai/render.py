@@ -1,0 +1,225 @@
+"""A receipt and a decision for people: a table for terminals, a fragment for notebooks.
+
+It takes the plain dictionaries of `to_dict()`, whether fresh or read back from JSON, and decides only on words. rich is
+imported when a table is made.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from greenai.units import format_duration, format_energy, format_interval, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
+__all__ = ["decision_rows", "decision_table", "receipt_html", "receipt_rows", "receipt_table"]
+
+Row = tuple[str, str]
+"""A label and what stands beside it, which may have several lines."""
+
+_OUTCOMES = {
+    "cache": "the cache: the same request was answered before",
+    "semantic_cache": "the cache: a request of the same meaning was answered before",
+    "answerer": "a calculation or function, without a language model",
+    "lookup_needed": "nothing: the question needs live data",
+    "task_model": "a small model made for the task",
+    "small": "a small model",
+    "large": "a large model",
+}
+_EVIDENCE = {
+    "provider_reported": "reported by the provider",
+    "measured": "measured",
+    "measured_shared": "measured, shared among calls",
+    "modelled_known_deployment": "modelled, deployment known",
+    "modelled_api": "modelled, deployment assumed",
+    "unknown": "unknown",
+}
+_STATES = {"answered": "answered", "discarded": "answer discarded", "failed": "failed", "cut": "cut off"}
+_MASSES = ((1.0, "g"), (1e-3, "mg"), (1e-6, "µg"), (1e-9, "ng"))
+
+
+# --- receipt --------------------------------------------------------------------------------
+
+
+def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
+    """Return the rows of a receipt, given as `Receipt.to_dict()` makes it; what is empty has no row."""
+    rows = (
+        ("answered by", _answered_by(receipt)),
+        ("energy", _energy(receipt["energy"])),
+        ("stars", _stars(receipt["stars"])),
+        ("carbon", _carbon(receipt)),
+        ("water", _known(receipt["water_ml"], "ml")),
+        ("cost", _cost(receipt["cost_usd"])),
+        ("tokens", _tokens(receipt["attempts"])),
+        ("avoided", _avoided(receipt["avoided"])),
+        ("greenai itself", _overhead(receipt["overhead"])),
+        ("budget", receipt["budget"] or ""),
+        ("why", "\n".join(receipt["decision"]["reasons"])),
+        ("adjusted", "\n".join(_note(note) for note in receipt["nudges"])),
+        ("opt-ins", ", ".join(receipt["decision"]["opt_ins"])),
+        ("attempts", _attempts(receipt["attempts"])),
+        ("note", "\n".join(receipt["warnings"])),
+        ("asked again", f"after call {receipt['parent']}" if receipt["parent"] else ""),
+    )
+    return tuple((label, text) for label, text in rows if text)
+
+
+def receipt_table(receipt: Mapping[str, Any]) -> Table:
+    """Return a receipt as a table for a terminal."""
+    return _table(receipt_rows(receipt), "receipt")
+
+
+def receipt_html(receipt: Mapping[str, Any]) -> str:
+    """Return a receipt as an HTML fragment; everything in it is escaped."""
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(label)}</th>'
+        f'<td style="text-align:left">{"<br>".join(escape(line) for line in text.splitlines())}</td></tr>'
+        for label, text in receipt_rows(receipt)
+    )
+    return f'<table class="greenai-receipt"><caption>receipt</caption><tbody>{cells}</tbody></table>'
+
+
+def _answered_by(receipt: Mapping[str, Any]) -> str:
+    outcome = receipt["outcome"]
+    what = _OUTCOMES.get(outcome, outcome)
+    model = receipt["model"]
+    text = f"{model}: {what}" if model else what
+    if outcome in ("small", "large"):
+        text += f", {_reasoning(receipt['reasoning'])}"
+    asked = receipt["requested_model"]
+    return f"{text} ({asked} was named)" if asked and not _same_model(asked, model) else text
+
+
+def _same_model(asked: str, model: str | None) -> bool:
+    return model is not None and (asked == model or model.partition("/")[2] == asked)
+
+
+def _reasoning(reasoning: bool | None) -> str:
+    return "reasoning unknown" if reasoning is None else "with reasoning" if reasoning else "without reasoning"
+
+
+def _energy(reading: Mapping[str, Any]) -> str:
+    """Joules as watt-hours with the interval and what the figure rests on."""
+    basis = f"{_EVIDENCE.get(reading['evidence'], reading['evidence'])}: {reading['method']}"
+    if reading["energy_j"] is None:
+        return basis
+    if reading["energy_j"] == 0:
+        return f"0 Wh ({basis})"
+    interval = format_interval(reading["low_j"], reading["high_j"])
+    return f"{format_energy(reading['energy_j'])} ({interval}; {basis})"
+
+
+def _stars(stars: Mapping[str, Any]) -> str:
+    text = stars.get("text") or ("not rated" if stars["grade"] is None else f"{stars['grade']} of 5")
+    return f"{text} on the scale {stars['scale']}" if stars["grade"] is not None else text
+
+
+def _carbon(receipt: Mapping[str, Any]) -> str:
+    grams = receipt["carbon_g"]
+    if grams is None:
+        return "unknown"
+    scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
+    amount = f"{significant(grams / scale)} {unit}" if grams else "0 g"
+    return f"{amount} CO2e ({receipt['carbon_source']})"
+
+
+def _cost(cost_usd: float | None) -> str:
+    return "" if cost_usd is None else f"{significant(cost_usd)} US dollars"
+
+
+def _known(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{significant(value)} {unit}"
+
+
+def _tokens(attempts: Sequence[Mapping[str, Any]]) -> str:
+    if not attempts:
+        return ""
+    usages = [attempt["usage"] for attempt in attempts]
+    counts = {name: [u[name] for u in usages] for name in ("input_tokens", "output_tokens")}
+    if any(None in values for values in counts.values()):
+        return "not reported"
+    text = f"{sum(counts['input_tokens'])} in, {sum(counts['output_tokens'])} out"
+    for name, words in (("cached_tokens", "of the input cached"), ("reasoning_tokens", "of the output reasoning")):
+        extra = sum(u[name] or 0 for u in usages)
+        text += f", {extra} {words}" if extra else ""
+    return f"{text} (counted by greenai)" if any(u["estimated"] for u in usages) else text
+
+
+def _avoided(avoided: Mapping[str, Any] | None) -> str:
+    if avoided is None or avoided["energy"]["energy_j"] is None:
+        return ""
+    would = "would have been avoided, " if avoided["hypothetical"] else ""
+    return f"{_energy(avoided['energy'])}, {would}against {avoided['baseline']}"
+
+
+def _overhead(overhead: Mapping[str, Any]) -> str:
+    return f"{format_duration(overhead['duration_ms'] / 1e3)}, {format_energy(overhead['energy']['energy_j'])}"
+
+
+def _note(note: Mapping[str, Any]) -> str:
+    return f"{note['text']} To change it: {note['override']}" if note["override"] else note["text"]
+
+
+def _attempts(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """List the attempts where there is more to see than one answer."""
+    if len(attempts) < 2 and not any(attempt["tries"] for attempt in attempts):
+        return ""
+    return "\n".join(_attempt(attempt) for attempt in attempts)
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    text = f"{attempt['model']}: {_STATES.get(attempt['state'], attempt['state'])}"
+    if attempt["error"]:
+        text += f" ({attempt['error']})"
+    text += f", {format_energy(attempt['energy']['energy_j'])}, {format_duration(attempt['latency_s'])}"
+    retries = len(attempt["tries"])
+    return f"{text}, {retries} {'retry' if retries == 1 else 'retries'}" if retries else text
+
+
+# --- decision -------------------------------------------------------------------------------
+
+
+def decision_rows(decision: Mapping[str, Any]) -> tuple[Row, ...]:
+    """Return the rows of a decision, given as `Decision.to_dict()` makes it."""
+    outcome = decision["outcome"]
+    rows = (
+        ("would answer", _OUTCOMES.get(outcome, outcome)),
+        ("route", " then ".join(decision["route"])),
+        ("why", "\n".join(decision["reasons"])),
+        ("checks", "\n".join(_check(check) for check in decision["checks"])),
+        ("opt-ins", ", ".join(decision["opt_ins"])),
+        ("estimates", "\n".join(_estimate(estimate) for estimate in decision["estimates"])),
+        ("observing", "nothing is changed" if decision["observed"] else ""),
+    )
+    return tuple((label, text) for label, text in rows if text)
+
+
+def decision_table(decision: Mapping[str, Any]) -> Table:
+    """Return a decision as a table for a terminal."""
+    return _table(decision_rows(decision), "decision, no model called")
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    return f"{check['name']} {check['value']:.2f} against {check['threshold']:.2f} ({check['source']})"
+
+
+def _estimate(estimate: Mapping[str, Any]) -> str:
+    text = f"{estimate['model']} ({estimate['tier']}): {_energy(estimate['energy'])}"
+    return f"{text}; not used: {estimate['excluded']}" if estimate["excluded"] else text
+
+
+def _table(rows: Sequence[Row], title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(Text(label), Text(text))  # Text, not markup: a model's name may contain brackets
+    return table
