@@ -1,7 +1,8 @@
-"""How many cores this process may compute on: physical ones, within its affinity and its container's quota.
+"""How many threads a model computes with: the physical cores, within affinity and container quota, less one.
 
-Two threads on one physical core share its arithmetic units, so matrix products gain nothing from the second
-and spend more energy on waiting.
+Two threads on one physical core share its arithmetic units, so matrix products gain nothing from the second. One core
+stays free because llama.cpp's threads wait for each other by spinning after every operation: where another process
+takes the time of a single one, all the others burn theirs (docs/decisions/engines.md has the measurement).
 """
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["usable_cores"]
+__all__ = ["compute_threads", "usable_cores"]
 
 TOPOLOGY = Path("/sys/devices/system/cpu")
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def compute_threads() -> int:
+    """Return how many threads to compute with where nobody says."""
+    return max(1, usable_cores() - 1)
 
 
 def usable_cores(topology: Path = TOPOLOGY, quota: Path = CGROUP_QUOTA) -> int:

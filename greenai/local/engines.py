@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from greenai.errors import EngineError, MissingExtra, ModelMissing
-from greenai.local.cpus import usable_cores
+from greenai.local.cpus import compute_threads
 from greenai.local.names import KNOWN, parse, path_of
 from greenai.units import format_bytes
 
@@ -44,7 +44,7 @@ class EngineSettings:
     Args:
         slots: How many answers one model generates at the same time; further callers wait.
         context_tokens: Prompt and answer of one slot together, in tokens. Memory grows with both.
-        threads: CPU threads that compute; None takes one for each physical core this process may use.
+        threads: CPU threads that compute; None leaves one of the physical cores to the app (see `cpus`).
         weights_dir: Where weights are kept; None is the user's cache folder.
         start_timeout_s: How long loading may take, in seconds.
     """
@@ -298,7 +298,7 @@ def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Ma
         "api_key": api_key,
         "slots": settings.slots,
         "context_tokens": settings.context_tokens,
-        "threads": settings.threads or usable_cores(),
+        "threads": settings.threads or compute_threads(),
         "parent_pid": os.getpid(),
         "sys_path": [entry for entry in sys.path if entry],
     }
