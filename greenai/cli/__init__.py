@@ -1,0 +1,45 @@
+"""The `greenai` command: one file per command, each a thin shell over the library.
+
+Exit codes: 0, 1 where greenai or a provider refused (one line on standard error; with `--json` an object with `error`
+on standard output), 2 for a wrong use of the command.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from greenai import __version__
+from greenai.cli.ask import ask
+from greenai.cli.doctor import doctor
+from greenai.cli.explain import explain
+from greenai.cli.models import models
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="greenai",
+    help="Answer questions to language models with the least energy that still answers well.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(ask)
+app.command()(explain)
+app.add_typer(models, name="models")
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"greenai {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Answer questions to language models with the least energy that still answers well."""

@@ -1,0 +1,162 @@
+"""What the commands share: options, output, errors, and bringing a model's weights with a progress bar."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.errors import GreenAIError, ModelMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+    from greenai.settings import Settings
+
+# --- options that several commands have -----------------------------------------------------
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="A settings file, instead of the greenai.toml or pyproject.toml found here."),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help='A model, such as "gpt-5.5". Without it the ladder decides.')
+]
+Project = Annotated[str | None, typer.Option("--project", help="The project that the call is booked on.")]
+System = Annotated[str | None, typer.Option("--system", "-s", help="A system message.")]
+OptIns = Annotated[
+    list[str] | None,
+    typer.Option("--opt-in", help="Allow an expensive mode: reasoning, large, long_output. Needs --reason."),
+]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why the opt-in is needed; the ledger keeps it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before downloading or deleting.")]
+
+
+def read_prompt(text: str) -> str:
+    """Return the prompt itself, or standard input where it is a dash."""
+    return sys.stdin.read() if text == "-" else text
+
+
+def options_of(opt_in: list[str] | None, reason: str | None) -> dict[str, Any]:
+    """Return the opt-in as options of a client.
+
+    Raises:
+        typer.BadParameter: an opt-in without a reason.
+    """
+    if not opt_in:
+        return {}
+    if not reason:
+        raise typer.BadParameter('--opt-in needs a reason, for example: --reason "checked by a person"')
+    return {"opt_in": set(opt_in), "reason": reason}
+
+
+# --- output ---------------------------------------------------------------------------------
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on today's standard output or error."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=False, highlight=False)
+
+
+def print_json(data: object) -> None:
+    """Print `data` as JSON on standard output."""
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def plain(text: str) -> str:
+    """Return `text` without control characters, so that what a model wrote cannot steer a terminal."""
+    return text.translate(_CONTROLS)
+
+
+# --- errors ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def reported(*, as_json: bool) -> Iterator[None]:
+    """Turn what greenai or a provider refuses into one line, or one JSON object, and exit code 1."""
+    try:
+        yield
+    except _expected() as error:
+        _report(error, as_json=as_json)
+        raise typer.Exit(1) from None
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    # openai's errors can only come up once openai is loaded, and it is not loaded for their sake.
+    openai = sys.modules.get("openai")
+    return (GreenAIError,) if openai is None else (GreenAIError, openai.OpenAIError)
+
+
+def _report(error: Exception, *, as_json: bool) -> None:
+    notes = list(getattr(error, "__notes__", ()))
+    if as_json:
+        data = {"type": type(error).__name__, "message": str(error)}
+        print_json({"error": data | {"notes": notes} if notes else data})
+        return
+    from rich.text import Text
+
+    # Ours are complete; a provider's says nothing of what greenai had tried.
+    parts = (str(error),) if isinstance(error, GreenAIError) else (str(error), *notes)
+    line = " ".join(plain(" ".join(parts)).split())
+    console(stderr=True).print(Text(line, style="red"), soft_wrap=True)
+
+
+# --- settings and weights -------------------------------------------------------------------
+
+
+def settings_of(path: Path | None) -> Settings:
+    """Load the settings.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    from greenai.settings import load_settings
+
+    return load_settings(path)
+
+
+def may_pull(error: ModelMissing, *, yes: bool, as_json: bool) -> bool:
+    """Ask whether to bring a missing model's weights; without a terminal only `--yes` or GREENAI_YES=1 allow it."""
+    if yes or os.environ.get("GREENAI_YES") == "1":
+        return True
+    if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(f"{error.model} is not on this machine. Download its weights now?", default=True, err=True)
+
+
+def pull(name: str, weights_dir: Path | None) -> Path:
+    """Bring the weights of a local model, with a progress bar on standard error, and return where they lie.
+
+    Raises:
+        ModelError: they cannot be brought; the message has the next step.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from greenai.local import weights
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None)
+
+        def show(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return weights.pull(name.removeprefix("local/"), weights_dir, show)
+
+
+def client_arguments(settings: Path | None, project: str | None) -> Mapping[str, Any]:
+    """Return what `Client` is opened with."""
+    return {"settings": settings, "project": project}

@@ -1,0 +1,156 @@
+"""`greenai doctor`: what was found on this machine, what will be measured, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from greenai import __version__, catalog, meters
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from greenai.settings import Settings
+
+_KEYS = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "gemini",
+    "MISTRAL_API_KEY": "mistral",
+    "DEEPSEEK_API_KEY": "deepseek",
+    "XAI_API_KEY": "xai",
+}
+_EXTRAS = {
+    "local": ("xllamacpp", "language models on this machine"),
+    "nvidia": ("pynvml", "energy of NVIDIA GPUs"),
+    "redis": ("redis", "budgets and cache of a fleet"),
+    "otel": ("opentelemetry", "telemetry"),
+}
+
+
+def doctor(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Say what was found, which readings will be measured and which modelled, and how to get what is missing."""
+    with reported(as_json=as_json):
+        found = _examine(settings_of(settings))
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+    if not found["ledger"]["ok"]:
+        raise typer.Exit(1)
+
+
+def _examine(settings: Settings) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "catalog": {"version": catalog.VERSION, "models": len(catalog.cards())},
+        "settings": _settings(settings),
+        "keys": {name: bool(os.environ.get(name)) for name in _KEYS},
+        "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
+        "weights": _weights(settings),
+        "sensors": [dict(sensor) for sensor in meters.available()],
+        "ledger": _ledger(settings),
+    }
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "project": settings.project,
+        "ladder": [rung.model for rung in settings.rungs()],
+        "quality": settings.quality,
+        "zone": settings.zone,
+        "opt_in": sorted(settings.active_opt_in()),
+        "observe": settings.observe,
+        "state_dir": None if settings.state_dir is None else str(settings.state_dir),
+    }
+
+
+def _weights(settings: Settings) -> list[dict[str, Any]]:
+    from greenai.local import weights
+
+    here = weights.installed(settings.weights_dir)
+    return [{"name": f"local/{w.name}", "path": str(w.path), "bytes": w.size_bytes} for w in here]
+
+
+def _ledger(settings: Settings) -> dict[str, Any]:
+    from greenai.budget import open_ledger
+
+    ledger = open_ledger(settings)
+    try:
+        return ledger.check()
+    finally:
+        ledger.close()
+
+
+# --- for people -----------------------------------------------------------------------------
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for label, text in _rows(found):
+        table.add_row(Text(label), Text(text))
+    console().print(table)
+
+
+def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    catalogue, chosen = found["catalog"], found["settings"]
+    yield "greenai", f"{found['version']}, Python {found['python']}"
+    yield "catalog", f"{catalogue['models']} models ({catalogue['version']})"
+    yield "ladder", " < ".join(chosen["ladder"])
+    yield "project", f"{chosen['project']}, quality {chosen['quality']}, carbon zone {chosen['zone']}"
+    yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
+    yield "ledger", _ledger_line(found["ledger"])
+    yield "keys", _keys_line(found["keys"])
+    yield "local models", _weights_line(found)
+    yield "readings", "\n".join(_readings(found["sensors"]))
+    yield "not installed", "\n".join(_missing(found["extras"])) or "nothing"
+
+
+def _ledger_line(ledger: Mapping[str, Any]) -> str:
+    if not ledger["ok"]:
+        return f"cannot be used: {ledger['problem']}"
+    counts = ", ".join(f"{ledger[key]} {key}" for key in ("calls", "attempts", "holds"))
+    return f"{ledger['path']}: {counts}"
+
+
+def _keys_line(keys: Mapping[str, bool]) -> str:
+    here = [name for name, found in keys.items() if found]
+    if here:
+        return ", ".join(here)
+    return f"none; for a provider set its variable, for example: export {next(iter(keys))}=..."
+
+
+def _weights_line(found: Mapping[str, Any]) -> str:
+    here = found["weights"]
+    if not here:
+        return "none; to get one: greenai models pull smollm2-135m"
+    return "\n".join(f"{w['name']}, {format_bytes(w['bytes'])}" for w in here)
+
+
+def _readings(sensors: list[dict[str, Any]]) -> Iterator[str]:
+    for sensor in sensors:
+        if sensor["usable"]:
+            yield f"{sensor['name']}: usable"
+        else:
+            how = f" {sensor['how']}" if sensor.get("how") else ""
+            yield f"{sensor['name']}: not usable, {sensor['why_not']}.{how}"
+    yield "remote models: modelled from tokens and model size, unless the provider reports energy"
+
+
+def _missing(extras: Mapping[str, bool]) -> Iterator[str]:
+    for extra, here in extras.items():
+        if not here:
+            yield f'{_EXTRAS[extra][1]}: pip install "greenai[{extra}]"'
