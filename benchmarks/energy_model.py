@@ -12,12 +12,14 @@ import csv
 import math
 import statistics
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.catalog import Card, Range
 from greenai.meters.physics import Deployment, estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROMPT_TOKENS = {"lm-arena-chat": 300, "gpqa": 300, "sourcegraph-fim": 2000}
 BYTES = {"bfloat16": 2.0, "fp8": 1.0, "mxfp4": 0.53}
@@ -29,9 +31,13 @@ def main() -> None:
     known = [(measured(r), predict(r, shapes[r["family"]], known=True)) for r in rows]
     report("known deployment", known)
     mid = [r for r in rows if 31 <= float(r["avg_batch_size"]) <= 128]
-    report("batch unknown, 31 to 128 running", [(measured(r), predict(r, shapes[r["family"]], known=False)) for r in mid])
+    report(
+        "batch unknown, 31 to 128 running", [(measured(r), predict(r, shapes[r["family"]], known=False)) for r in mid]
+    )
     wide = [r for r in rows if 16 <= float(r["avg_batch_size"]) <= 256]
-    report("batch unknown, 16 to 256 running", [(measured(r), predict(r, shapes[r["family"]], known=False)) for r in wide])
+    report(
+        "batch unknown, 16 to 256 running", [(measured(r), predict(r, shapes[r["family"]], known=False)) for r in wide]
+    )
 
 
 def read(path: str) -> list[dict[str, str]]:
@@ -56,13 +62,14 @@ def predict(row: dict[str, str], shape: dict[str, str], *, known: bool) -> tuple
         "moe": row["architecture"] == "MoE",
     }
     card = Card(name=row["model_id"], provider="hosted_vllm", **sizes)
-    gpu = "B200" if row["gpu_model"] == "B200" else "H100"
+    gpu: Literal["B200", "H100"] = "B200" if row["gpu_model"] == "B200" else "H100"
     place = Deployment(gpu=gpu, gpus=int(row["num_gpus"]), batch=float(row["avg_batch_size"])) if known else None
     output = round(float(row["avg_output_len"]))
-    reading = estimate(
-        card, input_tokens=PROMPT_TOKENS[row["task"]], output_tokens=output, deployment=place
-    )
-    assert reading.gpu_energy_j and reading.energy_j and reading.low_j and reading.high_j
+    reading = estimate(card, input_tokens=PROMPT_TOKENS[row["task"]], output_tokens=output, deployment=place)
+    assert reading.gpu_energy_j is not None
+    assert reading.energy_j is not None
+    assert reading.low_j is not None
+    assert reading.high_j is not None
     scale = reading.gpu_energy_j / reading.energy_j / output
     return reading.gpu_energy_j / output, reading.low_j * scale, reading.high_j * scale
 

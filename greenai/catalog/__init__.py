@@ -7,15 +7,17 @@ the first look-up. A name is found exactly or not at all: a similar name may bel
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from greenai.values import Tier
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.values import Tier
 
 __all__ = ["VERSION", "Card", "Price", "Range", "Switch", "cards", "find", "suggest"]
 
@@ -136,9 +138,9 @@ def _load() -> tuple[Card, ...]:
     return tuple(_card(row, switches) for row in raw["cards"])
 
 
-def _switch(row: Mapping[str, Any]) -> Switch:
-    fixed = {key: MappingProxyType(row.get(key, {})) for key in ("off", "on")}
-    return Switch(**{**row, **fixed})
+def _switch(row: dict[str, Any]) -> Switch:
+    row["off"], row["on"] = MappingProxyType(row.get("off", {})), MappingProxyType(row.get("on", {}))
+    return Switch(**row)
 
 
 def _card(row: dict[str, Any], switches: Mapping[str, Switch]) -> Card:

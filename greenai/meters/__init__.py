@@ -5,13 +5,16 @@ A meter that is missing or fails gives None, never 0: the caller then estimates,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from greenai.meters import cpu
+from greenai.meters import cpu, nvml, rapl
 from greenai.meters.physics import Deployment, estimate
-from greenai.values import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenai.values import Reading
 
 __all__ = ["Deployment", "Meter", "Window", "available", "estimate", "window"]
 
@@ -27,7 +30,9 @@ class Window(Protocol):
 class Meter(Protocol):
     """Begins windows: called with a process id and watts per core, returns None where it cannot measure."""
 
-    def __call__(self, pid: int, watts_per_core: float | None) -> Window | None: ...
+    def __call__(self, pid: int, watts_per_core: float | None, /) -> Window | None:
+        """Begin measuring process `pid`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +43,42 @@ class NullWindow:
         """Return None: unknown."""
 
 
-def _cpu(pid: int, watts_per_core: float | None) -> Window | None:
-    return cpu.shares_of(pid).open(watts_per_core)
+@dataclass(frozen=True, slots=True)
+class BestOf:
+    """Windows of several meters on one piece of work, best first: one may find at its end that it cannot tell."""
+
+    windows: tuple[Window, ...]
+
+    def stop(self) -> Reading | None:
+        """End them all and return the best reading that there is."""
+        readings = [window.stop() for window in self.windows]
+        return next((reading for reading in readings if reading is not None), None)
 
 
-METERS: tuple[Meter, ...] = (_cpu,)
+def processor(pid: int, watts_per_core: float | None, /) -> Window | None:
+    """Begin with the processor's counters, or with core time where they cannot be read.
+
+    One of the two, never both: each would take a share of the same core time.
+    """
+    return rapl.begin(pid, watts_per_core) or cpu.begin(pid, watts_per_core)
+
+
+METERS: tuple[Meter, ...] = (nvml.begin, processor)
 """The meters, best first."""
 
 
-def window(pid: int | None, *, watts_per_core: float | None = None) -> Window:
+def window(pid: int | None, *, watts_per_core: float | None = None, meters: Sequence[Meter] = METERS) -> Window:
     """Begin measuring the work of process `pid` with the best meter there is.
 
     Without a process (the work is somewhere else) the window measures nothing and `stop` returns None.
     `watts_per_core` replaces the stated default of the processor's meter.
     """
-    if pid is not None:
-        for meter in METERS:
-            begun = meter(pid, watts_per_core)
-            if begun is not None:
-                return begun
-    return NullWindow()
-
-
-_PROBES: tuple[Callable[[], dict[str, Any]], ...] = ()
+    if pid is None:
+        return NullWindow()
+    begun = tuple(w for w in (meter(pid, watts_per_core) for meter in meters) if w is not None)
+    return BestOf(begun) if begun else NullWindow()
 
 
 def available() -> tuple[dict[str, Any], ...]:
-    """Return each sensor with `name`, `usable`, `why_not` and `how` to get it, for `greenai doctor`."""
-    return tuple(probe() for probe in _PROBES)
+    """Return each sensor with `name`, `usable`, `why_not` and `how` to get it, best first, for `greenai doctor`."""
+    return nvml.probe(), rapl.probe(), cpu.probe()

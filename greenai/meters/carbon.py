@@ -73,9 +73,7 @@ def _index() -> dict[str, Zone]:
     found: dict[str, Zone] = {}
     for code, (iso2, name, intensity, year) in raw["zones"].items():
         source = f"{raw['source']}, {name} {year}"
-        made = Zone(
-            code=code, iso2=iso2, name=name, carbon_intensity_g_per_kwh=intensity, year=year, source=source
-        )
+        made = Zone(code=code, iso2=iso2, name=name, carbon_intensity_g_per_kwh=intensity, year=year, source=source)
         found[code] = made
         if iso2:
             found[iso2] = made

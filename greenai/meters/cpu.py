@@ -13,12 +13,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from greenai.meters.coefficients import coefficients
+from greenai.meters.coefficients import coefficients, value
 from greenai.units import significant
 from greenai.values import Reading
 
-__all__ = ["CpuWindow", "Shares", "core_seconds", "method", "reading", "shares_of"]
+__all__ = ["CpuWindow", "Shares", "begin", "core_seconds", "method", "probe", "reading", "shares_of"]
 
 
 def reading(core_s: float, watts_per_core: float | None = None) -> Reading:
@@ -30,8 +31,8 @@ def reading(core_s: float, watts_per_core: float | None = None) -> Reading:
     watts = watts_per_core or stated["value"]
     low, high = stated["low"] * watts / stated["value"], stated["high"] * watts / stated["value"]
     if watts_per_core is not None:
-        # A figure for this machine still differs with load and clock: a third either way.
-        low, high = watts / 1.33, watts * 1.33
+        factor = value("watts_per_core_known_factor")
+        low, high = watts / factor, watts * factor
     return Reading(
         energy_j=core_s * watts,
         low_j=core_s * low,
@@ -140,3 +141,19 @@ def shares_of(pid: int) -> Shares:
         for idle in [p for p, s in _shares.items() if p != pid and not s.open_windows]:
             del _shares[idle]
         return _shares.setdefault(pid, Shares(pid))
+
+
+def begin(pid: int, watts_per_core: float | None = None) -> CpuWindow | None:
+    """Begin measuring process `pid`; None where its core time cannot be read."""
+    return shares_of(pid).open(watts_per_core)
+
+
+def probe() -> dict[str, Any]:
+    """Return whether the core time of another process can be read, why not, and how to change that."""
+    usable = sys.platform == "linux"
+    return {
+        "name": "cpu-time",
+        "usable": usable,
+        "why_not": None if usable else f"{sys.platform} does not tell another process's core time",
+        "how": None if usable else "local models are estimated here",
+    }

@@ -15,11 +15,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from greenai.catalog import Card, Range
 from greenai.meters.coefficients import coefficients, value
 from greenai.values import Evidence, Reading
+
+if TYPE_CHECKING:
+    from greenai.catalog import Card, Range
 
 __all__ = ["Deployment", "estimate"]
 

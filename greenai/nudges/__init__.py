@@ -6,11 +6,15 @@ switched that on, and none overrides what the app said explicitly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from greenai.nudges.context import Nudge, NudgeContext
 from greenai.nudges import effort
-from greenai.values import Draft
+from greenai.nudges.context import Nudge, NudgeContext
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenai.values import Draft
 
 __all__ = ["DEFAULT", "VERSION", "Nudge", "NudgeContext", "apply"]
 

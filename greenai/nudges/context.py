@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from greenai.catalog import Card
-from greenai.values import Assessment, Draft, Options
+if TYPE_CHECKING:
+    from greenai.catalog import Card
+    from greenai.values import Assessment, Draft, Options
 
 __all__ = ["Nudge", "NudgeContext"]
 
@@ -27,4 +28,6 @@ class NudgeContext:
 class Nudge(Protocol):
     """Changes a draft, or returns it as it is."""
 
-    def __call__(self, draft: Draft, context: NudgeContext, /) -> Draft: ...
+    def __call__(self, draft: Draft, context: NudgeContext, /) -> Draft:
+        """Return the draft as it shall be sent."""
+        ...

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenai.catalog import Card, Status, find
-from greenai.nudges.context import NudgeContext
 from greenai.values import Draft, Note
+
+if TYPE_CHECKING:
+    from greenai.nudges.context import NudgeContext
 
 __all__ = ["EXPLICIT", "Effort", "nudge", "resolve"]
 

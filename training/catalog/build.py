@@ -24,7 +24,7 @@ ROOT = HERE.parents[1]
 TARGET = ROOT / "greenai" / "catalog" / "models.json"
 DATE = "2026-11-21"
 ECOLOGITS = "EcoLogits 0.11.3 assumption, ecologits/data/models.json"
-REFERENCE_LOAD = {"input_tokens": 300, "output_tokens": 300}
+REFERENCE_TOKENS = 300
 CAPABILITIES = {
     "tools": "supports_function_calling",
     "vision": "supports_vision",
@@ -40,7 +40,8 @@ def price_map() -> tuple[dict[str, Any], str]:
     package = distribution("litellm")
     path = package.locate_file("litellm/model_prices_and_context_window_backup.json")
     citation = f"litellm {package.version} (MIT), model_prices_and_context_window_backup.json"
-    return json.loads(Path(str(path)).read_text(encoding="utf-8")), citation
+    prices: dict[str, Any] = json.loads(Path(str(path)).read_text(encoding="utf-8"))
+    return prices, citation
 
 
 def size(row: dict[str, Any]) -> dict[str, Any]:
@@ -70,9 +71,9 @@ def spread(value: float | list[float]) -> list[float]:
 def kv_gb_per_1k(row: dict[str, Any]) -> float | None:
     """Return GB of 16-bit keys and values per 1,000 tokens from `kv = [key-value heads, head size]` or `kv_gb`."""
     if "kv" not in row:
-        return row.get("kv_gb")
+        return float(row["kv_gb"]) if "kv_gb" in row else None
     heads, width = row["kv"]
-    return round(2 * row["layers"] * heads * width * 2 * 1000 / 1e9, 6)
+    return float(round(2 * row["layers"] * heads * width * 2 * 1000 / 1e9, 6))
 
 
 def from_map(entry: dict[str, Any] | None, citation: str) -> dict[str, Any]:
@@ -147,13 +148,17 @@ def order_ladders(cards: list[dict[str, Any]]) -> None:
 
     energy: dict[str, float] = {}
     for row in cards:
-        sizes = {k: Range(**dict(zip(("low", "mid", "high"), row[k], strict=True))) if row.get(k) else None
-                 for k in ("total_params_b", "active_params_b")}
         keep = ("layers", "kv_gb_per_1k_tokens", "bytes_per_weight", "hybrid", "moe", "name", "provider")
-        reading = estimate(Card(**{k: row[k] for k in keep if k in row}, **sizes), **REFERENCE_LOAD)
+        fields: dict[str, Any] = {key: row[key] for key in keep if key in row}
+        for key in ("total_params_b", "active_params_b"):
+            low, mid, high = row[key]
+            fields[key] = Range(low=low, mid=mid, high=high)
+        reading = estimate(Card(**fields), input_tokens=REFERENCE_TOKENS, output_tokens=REFERENCE_TOKENS)
         energy[row["name"]] = math.inf if reading.energy_j is None else reading.energy_j
     for row in cards:
-        row["ladder"] = sorted({row["name"], *row["ladder"]}, key=lambda name: (energy[name], name))
+        own = row["name"]
+        # At equal energy the model itself comes last, so that its siblings count as smaller.
+        row["ladder"] = sorted({own, *row["ladder"]}, key=lambda name, own=own: (energy[name], name == own, name))
 
 
 def check(cards: list[dict[str, Any]], switches: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ ISO2 = Path(__file__).with_name("iso2.json")
 
 
 def main() -> None:
-    rows = list(csv.DictReader(Path(sys.argv[1]).open(encoding="utf-8")))
+    rows = list(csv.DictReader(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))
     iso2 = json.loads(ISO2.read_text(encoding="utf-8"))
     twh = sum(float(r["total_twh"]) for r in rows)
     mean = sum(float(r["carbon_intensity_gco2e_per_kwh"]) * float(r["total_twh"]) for r in rows) / twh
