@@ -169,9 +169,10 @@ class JsonCache:
             return work(cache or self._opened())
         except Timeout:
             return None
-        except (DatabaseError, OSError) as error:
+        except (DatabaseError, OSError, UnicodeDecodeError) as error:
             code = primary_code(error)
-            if code in CORRUPT and again and self._moved_aside(cache, error):
+            damaged = code in CORRUPT or isinstance(error, UnicodeDecodeError)
+            if damaged and again and self._moved_aside(cache, error):
                 return self._try(work, again=False)
             return None if code == BUSY else self._disabled(error)
 
