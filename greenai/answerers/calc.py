@@ -4,8 +4,8 @@ The whole prompt has to be one expression, apart from the frames of `phrasing.py
 does whatever can be read in two ways: `1,5`, `3-2-2024`, `200 + 10%`, `6/2(1+2)`, `-2^2`, `2^3^4`, `0^0`, `2 plus 3
 squared`. A wrong answer costs more than a call to a model.
 
-    expression = number "% of" operand | ["-"] term (("+" | "-") factor-with-*,/,mod)*
-    operand    = number "% of" operand | atom
+    expression = number "% of" operand | number "% off" operand | ["-"] term (("+" | "-") factor-with-*,/,mod)*
+    operand    = number "% of" operand | number "% off" operand | atom
     power      = atom ["^" ["-"] atom]
     atom       = number | "(" expression ")" | root atom
 """
@@ -28,6 +28,7 @@ MAX_BITS = 2048  # of a numerator or denominator, about 600 digits: nobody reads
 MAX_DEPTH = 30
 MAX_DECIMALS = 40
 ROUNDED_DIGITS = 10
+MAX_EXACT_CHARS = 15  # a longer fraction tells a reader less than its decimals
 
 
 def calculate(text: str) -> str | None:
@@ -41,7 +42,7 @@ def calculate(text: str) -> str | None:
     if phrase is None or is_ambiguous(phrase):
         return None
     try:
-        tokens = _tokens(_template(phrase.expression))
+        tokens = _tokens(_without_sentence(phrase.expression))
         return _irrational_root(tokens) or _format(_Parser(tokens).whole())
     except _NotArithmeticError:
         return None
@@ -59,17 +60,17 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORDS = {w: n for n, w in enumerate((*_ONES, *_TEENS))} | {w: 10 * n for n, w in enumerate(_TENS, start=2)}
 _HINT = re.compile("[0-9]|" + "|".join(_WORDS), re.IGNORECASE)
 
-_TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"multiply (.+) (?:by|with) (.+)"), r"(\1)*(\2)"),
-    (re.compile(r"divide (.+) by (.+)"), r"(\1)/(\2)"),
-    (re.compile(r"(?:add|(?:the )?sum of) (.+) (?:and|to) (.+)"), r"(\1)+(\2)"),
-    (re.compile(r"subtract (.+) from (.+)"), r"(\2)-(\1)"),
-    (re.compile(r"(?:the )?product of (.+) and (.+)"), r"(\1)*(\2)"),
+_SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?:add|(?:the )?sum of) (?P<left>.+?) (?:and|to|plus) (?P<right>.+)"), "+"),
+    (re.compile(r"subtract (?P<right>.+) from (?P<left>.+)"), "-"),
+    (re.compile(r"(?:multiply|(?:the )?product of) (?P<left>.+?) (?:by|with|and) (?P<right>.+)"), "*"),
+    (re.compile(r"divide (?P<left>.+) by (?P<right>.+)"), "/"),
 )
 _TOKEN = re.compile(
     r"""[ ]*(?:
       (?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?![0-9.,]*[.,][0-9])|\.[0-9]+(?![.,]?[0-9]))
     | (?P<percent_of>%[ ]?of\b|per[ ]?cent[ ]of\b)
+    | (?P<percent_off>%[ ]?off\b|per[ ]?cent[ ]off\b)
     | (?P<power>\*\*|\^)
     | (?P<power_word>(?:raised[ ])?to[ ]the[ ]power[ ]of\b)
     | (?P<square>²|³)
@@ -97,10 +98,14 @@ class _Token:
     value: Fraction = Fraction(0)
 
 
-def _template(text: str) -> str:
-    for pattern, shape in _TEMPLATES:
-        if pattern.fullmatch(text):
-            return pattern.sub(shape, text)
+def _without_sentence(text: str) -> str:
+    """Turn "subtract 3 from 10" into signs. Each side must be one number: "divide 10 by 2 plus 3" has two readings."""
+    for pattern, sign in _SENTENCES:
+        found = pattern.fullmatch(text)
+        if found:
+            if [t.kind for t in (*_tokens(found["left"]), *_tokens(found["right"]))] != ["number", "number"]:
+                raise _NotArithmeticError
+            return f"{found['left']} {sign} {found['right']}"
     return text
 
 
@@ -137,6 +142,7 @@ def _append_word(found: list[_Token], word: str) -> None:
 
 # --- grammar --------------------------------------------------------------------------------
 
+_SHARES = ("percent_of", "percent_off")
 _POWERS = ("power", "power_word", "square", "square_word")
 
 
@@ -186,7 +192,7 @@ class _Parser:
 
     def _expression(self) -> Fraction:
         start = self._at
-        if self._kind() == "number" and self._kind(1) == "percent_of":
+        if self._kind() == "number" and self._kind(1) in _SHARES:
             return self._share()
         value = self._term(start)
         while sign := self._take("plus", "minus"):
@@ -195,10 +201,12 @@ class _Parser:
         return value
 
     def _share(self) -> Fraction:
-        """`18% of 240`; nothing may follow, because `20% of 50 + 10` has two readings."""
+        """`18% of 240`, `30% off 80`; nothing may follow, because `20% of 50 + 10` has two readings."""
         share = self._tokens[self._at].value / 100
+        if self._kind(1) == "percent_off":
+            share = 1 - share
         self._at += 2
-        chained = self._kind() == "number" and self._kind(1) == "percent_of"
+        chained = self._kind() == "number" and self._kind(1) in _SHARES
         value = self._done(share * (self._share() if chained else self._atom()))
         self._require_end()
         return value
@@ -317,7 +325,8 @@ def _format(value: Fraction) -> str:
         digits = str(abs(value.numerator) * 10**decimals // value.denominator).rjust(decimals + 1, "0")
         return f"{'-' if value < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
     rounded = f"about {_rounded(_decimal(value, Context(prec=MAX_NUMBER_CHARS)))}"
-    return f"{rounded} (exactly {value})" if value.denominator < 10_000 else rounded
+    exact = str(value)
+    return f"{rounded} (exactly {exact})" if len(exact) <= MAX_EXACT_CHARS else rounded
 
 
 def _finite_decimals(denominator: int) -> int | None:

@@ -28,7 +28,7 @@ class Phrase:
 _SYMBOLS = str.maketrans("\u2212\u00d7\u00b7\u2219\u00f7\u00a0\u202f\u2019", "-***/  '")
 _POLITE = re.compile(
     r"(?:hey|hi|hello|okay|ok|so|please|pls|quick question|(?:can|could|would|will) you(?: please)?|tell me|do you know"
-    r"|(?:i )?(?:need|want) to know|find|show me|give me)\b[ ,:!]*"
+    r"|(?:i )?(?:need|want) to know|find|show me|give me|provide)\b[ ,:!]*"
 )
 _ASKING = re.compile(
     r"(?:what do (?:you|we|i) get (?:if|when) (?:you|we|i)|what is|what's|whats|what are|what does|what do"
@@ -39,13 +39,15 @@ _COMPUTING = re.compile(
     r"|(?:what is |what's )?the (?:result|value|answer) (?:of|to))\b[ :]*"
 )
 _FRAMES = (_COMPUTING, _ASKING, _POLITE)
-_CLOSING = re.compile(r"(?:[ ,]+(?:please|pls|thanks|thank you)| (?:equals?(?: to)?|makes?))$")
+_CLOSING = re.compile(r"(?:[ ,]+(?:please|pls|thanks|thank you|for me)| (?:equals?(?: to)?|makes?))$")
+_EMBEDDED = re.compile(r"(?<=\b(?:tell me|to know|ou know) )what (.+) is$")
 
 
 def phrase_of(text: str) -> Phrase | None:
     """Return the expression in `text` with what its frame says, or None where nothing is left."""
     rest, computing = _without_end(" ".join(text.translate(_SYMBOLS).lower().split()))
-    asked = False
+    rest, embedded = _EMBEDDED.subn(r"\1", rest)  # "tell me what 2 plus 2 is"
+    asked = embedded > 0
     while found := next(filter(None, (pattern.match(rest) for pattern in _FRAMES)), None):
         computing = computing or found.re is _COMPUTING
         asked = asked or found.re is _ASKING
@@ -74,6 +76,7 @@ _COMPOUND = re.compile(
     r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(one|two|three|four|five|six|seven|eight|nine)\b"
 )
 _HYPHENATED = re.compile(r"[a-z]-|-[a-z]")
+_SPOKEN_HYPHEN = re.compile(r"[a-z] -")  # "fifty - two" may be 52
 _BULLET = re.compile(r"- ")
 _HEX_OR_BINARY = re.compile(r"\b0[xb]")
 _DATE = re.compile(
@@ -99,7 +102,7 @@ def is_ambiguous(phrase: Phrase) -> bool:
     if _CHAIN.search(text) or _TIGHT.search(text) or _LOPSIDED.search(text) or text.replace(" ", "") in _NAMES:
         return True
     if not phrase.asked:
-        return bool(_ONLY_MINUS_OR_SLASH.fullmatch(text)) or " x " in text
+        return bool(_ONLY_MINUS_OR_SLASH.fullmatch(text) or _SPOKEN_HYPHEN.search(text)) or " x " in text
     pair = _PAIR.fullmatch(text)
     return pair is not None and _is_name(int(pair[1]), pair[2], int(pair[3]))
 
