@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from greenai.cache import Entry, ExactCache, exact_key, namespace, policy_fingerprint, ttl_for
+from greenai.store.disk import JsonCache
+from greenai.values import Assessment, Options, Reading, Reply, Request, Rung, Transport, Usage
+
+SCALAR = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6) | st.text(max_size=8)
+JSON = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+ARGUMENTS = st.dictionaries(
+    st.sampled_from(
+        ("temperature", "max_tokens", "seed", "top_p", "stop", "tools", "response_format", "extra_body", "user", "new_one")
+    ),
+    JSON,
+    max_size=5,
+)
+TURN = st.fixed_dictionaries({"role": st.sampled_from(("user", "assistant", "system")), "content": st.text(max_size=12)})
+
+
+def request(**changes: Any) -> Request:
+    given: dict[str, Any] = {
+        "call_id": "c1",
+        "entry": "create",
+        "model": "gpt-5.5",
+        "messages": ({"role": "user", "content": "Who wrote Emma?"},),
+        "arguments": {},
+        "stream": False,
+        "transport": Transport(timeout_s=600.0),
+        "options": Options(),
+        "deadline": 0.0,
+        "namespace": "n1",
+    }
+    return Request(**{**given, **changes})
+
+
+def key(**changes: Any) -> str | None:
+    return exact_key(request(**changes), "policy")
+
+
+def same(a: object, b: object) -> bool:
+    """Equality as JSON has it, apart from 1 == 1.0: True is not 1."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) in (int, float) and type(b) in (int, float) and a == b or type(a) is type(b) and a == b
+
+
+def reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: reordered(value[name]) for name in reversed(value)}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+def as_floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: as_floats(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_floats(item) for item in value]
+    return float(value) if type(value) is int else value
+
+
+# --- the key ------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(one=ARGUMENTS, other=ARGUMENTS)
+def test_arguments_share_a_key_exactly_when_they_are_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert (key(arguments=one) == key(arguments=other)) == same(one, other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arguments=ARGUMENTS)
+def test_order_of_names_and_kind_of_number_do_not_matter(arguments: dict[str, Any]) -> None:
+    wanted = key(arguments=arguments)
+    assert wanted is not None
+    assert key(arguments=reordered(arguments)) == wanted
+    assert key(arguments=as_floats(arguments)) == wanted
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns=st.lists(TURN, min_size=1, max_size=4), data=st.data())
+def test_order_of_messages_matters(turns: list[dict[str, str]], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(turns))
+    assume(shuffled != turns)
+    assert key(messages=tuple(turns)) != key(messages=tuple(shuffled))
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(), other=st.text())
+def test_any_difference_in_the_text_counts(text: str, other: str) -> None:
+    one = key(messages=({"role": "user", "content": text},))
+    assert (one == key(messages=({"role": "user", "content": other},))) == (text == other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "gpt-5.4"},
+        {"model": None},
+        {"entry": "ask"},
+        {"namespace": "n2"},
+        {"floor": "openai/gpt-5.4-nano"},
+        {"arguments": {"temperature": 0}},
+        {"arguments": {"temperature": None}},
+        {"arguments": {"reasoning_effort": "none"}},
+        {"arguments": {"extra_body": {"thinking": {"type": "disabled"}}}},
+        {"arguments": {"an_argument_nobody_knows": 1}},
+        {"arguments": {"user": "someone"}},
+        {"messages": ({"role": "system", "content": "Who wrote Emma?"},)},
+        {"messages": ({"role": "user", "content": "Who wrote Emma?", "name": "Ann"},)},
+        {"messages": ({"role": "user", "content": [{"type": "text", "text": "Who wrote Emma?"}]},)},
+        {"options": Options(project="other")},
+        {"options": Options(tenant="t2")},
+        {"options": Options(quality="high")},
+        {"options": Options(opt_in=frozenset(("reasoning",)))},
+        {"options": Options(strict_opt_in=True)},
+        {"options": Options(substitute=True)},
+        {"options": Options(observe=True)},
+        {"transport": Transport(timeout_s=600.0, extra_headers={"OpenAI-Beta": "next"})},
+        {"transport": Transport(timeout_s=600.0, extra_query={"api-version": "2"})},
+    ],
+    ids=str,
+)
+def test_what_can_shape_the_answer_changes_the_key(changes: dict[str, Any]) -> None:
+    assert key(**changes) not in (None, key())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call_id": "c2"},
+        {"stream": True},
+        {"deadline": 99.0},
+        {"parent": "c0"},
+        {"transport": Transport(timeout_s=5.0)},
+        {"transport": Transport(timeout_s=600.0, extra_headers={"Traceparent": "00-1", "Idempotency-Key": "k"})},
+        {"arguments": {"stream_options": {"include_usage": True}, "metadata": {"trace": "1"}, "timeout": 5}},
+        {"options": Options(cache="refresh", ttl_s=5.0, reason="because")},
+        {"messages": [{"content": "Who wrote Emma?", "role": "user"}]},
+    ],
+    ids=str,
+)
+def test_how_a_request_travels_does_not(changes: dict[str, Any]) -> None:
+    assert key(**changes) == key()
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}, float("nan"), float("inf"), {1: "one"}], ids=str)
+def test_what_is_no_json_is_not_cacheable(value: object) -> None:
+    assert key(arguments={"extra_body": {"x": value}}) is None
+
+
+def test_endless_nesting_is_not_cacheable() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert key(arguments={"stop": deep}) is None
+
+
+def test_the_policy_is_part_of_the_key() -> None:
+    assert exact_key(request(), "a") != exact_key(request(), "b")
+
+
+LADDER = (Rung(model="openai/small", api_key="sk-1", tier="small"), Rung(model="openai/large"))
+
+
+def fingerprint(**changes: Any) -> str:
+    given: dict[str, Any] = {
+        "ladder": LADDER,
+        "quality": "standard",
+        "opt_ins": ("reasoning", "large"),
+        "versions": {"classifier": "rules-1", "nudges": "1"},
+    }
+    return policy_fingerprint(**{**given, **changes})
+
+
+def test_a_policy_is_the_same_whatever_the_order_or_the_key() -> None:
+    assert fingerprint() == fingerprint(opt_ins={"large", "reasoning"}, versions={"nudges": "1", "classifier": "rules-1"})
+    assert fingerprint() == fingerprint(ladder=[replace(LADDER[0], api_key="sk-2"), LADDER[1]])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ladder": LADDER[:1]},
+        {"ladder": LADDER[::-1]},
+        {"ladder": (replace(LADDER[0], base_url="http://127.0.0.1/v1"), LADDER[1])},
+        {"ladder": (replace(LADDER[0], tier="large"), LADDER[1])},
+        {"quality": "high"},
+        {"opt_ins": ("reasoning",)},
+        {"versions": {"classifier": "rules-2", "nudges": "1"}},
+    ],
+    ids=str,
+)
+def test_any_change_of_policy_is_another_one(changes: dict[str, Any]) -> None:
+    assert fingerprint(**changes) != fingerprint()
+
+
+def test_nothing_is_shared_between_keys_projects_or_tenants() -> None:
+    who = [
+        namespace(api_key, project, tenant)
+        for api_key in (None, "", "local", "sk-1")
+        for project in ("a", "b")
+        for tenant in (None, "", "t", "None")
+    ]
+    assert len(set(who)) == len(who)
+    assert namespace("sk-1", "a", "t") == namespace("sk-1", "a", "t")
+    assert "sk-1" not in namespace("sk-1", "a", "t")
+
+
+# --- what is kept -------------------------------------------------------------------------
+
+CALM = Assessment(
+    task="fact",
+    needs_generation=0.9,
+    large_gain=0.1,
+    reasoning_gain=0.1,
+    volatile=0.1,
+    expected_output_tokens=(5, 50),
+    why=(),
+    method="rules-1",
+)
+REPLY = Reply(model="openai/gpt-5.5", text="Jane Austen", finish_reason="stop", usage=Usage(), latency_s=0.5)
+
+
+def image(url: str) -> tuple[dict[str, Any], ...]:
+    return ({"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": url}}]},)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ttl_s"),
+    [
+        ({}, 86_400.0),
+        ({"arguments": {"temperature": 0, "n": 1}}, 86_400.0),
+        ({"arguments": {"tools": [{"type": "function", "function": {"name": "f"}}]}}, 86_400.0),
+        ({"options": Options(ttl_s=60.0)}, 60.0),
+        ({"options": Options(cache="refresh")}, 86_400.0),
+        ({"messages": image("data:image/png;base64,AAAA")}, 86_400.0),
+        ({"messages": ({"role": "user", "content": "Read https://example.org"},)}, 86_400.0),
+        ({"options": Options(ttl_s=0.0)}, None),
+        ({"options": Options(cache="off")}, None),
+        ({"options": Options(cache="read")}, None),
+        ({"arguments": {"temperature": 0.2}}, None),
+        ({"arguments": {"n": 2}}, None),
+        ({"arguments": {"web_search_options": {}}}, None),
+        ({"arguments": {"modalities": ["text", "audio"]}}, None),
+        ({"arguments": {"tools": [{"type": "web_search"}]}}, None),
+        ({"messages": image("https://example.org/a.png")}, None),
+        ({"messages": ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f1"}}]},)}, None),
+    ],
+    ids=str,
+)
+def test_which_requests_answers_are_kept(changes: dict[str, Any], ttl_s: float | None) -> None:
+    assert ttl_for(request(**changes), CALM, REPLY) == ttl_s
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finish_reason": "length"},
+        {"finish_reason": "content_filter"},
+        {"finish_reason": None},
+        {"text": " \n"},
+        {"tool_calls": True},
+        {"complete": False},
+        {"body": {"choices": [{"message": {"content": "No.", "refusal": "I cannot"}}]}},
+    ],
+    ids=str,
+)
+def test_only_whole_answers_are_kept(changes: dict[str, Any]) -> None:
+    assert ttl_for(request(), CALM, replace(REPLY, **changes)) is None
+
+
+def test_what_changes_with_time_is_not_kept() -> None:
+    assert ttl_for(request(), replace(CALM, volatile=0.5), REPLY) is None
+    assert ttl_for(request(arguments={"temperature": 0}), replace(CALM, volatile=0.9), REPLY) is None
+
+
+# --- entries ------------------------------------------------------------------------------
+
+ENTRY = Entry(
+    body={"id": "x", "choices": [{"message": {"content": "Jane \ud800 Austen 漢字"}}], "usage": None},
+    model="openai/gpt-5.5",
+    tier="large",
+    reasoning=None,
+    energy=Reading(
+        energy_j=36.0, low_j=12.0, high_j=90.0, evidence="modelled_api", method="physics-1", components={"decode": 30.0}
+    ),
+    usage=Usage(input_tokens=5, output_tokens=3, estimated=True),
+    created=1_800_000_000.25,
+)
+
+
+def test_an_entry_comes_back_as_it_was(tmp_path: Any) -> None:
+    cache = ExactCache(JsonCache(tmp_path / "cache"))
+    assert cache.get("key") is None
+    assert cache.put("key", ENTRY, 60.0)
+    assert cache.get("key") == ENTRY
+    cache.forget("key")
+    assert cache.get("key") is None
+
+
+class Rows(dict[str, Any]):
+    """A store in a dict."""
+
+    def put(self, key: str, value: object, ttl_s: float) -> bool:
+        self[key] = value
+        return ttl_s > 0
+
+    def forget(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [],
+        "text",
+        {},
+        {"body": {}},
+        {**ENTRY.to_json(), "energy": {"joules": 3}},
+        {**ENTRY.to_json(), "energy": None},
+        {**ENTRY.to_json(), "usage": [1]},
+        {**ENTRY.to_json(), "body": "text"},
+    ],
+    ids=str,
+)
+def test_a_row_of_another_shape_is_a_miss(row: object) -> None:
+    assert ExactCache(Rows(key=row)).get("key") is None
