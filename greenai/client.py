@@ -6,7 +6,7 @@ A method here is a typed surface: it makes a request and asks its session (sessi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -114,7 +114,7 @@ class _Base:
         return self._session.resources.settings
 
     @contextmanager
-    def options(self, **changes: Any) -> Iterator[Self]:
+    def options(self, **changes: Any) -> Generator[Self]:
         """Apply options to every call inside the block, of this context only (threads and tasks have their own).
 
         Raises:
@@ -287,7 +287,8 @@ class Client(_Base):
     ) -> Decision:
         """Say how a call would be answered, and the estimated energy of each rung. No model is called."""
         messages = self._session.ask_messages(question, None) if isinstance(question, str) else question
-        return self._session.explain(self._session.request("explain", messages, model, stream=False, arguments=arguments))
+        request = self._session.request("explain", messages, model, stream=False, arguments=arguments)
+        return self._session.explain(request)
 
     @overload
     def escalate(self, response: TextAnswer) -> TextAnswer: ...

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,7 +92,7 @@ def _sync(flow: Flow[T], begin: Callable[[], Call | Work[Any]], send: Callable[[
         return result_
 
 
-def _work(work: Work[T]) -> T:
+def _work(work: Work[Any]) -> Any:
     result = work.run()
     if inspect.isawaitable(result):
         return asyncio.run(_awaited(result))
@@ -102,7 +103,7 @@ async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-class _Opened(Exception):  # noqa: N818  # an event that leaves the loop, not an error
+class _Opened(Exception):  # an event that leaves the loop, not an error
     def __init__(self, live: Live) -> None:
         super().__init__()
         self.live = live
@@ -206,7 +207,7 @@ class AsyncDriver:
         await _quietly(future)
 
 
-class _Cancelled(Exception):  # noqa: N818  # a cancellation whose step has been waited for
+class _Cancelled(Exception):  # a cancellation whose step has been waited for
     pass
 
 
@@ -220,10 +221,8 @@ async def _quietly(future: asyncio.Future[Any]) -> None:
 
 
 def _advance(flow: Flow[Any], context: contextvars.Context, result: object) -> None:
-    try:
+    with suppress(StopIteration):  # a flow that had nothing left to do is closed already
         context.run(flow.send, result)
-    except StopIteration:
-        pass  # the flow had nothing left to do: it is closed already
 
 
 # --- streams' endings ---------------------------------------------------------------------
@@ -288,7 +287,7 @@ class Settler:
             work = self._queue.get()
             try:
                 work()
-            except Exception:  # noqa: BLE001  # one that fails must not keep the next from being settled
+            except Exception:  # one that fails must not keep the next from being settled
                 logger.warning("An abandoned stream could not be settled.", exc_info=True)
 
 

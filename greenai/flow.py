@@ -73,6 +73,33 @@ LIVE_DATA = 0.8
 HOLD_GRACE_S = 60.0
 
 
+class Conversations:
+    """Which model answered the beginning of a conversation: later turns stay on it."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._models: OrderedDict[int, str] = OrderedDict()
+        self._most = most
+
+    def remember(self, request: Request, reply: Reply, model: str) -> None:
+        """Note the model under the conversation as it will come back, this answer included."""
+        said = [*request.messages, {"role": "assistant", "content": reply.text}]
+        self._models[self._key(request, said)] = model
+        while len(self._models) > self._most:
+            self._models.popitem(last=False)
+
+    def find(self, request: Request) -> str | None:
+        """Return the model that gave the last assistant turn of this request, if it was asked here."""
+        for end in range(len(request.messages), 0, -1):
+            if request.messages[end - 1].get("role") == "assistant":
+                return self._models.get(self._key(request, request.messages[:end]))
+        return None
+
+    @staticmethod
+    def _key(request: Request, messages: Sequence[Mapping[str, Any]]) -> int:
+        turns = tuple((m.get("role"), text_of(m.get("content"))) for m in messages)
+        return hash((request.namespace, request.model, turns))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
     """The collaborators of one client: what the steps need besides the request."""
@@ -89,7 +116,7 @@ class Steps:
     max_prompt_bytes: int = 4_000_000
     store_prompts: bool = False
     denied: set[str] = field(default_factory=set)
-    memory: Conversations = field(default_factory=lambda: Conversations())
+    memory: Conversations = field(default_factory=Conversations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,33 +143,6 @@ class Climbed:
     hold: Hold
     attempts: tuple[Attempt, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-class Conversations:
-    """Which model answered the beginning of a conversation: later turns stay on it."""
-
-    def __init__(self, most: int = 4096) -> None:
-        self._models: OrderedDict[int, str] = OrderedDict()
-        self._most = most
-
-    def remember(self, request: Request, reply: Reply, model: str) -> None:
-        """Note the model under the conversation as it will come back, this answer included."""
-        said = [*request.messages, {"role": "assistant", "content": reply.text}]
-        self._models[self._key(request, said)] = model
-        while len(self._models) > self._most:
-            self._models.popitem(last=False)
-
-    def find(self, request: Request) -> str | None:
-        """Return the model that gave the last assistant turn of this request, if it was asked here."""
-        for end in range(len(request.messages), 0, -1):
-            if request.messages[end - 1].get("role") == "assistant":
-                return self._models.get(self._key(request, request.messages[:end]))
-        return None
-
-    @staticmethod
-    def _key(request: Request, messages: Sequence[Mapping[str, Any]]) -> int:
-        turns = tuple((m.get("role"), text_of(m.get("content"))) for m in messages)
-        return hash((request.namespace, request.model, turns))
 
 
 # --- the call -----------------------------------------------------------------------------
@@ -180,14 +180,16 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
     check(request, steps.max_prompt_bytes)
 
     key = _key(request, steps)
-    entry = (yield Work("cache", partial(_read, steps.cache, key))) if key is not None else None
+    entry: Entry | None = None
+    if key is not None and steps.cache is not None:
+        entry = yield Work("cache", partial(_read, steps.cache, key))
     if entry is not None:
         return Plan(decision=_hit(request, entry), key=key, reply=_replayed(request, entry), entry=entry)
 
     assessment = steps.classifier.assess(request.messages)
 
     if request.floor is None and (reply := answerers.answer(request, assessment)) is not None:
-        return Plan(decision=_calculated(request, assessment), key=key, assessment=assessment, reply=reply)
+        return Plan(decision=_calculated(request), key=key, assessment=assessment, reply=reply)
 
     ladder = route.ladder_for(
         request,
@@ -266,7 +268,7 @@ def _hit(request: Request, entry: Entry) -> Decision:
 
 
 def _replayed(request: Request, entry: Entry) -> Reply:
-    body = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
+    body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
     choice = body["choices"][0]
     return Reply(
         model=body.get("model") or entry.model,
@@ -278,7 +280,7 @@ def _replayed(request: Request, entry: Entry) -> Reply:
     )
 
 
-def _calculated(request: Request, assessment: Assessment) -> Decision:
+def _calculated(request: Request) -> Decision:
     return Decision(
         outcome="answerer",
         route=(),
@@ -299,9 +301,7 @@ def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
         estimated=True,
     )
     excluded = None if rung in plan.rungs else "a rung with less energy is expected to suffice, or it needs an opt-in"
-    return RungEstimate(
-        model=rung.model, tier=rung.tier, energy=receipts.modelled(card, usage), excluded=excluded
-    )
+    return RungEstimate(model=rung.model, tier=rung.tier, energy=receipts.modelled(card, usage), excluded=excluded)
 
 
 # --- step 7 -------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             if best is not None:
                 # The discarded answer is worth more to the caller than the error of the rung above it.
                 return replace(best, attempts=tuple(attempts), warnings=(*best.warnings, _above_failed(rung, error)))
-            if not rungs and _may_skip(rung, error, request, plan):
+            if not rungs and _may_skip(rung, error, plan):
                 steps.denied.add(rung.model)
                 plan = yield from decide(request, steps)
                 rungs = list(plan.rungs)
@@ -340,9 +340,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
     raise AssertionError("a plan without rungs never gets here")
 
 
-def attempt(
-    rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch
-) -> Flow[Climbed]:
+def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
     """Ask one rung: load, draft, reserve, call inside a meter window.
 
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
@@ -389,9 +387,7 @@ def _loaded(rung: Rung, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engi
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
 
 
-def _draft(
-    rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps
-) -> Draft:
+def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:
     draft = Draft(rung=rung, messages=request.messages, arguments=dict(request.arguments))
     if engine is not None:
         draft = _with_defaults(draft, engine)
@@ -494,7 +490,7 @@ def _failed(rung: Rung, attempt_id: str, error: BaseException) -> Attempt:
     )
 
 
-def _may_skip(rung: Rung, error: Exception, request: Request, plan: Plan) -> bool:
+def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
     """Say whether another rung may be asked instead: only where greenai, not the app, chose this one."""
     if plan.ladder is None or not plan.ladder.substitutable or rung.model == plan.ladder.named:
         return False

@@ -15,7 +15,9 @@ logger = logging.getLogger("greenai")
 class Observer(Protocol):
     """What an app may register: called with every receipt, from whichever thread finished the call."""
 
-    def __call__(self, receipt: Receipt, /) -> None: ...
+    def __call__(self, receipt: Receipt, /) -> None:
+        """Take one receipt. What this raises is logged and never reaches the caller."""
+        ...
 
 
 def log(receipt: Receipt) -> None:

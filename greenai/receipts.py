@@ -115,9 +115,7 @@ def with_lost_tries(reading: Reading, attempt_tries: Sequence[str]) -> Reading:
 def overhead(watch: Stopwatch, site: Site) -> Overhead:
     """Charge greenai's own time as one busy core of this machine: an upper bound, since it also waits for the disk."""
     own_s = watch.own_s()
-    return Overhead(
-        duration_ms=own_s * 1e3, energy=cpu.reading(own_s, site.watts_per_core), load_ms=watch.load_s * 1e3
-    )
+    return Overhead(duration_ms=own_s * 1e3, energy=cpu.reading(own_s, site.watts_per_core), load_ms=watch.load_s * 1e3)
 
 
 def cost_usd(price: Price | None, usage: Usage) -> float | None:

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from greenai import hooks
@@ -28,6 +30,7 @@ from greenai.values import OPT_INS, Entry, Message, Options, Request, Rung, Tran
 
 if TYPE_CHECKING:
     from greenai.provider import Provider
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -99,7 +102,8 @@ class LazyProvider:
     def _make(self) -> Provider:
         from greenai.provider import Connection, Provider
 
-        connection = Connection(**{**self._config.connection, "base_url": self._config.endpoint})
+        given: dict[str, Any] = {**self._config.connection, "base_url": self._config.endpoint}
+        connection = Connection(**given)
         return Provider(connection, max_retries=self._config.max_retries)
 
     def opened(self) -> Provider | None:
@@ -110,7 +114,7 @@ class LazyProvider:
 # --- options ------------------------------------------------------------------------------
 
 _OPTION_NAMES = frozenset(f.name for f in fields(Options))
-block_options: ContextVar[Mapping[str, Any]] = ContextVar("greenai.options", default={})
+block_options: ContextVar[Mapping[str, Any]] = ContextVar("greenai.options", default=MappingProxyType({}))
 
 
 def options_from(settings: Settings) -> Options:
@@ -279,7 +283,11 @@ def _namespace(config: Config, options: Options) -> str:
     key = config.connection.get("api_key")
     # A key from a callable changes with time; its identity is what tells this client's users apart.
     text = key if isinstance(key, str) else os.environ.get("OPENAI_API_KEY") if key is None else repr(key)
-    return namespace(text, options.project, options.tenant)
+    return _namespace_of(text, options.project, options.tenant)
+
+
+# The same few namespaces all day: an HMAC for each call would be a tenth of a cache hit's time.
+_namespace_of = lru_cache(maxsize=1024)(namespace)
 
 
 class Recent:

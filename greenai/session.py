@@ -6,7 +6,7 @@ bring pydantic, and importing greenai must cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -115,9 +115,7 @@ class Session:
         options = replace(
             asked.options, opt_in=asked.options.opt_in | {"large"}, reason=asked.options.reason or "escalate"
         )
-        again = replace(
-            fresh, options=options, parent=receipt.call_id, floor=receipt.model, transport=asked.transport
-        )
+        again = replace(fresh, options=options, parent=receipt.call_id, floor=receipt.model, transport=asked.transport)
         self._recent.add(again)
         return again
 
@@ -131,7 +129,7 @@ class Session:
         return replace(steps, endpoint=endpoint_rung(self.config, model))
 
     @contextmanager
-    def block(self, changes: Mapping[str, Any]) -> Iterator[None]:
+    def block(self, changes: Mapping[str, Any]) -> Generator[None]:
         """Apply options to the calls of this context while the block runs."""
         changed(self.config.options, changes)
         token = block_options.set({**block_options.get(), **changes})
@@ -141,7 +139,7 @@ class Session:
             block_options.reset(token)
 
     @staticmethod
-    def ask_messages(text: str, system: str | None) -> list[dict[str, str]]:
+    def ask_messages(text: object, system: str | None) -> list[dict[str, str]]:
         """Return the messages of a short-form question.
 
         Raises:

@@ -241,7 +241,7 @@ RENEW_EVERY_S = 30.0
 
 
 class _Relay:
-    """What the two stream classes share. It never refers to the stream, so that dropping the stream frees it at once."""
+    """What the two stream classes share. It never refers to the stream, so that dropping that frees it at once."""
 
     def __init__(self, seen: Seen, ending: Ending | None, elapsed: Callable[[], float], call: Call | None) -> None:
         self.seen = seen
@@ -320,9 +320,9 @@ class GreenStream(Stream[ChatCompletionChunk]):
             self.greenai = ending.finish(self._relay.reply(complete=complete))
 
     def __del__(self) -> None:
-        relay = getattr(self, "_relay", None)
+        relay: _Relay | None = getattr(self, "_relay", None)
         ending = relay.take() if relay is not None else None
-        if ending is not None:
+        if relay is not None and ending is not None:
             self._source.close()
             ending.abandon(relay.reply(complete=False))
 
@@ -374,9 +374,9 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
             self.greenai = await ending.afinish(self._relay.reply(complete=complete))
 
     def __del__(self) -> None:
-        relay = getattr(self, "_relay", None)
+        relay: _Relay | None = getattr(self, "_relay", None)
         ending = relay.take() if relay is not None else None
-        if ending is not None:
+        if relay is not None and ending is not None:
             ending.abandon(relay.reply(complete=False))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from greenai.values import Receipt, Reply, Request
 
@@ -51,7 +51,7 @@ class TextStream:
     def __iter__(self) -> Iterator[str]:
         return self._pieces
 
-    def __enter__(self) -> TextStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ class AsyncTextStream:
     def __aiter__(self) -> AsyncIterator[str]:
         return self._pieces
 
-    async def __aenter__(self) -> AsyncTextStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -79,7 +79,7 @@ def total(readings: Sequence[Reading]) -> Reading:
         return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing ran")
     if len(readings) == 1:
         return readings[0]
-    evidence = max((r.evidence for r in readings), key=_EVIDENCE_ORDER.index)
+    evidence = _EVIDENCE_ORDER[max(_EVIDENCE_ORDER.index(r.evidence) for r in readings)]
     method = " + ".join(dict.fromkeys(r.method for r in readings))
     energies = [r.energy_j for r in readings if r.energy_j is not None]
     if len(energies) < len(readings):

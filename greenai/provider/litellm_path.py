@@ -56,7 +56,7 @@ def wire(call: Call) -> dict[str, Any]:
     """Return the keyword arguments for litellm's `completion`."""
     rung = call.draft.rung
     _require_key(rung.provider, rung.api_key)
-    arguments = {
+    arguments: dict[str, Any] = {
         **call.draft.arguments,
         **call.draft.extra,
         "model": rung.model,
@@ -65,13 +65,8 @@ def wire(call: Call) -> dict[str, Any]:
         "num_retries": 0,
         "max_retries": 0,
     }
-    for name, value in (
-        ("api_key", rung.api_key),
-        ("api_base", rung.base_url),
-        ("extra_headers", call.transport.extra_headers),
-    ):
-        if value is not None:
-            arguments[name] = value
+    given = {"api_key": rung.api_key, "api_base": rung.base_url, "extra_headers": call.transport.extra_headers}
+    arguments |= {name: value for name, value in given.items() if value is not None}
     if call.stream:
         arguments["stream"] = True
         arguments["stream_options"] = {**(arguments.get("stream_options") or {}), "include_usage": True}
@@ -127,7 +122,8 @@ class LiteLLMStream:
             raise as_openai(error) from error
 
     def close(self) -> None:
-        source = getattr(self._inner, "completion_stream", None)
+        """Close the provider's connection, where litellm lets one reach it."""
+        source: Any = getattr(self._inner, "completion_stream", None)
         if hasattr(source, "close"):
             source.close()
 
@@ -147,7 +143,8 @@ class LiteLLMAsyncStream:
             raise as_openai(error) from error
 
     async def close(self) -> None:
-        source = getattr(self._inner, "completion_stream", None)
+        """Close the provider's connection, where litellm lets one reach it."""
+        source: Any = getattr(self._inner, "completion_stream", None)
         if hasattr(source, "aclose"):
             await source.aclose()
 

@@ -67,7 +67,7 @@ def is_retryable(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
         wish = error.response.headers.get("x-should-retry")
         if wish in ("true", "false"):
-            return wish == "true"
+            return bool(wish == "true")
         return error.status_code in (408, 409, 429) or error.status_code >= 500
     return isinstance(error, openai.APIConnectionError)
 
@@ -101,7 +101,7 @@ class _Wait(wait_base):
         if asked is not None:
             return asked
         longest = min(FIRST_WAIT_S * 2 ** (retry_state.attempt_number - 1), LONGEST_WAIT_S)
-        return longest * (1 - 0.25 * random.random())  # noqa: S311  # jitter, not a secret
+        return float(longest * (1 - 0.25 * random.random()))  # noqa: S311  # jitter, not a secret
 
 
 class _Stop(stop_base):
