@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -32,6 +31,7 @@ from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import Card, find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
 from greenai.classify import Classifier
+from greenai.conversations import Conversations
 from greenai.errors import GreenAIError, InvalidRequest, MissingExtra, ModelMissing, RequestTooLarge
 from greenai.local import Engine, Engines
 from greenai.receipts import Site, Stopwatch
@@ -40,12 +40,12 @@ from greenai.values import (
     Answer,
     Assessment,
     Attempt,
-    AttemptState,
     Avoided,
     Call,
     Decision,
     Draft,
     Outcome,
+    Overhead,
     Reading,
     Receipt,
     Reply,
@@ -66,38 +66,8 @@ Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.
 NOT_FOR_THIS_KEY = (401, 403, 404)
 
-# From this probability on, a model's answer is flagged as needing live data.
-LIVE_DATA = 0.8
-
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
-
-
-class Conversations:
-    """Which model answered the beginning of a conversation: later turns stay on it."""
-
-    def __init__(self, most: int = 4096) -> None:
-        self._models: OrderedDict[int, str] = OrderedDict()
-        self._most = most
-
-    def remember(self, request: Request, reply: Reply, model: str) -> None:
-        """Note the model under the conversation as it will come back, this answer included."""
-        said = [*request.messages, {"role": "assistant", "content": reply.text}]
-        self._models[self._key(request, said)] = model
-        while len(self._models) > self._most:
-            self._models.popitem(last=False)
-
-    def find(self, request: Request) -> str | None:
-        """Return the model that gave the last assistant turn of this request, if it was asked here."""
-        for end in range(len(request.messages), 0, -1):
-            if request.messages[end - 1].get("role") == "assistant":
-                return self._models.get(self._key(request, request.messages[:end]))
-        return None
-
-    @staticmethod
-    def _key(request: Request, messages: Sequence[Mapping[str, Any]]) -> int:
-        turns = tuple((m.get("role"), text_of(m.get("content"))) for m in messages)
-        return hash((request.namespace, request.model, turns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +288,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
         try:
             climbed = yield from attempt(rung, attempt_id, request, plan, steps, watch)
         except Exception as error:
-            attempts.append(_failed(rung, attempt_id, error))
+            attempts.append(receipts.failed(attempt_id, rung, error))
             if best is not None:
                 # The discarded answer is worth more to the caller than the error of the rung above it.
                 return replace(best, attempts=tuple(attempts), warnings=(*best.warnings, _above_failed(rung, error)))
@@ -370,11 +340,11 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
         _stop(window)
-        hold.settle(_failed(rung, attempt_id, error), None)
+        hold.settle(receipts.failed(attempt_id, rung, error), None)
         raise
     watch.away(time.perf_counter() - started)
     measured = _stop(window)
-    done = _done(attempt_id, rung, card, request, draft, reply, measured)
+    done = receipts.done(attempt_id, card, request, draft, reply, measured)
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
 
 
@@ -449,47 +419,6 @@ def _stop(window: meters.Window | None) -> Reading | None:
         return None
 
 
-def _done(
-    attempt_id: str,
-    rung: Rung,
-    card: Card | None,
-    request: Request,
-    draft: Draft,
-    reply: Reply,
-    measured: Reading | None,
-) -> Attempt:
-    usage = receipts.filled(reply.usage, request, reply)
-    if reply.reported_energy_j is not None:
-        energy = receipts.reported(reply.reported_energy_j)
-    else:
-        energy = measured or receipts.modelled(card, usage)
-    leaked = draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text)
-    state: AttemptState = "answered" if reply.complete else "cut"
-    return Attempt(
-        attempt_id=attempt_id,
-        model=rung.model,
-        state=state,
-        energy=receipts.with_lost_tries(energy, [t.error for t in reply.tries]),
-        usage=usage,
-        latency_s=reply.latency_s,
-        tries=reply.tries,
-        reasoning_leaked=leaked,
-    )
-
-
-def _failed(rung: Rung, attempt_id: str, error: BaseException) -> Attempt:
-    return Attempt(
-        attempt_id=attempt_id,
-        model=rung.model,
-        state="failed",
-        energy=Reading.unknown("no answer came"),
-        usage=Usage(),
-        latency_s=0.0,
-        tries=getattr(error, "greenai_tries", ()),
-        error=type(error).__name__,
-    )
-
-
 def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
     """Say whether another rung may be asked instead: only where greenai, not the app, chose this one."""
     if plan.ladder is None or not plan.ladder.substitutable or rung.model == plan.ladder.named:
@@ -517,7 +446,6 @@ def finish(
     """Settle, store, write the receipt, tell the observers: step 8."""
     attempts = climbed.attempts if climbed is not None else ()
     reasoning = climbed.draft.reasoning if climbed is not None else None
-    used = total([a.energy for a in receipts.counted(attempts)]) if attempts else None
     if climbed is not None:
         yield from _store(request, plan, climbed, steps)
         if plan.ladder is not None and plan.ladder.substitutable:
@@ -531,7 +459,7 @@ def finish(
         attempts=attempts,
         own=own,
         site=steps.site,
-        saved=_saved(request, plan, reply, attempts, used or own.energy, steps),
+        saved=_saved(request, plan, reply, attempts, own, steps),
         notes=climbed.draft.notes if climbed is not None else (),
         reasoning=reasoning,
         warnings=_warnings(climbed, plan),
@@ -590,20 +518,17 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
 
 
 def _saved(
-    request: Request, plan: Plan, reply: Reply, attempts: Sequence[Attempt], used: Reading, steps: Steps
+    request: Request, plan: Plan, reply: Reply, attempts: Sequence[Attempt], own: Overhead, steps: Steps
 ) -> Avoided | None:
     if plan.entry is not None:
         return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model, hypothetical=request.options.observe)
-    baseline = request.model if request.model not in (None, "auto") else steps.ladder[-1].model
+    used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
+    baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
     return receipts.avoided(request, plan.decision, attempts, reply, used, baseline)
 
 
 def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:
-    said: list[str] = list(climbed.warnings) if climbed is not None else []
-    if climbed is not None and climbed.done.reasoning_leaked:
-        said.append(f"{climbed.rung.model} reasoned although reasoning was switched off; its tokens are counted.")
-    if climbed is not None and plan.assessment is not None and plan.assessment.volatile >= LIVE_DATA:
-        said.append("The question seems to ask for live data, which a model without a tool cannot know.")
-    if climbed is not None and not climbed.reply.complete:
-        said.append("The stream ended before its last chunk; energy and tokens count what was seen.")
-    return tuple(said)
+    if climbed is None:
+        return ()
+    volatile = plan.assessment.volatile if plan.assessment is not None else 0.0
+    return (*climbed.warnings, *receipts.warnings(climbed.done, volatile))

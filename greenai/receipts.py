@@ -15,6 +15,7 @@ from greenai.values import (
     Attempt,
     Avoided,
     Decision,
+    Draft,
     Note,
     Outcome,
     Overhead,
@@ -22,6 +23,7 @@ from greenai.values import (
     Receipt,
     Reply,
     Request,
+    Rung,
     Usage,
     text_of,
     total,
@@ -36,6 +38,9 @@ CHARACTERS_PER_TOKEN = 4.0
 # questions is wide; a factor of three either way is an assumption, and it enters the interval.
 DEFAULT_THINKING_TOKENS = 543
 THINKING_SPREAD = 3.0
+
+# From this probability on, a model's answer is flagged as needing live data.
+LIVE_DATA = 0.8
 
 
 class Stopwatch:
@@ -136,17 +141,67 @@ def attempt_cost_usd(attempt: Attempt) -> float | None:
     return cost_usd(card.price if card is not None else None, attempt.usage)
 
 
+def done(
+    attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
+) -> Attempt:
+    """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
+    usage = filled(reply.usage, request, reply)
+    if reply.reported_energy_j is not None:
+        energy = reported(reply.reported_energy_j)
+    else:
+        energy = measured or modelled(card, usage)
+    return Attempt(
+        attempt_id=attempt_id,
+        model=draft.rung.model,
+        state="answered" if reply.complete else "cut",
+        energy=with_lost_tries(energy, [t.error for t in reply.tries]),
+        usage=usage,
+        latency_s=reply.latency_s,
+        tries=reply.tries,
+        reasoning_leaked=draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text),
+    )
+
+
+def failed(attempt_id: str, rung: Rung, error: BaseException) -> Attempt:
+    """Return the attempt that ended in an error instead of a reply."""
+    return Attempt(
+        attempt_id=attempt_id,
+        model=rung.model,
+        state="failed",
+        energy=Reading.unknown("no answer came"),
+        usage=Usage(),
+        latency_s=0.0,
+        tries=getattr(error, "greenai_tries", ()),
+        error=type(error).__name__,
+    )
+
+
+def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
+    """Return what a reader of the receipt should know about the answer, in words."""
+    said: list[str] = []
+    if done.reasoning_leaked:
+        said.append(f"{done.model} reasoned although reasoning was switched off; its tokens are counted.")
+    if volatile >= LIVE_DATA:
+        said.append("The question seems to ask for live data, which a model without a tool cannot know.")
+    if done.state == "cut":
+        said.append("The stream ended before its last chunk; energy and tokens count what was seen.")
+    return tuple(said)
+
+
 def counted(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Return the attempts that made a model work: a refused one did not."""
     return [a for a in attempts if a.state != "failed"]
 
 
 def avoided(
-    request: Request, decision: Decision, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str | None
+    request: Request, decision: Decision, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str
 ) -> Avoided | None:
-    """Compare with the request as it was written, sent to `baseline` at that provider's default reasoning."""
-    card = find(baseline) if baseline is not None else None
-    if card is None or baseline is None:
+    """Compare with the request as it was written, sent to `baseline` at that provider's default reasoning.
+
+    None where nothing was avoided, or where the catalog does not know the baseline.
+    """
+    card = find(baseline)
+    if card is None:
         return None
     usage = attempts[-1].usage if attempts else reply.usage
     thinking = card.reasoning.default == "on" and "reasoning_effort" not in request.arguments
