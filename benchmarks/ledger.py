@@ -14,9 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
@@ -35,6 +34,9 @@ from greenai.values import (
     Transport,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECONDS = 3.0
 ESTIMATE = Reading(energy_j=36.0, low_j=12.0, high_j=90.0, evidence="modelled_api", method="physics-1")

@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from platformdirs import user_cache_path, user_state_path
+from platformdirs import user_state_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from greenai.errors import SettingsError
@@ -90,6 +90,14 @@ def _entry(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
+def _state_dir() -> Path | None:
+    try:
+        path = user_state_path("greenai")
+    except RuntimeError:  # without a home folder platformdirs gives up, and older ones answer "~/..."
+        return None
+    return path if path.is_absolute() else None
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -114,8 +122,9 @@ class LocalSettings(_Strict):
 class Settings(_Strict):
     """Everything that can be set. Durations are in seconds where the name ends in `_s`.
 
-    `ladder` None means `default_ladder`. `state_dir` None means that this machine has no folder for state:
-    ledger and cache then live in memory. `opt_in` needs `opt_in_reason`, which the ledger keeps.
+    `ladder` None means `default_ladder`; `weights_dir` None the user's cache folder. `state_dir` None means that
+    this machine has no folder for state: the ledger is then in memory, and nothing is cached. `opt_in` needs
+    `opt_in_reason`, which the ledger keeps.
     """
 
     project: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = "default"
@@ -135,8 +144,8 @@ class Settings(_Strict):
     cache: CacheMode = "auto"
     cache_ttl: str | float | None = None
     zone: Annotated[str, Field(pattern=r"^([A-Z]{2,3}|WORLD)$")] = "WORLD"
-    state_dir: Path | None = Field(default_factory=lambda: _user_dir("state"))
-    weights_dir: Path | None = Field(default_factory=lambda: _user_dir("weights"))
+    state_dir: Path | None = Field(default_factory=_state_dir)
+    weights_dir: Path | None = None
     ledger: Path | Literal[":memory:"] | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
@@ -160,7 +169,10 @@ class Settings(_Strict):
     @field_validator("state_dir", "weights_dir", "ledger")
     @classmethod
     def _expand(cls, value: object) -> object:
-        return value.expanduser() if isinstance(value, Path) else value
+        try:
+            return value.expanduser() if isinstance(value, Path) else value
+        except RuntimeError as error:
+            raise ValueError("this user has no home folder, so ~ means nothing") from error
 
     @model_validator(mode="after")
     def _opt_in_has_reason(self) -> Settings:
@@ -227,11 +239,6 @@ def _end_of(moment: datetime | date) -> float:
     if not isinstance(moment, datetime):
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp() + 86_400.0
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _user_dir(kind: Literal["state", "weights"]) -> Path | None:
-    path = user_state_path("greenai") if kind == "state" else user_cache_path("greenai") / "weights"
-    return path if path.is_absolute() else None  # without a home folder platformdirs answers "~/..."
 
 
 # --- sources ------------------------------------------------------------------------------
@@ -393,10 +400,10 @@ def _validated(sources: list[_Source]) -> Settings:
         raise SettingsError(_explain(cast("dict[str, Any]", detail), merged, origin)) from None
 
 
-def _unknown_key(source: _Source, key: str, known: list[str]) -> str:
+def _unknown_key(source: _Source, key: str, known: list[str], inside: str = "") -> str:
     close = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known settings: {', '.join(sorted(known))}."
-    return f"{source.where(key)}: {key} is not a setting. {hint}"
+    hint = f"Did you mean {inside}{close[0]}?" if close else f"Known settings: {', '.join(sorted(known))}."
+    return f"{source.where(key)}: {inside}{key} is not a setting. {hint}"
 
 
 def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, _Source]) -> str:
@@ -412,8 +419,8 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     source = origin[key]
     inner = ".".join(str(part) for part in path[1:] if isinstance(part, int) or part in _INNER_KEYS)
     if detail["type"] == "extra_forbidden":
-        known = list(LocalSettings.model_fields if key == "local" else LadderEntry.model_fields)
-        return _unknown_key(source, str(path[-1]), known)
+        known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields
+        return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
     spelled = source.spell(key) + (f".{inner}" if inner else "")
     example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES else ""
     value = merged[key]

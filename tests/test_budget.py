@@ -160,7 +160,9 @@ def test_unknown_stays_unknown(ledger: Ledger) -> None:
     unknown = Reading.unknown("no card")
     ledger.reserve("c1", "a1", "shop", "x/y", unknown, 60.0)
     ledger.settle_and_record(
-        receipt("c1", attempt(energy=unknown, usage=Usage()), energy=unknown, avoided=None, reasoning=None, cost_usd=None)
+        receipt(
+            "c1", attempt(energy=unknown, usage=Usage()), energy=unknown, avoided=None, reasoning=None, cost_usd=None
+        )
     )
     [call] = ledger.recent()
     assert [call[name] for name in ("energy_j", "input_tokens", "avoided_j", "reasoning", "cost_usd")] == [None] * 5
@@ -170,7 +172,9 @@ def test_unknown_stays_unknown(ledger: Ledger) -> None:
 def test_text_and_counts_that_no_database_holds_are_kept_as_they_can_be(tmp_path: Path) -> None:
     ledger = Ledger(LedgerDb(tmp_path / "ledger.db"), store_prompts=True)
     usage = Usage(input_tokens=10**30, output_tokens=-5)
-    ledger.settle_and_record(receipt("c1", attempt(usage=usage, error="bad \ud800")), prompt="half \udc00 a pair, 漢字 \x00")
+    ledger.settle_and_record(
+        receipt("c1", attempt(usage=usage, error="bad \ud800")), prompt="half \udc00 a pair, 漢字 \x00"
+    )
     [call] = ledger.recent()
     assert (call["prompt"], call["input_tokens"], call["output_tokens"]) == ("half \\udc00 a pair, 漢字 \x00", 1e30, -5)
     assert ledger.attempts("c1")[0]["error"] == "bad \\ud800"
@@ -216,9 +220,11 @@ def test_without_a_disk_calls_go_on_in_memory_with_one_warning(
         ledger.settle_and_record(receipt("c1", attempt()))
     path = tmp_path / "file" / "ledger.db"
     assert [record.getMessage() for record in caplog.records] == [
-        f"The ledger {path} cannot be used: [Errno 17] File exists: '{path.parent}'. Free some space or make it "
-        'writable, or keep the ledger in memory with: ledger = ":memory:" Until then this process keeps its ledger in '
-        "memory; calls go on."
+        (
+            f"The ledger {path} cannot be used: [Errno 17] File exists: '{path.parent}'. Free some space or make it "
+            'writable, or keep the ledger in memory with: ledger = ":memory:" Until then this process keeps its ledger in '
+            "memory; calls go on."
+        )
     ]
     assert [call["call_id"] for call in ledger.recent()] == ["c1"]
     assert ledger.check()["ok"] is False

@@ -19,12 +19,25 @@ JSON = st.recursive(
 )
 ARGUMENTS = st.dictionaries(
     st.sampled_from(
-        ("temperature", "max_tokens", "seed", "top_p", "stop", "tools", "response_format", "extra_body", "user", "new_one")
+        (
+            "temperature",
+            "max_tokens",
+            "seed",
+            "top_p",
+            "stop",
+            "tools",
+            "response_format",
+            "extra_body",
+            "user",
+            "new_one",
+        )
     ),
     JSON,
     max_size=5,
 )
-TURN = st.fixed_dictionaries({"role": st.sampled_from(("user", "assistant", "system")), "content": st.text(max_size=12)})
+TURN = st.fixed_dictionaries(
+    {"role": st.sampled_from(("user", "assistant", "system")), "content": st.text(max_size=12)}
+)
 
 
 def request(**changes: Any) -> Request:
@@ -55,7 +68,7 @@ def same(a: object, b: object) -> bool:
         return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) in (int, float) and type(b) in (int, float) and a == b or type(a) is type(b) and a == b
+    return (type(a) in (int, float) and type(b) in (int, float) and a == b) or (type(a) is type(b) and a == b)
 
 
 def reordered(value: Any) -> Any:
@@ -187,7 +200,9 @@ def fingerprint(**changes: Any) -> str:
 
 
 def test_a_policy_is_the_same_whatever_the_order_or_the_key() -> None:
-    assert fingerprint() == fingerprint(opt_ins={"large", "reasoning"}, versions={"nudges": "1", "classifier": "rules-1"})
+    assert fingerprint() == fingerprint(
+        opt_ins={"large", "reasoning"}, versions={"nudges": "1", "classifier": "rules-1"}
+    )
     assert fingerprint() == fingerprint(ladder=[replace(LADDER[0], api_key="sk-2"), LADDER[1]])
 
 
@@ -236,7 +251,9 @@ REPLY = Reply(model="openai/gpt-5.5", text="Jane Austen", finish_reason="stop", 
 
 
 def image(url: str) -> tuple[dict[str, Any], ...]:
-    return ({"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": url}}]},)
+    return (
+        {"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": url}}]},
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,11 @@ from hypothesis import strategies as st
 from greenai.store.disk import JsonCache, open_cache
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -244,9 +248,11 @@ def test_a_folder_that_cannot_be_made_turns_the_cache_off(tmp_path: Path, caplog
         assert not cache.put("key", 1, 60.0)
         assert cache.get("key") is None
     assert [record.getMessage() for record in caplog.records] == [
-        f"The answer cache in {tmp_path / 'file' / 'cache'} cannot be used ([Errno 20] Not a directory: "
-        f"'{tmp_path / 'file' / 'cache'}'). Calls go on without it. Free some space or make the folder writable, "
-        "then start the program again."
+        (
+            f"The answer cache in {tmp_path / 'file' / 'cache'} cannot be used ([Errno 20] Not a directory: "
+            f"'{tmp_path / 'file' / 'cache'}'). Calls go on without it. Free some space or make the folder writable, "
+            "then start the program again."
+        )
     ]
 
 

@@ -10,16 +10,13 @@ import sys
 import textwrap
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store import schema
 from greenai.store.ledger_db import LedgerDb
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def hold(n: int = 1) -> tuple[object, ...]:
@@ -28,7 +25,14 @@ def hold(n: int = 1) -> tuple[object, ...]:
 
 def settled(n: int = 1, state: str = "answered") -> tuple[object, ...]:
     row = dict.fromkeys(schema.SETTLE_COLUMNS)
-    given = {"attempt_id": f"a{n}", "call_id": f"c{n}", "project": "shop", "model": "m", "state": state, "created": 100.0}
+    given = {
+        "attempt_id": f"a{n}",
+        "call_id": f"c{n}",
+        "project": "shop",
+        "model": "m",
+        "state": state,
+        "created": 100.0,
+    }
     return tuple({**row, **given}.values())
 
 
@@ -230,7 +234,7 @@ def test_a_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
         print(json.dumps([kept, error, found["calls"], db.check()["calls"]]))
         """,
         tmp_path / "ledger.db",
-        os.path.dirname(__file__),
+        Path(__file__).parent,
     )
     kept, error, calls, after = json.loads(out)
     assert error is not None
@@ -268,7 +272,7 @@ def test_sixteen_processes_race_without_a_lock_error(tmp_path: Path) -> None:
         print(json.dumps([errors, LedgerDb(Path(sys.argv[1])).check()]))
         """,
         tmp_path / "ledger.db",
-        os.path.dirname(__file__),
+        Path(__file__).parent,
     )
     errors, found = json.loads(out)
     assert errors == []
@@ -314,7 +318,7 @@ def test_both_sides_of_a_fork_go_on(tmp_path: Path) -> None:
         print(json.dumps([codes, sorted(wanted - ids), memory.check()["calls"], db.check()["holds"]]))
         """,
         tmp_path / "ledger.db",
-        os.path.dirname(__file__),
+        Path(__file__).parent,
     )
     assert json.loads(out) == [[0] * 8, [], 1, 0]
 
