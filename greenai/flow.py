@@ -127,7 +127,9 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
     """
     watch = Stopwatch()
     plan = yield from decide(request, steps)
-    if plan.reply is not None and not request.options.observe:
+    if request.options.observe:
+        plan = as_written(request, plan, steps)
+    if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
     climbed = yield from climb(request, plan, steps, watch)
     return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
@@ -205,6 +207,14 @@ def check(request: Request, max_prompt_bytes: int) -> None:
 def _text_bytes(content: object, enough: int) -> int:
     text = text_of(content)
     return len(text) if text.isascii() or len(text) > enough else len(text.encode("utf-8", "surrogatepass"))
+
+
+def as_written(request: Request, plan: Plan, steps: Steps) -> Plan:
+    """Observe mode: keep the decision for the receipt, and send the request to the model that it names."""
+    model = steps.ladder[-1].model if request.model in (None, "auto") else request.model
+    pinned = replace(request, model=model, options=replace(request.options, substitute=False))
+    ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint)
+    return replace(plan, ladder=ladder, rungs=ladder.rungs, reply=None)
 
 
 def _key(request: Request, steps: Steps) -> str | None:
@@ -520,11 +530,13 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
 def _saved(
     request: Request, plan: Plan, reply: Reply, attempts: Sequence[Attempt], own: Overhead, steps: Steps
 ) -> Avoided | None:
+    if request.options.observe:
+        return receipts.would_avoid(request, plan.decision, attempts, reply)
     if plan.entry is not None:
-        return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model, hypothetical=request.options.observe)
+        return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
     used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
     baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
-    return receipts.avoided(request, plan.decision, attempts, reply, used, baseline)
+    return receipts.avoided(request, attempts, reply, used, baseline)
 
 
 def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:

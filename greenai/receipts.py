@@ -194,7 +194,7 @@ def counted(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 
 def avoided(
-    request: Request, decision: Decision, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str
+    request: Request, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str
 ) -> Avoided | None:
     """Compare with the request as it was written, sent to `baseline` at that provider's default reasoning.
 
@@ -212,13 +212,27 @@ def avoided(
     if energy.energy_j is None or energy.energy_j <= used.energy_j:
         return None
     words = f"{card.name}, reasoning {'on, its default' if thinking else 'off'}, modelled for the same tokens"
-    return Avoided(energy=_less(energy, used), baseline=words, hypothetical=decision.observed)
+    return Avoided(energy=_less(energy, used), baseline=words)
 
 
-def avoided_by_cache(stored: Reading, model: str, *, hypothetical: bool) -> Avoided:
+def avoided_by_cache(stored: Reading, model: str) -> Avoided:
     """Return what a cache hit avoided: the same answer generated again."""
+    return Avoided(energy=stored, baseline=f"{model}, which answered this request before, asked again")
+
+
+def would_avoid(request: Request, decision: Decision, attempts: Sequence[Attempt], reply: Reply) -> Avoided | None:
+    """Return what the decision would have avoided in observe mode, where the call was made as it was written."""
+    used = total([a.energy for a in counted(attempts)])
+    words = "this call as it was made"
+    if not decision.route:
+        return Avoided(energy=used, baseline=words, hypothetical=True)
+    card = find(decision.route[0])
+    would = modelled(card, filled(attempts[-1].usage, request, reply))
+    same = decision.route[0] == attempts[-1].model
+    if same or would.energy_j is None or used.energy_j is None or would.energy_j >= used.energy_j:
+        return None
     return Avoided(
-        energy=stored, baseline=f"{model}, which answered this request before, asked again", hypothetical=hypothetical
+        energy=_less(used, would), baseline=f"{words}; {decision.route[0]} would have answered", hypothetical=True
     )
 
 
