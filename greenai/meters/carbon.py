@@ -59,7 +59,7 @@ def zones() -> tuple[Zone, ...]:
 def _unknown(code: str) -> str:
     names = {z.name.upper(): z.code for z in zones()}
     wanted = code.strip().upper()
-    close = [names.get(key, key) for key in get_close_matches(wanted, [*names, *_index()], n=3, cutoff=0.5)]
+    close = [names.get(key, key) for key in get_close_matches(wanted, [*names, *_index()], n=3, cutoff=0.7)]
     hint = f" Close: {', '.join(dict.fromkeys(close))}." if close else ""
     return (
         f"zone={code!r} is not one of {len(zones()) - 1} known grids.{hint} "

@@ -158,7 +158,8 @@ def order_ladders(cards: list[dict[str, Any]]) -> None:
     for row in cards:
         own = row["name"]
         # At equal energy the model itself comes last, so that its siblings count as smaller.
-        row["ladder"] = sorted({own, *row["ladder"]}, key=lambda name, own=own: (energy[name], name == own, name))
+        ranked = sorted((energy[name], name == own, name) for name in {own, *row["ladder"]})
+        row["ladder"] = [name for _, _, name in ranked]
 
 
 def check(cards: list[dict[str, Any]], switches: dict[str, Any]) -> None:

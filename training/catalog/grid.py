@@ -2,7 +2,8 @@
 
     python training/catalog/grid.py electricity_mix_codecarbon.csv
 
-The world's figure is the mean of the countries weighted by their generation, in the table's own years.
+The world's figure is the mean of the countries weighted by their generation, in the table's own years. A country whose
+intensity is 0 in the table (one, rounded there from little generation) is left out: no grid emits nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ ISO2 = Path(__file__).with_name("iso2.json")
 
 def main() -> None:
     rows = list(csv.DictReader(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))
+    rows = [r for r in rows if float(r["carbon_intensity_gco2e_per_kwh"]) > 0]
     iso2 = json.loads(ISO2.read_text(encoding="utf-8"))
     twh = sum(float(r["total_twh"]) for r in rows)
     mean = sum(float(r["carbon_intensity_gco2e_per_kwh"]) * float(r["total_twh"]) for r in rows) / twh

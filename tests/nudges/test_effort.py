@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenai.catalog import cards, find
+from greenai.nudges import NudgeContext, apply
+from greenai.nudges.effort import resolve
+from greenai.values import Draft, Note, Options, Rung
+
+OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
+
+
+def drafted(model: str, *, options: Options | None = None, extra: dict[str, Any] | None = None, **given: Any) -> Draft:
+    draft = Draft(rung=Rung(model=model), messages=({"role": "user", "content": "hi"},), arguments=given)
+    if extra:
+        draft = Draft(rung=draft.rung, messages=draft.messages, arguments=given, extra=extra)
+    context = NudgeContext(card=find(model), assessment=None, options=options or Options(), explicit=frozenset(given))
+    return apply(draft, context)
+
+
+OPTED_IN = Options(opt_in=frozenset({"reasoning"}), reason="checked by a person")
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "arguments", "extra", "reasoning"),
+    [
+        ("openai/gpt-5.4-nano", "off", {"reasoning_effort": "none"}, {}, False),
+        ("openai/gpt-5.5", "off", {"reasoning_effort": "none"}, {}, False),
+        ("openai/gpt-6-luna", "off", {"reasoning_effort": "none"}, {}, False),
+        ("openai/gpt-5", "lowest", {"reasoning_effort": "minimal"}, {}, True),
+        ("openai/o3", "lowest", {"reasoning_effort": "low"}, {}, True),
+        ("openai/gpt-5-pro", "always_on", {}, {}, True),
+        ("openai/gpt-4.1", "none", {}, {}, False),
+        ("anthropic/claude-opus-4-8", "off", {}, {}, False),
+        ("anthropic/claude-haiku-4-5", "off", {}, {}, False),
+        ("anthropic/claude-opus-5", "off", {}, {"thinking": {"type": "disabled"}}, False),
+        ("anthropic/claude-sonnet-5", "off", {}, {"thinking": {"type": "disabled"}}, False),
+        ("anthropic/claude-sonnet-5-5", "off", {}, {"thinking": {"type": "between_tools"}}, False),
+        ("anthropic/claude-opus-5-5", "lowest", {}, {"output_config": {"effort": "low"}}, True),
+        ("gemini/gemini-2.5-flash", "off", {"reasoning_effort": "none"}, {}, False),
+        ("gemini/gemini-2.5-flash-lite", "off", {}, {}, False),
+        ("gemini/gemini-2.5-pro", "lowest", {"reasoning_effort": "minimal"}, {}, True),
+        ("gemini/gemini-3.1-pro-preview", "lowest", {"reasoning_effort": "low"}, {}, True),
+        ("deepseek/deepseek-v4-pro", "off", {}, {"thinking": {"type": "disabled"}}, False),
+        ("deepseek/deepseek-r1", "always_on", {}, {}, True),
+        ("mistral/mistral-small-latest", "off", {"reasoning_effort": "none"}, {}, False),
+        ("dashscope/qwen3.8-flash", "off", {}, {"enable_thinking": False}, False),
+        ("hosted_vllm/Qwen/Qwen3-8B", "off", {}, {"chat_template_kwargs": {"enable_thinking": False}}, False),
+        ("hosted_vllm/openai/gpt-oss-20b", "lowest", {"reasoning_effort": "low"}, {}, True),
+        ("groq/openai/gpt-oss-120b", "lowest", {"reasoning_effort": "low"}, {}, True),
+        ("moonshot/kimi-k2.6", "off", {"extra_body": {"thinking": {"type": "disabled"}}}, {}, False),
+        ("xai/grok-4.5", "lowest", {"reasoning_effort": "low"}, {}, True),
+        ("local/smollm2-135m", "none", {}, {}, False),
+        ("acme/unheard-of", "unknown", {}, {}, None),
+    ],
+)
+def test_nobody_opted_in(
+    model: str, status: str, arguments: dict[str, Any], extra: dict[str, Any], reasoning: bool | None
+) -> None:
+    draft = drafted(model)
+    assert resolve(model).status == status
+    assert dict(draft.arguments) == arguments
+    assert dict(draft.extra) == extra
+    assert draft.reasoning is reasoning
+
+
+def test_the_note_says_what_was_done_and_how_to_override_it() -> None:
+    off, lowest, always = (drafted(m).notes for m in ("openai/gpt-5.5", "openai/o3", "deepseek/deepseek-r1"))
+    assert off == (Note(nudge="effort", text="reasoning off for openai/gpt-5.5", override=OVERRIDE),)
+    assert lowest == (
+        Note(nudge="effort", text="reasoning at its lowest for openai/o3: reasoning_effort='low'", override=OVERRIDE),
+    )
+    text = "deepseek/deepseek-r1 always reasons; it offers no way to turn that off"
+    assert always == (Note(nudge="effort", text=text),)
+    assert drafted("openai/gpt-4.1").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "extra", "reasoning"),
+    [
+        ("openai/gpt-5.4", {"reasoning_effort": "medium"}, {}, True),
+        ("openai/gpt-5.5", {}, {}, True),
+        ("anthropic/claude-haiku-4-5", {"reasoning_effort": "medium"}, {}, True),
+        ("anthropic/claude-opus-5", {}, {}, True),
+        ("dashscope/qwen-plus", {}, {"enable_thinking": True}, True),
+        ("openai/gpt-4o", {}, {}, False),
+        ("acme/unheard-of", {}, {}, None),
+    ],
+)
+def test_opted_in(model: str, arguments: dict[str, Any], extra: dict[str, Any], reasoning: bool | None) -> None:
+    draft = drafted(model, options=OPTED_IN)
+    assert dict(draft.arguments) == arguments
+    assert dict(draft.extra) == extra
+    assert draft.reasoning is reasoning
+
+
+@pytest.mark.parametrize(
+    ("given", "reasoning"),
+    [
+        ({"reasoning_effort": "high"}, True),
+        ({"reasoning_effort": "none"}, False),
+        ({"extra_body": {"reasoning": {"enabled": False}}}, False),
+        ({"extra_body": {"reasoning": {"effort": "high"}}}, True),
+        ({"extra_body": {"chat_template_kwargs": {"enable_thinking": True}}}, True),
+        ({"extra_body": {"enable_thinking": False}}, False),
+        ({"thinking": {"type": "enabled", "budget_tokens": 100}}, True),
+        ({"thinking": {"type": "disabled"}}, False),
+    ],
+)
+def test_what_the_app_says_is_sent_as_it_is(given: dict[str, Any], reasoning: bool) -> None:
+    draft = drafted("openai/gpt-5.5", **given)
+    assert dict(draft.arguments) == given
+    assert draft.reasoning is reasoning
+    assert draft.notes == ()
+
+
+def test_strict_opt_in_drops_what_the_app_said_and_says_so() -> None:
+    body = {"top_k": 5, "chat_template_kwargs": {"enable_thinking": True, "style": "short"}}
+    draft = drafted(
+        "openai/gpt-5.5", options=Options(strict_opt_in=True), reasoning_effort="high", temperature=0.2, extra_body=body
+    )
+    assert dict(draft.arguments) == {
+        "reasoning_effort": "none",
+        "temperature": 0.2,
+        "extra_body": {"top_k": 5, "chat_template_kwargs": {"style": "short"}},
+    }
+    assert draft.reasoning is False
+    assert draft.notes[0] == Note(
+        nudge="effort",
+        text="enable_thinking, reasoning_effort not sent: strict_opt_in is set and nobody opted in",
+        override=OVERRIDE,
+    )
+
+
+def test_strict_opt_in_with_the_opt_in_honours_the_app() -> None:
+    options = Options(strict_opt_in=True, opt_in=frozenset({"reasoning"}))
+    assert dict(drafted("openai/gpt-5.5", options=options, reasoning_effort="high").arguments) == {
+        "reasoning_effort": "high"
+    }
+
+
+def test_what_the_app_put_inside_a_nested_field_stays() -> None:
+    draft = drafted("moonshot/kimi-k2.6", extra_body={"top_k": 5})
+    assert dict(draft.arguments) == {"extra_body": {"top_k": 5, "thinking": {"type": "disabled"}}}
+    draft = drafted("hosted_vllm/Qwen/Qwen3-8B", extra={"chat_template_kwargs": {"style": "short"}})
+    assert dict(draft.extra) == {"chat_template_kwargs": {"style": "short", "enable_thinking": False}}
+
+
+@given(model=st.sampled_from([card.name for card in cards()]))
+def test_without_an_opt_in_no_field_turns_reasoning_on(model: str) -> None:
+    card = find(model)
+    assert card is not None
+    draft = drafted(model)
+    sent = {**draft.arguments, **draft.extra}
+    assert sent == dict(card.reasoning.off)
+    assert sent.get("reasoning_effort") in {None, "none", "minimal", "low", "medium"}
+    assert sent.get("reasoning_effort") != "medium" or card.reasoning.note == (
+        "cannot be switched off; medium is the least it accepts"
+    )
+    assert sent.get("enable_thinking") in {None, False}
+    assert "drop_params" not in sent
+
+
+@given(model=st.sampled_from([card.name for card in cards()]))
+def test_messages_are_never_changed(model: str) -> None:
+    assert drafted(model).messages == ({"role": "user", "content": "hi"},)
