@@ -31,6 +31,8 @@ from greenai.units import format_bytes
 __all__ = ["Engine", "EngineSettings", "Engines"]
 
 WORKER = Path(__file__).with_name("worker.py")
+# Threads that wait for each other sleep instead of spinning; a user's own values win. See `cpus` for why.
+CALM_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 LOG_LINES = 40
 LOG_LINES_SHOWN = 3
 LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] \w* *")  # llama.cpp's time, level and component
@@ -287,7 +289,13 @@ def _spawn() -> subprocess.Popen[bytes]:
         )
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-P", str(WORKER)], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+        [sys.executable, "-P", str(WORKER)],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        bufsize=0,
+        env={**CALM_THREADS, **os.environ},
+        start_new_session=True,
     )
 
 
