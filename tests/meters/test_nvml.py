@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the double has NVML's own names
 from __future__ import annotations
 
 import time

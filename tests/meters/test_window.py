@@ -31,7 +31,7 @@ def test_without_a_meter_nothing_is_measured() -> None:
 def test_the_best_meter_that_can_tell_wins_and_all_are_ended() -> None:
     windows = [Fixed(None), Fixed(reading(1.0)), Fixed(reading(9.0))]
     meters = tuple((lambda pid, watts, w=w: w) for w in windows)
-    assert window(1, meters=meters).stop() == reading(1.0)  # type: ignore[arg-type]
+    assert window(1, meters=meters).stop() == reading(1.0)
     assert all(w.stopped for w in windows)
 
 
