@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from greenai import answerers, hooks, meters, nudges, receipts, route
+from greenai import advice, answerers, hooks, meters, nudges, receipts, route
 from greenai.budget import Hold, Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
 from greenai.catalog import VERSION as CATALOG_VERSION
@@ -307,7 +307,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
                 plan = yield from decide(request, steps)
                 rungs = list(plan.rungs)
             if not rungs:
-                _annotate(error, attempts)
+                advice.annotate(error, rung, attempts)
                 raise
             continue
         good, why = route.suffices(climbed.reply, request)
@@ -440,11 +440,6 @@ def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
 
 def _above_failed(rung: Rung, error: Exception) -> str:
     return f"{rung.model} was asked for a better answer and failed ({type(error).__name__}); this is the earlier one."
-
-
-def _annotate(error: Exception, attempts: Sequence[Attempt]) -> None:
-    tried = ", ".join(f"{a.model} ({a.error}{f' after {len(a.tries)} retries' if a.tries else ''})" for a in attempts)
-    error.add_note(f"greenai tried: {tried}.")
 
 
 # --- step 8 -------------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""What to do about a provider's failure: notes on openai's own exceptions, whose message says only what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from greenai.catalog import find, suggest
+from greenai.values import Attempt, Rung
+
+__all__ = ["annotate"]
+
+
+def annotate(error: Exception, rung: Rung, attempts: Sequence[Attempt]) -> None:
+    """Add to the exception what greenai had tried, and the next step where one is known."""
+    error.add_note(f"greenai tried: {', '.join(_told(a) for a in attempts)}.")
+    step = _next_step(error, rung)
+    if step is not None:
+        error.add_note(step)
+
+
+def _told(attempt: Attempt) -> str:
+    retries = f" after {len(attempt.tries)} retries" if attempt.tries else ""
+    return f"{attempt.model} ({attempt.error}{retries})"
+
+
+def _next_step(error: Exception, rung: Rung) -> str | None:
+    # By name: this module must not import openai, which an answer from the cache never loads.
+    kind = type(error).__name__
+    if kind == "APITimeoutError":
+        return "No answer came before the deadline of the whole call. Raise timeout=, or ask a smaller model."
+    if kind == "APIConnectionError":
+        return f"No server answered at {_where(rung)}. Start it, or correct base_url (or OPENAI_BASE_URL)."
+    if kind in ("NotFoundError", "BadRequestError", "MissingKey") and find(rung.model) is None:
+        return _unknown(rung)
+    if kind == "AuthenticationError":
+        return f"{_where(rung)} refused the API key. Check api_key= or the provider's environment variable."
+    return None
+
+
+def _where(rung: Rung) -> str:
+    return rung.base_url or rung.provider
+
+
+def _unknown(rung: Rung) -> str:
+    close = suggest(rung.model) or suggest(rung.name)
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"The catalog does not know {rung.model} either.{meant} `greenai models` lists what it knows."
