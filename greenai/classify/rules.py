@@ -107,7 +107,7 @@ _CODE = words(
 )
 _CODE_VERBS = words("write fix debug implement refactor optimise optimize code create build review explain convert add")
 _FENCE = re.compile(
-    r"```|^\s*(?:def |class |import |from \w+ import|#include|public |function )|[{;]\s*$|</\w+>", re.MULTILINE
+    r"```|^[ \t]*(?:def |class |import |from \w+ import|#include|public |function )|[{;][ \t]*$|</\w+>", re.MULTILINE
 )
 _PUZZLE = words("riddle puzzle paradox trolley knights knaves truthful liar riddles sudoku")
 _TRICK = any_of(

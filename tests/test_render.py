@@ -1,0 +1,160 @@
+"""Receipts and decisions in words: every row, what is left out, and that nothing in them is markup."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from rich.console import Console
+
+from greenai.render import decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
+from greenai.values import (
+    Attempt,
+    Avoided,
+    Check,
+    Decision,
+    Note,
+    Overhead,
+    Reading,
+    Receipt,
+    RungEstimate,
+    Stars,
+    Try,
+    Usage,
+)
+
+READING = Reading(
+    energy_j=3.6, low_j=1.8, high_j=7.2, evidence="modelled_api", method="physics-1", components={"decode": 3.6}
+)
+NOTHING = Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing ran")
+USAGE = Usage(input_tokens=30, output_tokens=12, cached_tokens=10, reasoning_tokens=4)
+
+
+def attempt(state: Any = "answered", **named: Any) -> Attempt:
+    given = {"attempt_id": "c.0", "model": "acme/nano", "energy": READING, "usage": USAGE, "latency_s": 0.25}
+    return Attempt(**{**given, "state": state, **named})
+
+
+def receipt(**named: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "call_id": "c",
+        "created": 0.0,
+        "project": "default",
+        "outcome": "small",
+        "reasoning": False,
+        "model": "acme/nano",
+        "energy": READING,
+        "carbon_g": 0.00048,
+        "carbon_source": "World, 2023",
+        "water_ml": None,
+        "cost_usd": 0.00012,
+        "stars": Stars(grade=5, worst=4, best=5, scale="greenai-stars-1"),
+        "attempts": (attempt(),),
+        "decision": Decision(outcome="small", route=("acme/nano",), reasons=("It is short.",)),
+        "avoided": Avoided(energy=READING, baseline="acme/max with reasoning"),
+        "nudges": (Note(nudge="effort", text="Reasoning was off.", override='with_options(opt_in={"reasoning"})'),),
+        "budget": None,
+        "overhead": Overhead(duration_ms=0.4, energy=NOTHING),
+    }
+    return Receipt(**{**given, **named}).to_dict()
+
+
+def rows(**named: Any) -> dict[str, str]:
+    return dict(receipt_rows(receipt(**named)))
+
+
+def test_receipt_says_everything_in_words() -> None:
+    assert rows() == {
+        "answered by": "acme/nano: a small model, without reasoning",
+        "energy": "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1)",
+        "stars": "★★★★★ (4 to 5) on the scale greenai-stars-1",
+        "carbon": "480 µg CO2e (World, 2023)",
+        "cost": "0.00012 US dollars",
+        "tokens": "30 in, 12 out, 10 of the input cached, 4 of the output reasoning",
+        "avoided": "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1), against acme/max with reasoning",
+        "greenai itself": "0.4 ms, 0 Wh",
+        "why": "It is short.",
+        "adjusted": 'Reasoning was off. To change it: with_options(opt_in={"reasoning"})',
+    }
+
+
+def test_unknown_is_said_and_never_zero() -> None:
+    unknown = Reading.unknown("no usage came")
+    found = rows(
+        energy=unknown,
+        carbon_g=None,
+        cost_usd=None,
+        stars=Stars(grade=None, worst=None, best=None, scale="greenai-stars-1"),
+        attempts=(attempt(usage=Usage()),),
+        avoided=None,
+    )
+    assert found["energy"] == "unknown: no usage came"
+    assert (found["carbon"], found["stars"], found["tokens"]) == ("unknown", "not rated", "not reported")
+    assert "cost" not in found
+    assert "avoided" not in found
+
+
+def test_attempts_are_listed_where_there_is_more_than_one_answer() -> None:
+    discarded = attempt("discarded", error="the reply is empty")
+    retried = attempt(model="acme/max", tries=(Try(error="RateLimitError", status=429, waited_s=1.0),))
+    found = rows(attempts=(discarded, retried))
+    assert found["attempts"] == (
+        "acme/nano: answer discarded (the reply is empty), 1 mWh, 250 ms\nacme/max: answered, 1 mWh, 250 ms, 1 retry"
+    )
+    assert found["tokens"] == "60 in, 24 out, 20 of the input cached, 8 of the output reasoning"
+
+
+def test_named_model_is_mentioned_where_another_answered() -> None:
+    assert rows(requested_model="acme/max")["answered by"].endswith(" (acme/max was named)")
+    assert rows(requested_model="nano")["answered by"] == "acme/nano: a small model, without reasoning"
+
+
+def test_observed_savings_are_hypothetical() -> None:
+    avoided = Avoided(energy=READING, baseline="acme/max", hypothetical=True)
+    assert rows(avoided=avoided)["avoided"].endswith("), would have been avoided, against acme/max")
+
+
+def test_rows_are_the_same_after_json() -> None:
+    data = receipt()
+    assert receipt_rows(json.loads(json.dumps(data))) == receipt_rows(data)
+
+
+def test_html_is_escaped() -> None:
+    page = receipt_html(receipt(model="<script>alert(1)</script>", warnings=("a & b", "c")))
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "a &amp; b<br>c" in page
+
+
+def printed(renderable: Any) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200, color_system=None).print(renderable)
+    return out.getvalue()
+
+
+def test_brackets_are_no_markup() -> None:
+    text = printed(receipt_table(receipt(model="acme/[bold]nano[/bold]")))
+    assert "acme/[bold]nano[/bold]: a small model, without reasoning" in text
+
+
+def test_decision_lists_checks_and_every_rung() -> None:
+    decision = Decision(
+        outcome="small",
+        route=("acme/nano", "acme/max"),
+        reasons=("It is short.",),
+        checks=(Check(name="large_gain", value=0.25, threshold=0.5, source='quality="standard"'),),
+        estimates=(
+            RungEstimate(model="acme/nano", tier="small", energy=READING),
+            RungEstimate(model="acme/max", tier="large", energy=READING, excluded="not needed"),
+        ),
+    ).to_dict()
+    energy = "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1)"
+    assert dict(decision_rows(decision)) == {
+        "would answer": "a small model",
+        "route": "acme/nano then acme/max",
+        "why": "It is short.",
+        "checks": 'large_gain 0.25 against 0.50 (quality="standard")',
+        "estimates": f"acme/nano (small): {energy}\nacme/max (large): {energy}; not used: not needed",
+    }
+    assert "decision, no model called" in printed(decision_table(decision))
