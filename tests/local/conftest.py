@@ -16,7 +16,7 @@ import pytest
 from greenai.local import weights
 
 # What the child imports instead of llama.cpp. The text after the file's magic says how it behaves.
-FAKE_LLAMA = '''
+FAKE_LLAMA = """
 import http.server, json, os, sys, threading, time
 
 class Bag:
@@ -54,7 +54,7 @@ class Server:
         server.key, server.ctx = params.api_keys[0], params.n_ctx
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.listening_address = f"http://127.0.0.1:{server.server_port}"
-'''
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -93,9 +93,7 @@ def test_close_ends_the_process_and_later_calls_say_so(engines: Engines, fake_ll
     assert not Path(f"/proc/{engine.pid}").exists()
     with pytest.raises(EngineError) as caught:
         engines.get(engine.model)
-    assert str(caught.value) == (
-        "The engines of this client are closed. Make a new Client to use local models again."
-    )
+    assert str(caught.value) == ("The engines of this client are closed. Make a new Client to use local models again.")
 
 
 def test_close_while_an_answer_is_on_its_way_cuts_it(engines: Engines, fake_llama: FakeLlama) -> None:
@@ -291,5 +289,7 @@ def test_a_truncated_real_file_is_one_clear_error(weights_dir: Path, tmp_path: P
     cut = tmp_path / "cut.gguf"
     with real.open("rb") as file:
         cut.write_bytes(file.read(2_000_000))
-    with pytest.raises(EngineError, match=r"could not load .*cut\.gguf \(2\.0 MB\): RuntimeError: .*failed to load model"):
+    with pytest.raises(
+        EngineError, match=r"could not load .*cut\.gguf \(2\.0 MB\): RuntimeError: .*failed to load model"
+    ):
         Engines().get(str(cut))
