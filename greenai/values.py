@@ -161,7 +161,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """How a request travels, not what it asks: never part of a cache key.
+    """How a request travels, not what it asks. A cache key holds none of it but headers and query that may count.
 
     `timeout` is an `httpx.Timeout` where the app gave one: it then also bounds connecting and each read.
     """
