@@ -61,9 +61,9 @@ def test_watts_of_this_machine_narrow_the_interval() -> None:
 
 @linux
 def test_a_busy_process_uses_core_time_and_an_idle_one_hardly_any(busy: int, idle: int) -> None:
-    windows = [cpu.begin(pid) for pid in (busy, idle)]
+    windows = [cpu.shares_of(pid).open() for pid in (busy, idle)]
     time.sleep(0.3)
-    working, waiting = (window and window.stop() for window in windows)
+    working, waiting = (None if window is None else window.stop() for window in windows)
     assert working is not None
     assert waiting is not None
     assert (working.energy_j or 0) > 0.02 * 5 > (waiting.energy_j or 0)
