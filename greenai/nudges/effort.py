@@ -98,6 +98,11 @@ def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
         return draft
     ours = {key: value for key, value in fields.items() if key in OPENAI_NAMES}
     native = {key: value for key, value in fields.items() if key not in OPENAI_NAMES}
+    # Where the app's own extra_body holds the field already, it is completed there: of two places one would be lost.
+    body = draft.arguments.get("extra_body")
+    inside = {key: native.pop(key) for key in tuple(native) if isinstance(body, Mapping) and key in body}
+    if inside:
+        ours["extra_body"] = {**ours.get("extra_body", {}), **inside}
     return replace(draft, arguments=_merged(draft.arguments, ours), extra=_merged(draft.extra, native))
 
 
@@ -106,7 +111,7 @@ def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
     merged = {**place, **fields}
     for key in NESTED & fields.keys() & place.keys():
         if isinstance(place[key], Mapping):
-            merged[key] = {**place[key], **fields[key]}
+            merged[key] = _merged(place[key], fields[key])
     return merged
 
 

@@ -148,6 +148,11 @@ def test_what_the_app_put_inside_a_nested_field_stays() -> None:
     assert dict(draft.arguments) == {"extra_body": {"top_k": 5, "thinking": {"type": "disabled"}}}
     draft = drafted("hosted_vllm/Qwen/Qwen3-8B", extra={"chat_template_kwargs": {"style": "short"}})
     assert dict(draft.extra) == {"chat_template_kwargs": {"style": "short", "enable_thinking": False}}
+    draft = drafted("hosted_vllm/Qwen/Qwen3-8B", extra_body={"top_k": 5, "chat_template_kwargs": {"style": "short"}})
+    assert dict(draft.extra) == {}
+    assert dict(draft.arguments) == {
+        "extra_body": {"top_k": 5, "chat_template_kwargs": {"style": "short", "enable_thinking": False}}
+    }
 
 
 @given(model=st.sampled_from([card.name for card in cards()]))
