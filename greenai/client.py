@@ -133,10 +133,14 @@ class _Base:
         Raises:
             InvalidRequest: an option nobody knows, or an opt-in without a reason.
         """
-        copy = object.__new__(type(self))
-        copy._owner = False
-        copy._attach(self._session.with_options(changes))
-        return copy
+        return self._of(self._session.with_options(changes), owner=False)
+
+    @classmethod
+    def _of(cls, session: Session, *, owner: bool) -> Self:
+        client = object.__new__(cls)
+        client._owner = owner
+        client._attach(session)
+        return client
 
 
 class Completions:

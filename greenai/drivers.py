@@ -21,17 +21,28 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.flow import Flow
 from greenai.values import Answer, Call, Receipt, Reply, Work
 
 if TYPE_CHECKING:
-    from greenai.provider import Opened, Provider
+    from greenai.provider import Opened
 
 logger = logging.getLogger("greenai")
 
 T = TypeVar("T")
+
+
+class Sender(Protocol):
+    """Sends calls, in four colours: `greenai.provider.Provider`, or a double of it."""
+
+    def send(self, call: Call) -> Reply: ...
+    async def asend(self, call: Call) -> Reply: ...
+    def open(self, call: Call) -> Opened: ...
+    async def aopen(self, call: Call) -> Opened: ...
+    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +62,12 @@ class Live:
 # --- sync ---------------------------------------------------------------------------------
 
 
-def run(flow: Flow[T], provider: Callable[[], Provider]) -> T:
+def run(flow: Flow[T], provider: Callable[[], Sender]) -> T:
     """Drive a flow to its end, waiting in place."""
     return _sync(flow, lambda: next(flow), lambda call: provider().send(call))
 
 
-def open_stream(flow: Flow[Answer], provider: Callable[[], Provider]) -> Answer | Live:
+def open_stream(flow: Flow[Answer], provider: Callable[[], Sender]) -> Answer | Live:
     """Drive a flow until its stream is open, or to its end where no stream was needed."""
 
     def opening(call: Call) -> Reply:
@@ -116,12 +127,40 @@ def _no_second_call(call: Call) -> Reply:
 # --- async --------------------------------------------------------------------------------
 
 
+class Threads:
+    """greenai's own threads for what waits, started at first use; a forked child and a reopened client get new ones."""
+
+    def __init__(self, most: int = 8) -> None:
+        self._most = most
+        self._pool: ThreadPoolExecutor | None = None
+        self._pid = 0
+
+    def submit(self, context: contextvars.Context, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `work` in `context` on a thread, for the running loop."""
+        return asyncio.get_running_loop().run_in_executor(self._open(), context.run, work)
+
+    def close(self) -> None:
+        """Let the threads end once their work is done; a later use starts new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None and self._pid == os.getpid():
+            pool.shutdown(wait=False)
+
+    def _open(self) -> ThreadPoolExecutor:
+        pool = self._pool
+        if pool is None or self._pid != os.getpid():
+            # Two threads that meet here make two pools, and the one that is dropped ends its threads: no lock to
+            # be found held in a forked child.
+            pool = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="greenai")
+            self._pool, self._pid = pool, os.getpid()
+        return pool
+
+
 class AsyncDriver:
     """Drives flows on an event loop, with greenai's own threads for what waits: never the loop's default executor."""
 
-    def __init__(self, provider: Callable[[], Provider], threads: int = 8) -> None:
+    def __init__(self, provider: Callable[[], Sender], threads: Threads) -> None:
         self._provider = provider
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="greenai")
+        self._threads = threads
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive a flow to its end, awaiting what waits."""
@@ -155,10 +194,6 @@ class AsyncDriver:
 
         return await self._drive(live.flow, contextvars.copy_context(), lambda: live.flow.send(reply), none)
 
-    def close(self) -> None:
-        """Let the threads end once their work is done."""
-        self._pool.shutdown(wait=False)
-
     async def _drive(
         self,
         flow: Flow[T],
@@ -191,7 +226,7 @@ class AsyncDriver:
             raise asyncio.CancelledError from cancelled
 
     async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
-        future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work.run)
+        future = self._threads.submit(context, work.run)
         try:
             result = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -203,8 +238,11 @@ class AsyncDriver:
         return await result if inspect.isawaitable(result) else result
 
     async def _finish_uncancelled(self, context: contextvars.Context, work: Callable[[], object]) -> None:
-        future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
+        future = self._threads.submit(context, work)
         await _quietly(future)
+        error = future.exception()
+        if error is not None:
+            logger.warning("A cancelled call could not be settled.", exc_info=error)
 
 
 class _Cancelled(Exception):  # a cancellation whose step has been waited for

@@ -82,6 +82,7 @@ class Steps:
     endpoint: Rung | None = None
     cache: ExactCache | None = None
     nudges: Sequence[nudges.Nudge] = nudges.DEFAULT
+    meters: Sequence[meters.Meter] = meters.METERS
     observers: Sequence[hooks.Observer] = hooks.DEFAULT
     max_prompt_bytes: int = 4_000_000
     store_prompts: bool = False
@@ -132,7 +133,12 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
     if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
     climbed = yield from climb(request, plan, steps, watch)
-    return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
+    try:
+        return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
+    except BaseException:
+        # Also a call that is cancelled while its answer is stored. A hold that is settled already stays as it is.
+        climbed.hold.settle(climbed.done, receipts.attempt_cost_usd(climbed.done))
+        raise
 
 
 def explain(request: Request, steps: Steps) -> Flow[Decision]:
@@ -155,8 +161,8 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
     entry: Entry | None = None
     if key is not None and steps.cache is not None:
         entry = yield Work("cache", partial(_read, steps.cache, key))
-    if entry is not None:
-        return Plan(decision=_hit(request, entry), key=key, reply=_replayed(request, entry), entry=entry)
+    if entry is not None and (replayed := _replayed(request, entry)) is not None:
+        return Plan(decision=_hit(request, entry), key=key, reply=replayed, entry=entry)
 
     assessment = steps.classifier.assess(request.messages)
 
@@ -177,7 +183,7 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
         route=tuple(r.model for r in chosen.rungs),
         reasons=(*assessment.why, ladder.reason, *chosen.reasons),
         checks=chosen.checks,
-        opt_ins=tuple(sorted(chosen.opt_ins)),
+        opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning"})})),
         observed=request.options.observe,
     )
     return Plan(decision=decision, ladder=ladder, rungs=chosen.rungs, assessment=assessment, key=key)
@@ -247,16 +253,16 @@ def _hit(request: Request, entry: Entry) -> Decision:
     )
 
 
-def _replayed(request: Request, entry: Entry) -> Reply:
+def _replayed(request: Request, entry: Entry) -> Reply | None:
     body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
-    choice = body["choices"][0]
+    try:
+        choice = body["choices"][0]
+        text, finish_reason = choice["message"].get("content") or "", choice.get("finish_reason")
+    except Exception:  # fail open: an entry of another form is a miss
+        logger.warning("A cache entry could not be read; the call goes on without it.", exc_info=True)
+        return None
     return Reply(
-        model=body.get("model") or entry.model,
-        text=choice["message"].get("content") or "",
-        finish_reason=choice.get("finish_reason"),
-        usage=entry.usage,
-        latency_s=0.0,
-        body=body,
+        model=entry.model, text=text, finish_reason=finish_reason, usage=entry.usage, latency_s=0.0, body=body
     )
 
 
@@ -302,10 +308,9 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             if best is not None:
                 # The discarded answer is worth more to the caller than the error of the rung above it.
                 return replace(best, attempts=tuple(attempts), warnings=(*best.warnings, _above_failed(rung, error)))
-            if not rungs and _may_skip(rung, error, plan):
+            if _may_skip(rung, error, plan):
                 steps.denied.add(rung.model)
-                plan = yield from decide(request, steps)
-                rungs = list(plan.rungs)
+                rungs = rungs or (yield from _others(request, plan, attempts, steps))
             if not rungs:
                 advice.annotate(error, rung, attempts)
                 raise
@@ -318,6 +323,15 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
         yield Work("settle", partial(climbed.hold.settle, discarded, receipts.attempt_cost_usd(discarded)))
         best = replace(climbed, done=discarded)
     raise AssertionError("a plan without rungs never gets here")
+
+
+def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: Steps) -> Flow[list[Rung]]:
+    """Route anew without what this key was denied: no rung is asked twice, and none that needs an opt-in."""
+    again = yield from decide(request, steps)
+    tried = {a.model for a in attempts}
+    named = plan.ladder.named if plan.ladder is not None else None
+    free = named is not None or "large" in request.options.opt_in
+    return [r for r in again.rungs if r.model not in tried and (free or r.tier == plan.rungs[0].tier)]
 
 
 def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
@@ -342,9 +356,10 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
             ttl_s=left_s + HOLD_GRACE_S,
         ),
     )
-    window = _window(engine, steps.site.watts_per_core)
+    window: meters.Window | None = None
     started = time.perf_counter()
     try:
+        window = _window(engine, steps)
         reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, left_s + HOLD_GRACE_S))
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
@@ -409,11 +424,11 @@ def _call(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Call:
     )
 
 
-def _window(engine: Engine | None, watts_per_core: float | None) -> meters.Window | None:
+def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:
     if engine is None:
         return None
     try:
-        return meters.window(engine.pid, watts_per_core=watts_per_core)
+        return meters.window(engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
     except Exception:  # a meter that fails never costs the caller the answer
         logger.warning("The meter failed to start; this call's energy is modelled instead.", exc_info=True)
         return None
@@ -455,6 +470,8 @@ def finish(
         yield from _store(request, plan, climbed, steps)
         if plan.ladder is not None and plan.ladder.substitutable:
             steps.memory.remember(request, reply, climbed.rung.model)
+    elif plan.entry is not None:
+        steps.memory.remember(request, reply, plan.entry.model)
     own = receipts.overhead(watch, steps.site)
     receipt = receipts.build(
         request,
@@ -486,6 +503,8 @@ def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | No
 
 def _store(request: Request, plan: Plan, climbed: Climbed, steps: Steps) -> Flow[None]:
     if plan.key is None or plan.assessment is None or request.options.cache == "read" or steps.cache is None:
+        return
+    if climbed.done.state == "discarded":  # delivered only because the rung above it failed
         return
     try:
         ttl_s = ttl_for(request, plan.assessment, climbed.reply)

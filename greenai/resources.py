@@ -7,17 +7,17 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from greenai import hooks
+from greenai import drivers, hooks, meters
 from greenai._params import KNOWN
 from greenai.budget import open_ledger
-from greenai.cache import ExactCache, namespace
+from greenai.cache import ExactCache, Store, namespace
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest
 from greenai.flow import Steps
@@ -44,23 +44,31 @@ class Config:
     @property
     def endpoint(self) -> str | None:
         """The address that `base_url` or OPENAI_BASE_URL names; None for OpenAI itself."""
-        return self.connection.get("base_url") or os.environ.get("OPENAI_BASE_URL") or None
+        return self.connection.get("base_url")
+
+
+class ProviderSource(Protocol):
+    """Gives the provider when it is first needed: `LazyProvider`, or a double of it."""
+
+    def __call__(self) -> drivers.Sender: ...
+    def opened(self) -> drivers.Sender | None: ...
+
+
+class ClosableStore(Store, Protocol):
+    """Where the cache keeps its entries, until it is closed."""
+
+    def close(self) -> None: ...
 
 
 class Resources:
-    """Ledger, cache, engines and steps of one client and its copies. Closing twice is harmless."""
+    """Ledger, cache, engines, threads and steps of one client and its copies. Closing twice is harmless."""
 
-    def __init__(self, settings: Settings, observers: Sequence[hooks.Observer]) -> None:
+    def __init__(self, settings: Settings, observers: Sequence[hooks.Observer], outside: Outside) -> None:
         self.settings = settings
-        self._store = JsonCache(settings.cache_dir)
-        self.engines = Engines(
-            EngineSettings(
-                slots=settings.local.slots,
-                context_tokens=settings.local.context_tokens,
-                threads=settings.local.threads,
-                weights_dir=settings.weights_dir,
-            )
-        )
+        self.outside = outside
+        self.threads = drivers.Threads()
+        self._store = outside.store(settings)
+        self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
         carbon.zone(settings.zone)  # a zone that nobody knows is an error now, not at the first receipt
         self.steps = Steps(
@@ -68,15 +76,17 @@ class Resources:
             ledger=self.ledger,
             engines=self.engines,
             site=Site(zone=settings.zone, watts_per_core=settings.watts_per_core),
-            ladder=settings.rungs(),
+            ladder=settings.rungs(outside.env),
             cache=ExactCache(self._store),
+            meters=outside.meters,
             observers=(*hooks.DEFAULT, *observers),
             max_prompt_bytes=settings.max_prompt_bytes,
             store_prompts=settings.store_prompts,
         )
 
     def close(self) -> None:
-        """Unload local models, close the ledger and the cache."""
+        """Unload local models, close the ledger and the cache, let the threads end."""
+        self.threads.close()
         self.engines.close()
         self.ledger.close()
         self._store.close()
@@ -109,6 +119,32 @@ class LazyProvider:
     def opened(self) -> Provider | None:
         """Return the provider if there is one already."""
         return self._provider if self._pid == os.getpid() else None
+
+
+def _disk(settings: Settings) -> JsonCache:
+    return JsonCache(settings.cache_dir)
+
+
+def _engines(settings: Settings) -> Engines:
+    return Engines(
+        EngineSettings(
+            slots=settings.local.slots,
+            context_tokens=settings.local.context_tokens,
+            threads=settings.local.threads,
+            weights_dir=settings.weights_dir,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """All that a client reaches outside its process; greenai.testing puts doubles here."""
+
+    provider: Callable[[Config], ProviderSource] = LazyProvider
+    store: Callable[[Settings], ClosableStore] = _disk
+    engines: Callable[[Settings], Engines] = _engines
+    meters: Sequence[meters.Meter] = meters.METERS
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
 # --- options ------------------------------------------------------------------------------
@@ -303,8 +339,9 @@ class Recent:
         """Remember a request, forgetting the oldest ones that no longer fit."""
         size = sum(len(str(m.get("content") or "")) for m in request.messages)
         with self._lock:
+            _, before = self._requests.pop(request.call_id, (request, 0))
             self._requests[request.call_id] = (request, size)
-            self._room -= size
+            self._room += before - size
             while len(self._requests) > self._most or (self._room < 0 and len(self._requests) > 1):
                 _, (_, freed) = self._requests.popitem(last=False)
                 self._room += freed

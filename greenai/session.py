@@ -15,7 +15,8 @@ from greenai import drivers, flow
 from greenai.errors import InvalidRequest
 from greenai.resources import (
     Config,
-    LazyProvider,
+    Outside,
+    ProviderSource,
     Recent,
     Resources,
     block_options,
@@ -42,12 +43,15 @@ _CONNECTION = (
 class Session:
     """Makes requests, drives the flow and dresses the answers, for one client or one `with_options` copy."""
 
-    def __init__(self, config: Config, resources: Resources, provider: LazyProvider, recent: Recent) -> None:
+    def __init__(
+        self, config: Config, resources: Resources, recent: Recent, shared: ProviderSource | None = None
+    ) -> None:
         self.config = config
         self.resources = resources
-        self._provider = provider
+        self._provider = shared or resources.outside.provider(config)
+        self._owns_provider = shared is None
         self._recent = recent
-        self._async: drivers.AsyncDriver | None = None
+        self._driver = drivers.AsyncDriver(self._provider, resources.threads)
 
     @classmethod
     def open(
@@ -62,8 +66,10 @@ class Session:
         timeout: Any,
         max_retries: int | None,
         observers: Sequence[Observer],
+        outside: Outside | None = None,
     ) -> Session:
         """Load the settings and open what they name; see `Client`."""
+        outside = outside or Outside()
         loaded = load(settings, project=project, observe=observe)
         options = options_from(loaded)
         if opt_in is not None:
@@ -72,9 +78,9 @@ class Session:
             options=options,
             timeout=loaded.timeout_s if timeout is None else timeout,
             max_retries=loaded.max_retries if max_retries is None else max_retries,
-            connection=_addressed(connection),
+            connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
         )
-        return cls(config, Resources(loaded, observers), LazyProvider(config), Recent())
+        return cls(config, Resources(loaded, observers, outside), Recent())
 
     def with_options(self, changes: Mapping[str, Any]) -> Session:
         """Return a session that shares this one's models, ledger and cache."""
@@ -88,9 +94,7 @@ class Session:
             options=changed(self.config.options, given),
         )
         same = (config.connection, config.max_retries) == (self.config.connection, self.config.max_retries)
-        copy = Session(config, self.resources, self._provider if same else LazyProvider(config), self._recent)
-        copy._async = self._async if same else None
-        return copy
+        return Session(config, self.resources, self._recent, self._provider if same else None)
 
     # Requests.
 
@@ -202,21 +206,15 @@ class Session:
         return TextStream.live(_live(opened))
 
     def close(self, *, owner: bool) -> None:
-        """Close connections; as the owner also models, ledger and cache."""
+        """Close this session's own connections; as the owner also models, ledger and cache."""
         drivers.settler.drain()
-        provider = self._provider.opened()
+        provider = self._provider.opened() if self._owns_provider else None
         if provider is not None:
             provider.close()
         if owner:
             self.resources.close()
 
     # Awaited.
-
-    @property
-    def _driver(self) -> drivers.AsyncDriver:
-        if self._async is None:
-            self._async = drivers.AsyncDriver(self._provider)
-        return self._async
 
     async def aanswer(self, request: Request) -> Answer:
         """Do what `answer` does, awaited."""
@@ -245,18 +243,16 @@ class Session:
     async def aclose(self, *, owner: bool) -> None:
         """Do what `close` does, awaited."""
         drivers.settler.drain()
-        provider = self._provider.opened()
+        provider = self._provider.opened() if self._owns_provider else None
         if provider is not None:
             await provider.aclose()
         if owner:
-            if self._async is not None:
-                self._async.close()
             self.resources.close()
 
 
-def _addressed(connection: Mapping[str, Any]) -> dict[str, Any]:
+def _addressed(connection: Mapping[str, Any], default: str | None = None) -> dict[str, Any]:
     url = connection.get("base_url")
-    return {**connection, "base_url": None if url is None else str(url)}
+    return {**connection, "base_url": default or None if url is None else str(url)}
 
 
 def _wants_usage(request: Request) -> bool:
