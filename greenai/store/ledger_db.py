@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,6 +78,7 @@ class LedgerDb:
         self._inode: tuple[int, int] | None = None
         self._pid = os.getpid()
         self._forking = False
+        self._finalizers: list[weakref.finalize[..., Any]] = []
         self._writes = 0
         keep_over_fork(self)
 
@@ -219,6 +221,7 @@ class LedgerDb:
         if self._file_lock is None:
             private_folder(self.path.parent)
             self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+            self._close_with_me(self._file_lock.close)
         self._file_lock.acquire(deadline)
         return self._file_lock
 
@@ -250,7 +253,14 @@ class LedgerDb:
         if self.path is not None:
             self._inode = self._seen()
         self._connection = con
+        self._close_with_me(con.close)
         return con
+
+    def _close_with_me(self, close: Callable[[], None]) -> None:
+        """Close what belongs to a ledger that its owner forgot to close."""
+        finalizer = weakref.finalize(self, close)
+        finalizer.atexit = False
+        self._finalizers.append(finalizer)
 
     def _prepare(self, con: sqlite3.Connection) -> None:
         (version,) = con.execute("PRAGMA user_version").fetchone()
@@ -312,6 +322,8 @@ class LedgerDb:
 
         if self.path is None:
             return
+        while self._finalizers:
+            self._finalizers.pop().detach()
         con, self._connection = self._connection, None
         lock, self._file_lock = self._file_lock, None
         try:
