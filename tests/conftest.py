@@ -1,0 +1,73 @@
+"""What every test gets: no network but loopback, no provider's key, and state in a folder of its own."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests import `servers` from any folder below
+
+from servers import LlamaServer, Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOOPBACK = "127.0.0.1,::1,localhost"
+
+# What a developer's shell may hold and a test must not see. The weights stay where they are: they are only read.
+PREFIXES = ("GREENAI_", "OPENAI_", "LITELLM_", "ANTHROPIC_", "AZURE_", "AWS_")
+SUFFIXES = ("_API_KEY", "_API_BASE", "_BASE_URL", "_PROXY", "_proxy")
+KEPT = ("GREENAI_WEIGHTS_DIR",)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Runs before pytest-socket reads its own options. A command line that opens the network keeps its word.
+    if not config.option.allow_hosts and not config.option.force_enable_socket:
+        config.option.allow_hosts = LOOPBACK
+        config.option.allow_unix_socket = True
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name not in KEPT and (name.startswith(PREFIXES) or name.endswith(SUFFIXES)):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GREENAI_STATE_DIR", str(tmp_path / "greenai-state"))
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """An OpenAI-compatible server on loopback that plays what the test scripts, and records what it receives."""
+    with Scripted() as server:
+        yield server
+        # Sockets that a test dropped are closed while its warnings are still watched.
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The real weights of smollm2-135m: a laptop without them skips, CI fails."""
+    from greenai.local.names import path_of
+
+    folder = os.environ.get("GREENAI_WEIGHTS_DIR")
+    path = path_of("smollm2-135m", Path(folder) if folder else None)
+    if path is not None and importlib.util.find_spec("xllamacpp") is not None:
+        return path
+    lacking = "the weights of smollm2-135m are" if path is None else "the extra `local` is"
+    message = f'{lacking} not here: pip install "greenai[local]" && greenai models pull smollm2-135m'
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def llama(weights: Path) -> Iterator[LlamaServer]:
+    """llama.cpp's own HTTP server with these weights, in a child process: deterministic, one slot, no prompt cache."""
+    with LlamaServer(weights) as server:
+        yield server
