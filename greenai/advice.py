@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from greenai.catalog import find, suggest
+from greenai.errors import GreenAIError
 from greenai.values import Attempt, Rung
 
 __all__ = ["annotate"]
@@ -12,7 +13,8 @@ __all__ = ["annotate"]
 
 def annotate(error: Exception, rung: Rung, attempts: Sequence[Attempt]) -> None:
     """Add to the exception what greenai had tried, and the next step where one is known."""
-    error.add_note(f"greenai tried: {', '.join(_told(a) for a in attempts)}.")
+    if not isinstance(error, GreenAIError) or len(attempts) > 1:  # ours say what they were about
+        error.add_note(f"greenai tried: {', '.join(_told(a) for a in attempts)}.")
     step = _next_step(error, rung)
     if step is not None:
         error.add_note(step)

@@ -108,9 +108,7 @@ def _report(error: Exception, *, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    # Ours are complete; a provider's says nothing of what greenai had tried.
-    parts = (str(error),) if isinstance(error, GreenAIError) else (str(error), *notes)
-    line = " ".join(plain(" ".join(parts)).split())
+    line = " ".join(plain(" ".join((str(error), *notes))).split())
     console(stderr=True).print(Text(line, style="red"), soft_wrap=True)
 
 
