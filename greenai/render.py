@@ -85,7 +85,7 @@ def receipt_html(receipt: Mapping[str, Any]) -> str:
 
 def _answered_by(receipt: Mapping[str, Any]) -> str:
     outcome = receipt["outcome"]
-    what = _OUTCOMES.get(outcome, outcome)
+    what = _OUTCOMES.get(outcome, str(outcome))
     model = receipt["model"]
     text = f"{model}: {what}" if model else what
     if outcome in ("small", "large"):

@@ -37,7 +37,9 @@ def find(name: str) -> Card | None:
     return CARDS.get(name) or CARDS.get(f"acme/{name}")
 
 
-def request(model: str | None = None, *messages: Any, stream: bool = False, floor: str | None = None, **given: Any) -> Request:
+def request(
+    model: str | None = None, *messages: Any, stream: bool = False, floor: str | None = None, **given: Any
+) -> Request:
     options = {name: given.pop(name) for name in ("opt_in", "quality", "substitute") if name in given}
     return Request(
         call_id="c",
@@ -216,7 +218,9 @@ def gain(value: float) -> Assessment:
     )
 
 
-def routed(asked: Request, value: float, rungs: tuple[Rung, ...] = (NANO, MAX), named: str | None = "acme/max") -> route.Route:
+def routed(
+    asked: Request, value: float, rungs: tuple[Rung, ...] = (NANO, MAX), named: str | None = "acme/max"
+) -> route.Route:
     return route.route(asked, gain(value), Ladder(rungs=rungs, named=named, substitutable=True, reason=""))
 
 

@@ -14,7 +14,7 @@ import typer
 from greenai.errors import GreenAIError, ModelMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from rich.console import Console
 
@@ -85,7 +85,7 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def reported(*, as_json: bool) -> Iterator[None]:
+def reported(*, as_json: bool) -> Generator[None]:
     """Turn what greenai or a provider refuses into one line, or one JSON object, and exit code 1."""
     try:
         yield

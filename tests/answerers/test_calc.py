@@ -35,7 +35,7 @@ ANSWERED = {
     "subtract 85 from 997": "912",
     "What is the sum of 3 and 4?": "7",
     "5 - -3 =": "8",
-    "7 × 8": "56",
+    "7 \u00d7 8": "56",
     "144 ÷ 12 =": "12",
     "3 squared": "9",
     "2+3²": "11",
@@ -100,7 +100,7 @@ REFUSED = [
     "2024-3-2 + 5",
     "12:30 + 2",
     "10-12",
-    "10–12",
+    "10\u201312",
     "what is 1914-1918?",
     "10/12",
     "fifty - two",
@@ -211,7 +211,7 @@ def test_value_is_that_of_exact_fractions(tree: Tree, frame: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_precedence_is_pythons(numbers: list[int], signs: list[str]) -> None:
     text = str(numbers[0]) + "".join(f" {sign} {n}" for sign, n in zip(signs, numbers[1:], strict=False))
-    assert calculate(f"calculate {text}") == str(eval(text))  # noqa: S307 (digits and signs made above)
+    assert calculate(f"calculate {text}") == str(eval(text))
 
 
 @given(st.text(max_size=MAX_CHARS))

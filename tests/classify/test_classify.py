@@ -115,12 +115,16 @@ def test_content_in_parts_is_read() -> None:
     assert assess([{"role": "user", "content": parts}]).task == "fact"
 
 
-@pytest.mark.parametrize("messages", ["", [], [{"role": "system", "content": "x"}], [{"role": "user", "content": None}]])
+@pytest.mark.parametrize(
+    "messages", ["", [], [{"role": "system", "content": "x"}], [{"role": "user", "content": None}]]
+)
 def test_nothing_to_read_is_no_error(messages: object) -> None:
     assert assess(messages).task == "other"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("piece", ["a", "a b ", "\n", " ", "1+", "{;", "how many a ", "\\frac", "$", "today ", "</", "\t\n"])
+@pytest.mark.parametrize(
+    "piece", ["a", "a b ", "\n", " ", "1+", "{;", "how many a ", "\\frac", "$", "today ", "</", "\t\n"]
+)
 def test_a_megabyte_is_judged_by_its_ends(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     assess(text)

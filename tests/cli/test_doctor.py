@@ -1,0 +1,49 @@
+"""`greenai doctor`: what is here, what is missing, and never the value of a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai import __version__, catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from conftest import Shell  # type: ignore[attr-defined]
+
+
+def test_everything_that_is_found(shell: Shell, tmp_path: Path) -> None:
+    found = shell.json("doctor")
+    assert found["version"] == __version__
+    assert found["catalog"] == {"version": catalog.VERSION, "models": len(catalog.cards())}
+    assert found["settings"]["ladder"] == ["local/smollm2-135m"]
+    assert (found["ledger"]["ok"], found["ledger"]["calls"]) == (True, 0)
+    assert found["weights"] == []
+    assert not any(found["keys"].values())
+    assert {"name", "usable"} <= found["sensors"][0].keys()
+
+
+def test_keys_are_named_and_never_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
+    for result in (shell("doctor"), shell("doctor", "--json")):
+        assert result.exit_code == 0
+        assert "OPENAI_API_KEY" in result.output
+        assert "secret" not in result.output
+
+
+def test_what_is_missing_says_how_to_get_it(shell: Shell) -> None:
+    text = shell("doctor").stdout
+    assert "none; to get one: greenai models pull smollm2-135m" in text
+    assert "none; for a provider set its variable, for example: export OPENAI_API_KEY=..." in text
+    assert "remote models: modelled from tokens and model size, unless the provider reports energy" in text
+
+
+def test_damaged_ledger_is_reported_and_left_alone(shell: Shell, tmp_path: Path) -> None:
+    ledger = tmp_path / "greenai-state" / "ledger.db"
+    ledger.parent.mkdir()
+    ledger.write_bytes(b"not a database" * 100)
+    result = shell("doctor")
+    assert result.exit_code == 1
+    assert "cannot be used:" in result.stdout
+    assert ledger.read_bytes() == b"not a database" * 100

@@ -1,0 +1,66 @@
+"""`greenai models`: the catalog, and weights that come and go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Shell  # type: ignore[attr-defined]
+
+
+def test_list_has_this_machine_and_the_ladder(shell: Shell) -> None:
+    data = shell.json("models", "list")
+    assert data["installed"] == []
+    assert data["ladder"] == ["local/smollm2-135m"]
+    assert "local/smollm2-135m" in [model["name"] for model in data["models"]]
+
+
+def test_list_of_a_provider_and_of_all(shell: Shell) -> None:
+    openai = shell.json("models", "list", "--provider", "openai")["models"]
+    assert {model["name"].partition("/")[0] for model in openai} == {"openai"}
+    assert len(shell.json("models", "list", "--all")["models"]) > len(openai) > 5
+    table = shell("models", "list", "--provider", "openai").stdout
+    assert "openai/gpt-5.5" in table
+    assert "ladder: local/smollm2-135m" in table
+
+
+def test_show_has_sources(shell: Shell) -> None:
+    card = shell.json("models", "show", "gpt-5.5")
+    assert card["name"] == "openai/gpt-5.5"
+    assert card["params_source"]
+    assert card["reasoning"]["source"]
+    assert "openai/gpt-5.5" in shell("models", "show", "gpt-5.5").stdout
+    assert shell.json("models", "show", "smollm2-135m")["name"] == "local/smollm2-135m"
+
+
+def test_unknown_model_names_close_ones(shell: Shell) -> None:
+    kind, message = shell.error("models", "show", "gtp-5.5")
+    assert kind == "UnknownModel"
+    assert message.startswith("The catalog has no model gtp-5.5. Close names: openai/gpt-5.5")
+    assert shell.error("models", "show", "zzzz") == (
+        "UnknownModel",
+        "The catalog has no model zzzz. All names: greenai models list --all",
+    )
+
+
+def test_weights_come_and_go(shell: Shell, hub: bytes, tmp_path: Path) -> None:
+    name = "org/repo:m.gguf"
+    pulled = shell.json("models", "pull", f"local/{name}")
+    assert (pulled["model"], pulled["bytes"]) == (f"local/{name}", len(hub))
+    assert pulled["path"].startswith(str(tmp_path))
+    assert [w["name"] for w in shell.json("models", "list")["installed"]] == [name]
+    assert f"local/{name}: 16 B" in shell("models", "list").stdout
+    assert shell.json("models", "rm", name) == {"model": f"local/{name}", "freed_bytes": len(hub)}
+    assert shell("models", "rm", name, "--yes").stdout == f"{name} is not here; nothing was deleted.\n"
+
+
+def test_deleting_asks_first(shell: Shell, hub: bytes, tmp_path: Path) -> None:
+    shell("models", "pull", "org/repo:m.gguf")
+    kept = shell("models", "rm", "org/repo:m.gguf", stdin="n\n")
+    assert kept.exit_code == 1
+    assert list(tmp_path.rglob("m.gguf"))
+    gone = shell("models", "rm", "org/repo:m.gguf", stdin="y\n")
+    assert (gone.exit_code, list(tmp_path.rglob("m.gguf"))) == (0, [])
+    assert gone.stdout.endswith("org/repo:m.gguf: 16 B freed\n")
