@@ -1,0 +1,445 @@
+"""Write the parts of the documentation that are made from the code, or check that they are current.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    name the stale ones and exit with 1
+
+A page marks such a part with `<!-- begin: name -->` and `<!-- end: name -->`; what is written by hand around it stays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from greenai import catalog, errors, receipts, route
+from greenai.classify import rules
+from greenai.cli import app
+from greenai.meters import carbon, stars
+from greenai.meters.coefficients import coefficients
+from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
+from greenai.units import significant
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    return "\n".join([*lines, *(_row(row) for row in rows)]) + "\n"
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"
+
+
+def code(text: object) -> str:
+    """Return `text` as Markdown code."""
+    return f"`{text}`"
+
+
+# --- methodology --------------------------------------------------------------------------
+
+
+def coefficient_table() -> str:
+    """Every coefficient of physics.json with its range, unit, source and date."""
+    rows = (
+        (code(name), _value(entry), _range(entry), entry["unit"], entry["source"], entry["date"])
+        for name, entry in coefficients().items()
+        if isinstance(entry, Mapping)
+    )
+    return table(("coefficient", "value", "range or spread", "unit", "source", "date"), rows)
+
+
+def _value(entry: Mapping[str, Any]) -> str:
+    value = entry["value"]
+    return ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _range(entry: Mapping[str, Any]) -> str:
+    if "sigma" in entry:
+        return f"sigma {entry['sigma']}"
+    if "headroom" in entry:
+        return f"headroom {entry['headroom']}"
+    if "low" not in entry and "high" not in entry:
+        return ""
+    return f"{entry.get('low', entry['value'])} to {entry.get('high', entry['value'])}"
+
+
+def star_table() -> str:
+    """The frozen scale."""
+    limits = stars._LIMITS_WH  # noqa: SLF001 (the one table of the scale)
+    rows = [("★" * grade + "☆" * (5 - grade), f"up to {limit:g} Wh") for limit, grade in limits]
+    return f"Scale `{stars.SCALE}`:\n\n" + table(("stars", "median energy of the response"), [*rows, ("★☆☆☆☆", "above")])
+
+
+def constant_table() -> str:
+    """The constants of receipts.py."""
+    spread = receipts.THINKING_SPREAD
+    thinking = receipts.DEFAULT_THINKING_TOKENS
+    rows = (
+        (
+            code("DEFAULT_THINKING_TOKENS"),
+            f"{thinking}, {significant(thinking / spread, 3)} to {significant(thinking * spread, 4)}",
+            "reasoning tokens of an answer nobody asked to reason, in the baseline of `avoided`",
+            "Dauner and Socher, Frontiers in Communication, 2025: 543.5 per question, 14 models, 1,000 questions; "
+            f"the factor of {spread:g} either way is an assumption",
+        ),
+        (
+            code("CHARACTERS_PER_TOKEN"),
+            f"{receipts.CHARACTERS_PER_TOKEN:g}",
+            "characters per token, where a provider reports no usage; the usage is then marked `estimated`",
+            'OpenAI, "What are tokens and how to count them?"',
+        ),
+    )
+    return table(("constant", "value", "what it stands for", "source"), rows)
+
+
+def world_sentence() -> str:
+    """The default grid factor."""
+    zone = carbon.zone(carbon.WORLD)
+    return (
+        f"The default zone `{zone.code}` is {zone.carbon_intensity_g_per_kwh:g} g CO2e per kWh "
+        f"({zone.year}). {len(carbon.zones()) - 1} countries and territories are known. Source: {zone.source}.\n"
+    )
+
+
+def threshold_table() -> str:
+    """From which expected gain on a larger model is asked."""
+    rows = ((code(quality), limit) for quality, limit in route.THRESHOLDS.items())
+    return table(("`quality`", "`large_gain` from which the smallest rung is not expected to suffice"), rows)
+
+
+def profile_table() -> str:
+    """The guesses of the rules, by task."""
+    profiles = rules._PROFILES  # noqa: SLF001 (the one table of the rules)
+    rows = (
+        (task, p.large_gain, p.reasoning_gain, p.needs_generation, f"{p.tokens[0]} to {p.tokens[1]}")
+        for task, p in profiles.items()
+    )
+    return table(("task", "`large_gain`", "`reasoning_gain`", "`needs_generation`", "output tokens"), rows)
+
+
+def size_source_table() -> str:
+    """How many sizes of the catalog rest on which source."""
+    counted = Counter(card.params_source for card in catalog.cards())
+    rows = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    total = f"{len(catalog.cards())} models, `{catalog.VERSION}`:\n\n"
+    return total + table(("models", "source of the size"), ((count, source) for source, count in rows))
+
+
+def size_table() -> str:
+    """Sizes that the energy of each model rests on."""
+    rows = (
+        (code(c.name), _billions(c.active_params_b), _billions(c.total_params_b), c.params_source, c.params_date)
+        for c in catalog.cards()
+        if not c.dated
+    )
+    return table(("model", "active, 1e9", "total, 1e9", "source", "date"), rows)
+
+
+def _billions(size: catalog.Range | None) -> str:
+    if size is None:
+        return "not stated"
+    if size.low == size.high:
+        return significant(size.mid, 4)
+    return f"{significant(size.mid, 3)} ({significant(size.low, 3)} to {significant(size.high, 3)})"
+
+
+def switch_table() -> str:
+    """How reasoning is turned off, by group of models."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for card in catalog.cards():
+        switch = card.reasoning
+        off = code(json.dumps(dict(switch.off))) if switch.off else "nothing"
+        key = (switch.default, switch.status, off, switch.source, switch.date)
+        groups.setdefault(key, []).append(card.name)
+    rows = (
+        (_some(names), default, status.replace("_", " "), off, f"{source}, {date}")
+        for (default, status, off, source, date), names in sorted(groups.items(), key=lambda item: item[1][0])
+    )
+    return table(("models", "default", "least possible", "sent without an opt-in", "source"), rows)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(code(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+# --- settings -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What the documentation says of one setting: in words, an example value, and how the variable spells it."""
+
+    about: str
+    example: Any
+    env: str
+    alone: Mapping[str, Any] | None = None  # other settings that the example needs
+
+
+KEYS: Mapping[str, Key] = {
+    "project": Key(about="What calls are booked on in the ledger.", example="support-bot", env="support-bot"),
+    "ladder": Key(
+        about="The models that may answer where no model is named, least energy first. An entry is a name, or a table "
+        "with `model`, `base_url`, `api_key_env` and `tier`. The default is described below.",
+        example=["openai/gpt-5.4-nano", "openai/gpt-5.5"],
+        env="openai/gpt-5.4-nano,openai/gpt-5.5",
+    ),
+    "quality": Key(
+        about='How readily a larger rung is used: `"basic"`, `"standard"` or `"high"`. See '
+        "[substitution](substitution.md#where-it-starts).",
+        example="high",
+        env="high",
+    ),
+    "opt_in": Key(
+        about="Expensive modes that every call may use: `reasoning`, `large`, `long_output`, `semantic_cache`.",
+        example=["reasoning"],
+        env="reasoning",
+        alone={"opt_in_reason": "tax advice is checked by a person"},
+    ),
+    "opt_in_reason": Key(
+        about="Why; the ledger keeps it. `opt_in` needs it.",
+        example="tax advice is checked by a person",
+        env="tax advice is checked by a person",
+    ),
+    "opt_in_expires": Key(
+        about="The last day (UTC), or the moment, of the opt-in; after it the opt-in is ignored.",
+        example="2027-01-31",
+        env="2027-01-31",
+    ),
+    "strict_opt_in": Key(
+        about="An explicit `reasoning_effort` or `thinking` needs the opt-in too.", example=True, env="true"
+    ),
+    "substitute": Key(
+        about="`true`: smaller models may answer for every named model; `false`: for none; left out: the rules of "
+        "[substitution](substitution.md).",
+        example=False,
+        env="false",
+    ),
+    "observe": Key(about="Change nothing, and record what would have been saved.", example=True, env="true"),
+    "cache": Key(
+        about='`"auto"`, `"off"`, `"read"` (use stored answers, store none) or `"refresh"` (store, use none).',
+        example="off",
+        env="off",
+    ),
+    "cache_ttl": Key(
+        about="How long a stored answer is valid: a number and a unit of s, m, h, d, w. The default is 24 hours.",
+        example="1h",
+        env="1h",
+    ),
+    "zone": Key(
+        about="The electricity grid for carbon: an ISO 3166 code of two or three letters, or `WORLD`.",
+        example="FRA",
+        env="FRA",
+    ),
+    "state_dir": Key(
+        about="The folder of ledger and cache; by default greenai's folder in the user's state folder.",
+        example="state",
+        env="state",
+    ),
+    "weights_dir": Key(
+        about="The folder of local weights; by default in greenai's folder in the user's cache folder.",
+        example="weights",
+        env="weights",
+    ),
+    "ledger": Key(
+        about='The ledger\'s file, or `":memory:"`; by default `ledger.db` in `state_dir`.',
+        example=":memory:",
+        env=":memory:",
+    ),
+    "timeout_s": Key(
+        about="The deadline of a whole call in seconds, every rung and retry included.", example=60.0, env="60"
+    ),
+    "max_retries": Key(about="Tries after the first, for one rung.", example=1, env="1"),
+    "max_prompt_bytes": Key(about="The largest prompt, in bytes of text.", example=1_000_000, env="1000000"),
+    "watts_per_core": Key(
+        about="What one busy processor core of this machine draws, in watts; without it a stated default with a wide "
+        "interval ([methodology](methodology.md#on-this-machine)).",
+        example=6.5,
+        env="6.5",
+    ),
+    "store_prompts": Key(about="Keep the last user message of each call in the ledger.", example=True, env="true"),
+    "local": Key(
+        about="How local models run: `slots` (answers at the same time), `context_tokens` (per slot), `threads`.",
+        example={"slots": 2},
+        env="2",
+    ),
+}
+
+SHORT = {"project": "project", "observe": "observe", "timeout_s": "timeout", "max_retries": "max_retries"}
+"""Settings that the client's constructor takes as arguments of their own."""
+
+
+def spellings(name: str) -> tuple[str, str, str, str]:
+    """Return one setting's example as an argument, a variable, in greenai.toml and in pyproject.toml."""
+    key = KEYS[name]
+    given = {name: key.example, **(key.alone or {})}
+    short = f"Client({SHORT[name]}={_python(key.example)})" if name in SHORT else None
+    argument = short or f"Client(settings={_python(given)})"
+    variable = f"GREENAI_{name.upper()}" + ("_SLOTS" if name == "local" else "")
+    env = [f'{variable}="{key.env}"' if " " in key.env else f"{variable}={key.env}"]
+    env += [f'GREENAI_{other.upper()}="{value}"' for other, value in (key.alone or {}).items()]
+    lines = "\n".join(f"{other} = {toml(other, value)}" for other, value in given.items())
+    return argument, "\n".join(env), lines, f"[tool.greenai]\n{lines}"
+
+
+def _python(value: object) -> str:
+    return repr(value).replace("'", '"')
+
+
+def toml(name: str, value: object) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(key, item)}" for key, item in value.items()) + " }"
+    if name == "opt_in_expires":
+        return str(value)
+    return json.dumps(value)
+
+
+def setting_sections() -> str:
+    """Every setting with its default and its example in all four places."""
+    missing = Settings.model_fields.keys() ^ KEYS.keys()
+    if missing:
+        raise SystemExit(f"docs/generate.py: KEYS and Settings differ in {', '.join(sorted(missing))}. Describe it.")
+    return "\n".join(_setting(name) for name in Settings.model_fields)
+
+
+def _setting(name: str) -> str:
+    argument, env, own, project = spellings(name)
+    return (
+        f"### {name}\n\n{KEYS[name].about} Default: {_default(name)}.\n\n"
+        f"| where | how |\n| --- | --- |\n"
+        f"| argument | `{argument}` |\n| variable | {_cell(env)} |\n"
+        f"| greenai.toml | {_cell(own)} |\n| pyproject.toml | {_cell(project)} |\n"
+    )
+
+
+def _cell(text: str) -> str:
+    return "<br>".join(code(line) for line in text.splitlines())
+
+
+def _default(name: str) -> str:
+    if name in ("state_dir", "weights_dir"):
+        return "that folder"
+    default = Settings.model_fields[name].default
+    if isinstance(default, LocalSettings):
+        values = {field: getattr(default, field) for field in LocalSettings.model_fields}
+        return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
+    if default is None:
+        return "not set"
+    if isinstance(default, frozenset):
+        return "none"
+    return code(json.dumps(default))
+
+
+def ladder_table() -> str:
+    """The ladder of settings that name none."""
+    rows = [(f"`{variable}` is set", f"`{small}` < `{large}`") for variable, small, large in _DEFAULT_LADDERS]
+    return table(("first that applies", "ladder"), [*rows, ("none of them", code(_LOCAL_MODEL))])
+
+
+def ladder_entry_list() -> str:
+    """The keys of a ladder's table."""
+    return "Keys of an entry: " + ", ".join(code(name) for name in LadderEntry.model_fields) + ".\n"
+
+
+# --- command line and errors --------------------------------------------------------------
+
+
+def command_sections() -> str:
+    """Every command with its arguments and options."""
+    return "\n".join(_commands(get_command(app), "greenai"))
+
+
+def _commands(command: Any, path: str) -> Iterable[str]:
+    for name in command.commands:
+        sub, full = command.commands[name], f"{path} {name}"
+        if hasattr(sub, "commands"):
+            yield from _commands(sub, full)
+            continue
+        rows = [(_names(p), _about(p)) for p in sub.params if p.name != "help"]
+        yield f"### {full}\n\n{_sentence(sub.help)}\n\n" + table(("argument or option", "meaning"), rows)
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return code(parameter.name.upper())
+    value = "" if parameter.is_flag else f" {(parameter.metavar or parameter.name).upper()}"
+    spelled = [*parameter.opts, *parameter.secondary_opts]
+    return ", ".join(code(f"{option}{value}") for option in spelled)
+
+
+def _about(parameter: Any) -> str:
+    return getattr(parameter, "help", None) or ""
+
+
+def error_tree() -> str:
+    """The tree of errors.py, as that module draws it."""
+    drawn = (errors.__doc__ or "").split("\n\n")[1]
+    return "```text\n" + "\n".join(line.removeprefix("    ") for line in drawn.splitlines()) + "\n```\n"
+
+
+# --- writing ------------------------------------------------------------------------------
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "coefficients": coefficient_table,
+    "stars": star_table,
+    "constants": constant_table,
+    "world": world_sentence,
+    "thresholds": threshold_table,
+    "profiles": profile_table,
+    "size-sources": size_source_table,
+    "sizes": size_table,
+    "switches": switch_table,
+    "settings": setting_sections,
+    "ladders": ladder_table,
+    "ladder-entry": ladder_entry_list,
+    "commands": command_sections,
+    "errors": error_tree,
+}
+
+
+def current(page: str) -> str:
+    """Return the text of a page with its generated parts made anew."""
+    return BLOCK.sub(lambda m: f"{m[1]}\n{PARTS[m['name']]()}\n{m[3]}", page)
+
+
+def pages() -> list[Path]:
+    """Return the pages of the documentation."""
+    return sorted(DOCS.rglob("*.md"))
+
+
+def stale() -> list[Path]:
+    """Return the pages whose generated parts are not current."""
+    return [page for page in pages() if current(page.read_text("utf-8")) != page.read_text("utf-8")]
+
+
+def main(*, check: bool = typer.Option(False, "--check", help="Write nothing; exit with 1 where a page is stale.")) -> None:
+    """Write the generated parts of the documentation."""
+    old = stale()
+    for page in old:
+        typer.echo(f"{page.relative_to(DOCS)} is stale")
+        if not check:
+            page.write_text(current(page.read_text("utf-8")), "utf-8")
+    if check and old:
+        typer.echo("Run: python docs/generate.py")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
