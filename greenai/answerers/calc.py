@@ -36,16 +36,24 @@ def calculate(text: str) -> str | None:
 
     The value is exact; one that has no finite decimal form is rounded to 10 digits and says so.
     """
-    if len(text) > MAX_CHARS or not _HINT.search(text):
+    if len(text) > MAX_CHARS or not _has_number(text):
         return None
     phrase = phrase_of(text)
-    if phrase is None or is_ambiguous(phrase):
+    if phrase is None:
         return None
     try:
-        tokens = _tokens(_without_sentence(phrase.expression))
+        tokens = _tokens(_without_sentence(phrase.expression))  # first, since prose fails at its first word
+        if is_ambiguous(phrase):
+            return None
         return _irrational_root(tokens) or _format(_Parser(tokens).whole())
     except _NotArithmeticError:
         return None
+
+
+def _has_number(text: str) -> bool:
+    if _DIGIT.search(text):
+        return True
+    return not _WORDS.keys().isdisjoint(_LETTERS.findall(text.lower()))
 
 
 class _NotArithmeticError(Exception):
@@ -58,7 +66,8 @@ _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 _TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {w: n for n, w in enumerate((*_ONES, *_TEENS))} | {w: 10 * n for n, w in enumerate(_TENS, start=2)}
-_HINT = re.compile("[0-9]|" + "|".join(_WORDS), re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
+_LETTERS = re.compile("[a-z]+")
 
 _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:add|(?:the )?sum of) (?P<left>.+?) (?:and|to|plus) (?P<right>.+)"), "+"),
