@@ -12,7 +12,6 @@ that Python and llama.cpp take. Run as a file or with `python -m greenai.local.w
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import select
@@ -68,8 +67,9 @@ def _say(stream: TextIO, message: Mapping[str, object]) -> None:
 
 def _serve(config: Mapping[str, Any]) -> Any:
     """Load the model and start the HTTP server; it answers from its own threads, without Python."""
-    # By name, because the package carries no type information at all.
-    xllamacpp: Any = importlib.import_module("xllamacpp")
+    import xllamacpp as untyped
+
+    xllamacpp: Any = untyped
     slots = int(config["slots"])
     params = xllamacpp.CommonParams()
     params.model.path = config["path"]

@@ -39,6 +39,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
+class Http(http.server.ThreadingHTTPServer):
+    request_queue_size = 64
+
 class Server:
     def __init__(self, params):
         mode = open(params.model.path).read()[4:]
@@ -50,7 +53,7 @@ class Server:
             os.kill(os.getpid(), 9)
         if mode == "hang":
             time.sleep(60)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Http(("127.0.0.1", 0), Handler)
         server.key, server.ctx = params.api_keys[0], params.n_ctx
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.listening_address = f"http://127.0.0.1:{server.server_port}"

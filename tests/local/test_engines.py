@@ -79,7 +79,8 @@ def test_concurrent_callers_get_one_process(engines: Engines, fake_llama: FakeLl
 def test_a_killed_engine_is_started_again(engines: Engines, fake_llama: FakeLlama) -> None:
     first = engines.get(fake_llama("serve"))
     os.kill(first.pid, signal.SIGKILL)
-    assert gone(first.pid)
+    while first.alive():
+        time.sleep(0.01)
     second = engines.get(first.model)
     assert (first.alive(), second.alive()) == (False, True)
     assert second.api_key != first.api_key
