@@ -1,0 +1,21 @@
+"""Reasoning is off until somebody opts in, with a reason that the ledger keeps.
+
+With OPENAI_API_KEY set, the calls are made; without it, this says what is missing.
+"""
+
+from __future__ import annotations
+
+from greenai import Client, MissingKey
+
+QUESTION = "Anna is twice as old as Ben was when Anna was as old as Ben is now. Ben is 24. How old is Anna?"
+
+with Client() as client:
+    careful = client.with_options(opt_in={"reasoning"}, reason="puzzles are solved step by step", substitute=False)
+    try:
+        for asked in (client.with_options(substitute=False), careful):
+            receipt = asked.ask(QUESTION, model="gpt-5.5").greenai
+            print(f"reasoning {receipt.reasoning}: {receipt.energy.energy_j} J")
+            for note in receipt.nudges:
+                print(f"- {note.text}; to change it: {note.override}")
+    except MissingKey as error:
+        print(error)
