@@ -34,6 +34,7 @@ MEMORY = ":memory:"
 
 _PREFIX = "GREENAI_"
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _DEFAULT_LADDERS: tuple[tuple[str, str, str], ...] = (
     ("OPENAI_API_KEY", "openai/gpt-5.4-nano", "openai/gpt-5.5"),
@@ -153,6 +154,12 @@ class Settings(_Strict):
     watts_per_core: Annotated[float, Field(gt=0, le=1000)] | None = None
     store_prompts: bool = False
     local: LocalSettings = LocalSettings()
+
+    @field_validator("opt_in_expires", mode="before")
+    @classmethod
+    def _day(cls, value: object) -> object:
+        """Keep a day that is written as text a day: pydantic would make it midnight, and the opt-in a day shorter."""
+        return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
 
     @field_validator("zone", mode="before")
     @classmethod
