@@ -66,6 +66,8 @@ Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.
 NOT_FOR_THIS_KEY = (401, 403, 404)
 
+NO_ENERGY = Reading.unknown("the energy model failed")
+
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
 
@@ -261,9 +263,7 @@ def _replayed(request: Request, entry: Entry) -> Reply | None:
     except Exception:  # fail open: an entry of another form is a miss
         logger.warning("A cache entry could not be read; the call goes on without it.", exc_info=True)
         return None
-    return Reply(
-        model=entry.model, text=text, finish_reason=finish_reason, usage=entry.usage, latency_s=0.0, body=body
-    )
+    return Reply(model=entry.model, text=text, finish_reason=finish_reason, usage=entry.usage, latency_s=0.0, body=body)
 
 
 def _calculated(request: Request) -> Decision:
@@ -287,7 +287,12 @@ def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
         estimated=True,
     )
     excluded = None if rung in plan.rungs else "a rung with less energy is expected to suffice, or it needs an opt-in"
-    return RungEstimate(model=rung.model, tier=rung.tier, energy=receipts.modelled(card, usage), excluded=excluded)
+    try:
+        energy = receipts.modelled(card, usage)
+    except Exception:  # an energy model that fails never costs the caller the answer
+        logger.warning("The energy of %s could not be estimated.", rung.model, exc_info=True)
+        energy = NO_ENERGY
+    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=excluded)
 
 
 # --- step 7 -------------------------------------------------------------------------------
@@ -315,7 +320,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
                 advice.annotate(error, rung, attempts)
                 raise
             continue
-        good, why = route.suffices(climbed.reply, request)
+        good, why = _judged(climbed.reply, request)
         if good or not rungs or request.stream:
             return replace(climbed, attempts=(*attempts, climbed.done))
         discarded = replace(climbed.done, state="discarded", error=why)
@@ -369,7 +374,7 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
         raise
     watch.away(time.perf_counter() - started)
     measured = _stop(window)
-    done = receipts.done(attempt_id, card, request, draft, reply, measured)
+    done = _done(attempt_id, card, request, draft, reply, measured)
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
 
 
@@ -442,6 +447,24 @@ def _stop(window: meters.Window | None) -> Reading | None:
     except Exception:  # a meter that fails never costs the caller the answer
         logger.warning("The meter failed; this call's energy is modelled instead.", exc_info=True)
         return None
+
+
+def _done(
+    attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
+) -> Attempt:
+    try:
+        return receipts.done(attempt_id, card, request, draft, reply, measured)
+    except Exception:  # an energy model that fails never costs the caller the answer
+        logger.warning("The energy of this call could not be modelled.", exc_info=True)
+        return receipts.done(attempt_id, card, request, draft, replace(reply, reported_energy_j=None), NO_ENERGY)
+
+
+def _judged(reply: Reply, request: Request) -> tuple[bool, str]:
+    try:
+        return route.suffices(reply, request)
+    except Exception:  # an answer that cannot be judged is still an answer
+        logger.warning("The answer could not be judged; it is delivered.", exc_info=True)
+        return True, "not judged"
 
 
 def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
@@ -544,13 +567,17 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
 def _saved(
     request: Request, plan: Plan, reply: Reply, attempts: Sequence[Attempt], own: Overhead, steps: Steps
 ) -> Avoided | None:
-    if request.options.observe:
-        return receipts.would_avoid(request, plan.decision, attempts, reply)
-    if plan.entry is not None:
-        return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
-    used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
-    baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
-    return receipts.avoided(request, attempts, reply, used, baseline)
+    try:
+        if request.options.observe:
+            return receipts.would_avoid(request, plan.decision, attempts, reply)
+        if plan.entry is not None:
+            return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
+        used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
+        baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
+        return receipts.avoided(request, attempts, reply, used, baseline)
+    except Exception:  # an energy model that fails never costs the caller the answer
+        logger.warning("What this call avoided could not be modelled.", exc_info=True)
+        return None
 
 
 def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:

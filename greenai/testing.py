@@ -16,7 +16,6 @@ replaced is what `resources.Outside` names. The retry layer belongs to the real 
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import os
 import threading
@@ -192,9 +191,15 @@ class FakeProvider:
         if callable(step) and not isinstance(step, (FakeReply, BaseException)):
             step = step(call)
         if isinstance(step, BaseException):
-            # A copy: an exception that is raised twice would carry the first one's notes and traceback.
-            raise copy.copy(step)
+            raise _fresh(step)
         return FakeReply(text=step) if isinstance(step, str) else step
+
+
+def _fresh(failure: BaseException) -> BaseException:
+    """Copy an exception: raised twice, the same one would carry the first time's notes. openai's refuse copy.copy."""
+    fresh = type(failure).__new__(type(failure), *failure.args)
+    fresh.__dict__.update({name: value for name, value in vars(failure).items() if name != "__notes__"})
+    return fresh
 
 
 def _reply(answer: FakeReply, call: Call) -> Reply:
