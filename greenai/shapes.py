@@ -324,7 +324,7 @@ class GreenStream(Stream[ChatCompletionChunk]):
         ending = relay.take() if relay is not None else None
         if relay is not None and ending is not None:
             self._source.close()
-            ending.abandon(relay.reply(complete=False))
+            ending.abandon(relay.reply(complete=relay.seen.finish_reason is not None))
 
 
 class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
@@ -346,6 +346,9 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
             except StopAsyncIteration:
                 await self._end(complete=True)
                 break
+            except GeneratorExit:
+                self.__del__()  # the coroutine is closed from outside: nothing may be awaited any more
+                raise
             except BaseException:
                 await self._end(complete=False)
                 raise
@@ -377,7 +380,7 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
         relay: _Relay | None = getattr(self, "_relay", None)
         ending = relay.take() if relay is not None else None
         if relay is not None and ending is not None:
-            ending.abandon(relay.reply(complete=False))
+            ending.abandon(relay.reply(complete=relay.seen.finish_reason is not None))
 
 
 def relay(seen: Seen, ending: Ending, elapsed: Callable[[], float], call: Call) -> _Relay:

@@ -1,0 +1,571 @@
+"""What steps the flow: cancellation, the endings of streams, loops, threads, forks and contexts."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from greenai import AsyncClient, Client
+from greenai.background import background
+from greenai.budget import Hold, Ledger
+from greenai.testing import FakeProvider, FakeReply, error, offline
+from greenai.values import Call
+
+MESSAGES = [{"role": "user", "content": "Say hello to my friend Ada."}]
+STREAMED = "one two three four five six seven eight nine ten"
+
+
+def ledger_of(client: Client | AsyncClient) -> Ledger:
+    return client._session.resources.ledger
+
+
+def holds(client: Client | AsyncClient) -> int:
+    assert background.drain()
+    count: int = ledger_of(client).check()["holds"]
+    return count
+
+
+def rows(client: Client | AsyncClient) -> list[dict[str, Any]]:
+    assert background.drain()
+    return ledger_of(client).recent(10_000)
+
+
+def states(client: Client | AsyncClient) -> list[str]:
+    assert background.drain()
+    con = ledger_of(client)._db._connection
+    assert con is not None
+    return sorted(state for (state,) in con.execute("SELECT state FROM attempts"))
+
+
+def slow_work(client: Client | AsyncClient, rng: random.Random, most_s: float = 0.001) -> None:
+    """Let every use of the ledger and the cache take its time, so that cancellations find it at work."""
+    resources = client._session.resources
+
+    def slowed(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            time.sleep(rng.random() * most_s)
+            result = work(*args, **kwargs)
+            time.sleep(rng.random() * most_s)
+            return result
+
+        return run
+
+    for target, names in ((resources.ledger, ("reserve", "settle_and_record")), (resources._store, ("get", "put"))):
+        for name in names:
+            setattr(target, name, slowed(getattr(target, name)))
+
+
+# --- cancellation -------------------------------------------------------------------------
+
+
+def test_a_thousand_randomly_cancelled_calls_leave_no_hold_and_disturb_nobody() -> None:
+    rng = random.Random(2)
+    provider = FakeProvider(default=lambda _: FakeReply(text=STREAMED, delay_s=rng.random() * 0.006, pause_s=0.0003))
+    faults: list[dict[str, Any]] = []
+
+    async def whole(client: AsyncClient, n: int) -> str:
+        response = await client.chat.completions.create(messages=[{"role": "user", "content": f"Greet guest {n}."}])
+        return response.choices[0].message.content or ""
+
+    async def streamed(client: AsyncClient, n: int) -> str:
+        text = ""
+        async with await client.ask(f"Greet guest {n}.", stream=True) as stream:
+            async for piece in stream:
+                text += piece
+        return text
+
+    async def cancelled(client: AsyncClient, n: int) -> bool:
+        task = asyncio.create_task((whole, streamed)[n % 2](client, n))
+        await asyncio.sleep(rng.random() * 0.06)
+        task.cancel()
+        if n % 7 == 0:
+            await asyncio.sleep(0)
+            task.cancel()
+        try:
+            assert await task == STREAMED
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    async def everything() -> tuple[int, int, Counter[str]]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        async with offline(provider, client=AsyncClient) as client:
+            slow_work(client, rng)
+            broken, undisturbed = 0, 0
+            for start in range(0, 1000, 50):
+                steady = [asyncio.create_task(whole(client, 10_000 + start + n)) for n in range(3)]
+                broken += sum(await asyncio.gather(*(cancelled(client, start + n) for n in range(50))))
+                undisturbed += sum(text == STREAMED for text in await asyncio.gather(*steady))
+            assert undisturbed == 60
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            return broken, await asyncio.to_thread(holds, client), Counter(states(client))
+
+    broken, left, ends = asyncio.run(everything())
+    assert left == 0
+    assert faults == []
+    assert 300 < broken < 950, "some calls must end before they are cancelled"
+    # The delays hit calls while they wait for a provider, while they stream and while their answer is stored.
+    assert ends["failed"] > 50
+    assert ends["cut"] > 20
+    assert ends["answered"] > 1000 - broken + 60
+
+
+def at(client: AsyncClient, target: Any, name: str, reached: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """Make one use of ledger or cache take 50 ms, and say when it has begun."""
+    work = getattr(target, name)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        loop.call_soon_threadsafe(reached.set)
+        time.sleep(0.05)
+        return work(*args, **kwargs)
+
+    setattr(target, name, run)
+
+
+@pytest.mark.parametrize(
+    ("where", "ends"),
+    [("get", []), ("reserve", ["failed"]), ("put", ["answered"]), ("settle_and_record", ["answered"])],
+)
+def test_a_cancellation_waits_for_the_step_in_progress(where: str, ends: list[str]) -> None:
+    async def everything() -> None:
+        async with offline(client=AsyncClient) as client:
+            resources = client._session.resources
+            reached = asyncio.Event()
+            target = resources._store if where in ("get", "put") else resources.ledger
+            at(client, target, where, reached, asyncio.get_running_loop())
+            task = asyncio.create_task(client.ask("Say hello to Ada."))
+            await reached.wait()
+            task.cancel()
+            await asyncio.sleep(0.01)
+            assert not task.done()
+            task.cancel()  # a second one must not cut the wait short
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert holds(client) == 0
+            assert states(client) == ends
+
+    asyncio.run(everything())
+
+
+def test_a_cancelled_call_to_a_provider_is_settled_as_failed() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(FakeReply(delay_s=30)), client=AsyncClient) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.ask("Say hello to Ada.")
+            assert states(client) == ["failed"]
+
+    asyncio.run(everything())
+
+
+def test_a_coroutine_that_is_closed_settles_its_hold() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(FakeReply(delay_s=30)), client=AsyncClient) as client:
+            asked = client.ask("Say hello to Ada.")
+            task = asyncio.ensure_future(asyncio.sleep(0))
+            # Step it by hand to its provider, then drop it as a loop that ends early does.
+            future = asked.send(None)
+            while not client._session.resources.ledger.check()["holds"]:
+                while not future.done():
+                    await asyncio.sleep(0.001)
+                future = asked.send(None)
+            await task
+            asked.close()
+            assert holds(client) == 0
+
+    asyncio.run(everything())
+
+
+def test_a_keyboard_interrupt_settles_and_is_raised() -> None:
+    def interrupted(_: Call) -> str:
+        raise KeyboardInterrupt
+
+    with offline(FakeProvider(interrupted)) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.ask("Say hello to Ada.")
+        assert states(client) == ["failed"]
+
+
+def test_a_keyboard_interrupt_while_the_answer_is_stored_settles() -> None:
+    with offline() as client:
+
+        def interrupted(*args: Any) -> None:
+            raise KeyboardInterrupt
+
+        client._session.resources._store.put = interrupted  # type: ignore[method-assign,assignment]
+        with pytest.raises(KeyboardInterrupt):
+            client.ask("Say hello to Ada.")
+        assert states(client) == ["answered"]
+
+
+def test_a_real_interrupt_in_the_middle_of_a_call_leaves_no_hold() -> None:
+    with offline(FakeProvider(FakeReply(delay_s=30))) as client:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.ask("Say hello to Ada.")
+        timer.join()
+        assert states(client) == ["failed"]
+
+
+# --- streams ------------------------------------------------------------------------------
+
+
+def test_an_exhausted_stream_is_settled_with_its_usage() -> None:
+    with offline(FakeProvider(STREAMED)) as client:
+        stream = client.chat.completions.create(messages=MESSAGES, stream=True)
+        assert stream.greenai is None
+        assert "".join(c.choices[0].delta.content or "" for c in stream) == STREAMED
+        assert states(client) == ["answered"]
+        assert stream.greenai is not None
+        assert stream.greenai.attempts[0].usage.input_tokens == 12
+        assert not stream.greenai.attempts[0].usage.estimated
+
+
+def test_a_stream_closed_early_is_settled_at_what_was_seen() -> None:
+    with offline(FakeProvider(STREAMED)) as client:
+        with client.chat.completions.create(messages=MESSAGES, stream=True) as stream:
+            for _ in range(4):
+                next(stream)
+        assert states(client) == ["cut"]
+        assert stream.greenai is not None
+        assert (stream.greenai.attempts[0].usage.output_tokens, stream.greenai.attempts[0].usage.estimated) == (3, True)
+        assert stream.greenai.warnings == (
+            "The stream ended before its last chunk; energy and tokens count what was seen.",
+        )
+        assert list(stream) == []
+
+
+@pytest.mark.parametrize("read", [0, 1, 5])
+def test_a_dropped_stream_is_settled_by_the_settler(read: int) -> None:
+    gc.disable()  # so that it is the last reference going that ends it, not a collection
+    try:
+        with offline(FakeProvider(STREAMED)) as client:
+            stream = client.chat.completions.create(messages=MESSAGES, stream=True)
+            for _ in range(read):
+                next(stream)
+            assert holds(client) == 1
+            del stream
+            assert holds(client) == 0
+            assert states(client) == ["cut"]
+            assert len(rows(client)) == 1
+    finally:
+        gc.enable()
+
+
+def test_a_stream_dropped_after_its_finish_was_seen_is_whole() -> None:
+    with offline(FakeProvider(STREAMED)) as client:
+        stream = client.chat.completions.create(messages=MESSAGES, stream=True)
+        for chunk in stream:
+            if chunk.choices and chunk.choices[0].finish_reason:
+                break
+        del stream, chunk
+        assert states(client) == ["answered"]
+
+
+def test_a_dropped_text_stream_is_settled() -> None:
+    with offline(FakeProvider(STREAMED)) as client:
+        stream = client.ask("Say hello to Ada.", stream=True)
+        for _ in stream:
+            break
+        del stream, _
+        assert states(client) == ["cut"]
+
+
+def test_a_stream_cut_by_the_provider_raises_and_is_settled() -> None:
+    with offline(FakeProvider(FakeReply(text=STREAMED, cut_after=3))) as client:
+        stream = client.chat.completions.create(messages=MESSAGES, stream=True)
+        with pytest.raises(Exception, match="Connection error") as raised:
+            list(stream)
+        assert type(raised.value).__name__ == "APIConnectionError"
+        assert states(client) == ["cut"]
+        assert stream.greenai is not None
+
+
+def test_asynchronous_streams_end_in_every_way() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(default=STREAMED), client=AsyncClient) as client:
+
+            async def opened() -> Any:
+                return await client.chat.completions.create(messages=MESSAGES, stream=True)
+
+            with_cache_off = client.with_options(cache="off")
+            exhausted = await with_cache_off.chat.completions.create(messages=MESSAGES, stream=True)
+            assert len([c async for c in exhausted]) > 10
+            assert exhausted.greenai is not None
+            assert states(client) == ["answered"]
+
+            closed = await with_cache_off.chat.completions.create(messages=MESSAGES, stream=True)
+            await anext(closed)
+            await closed.close()
+            assert closed.greenai is not None
+            dropped = await with_cache_off.chat.completions.create(messages=MESSAGES, stream=True)
+            await anext(dropped)
+            del dropped
+            gc.collect()
+            assert states(client) == ["answered", "cut", "cut"]
+
+            text = await with_cache_off.ask("Say hello to Ada.", stream=True)
+            async for _ in text:
+                break
+            del text
+            gc.collect()
+            await asyncio.sleep(0.01)  # the loop closes the generator that was left
+            gc.collect()
+            assert states(client) == ["answered", "cut", "cut", "cut"]
+
+    asyncio.run(everything())
+
+
+def test_a_stream_cancelled_between_two_chunks_is_settled() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(FakeReply(text=STREAMED, pause_s=30)), client=AsyncClient) as client:
+            stream = await client.chat.completions.create(messages=MESSAGES, stream=True)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await anext(stream)
+            assert stream.greenai is not None
+            assert states(client) == ["cut"]
+
+    asyncio.run(everything())
+
+
+def test_a_chunk_whose_coroutine_is_closed_settles_its_stream() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(FakeReply(text=STREAMED, pause_s=30)), client=AsyncClient) as client:
+            stream = await client.chat.completions.create(messages=MESSAGES, stream=True)
+            waiting = stream.__anext__()
+            waiting.send(None)
+            waiting.close()
+            assert states(client) == ["cut"]
+
+    asyncio.run(everything())
+
+
+def test_a_stream_left_by_a_loop_that_ended_is_settled() -> None:
+    client = offline(FakeProvider(STREAMED), client=AsyncClient)
+
+    async def left() -> Any:
+        stream = await client.ask("Say hello to Ada.", stream=True)
+        async for _ in stream:
+            return stream
+
+    stream = asyncio.run(left())
+    del stream
+    gc.collect()
+    assert holds(client) == 0
+
+
+def test_an_error_at_opening_a_stream_is_raised_there() -> None:
+    with offline(FakeProvider(error(429))) as client:
+        with pytest.raises(Exception, match="scripted") as raised:
+            client.chat.completions.create(messages=MESSAGES, stream=True)
+        assert type(raised.value).__name__ == "RateLimitError"
+        assert states(client) == ["failed"]
+
+
+def test_a_long_stream_renews_its_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed: list[float] = []
+    monkeypatch.setattr("greenai.shapes.RENEW_EVERY_S", 0.0)
+    monkeypatch.setattr(Hold, "renew", lambda self, ttl_s: renewed.append(ttl_s))
+    with offline(FakeProvider(" ".join("x" * 200))) as client:
+        list(client.chat.completions.create(messages=MESSAGES, stream=True))
+    assert len(renewed) >= 1
+
+
+def test_the_settler_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    done = threading.Event()
+    background.start()
+    background.put(broken)
+    background.put(done.set)
+    assert done.wait(5)
+    assert [r.message for r in caplog.records] == ["An abandoned stream could not be settled."]
+
+
+# --- loops, threads, processes ------------------------------------------------------------
+
+
+def test_one_asynchronous_client_serves_three_loops_in_a_row() -> None:
+    client = offline(client=AsyncClient)
+
+    async def ask(n: int) -> str:
+        return (await client.ask(f"Greet guest {n}.")).text
+
+    assert [asyncio.run(ask(n)) for n in range(3)] == ["A scripted answer."] * 3
+    asyncio.run(client.close())
+    assert asyncio.run(ask(4)) == "A scripted answer."  # closing lets go of threads; a later call takes new ones
+    assert holds(client) == 0
+
+
+def in_threads(work: Callable[[int], None], count: int = 8) -> None:
+    failures: list[BaseException] = []
+
+    def run(n: int) -> None:
+        try:
+            work(n)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_threads_with_loops_of_their_own_share_one_asynchronous_client() -> None:
+    client = offline(FakeProvider(default=FakeReply(text="Hi.", delay_s=0.002)), client=AsyncClient)
+
+    async def ask(n: int) -> None:
+        answers = await asyncio.gather(*(client.ask(f"Greet guest {n}-{m}.") for m in range(10)))
+        assert {a.text for a in answers} == {"Hi."}
+
+    in_threads(lambda n: asyncio.run(ask(n)))
+    assert len(rows(client)) == 80
+    assert holds(client) == 0
+
+
+def test_threads_share_one_client() -> None:
+    with offline(FakeProvider(default="Hi.")) as client:
+        in_threads(lambda n: [client.ask(f"Greet guest {n}-{m}.") for m in range(10)] and None)
+        assert len(rows(client)) == 80
+        assert holds(client) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_goes_on_calling() -> None:
+    with offline(FakeProvider(default="Hi.")) as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested here
+        aclient = offline(FakeProvider(default="Hi."), client=AsyncClient)
+        client.ask("Greet guest 1.")
+        stream = client.ask("Greet guest 2.", stream=True)
+        next(iter(stream))
+
+        async def ask(n: int) -> str:
+            return (await aclient.ask(f"Greet guest {n}.")).text
+
+        asyncio.run(ask(1))
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                signal.alarm(10)
+                assert client.ask("Greet guest 3.").text == "Hi."
+                assert asyncio.run(ask(2)) == "Hi."
+                dropped = client.ask("Greet guest 4.", stream=True)
+                next(iter(dropped))
+                del dropped
+                assert background.drain()
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert client.ask("Greet guest 5.").text == "Hi."
+
+
+# --- contexts -----------------------------------------------------------------------------
+
+
+def test_a_block_of_options_is_of_its_thread() -> None:
+    with offline(FakeProvider(default="Hi.")) as client:
+        both = threading.Barrier(4)
+
+        def work(n: int) -> None:
+            with client.options(project=f"project-{n}"):
+                both.wait()
+                assert client.ask(f"Greet guest {n}.").greenai.project == f"project-{n}"
+                both.wait()
+            assert client.ask(f"Greet guest {n} again.").greenai.project == "default"
+
+        in_threads(work, 4)
+
+
+def test_a_block_of_options_is_of_its_task() -> None:
+    async def everything() -> None:
+        async with offline(FakeProvider(default=FakeReply(text="Hi.", delay_s=0.002)), client=AsyncClient) as client:
+
+            async def work(n: int) -> None:
+                with client.options(project=f"project-{n}"):
+                    await asyncio.sleep(0.001)
+                    assert (await client.ask(f"Greet guest {n}.")).greenai.project == f"project-{n}"
+                assert (await client.ask(f"Greet guest {n} again.")).greenai.project == "default"
+
+            await asyncio.gather(*(work(n) for n in range(20)))
+
+    asyncio.run(everything())
+
+
+def test_blocks_nest_and_are_left_after_an_error() -> None:
+    with offline(FakeProvider(default="Hi.")) as client:
+        with client.options(project="outer"), pytest.raises(RuntimeError), client.options(quality="high"):
+            assert client.ask("Greet guest 1.").greenai.project == "outer"
+            raise RuntimeError
+        assert client.ask("Greet guest 2.").greenai.project == "default"
+
+
+def test_work_sees_the_callers_context() -> None:
+    from contextvars import ContextVar
+
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+    seen: list[str] = []
+
+    async def everything() -> None:
+        async with offline(client=AsyncClient) as client:
+            ledger = ledger_of(client)
+            reserve = ledger.reserve
+
+            def watched(*args: Any, **kwargs: Any) -> Hold:
+                seen.append(f"{who.get()} {threading.current_thread().name.partition('_')[0]}")
+                return reserve(*args, **kwargs)
+
+            ledger.reserve = watched  # type: ignore[method-assign]
+            who.set("Ada")
+            await client.ask("Greet guest 1.")
+
+    asyncio.run(everything())
+    assert seen == ["Ada greenai"]
+
+
+def test_the_loop_is_free_while_a_step_waits() -> None:
+    async def everything() -> None:
+        async with offline(client=AsyncClient) as client:
+            ledger = ledger_of(client)
+            reserve = ledger.reserve
+
+            def slow(*args: Any, **kwargs: Any) -> Hold:
+                time.sleep(0.1)
+                return reserve(*args, **kwargs)
+
+            ledger.reserve = slow  # type: ignore[method-assign]
+            task = asyncio.create_task(client.ask("Greet guest 1."))
+            longest, last = 0.0, time.perf_counter()
+            while not task.done():
+                await asyncio.sleep(0.001)
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+            assert longest < 0.09
+
+    asyncio.run(everything())
+
+
+@pytest.fixture(autouse=True)
+def _settled() -> Iterator[None]:
+    yield
+    gc.collect()
+    assert background.drain()
