@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from greenai import AsyncClient
+from greenai.units import format_energy
 
 QUESTIONS = ("What is the capital of France?", "What is the capital of Italy?", "What is 18% of 240?")
 
@@ -13,7 +14,8 @@ async def main() -> None:
     async with AsyncClient() as client:
         answers = await asyncio.gather(*(client.ask(question) for question in QUESTIONS))
     for question, answer in zip(QUESTIONS, answers, strict=True):
-        print(f"{question} {answer.text} ({answer.greenai.outcome}, {answer.greenai.energy.energy_j} J)")
+        energy = format_energy(answer.greenai.energy.energy_j)
+        print(f"{question} {answer.text} ({answer.greenai.outcome}, {energy})")
 
 
 if __name__ == "__main__":

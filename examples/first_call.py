@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from greenai import Client  # instead of: from openai import OpenAI
+from greenai.units import format_energy, format_interval
 
 with Client() as client:
     response = client.chat.completions.create(
@@ -12,6 +13,7 @@ with Client() as client:
 
     receipt = response.greenai
     print(f"answered by {receipt.model} ({receipt.outcome})")
-    print(f"{receipt.energy.energy_j} J, {receipt.energy.low_j} to {receipt.energy.high_j} ({receipt.energy.evidence})")
+    energy = receipt.energy
+    print(f"{format_energy(energy.energy_j)}, {format_interval(energy.low_j, energy.high_j)} ({energy.evidence})")
     for reason in receipt.decision.reasons:
         print(f"- {reason}")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from greenai import Client
+from greenai.units import format_energy, format_interval
 
 LADDER = ["openai/gpt-5.4-nano", "openai/gpt-5.5"]
 QUESTIONS = ("What is the capital of France?", "Prove that sqrt(2) is irrational.")
@@ -17,4 +18,7 @@ with Client(settings={"ladder": LADDER}) as client:
         decision = careful.explain(question)
         print(f"{question} -> {decision.route[0]}")
         for rung in decision.estimates:
-            print(f"    {rung.model}: {rung.energy.energy_j} J ({rung.energy.low_j} to {rung.energy.high_j})")
+            energy = rung.energy
+            print(
+                f"    {rung.model}: {format_energy(energy.energy_j)} ({format_interval(energy.low_j, energy.high_j)})"
+            )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from greenai import Client, Receipt
+from greenai.units import format_energy
 
 
 def note(receipt: Receipt) -> None:
     would = receipt.decision.route[0] if receipt.decision.route else "no model"
-    saved = None if receipt.avoided is None else receipt.avoided.energy.energy_j
-    print(f"{receipt.model} answered, {would} would have; that would have avoided {saved} J")
+    saved = "nothing" if receipt.avoided is None else format_energy(receipt.avoided.energy.energy_j)
+    print(f"{receipt.model} answered, {would} would have; that would have avoided {saved}")
 
 
 with Client(observe=True, observers=[note]) as client:

@@ -6,6 +6,7 @@ With OPENAI_API_KEY set, the calls are made; without it, this says what is missi
 from __future__ import annotations
 
 from greenai import Client, MissingKey
+from greenai.units import format_energy
 
 QUESTION = "Anna is twice as old as Ben was when Anna was as old as Ben is now. Ben is 24. How old is Anna?"
 
@@ -14,7 +15,7 @@ with Client() as client:
     try:
         for asked in (client.with_options(substitute=False), careful):
             receipt = asked.ask(QUESTION, model="gpt-5.5").greenai
-            print(f"reasoning {receipt.reasoning}: {receipt.energy.energy_j} J")
+            print(f"reasoning {receipt.reasoning}: {format_energy(receipt.energy.energy_j)}")
             for note in receipt.nudges:
                 print(f"- {note.text}; to change it: {note.override}")
     except MissingKey as error:
