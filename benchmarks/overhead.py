@@ -2,8 +2,9 @@
 
     python benchmarks/overhead.py [--calls 400] [--json]
 
-The paths are called in turn (bare openai, greenai, litellm, …), so that a change of the machine's speed falls on all
-of them alike: read the differences and ratios, not single figures. The server is a child process that answers at once.
+The paths take turns in blocks of 20 calls, so that a change of the machine's speed falls on all of them alike, and
+that no path is timed while another's threads are still at work (litellm logs on one). Read the differences and ratios,
+not single figures. The server is a child process that answers at once.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ BODY = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1
     "usage": {"prompt_tokens": 14, "completion_tokens": 7, "total_tokens": 21}}).encode()
 HEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n"
         % len(BODY))
-CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"stub","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
-LAST = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"stub","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-USAGE = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"stub","choices":[],"usage":{"prompt_tokens":14,"completion_tokens":100,"total_tokens":114}}\n\ndata: [DONE]\n\n'
-STREAM = CHUNK * 100 + LAST + USAGE
+def event(choices, **more):
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "stub", "choices": choices, **more}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+CHUNK = event([{"index": 0, "delta": {"content": "word "}, "finish_reason": None}])
+LAST = event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+USAGE = event([], usage={"prompt_tokens": 14, "completion_tokens": 100, "total_tokens": 114})
+STREAM = CHUNK * 100 + LAST + USAGE + b"data: [DONE]\n\n"
 SHEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n"
          % len(STREAM))
 class H(socketserver.StreamRequestHandler):
@@ -55,10 +59,21 @@ s.serve_forever()
 QUESTION = "Write a short friendly reply to a customer who asks when order {n} will arrive."
 
 
+BLOCK = 20
+
+
 def percentile(values: list[float], share: float) -> float:
     """Return the nearest-rank percentile."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def differences(ours: list[float], theirs: list[float]) -> list[float]:
+    """Return the difference of the medians, block by block."""
+    return [
+        statistics.median(ours[n : n + BLOCK]) - statistics.median(theirs[n : n + BLOCK])
+        for n in range(0, len(ours), BLOCK)
+    ]
 
 
 def timed(call: Callable[[int], Any], n: int) -> float:
@@ -104,8 +119,8 @@ def paths(url: str) -> dict[str, Callable[[int], Any]]:
         "litellm.completion": lambda n: litellm.completion(
             model="openai/stub", messages=messages(n), api_base=url, api_key="k", num_retries=0
         ),
-        "greenai, exact-cache hit": lambda n: green.chat.completions.create(model="stub", messages=messages(-1)),
-        "greenai, exact-cache hit through ask": lambda n: green.ask(QUESTION.format(n=-2), model="stub"),
+        "greenai, exact-cache hit": lambda _: green.chat.completions.create(model="stub", messages=messages(-1)),
+        "greenai, exact-cache hit through ask": lambda _: green.ask(QUESTION.format(n=-2), model="stub"),
         "greenai, calculated": lambda n: green.ask(f"What is {n % 90 + 3}% of 240?", greenai={"cache": "off"}),
         "openai, bare, stream of 100": lambda n: drain(
             bare.chat.completions.create(model="stub", messages=messages(n), stream=True)
@@ -127,11 +142,13 @@ def measure(calls: int) -> dict[str, list[float]]:
             for n in range(20):
                 path(-1000 - n)
         results: dict[str, list[float]] = {name: [] for name in every}
-        for n in range(calls):
+        for first in range(0, calls, BLOCK):
             for name, path in every.items():
-                if "stream" in name and n % 5:
+                if "stream" in name and first % (5 * BLOCK):
                     continue
-                results[name].append(timed(path, n))
+                time.sleep(0.05)  # for the threads of the path before
+                path(-5000 - first)
+                results[name] += [timed(path, first + n) for n in range(BLOCK)]
         return results
     finally:
         server.kill()
@@ -146,20 +163,17 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GREENAI_STATE_DIR"] = folder
-        calls = {name: ms for name, ms in measure(arguments.calls).items()}
+        calls = measure(arguments.calls)
     imports = {
         name: import_ms(f"import {name}{'; greenai.Client' if name == 'greenai' else ''}")
         for name in ("greenai", "openai", "litellm")
     }
     rows = {name: {"p50_ms": percentile(v, 0.5), "p99_ms": percentile(v, 0.99)} for name, v in calls.items()}
-    pairs = [g - b for g, b in zip(calls["greenai, remote"], calls["openai, bare"], strict=True)]
-    chunks = [
-        (g - b) / 100
-        for g, b in zip(calls["greenai, stream of 100"], calls["openai, bare, stream of 100"], strict=True)
-    ]
+    pairs = differences(calls["greenai, remote"], calls["openai, bare"])
+    streams = differences(calls["greenai, stream of 100"], calls["openai, bare, stream of 100"])
     added = {
-        "added to the bare client, p50 of pairs, ms": statistics.median(pairs),
-        "added per streamed chunk, p50 of pairs, ms": statistics.median(chunks),
+        "added to the bare client, p50, ms": statistics.median(pairs),
+        "added per streamed chunk, p50, ms": statistics.median(streams) / 100,
     }
     import_rows = {f"import {name}": statistics.median(v) for name, v in imports.items()}
     if arguments.json:

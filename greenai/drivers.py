@@ -9,13 +9,10 @@ hold is lost between being taken and being known. Finalizers only append to a qu
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import inspect
 import logging
 import os
-import queue
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from greenai.background import background
 from greenai.flow import Flow
 from greenai.values import Answer, Call, Receipt, Reply, Work
 
@@ -272,7 +270,7 @@ class StreamEnding:
     def __init__(self, live: Live, driver: AsyncDriver | None = None) -> None:
         self._live = live
         self._driver = driver
-        settler.start()
+        background.start()
 
     def finish(self, reply: Reply) -> Receipt:
         """Settle now and return the receipt."""
@@ -286,48 +284,4 @@ class StreamEnding:
 
     def abandon(self, reply: Reply) -> None:
         """Queue the settlement: called by a finalizer, which may run anywhere and must take no lock of ours."""
-        settler.put(lambda: resume(self._live, reply))
-
-
-class Settler:
-    """One daemon thread that settles what finalizers left behind."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._pid = 0
-        self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Start the thread unless this process has it already."""
-        if self._pid == os.getpid():
-            return
-        with self._lock:
-            if self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._thread = threading.Thread(target=self._settle, name="greenai-settler", daemon=True)
-                self._thread.start()
-
-    def put(self, work: Callable[[], object]) -> None:
-        """Append work; `SimpleQueue.put` is reentrant, so a finalizer may call this."""
-        self._queue.put(work)
-
-    def drain(self, timeout_s: float = 5.0) -> bool:
-        """Wait until everything queued so far is settled; return whether it is."""
-        if self._pid != os.getpid():
-            return True
-        done = threading.Event()
-        self.put(done.set)
-        return done.wait(timeout_s)
-
-    def _settle(self) -> None:
-        while True:
-            work = self._queue.get()
-            try:
-                work()
-            except Exception:  # one that fails must not keep the next from being settled
-                logger.warning("An abandoned stream could not be settled.", exc_info=True)
-
-
-settler = Settler()
-atexit.register(settler.drain)
+        background.put(lambda: resume(self._live, reply))

@@ -161,7 +161,7 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
 
     key = _key(request, steps)
     entry: Entry | None = None
-    if key is not None and steps.cache is not None:
+    if key is not None and steps.cache is not None and request.options.cache != "refresh":
         entry = yield Work("cache", partial(_read, steps.cache, key))
     if entry is not None and (replayed := _replayed(request, entry)) is not None:
         return Plan(decision=_hit(request, entry), key=key, reply=replayed, entry=entry)
@@ -500,7 +500,7 @@ def finish(
         request,
         outcome=_outcome(climbed.rung) if climbed is not None else plan.decision.outcome,
         decision=plan.decision,
-        reply=reply,
+        answered_by=plan.entry.model if plan.entry is not None else reply.model,
         attempts=attempts,
         own=own,
         site=steps.site,

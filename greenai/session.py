@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greenai import drivers, flow
+from greenai.background import background
 from greenai.errors import InvalidRequest
 from greenai.resources import (
     Config,
@@ -39,6 +40,8 @@ _CONNECTION = (
     "api_key", "base_url", "organization", "openai_project", "default_headers", "default_query", "http_client",
 )  # fmt: skip
 
+MOST_ENDPOINTS = 64  # model names behind one base_url whose steps are kept ready
+
 
 class Session:
     """Makes requests, drives the flow and dresses the answers, for one client or one `with_options` copy."""
@@ -51,6 +54,7 @@ class Session:
         self._provider = shared or resources.outside.provider(config)
         self._owns_provider = shared is None
         self._recent = recent
+        self._endpoints: dict[str, flow.Steps] = {}
         self._driver = drivers.AsyncDriver(self._provider, resources.threads)
 
     @classmethod
@@ -130,7 +134,12 @@ class Session:
         steps, model = self.resources.steps, request.model
         if self.config.endpoint is None or model is None or model == "auto" or model.startswith("local/"):
             return steps
-        return replace(steps, endpoint=endpoint_rung(self.config, model))
+        found = self._endpoints.get(model)
+        if found is None:
+            found = replace(steps, endpoint=endpoint_rung(self.config, model))
+            if len(self._endpoints) < MOST_ENDPOINTS:
+                self._endpoints[model] = found
+        return found
 
     @contextmanager
     def block(self, changes: Mapping[str, Any]) -> Generator[None]:
@@ -207,7 +216,7 @@ class Session:
 
     def close(self, *, owner: bool) -> None:
         """Close this session's own connections; as the owner also models, ledger and cache."""
-        drivers.settler.drain()
+        background.drain()
         provider = self._provider.opened() if self._owns_provider else None
         if provider is not None:
             provider.close()
@@ -242,7 +251,7 @@ class Session:
 
     async def aclose(self, *, owner: bool) -> None:
         """Do what `close` does, awaited."""
-        drivers.settler.drain()
+        background.drain()
         provider = self._provider.opened() if self._owns_provider else None
         if provider is not None:
             await provider.aclose()

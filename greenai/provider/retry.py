@@ -143,9 +143,7 @@ def _options(max_retries: int, deadline: float, budget: RetryBudget, tries: list
     }
 
 
-def run(
-    send: Callable[[], T], *, max_retries: int, deadline: float, budget: RetryBudget
-) -> tuple[T, tuple[Try, ...]]:
+def run(send: Callable[[], T], *, max_retries: int, deadline: float, budget: RetryBudget) -> tuple[T, tuple[Try, ...]]:
     """Call `send` until it succeeds or must not be repeated; return its result and the tries that failed.
 
     The error that ends it carries those tries as `greenai_tries`.
@@ -153,7 +151,16 @@ def run(
     budget.earn()
     tries: list[Try] = []
     try:
-        return Retrying(**_options(max_retries, deadline, budget, tries))(send), tuple(tries)
+        return send(), ()  # tenacity is entered once there is something to retry: it costs 0.03 ms
+    except openai.OpenAIError as error:
+        again = _Again(error)
+
+    def once() -> T:
+        again.first()
+        return send()
+
+    try:
+        return Retrying(**_options(max_retries, deadline, budget, tries))(once), tuple(tries)
     except openai.OpenAIError as error:
         _mark(error, tries)
         raise
@@ -165,8 +172,13 @@ async def arun(
     """Do what `run` does, awaiting `send`."""
     budget.earn()
     tries: list[Try] = []
+    try:
+        return await send(), ()
+    except openai.OpenAIError as error:
+        again = _Again(error)
 
     async def once() -> T:  # tenacity awaits only what it can see to be a coroutine function
+        again.first()
         return await send()
 
     try:
@@ -174,6 +186,18 @@ async def arun(
     except openai.OpenAIError as error:
         _mark(error, tries)
         raise
+
+
+class _Again:
+    """Hands the first try's error to tenacity, as if it had made that try itself."""
+
+    def __init__(self, error: openai.OpenAIError) -> None:
+        self._error: openai.OpenAIError | None = error
+
+    def first(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
 
 def _mark(error: openai.OpenAIError, tries: list[Try]) -> None:
