@@ -72,7 +72,7 @@ class Hand:
             while True:
                 try:
                     result = self._do(step)
-                except BaseException as failure:
+                except BaseException as failure:  # noqa: BLE001  # handed to the flow, as a driver does
                     step = running.throw(failure)
                 else:
                     step = running.send(result)

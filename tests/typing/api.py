@@ -1,0 +1,96 @@
+"""Never run: what type checkers must know about the public surface (mypy --strict, pyright strict)."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from openai import AsyncStream, Stream
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from greenai import (
+    AsyncClient,
+    AsyncTextStream,
+    Client,
+    Decision,
+    Options,
+    Reading,
+    Receipt,
+    Settings,
+    TextAnswer,
+    TextStream,
+)
+from greenai.testing import FakeProvider, FakeReply, ReplayMeter, error, offline
+
+
+def sync(client: Client, flag: bool) -> None:
+    whole = client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
+    assert_type(whole, ChatCompletion)
+    assert_type(whole.choices[0].message.content, str | None)
+    assert_type(client.chat.completions.create(messages=[], stream=False), ChatCompletion)
+    assert_type(client.chat.completions.create(messages=[], stream=None), ChatCompletion)
+
+    stream = client.chat.completions.create(messages=[{"role": "user", "content": "Hi"}], stream=True)
+    assert_type(stream, Stream[ChatCompletionChunk])
+    for chunk in stream:
+        assert_type(chunk, ChatCompletionChunk)
+    assert_type(client.chat.completions.create(messages=[], stream=flag), ChatCompletion | Stream[ChatCompletionChunk])
+
+    answer = client.ask("Hi", model="gpt-5.5", system="Be kind.", temperature=0.0, max_tokens=5)
+    assert_type(answer, TextAnswer)
+    assert_type(answer.text, str)
+    assert_type(answer.greenai, Receipt)
+    assert_type(answer.greenai.energy, Reading)
+    assert_type(answer.greenai.energy.energy_j, float | None)
+    pieces = client.ask("Hi", stream=True)
+    assert_type(pieces, TextStream)
+    assert_type(list(pieces), list[str])
+    assert_type(pieces.greenai, Receipt | None)
+
+    assert_type(client.explain("Hi"), Decision)
+    assert_type(client.explain([{"role": "user", "content": "Hi"}], model="gpt-5.5"), Decision)
+    assert_type(client.escalate(whole), ChatCompletion)
+    assert_type(client.escalate(answer), TextAnswer)
+    assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
+    assert_type(client.settings, Settings)
+    with client.options(project="support-bot") as same, client as entered:
+        assert_type(same, Client)
+        assert_type(entered, Client)
+
+
+async def asynchronous(client: AsyncClient, flag: bool) -> None:
+    whole = await client.chat.completions.create(messages=[{"role": "user", "content": "Hi"}])
+    assert_type(whole, ChatCompletion)
+    stream = await client.chat.completions.create(messages=[], stream=True)
+    assert_type(stream, AsyncStream[ChatCompletionChunk])
+    async for chunk in stream:
+        assert_type(chunk, ChatCompletionChunk)
+    assert_type(
+        await client.chat.completions.create(messages=[], stream=flag),
+        ChatCompletion | AsyncStream[ChatCompletionChunk],
+    )
+    answer = await client.ask("Hi")
+    assert_type(answer, TextAnswer)
+    pieces = await client.ask("Hi", stream=True)
+    assert_type(pieces, AsyncTextStream)
+    assert_type([piece async for piece in pieces], list[str])
+    assert_type(await client.explain("Hi"), Decision)
+    assert_type(await client.escalate(whole), ChatCompletion)
+    assert_type(await client.escalate(answer), TextAnswer)
+    assert_type(client.with_options(timeout=5.0), AsyncClient)
+    async with client as entered:
+        assert_type(entered, AsyncClient)
+
+
+def arguments(client: Client) -> None:
+    client.chat.completions.create(messages=[], reasoning_effort="high", greenai=Options(project="p"))
+    client.chat.completions.create(messages=[], thinking={"type": "enabled"}, greenai={"cache": "off"})
+    client.chat.completions.create(messages=[], temprature=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    client.chat.completions.create(messages=[], temperature="hot")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def doubles() -> None:
+    provider = FakeProvider("Hi.", FakeReply(text="Hi."), error(429), default=lambda call: call.draft.rung.model)
+    assert_type(offline(provider), Client)
+    assert_type(offline(), Client)
+    assert_type(offline(provider, client=AsyncClient, settings={"quality": "high"}), AsyncClient)
+    assert_type(offline(meters=[ReplayMeter(2.5, None)]), Client)
