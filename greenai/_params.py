@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     import httpx
-    from openai.types.chat import ChatCompletionStreamOptionsParam, completion_create_params
+    from openai.types.chat import ChatCompletion, ChatCompletionStreamOptionsParam, completion_create_params
     from openai.types.chat.chat_completion_audio_param import ChatCompletionAudioParam
     from openai.types.chat.chat_completion_prediction_content_param import ChatCompletionPredictionContentParam
     from openai.types.chat.chat_completion_tool_choice_option_param import ChatCompletionToolChoiceOptionParam
     from openai.types.chat.chat_completion_tool_union_param import ChatCompletionToolUnionParam
     from openai.types.shared.reasoning_effort import ReasoningEffort
 
-    from greenai.values import Options
+    from greenai.values import Options, Receipt
+
+    class GreenCompletion(ChatCompletion):
+        """openai's `ChatCompletion` with its receipt. For type checkers: at run time it is openai's own class."""
+
+        greenai: Receipt
 
 
 class ChatParams(TypedDict, total=False):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     import httpx
-    from openai import AsyncStream, Stream
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
-    from greenai._params import ChatParams
+    from greenai._params import ChatParams, GreenCompletion
     from greenai.hooks import Observer
     from greenai.session import Session
+    from greenai.shapes import GreenAsyncStream, GreenStream
     from greenai.settings import Settings
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision
@@ -157,7 +157,7 @@ class Completions:
         model: str = ...,
         stream: Literal[False] | None = ...,
         **arguments: Unpack[ChatParams],
-    ) -> ChatCompletion: ...
+    ) -> GreenCompletion: ...
     @overload
     def create(
         self,
@@ -166,7 +166,7 @@ class Completions:
         model: str = ...,
         stream: Literal[True],
         **arguments: Unpack[ChatParams],
-    ) -> Stream[ChatCompletionChunk]: ...
+    ) -> GreenStream: ...
     @overload
     def create(
         self,
@@ -175,7 +175,7 @@ class Completions:
         model: str = ...,
         stream: bool,
         **arguments: Unpack[ChatParams],
-    ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+    ) -> GreenCompletion | GreenStream: ...
     def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
         """Answer a chat with the least energy that still answers well; openai's arguments, openai's types back.
 
@@ -206,7 +206,7 @@ class AsyncCompletions:
         model: str = ...,
         stream: Literal[False] | None = ...,
         **arguments: Unpack[ChatParams],
-    ) -> ChatCompletion: ...
+    ) -> GreenCompletion: ...
     @overload
     async def create(
         self,
@@ -215,7 +215,7 @@ class AsyncCompletions:
         model: str = ...,
         stream: Literal[True],
         **arguments: Unpack[ChatParams],
-    ) -> AsyncStream[ChatCompletionChunk]: ...
+    ) -> GreenAsyncStream: ...
     @overload
     async def create(
         self,
@@ -224,7 +224,7 @@ class AsyncCompletions:
         model: str = ...,
         stream: bool,
         **arguments: Unpack[ChatParams],
-    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+    ) -> GreenCompletion | GreenAsyncStream: ...
     async def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
         """Do what `Completions.create` does, awaited."""
         request = self._session.request("create", messages, model, stream, arguments)
@@ -297,7 +297,7 @@ class Client(_Base):
     @overload
     def escalate(self, response: TextAnswer) -> TextAnswer: ...
     @overload
-    def escalate(self, response: ChatCompletion) -> ChatCompletion: ...
+    def escalate(self, response: ChatCompletion) -> GreenCompletion: ...
     def escalate(self, response: Any) -> Any:
         """Ask again one rung above the one that answered; the new receipt's `parent` is the old call.
 
@@ -370,7 +370,7 @@ class AsyncClient(_Base):
     @overload
     async def escalate(self, response: TextAnswer) -> TextAnswer: ...
     @overload
-    async def escalate(self, response: ChatCompletion) -> ChatCompletion: ...
+    async def escalate(self, response: ChatCompletion) -> GreenCompletion: ...
     async def escalate(self, response: Any) -> Any:
         """Ask again one rung above the one that answered; see `Client.escalate`."""
         return self._session.dressed(response, await self._session.aanswer(self._session.again(response)))

@@ -68,6 +68,9 @@ NOT_FOR_THIS_KEY = (401, 403, 404)
 
 NO_ENERGY = Reading.unknown("the energy model failed")
 
+# An engine that is running already is found in less time than this; anything longer was spent on starting it.
+FOUND_RUNNING_S = 0.05
+
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
 
@@ -279,6 +282,15 @@ def _outcome(rung: Rung) -> Outcome:
     return rung.tier
 
 
+def _excluded(rung: Rung, plan: Plan) -> str | None:
+    order = [r.model for r in plan.ladder.rungs] if plan.ladder is not None else []
+    if rung.model not in order or rung.model in plan.decision.route:
+        return None
+    if order.index(rung.model) < order.index(plan.rungs[0].model):
+        return "not expected to suffice"
+    return "a smaller model is expected to suffice, or it needs an opt-in"
+
+
 def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
     card = find(rung.model)
     usage = Usage(
@@ -286,13 +298,12 @@ def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
         output_tokens=plan.assessment.expected_output_tokens[0] if plan.assessment else 1,
         estimated=True,
     )
-    excluded = None if rung in plan.rungs else "a rung with less energy is expected to suffice, or it needs an opt-in"
     try:
         energy = receipts.modelled(card, usage)
     except Exception:  # an energy model that fails never costs the caller the answer
         logger.warning("The energy of %s could not be estimated.", rung.model, exc_info=True)
         energy = NO_ENERGY
-    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=excluded)
+    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=_excluded(rung, plan))
 
 
 # --- step 7 -------------------------------------------------------------------------------
@@ -316,6 +327,8 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             if _may_skip(rung, error, plan):
                 steps.denied.add(rung.model)
                 rungs = rungs or (yield from _others(request, plan, attempts, steps))
+            else:
+                rungs = []  # a failure is no reason to spend more on the rung above
             if not rungs:
                 advice.annotate(error, rung, attempts)
                 raise
@@ -383,7 +396,9 @@ def _loaded(rung: Rung, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engi
         return rung, None
     started = time.perf_counter()
     engine: Engine = yield Work("load", partial(steps.engines.get, rung.name))
-    watch.load_s += time.perf_counter() - started
+    elapsed_s = time.perf_counter() - started
+    if elapsed_s > FOUND_RUNNING_S:
+        watch.loaded(elapsed_s, meters.cpu.core_seconds(engine.pid))
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
 
 

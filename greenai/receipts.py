@@ -50,10 +50,16 @@ class Stopwatch:
         self._started = time.perf_counter()
         self._away_s = 0.0
         self.load_s = 0.0
+        self.load_core_s = 0.0
 
     def away(self, seconds: float) -> None:
         """Take out time that passed at a provider, in seconds."""
         self._away_s += seconds
+
+    def loaded(self, elapsed_s: float, core_s: float | None) -> None:
+        """Note that a local model was started: how long that took, and the core-seconds its process used for it."""
+        self.load_s += elapsed_s
+        self.load_core_s += elapsed_s if core_s is None else core_s
 
     def own_s(self) -> float:
         """Return greenai's own seconds so far."""
@@ -118,9 +124,15 @@ def with_lost_tries(reading: Reading, attempt_tries: Sequence[str]) -> Reading:
 
 
 def overhead(watch: Stopwatch, site: Site) -> Overhead:
-    """Charge greenai's own time as one busy core of this machine: an upper bound, since it also waits for the disk."""
+    """Charge greenai's own time as one busy core of this machine: an upper bound, since it also waits for the disk.
+
+    Starting a local model is charged with what its process used, which is less than the time it took.
+    """
     own_s = watch.own_s()
-    return Overhead(duration_ms=own_s * 1e3, energy=cpu.reading(own_s, site.watts_per_core), load_ms=watch.load_s * 1e3)
+    core_s = max(own_s - watch.load_s, 0.0) + watch.load_core_s
+    return Overhead(
+        duration_ms=own_s * 1e3, energy=cpu.reading(core_s, site.watts_per_core), load_ms=watch.load_s * 1e3
+    )
 
 
 def cost_usd(price: Price | None, usage: Usage) -> float | None:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from greenai import drivers, hooks, meters
 from greenai._params import KNOWN
@@ -26,7 +26,7 @@ from greenai.meters import carbon
 from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
 from greenai.store.disk import JsonCache
-from greenai.values import OPT_INS, Entry, Message, Options, Request, Rung, Transport
+from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Rung, Transport
 
 if TYPE_CHECKING:
     from greenai.provider import Provider
@@ -34,12 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do."""
+    """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do.
+
+    `expiring` are the opt-ins that the settings grant until `expires_at`, in seconds since 1970.
+    """
 
     options: Options
     timeout: Any
     max_retries: int
     connection: Mapping[str, Any] = field(repr=False)
+    expiring: frozenset[str] = frozenset()
+    expires_at: float | None = None
 
     @property
     def endpoint(self) -> str | None:
@@ -187,7 +192,36 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
                 f"The opt-in {', '.join(sorted(given['opt_in']))} needs a reason, which the ledger keeps: "
                 'pass reason="why this is worth it" with it.'
             )
+    for name, (fits, expected) in _OPTION_FORMS.items():
+        if name in given and not fits(given[name]):
+            raise InvalidRequest(f"{name}={given[name]!r} is no {name}. Pass {expected}.")
     return replace(options, **given)
+
+
+def _one_of(*choices: object) -> tuple[Callable[[object], bool], str]:
+    return (lambda value: value in choices), " or ".join(repr(c) for c in choices)
+
+
+_BOOL = (lambda value: isinstance(value, bool)), "True or False"
+_TEXT = (lambda value: value is None or (isinstance(value, str) and bool(value))), "some text, or None"
+_OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "project": ((lambda value: isinstance(value, str) and bool(value)), "the name of a project"),
+    "quality": _one_of(*get_args(Quality)),
+    "cache": _one_of(*get_args(CacheMode)),
+    "substitute": _one_of(True, False, None),
+    "observe": _BOOL,
+    "strict_opt_in": _BOOL,
+    "tenant": _TEXT,
+    "reason": _TEXT,
+    "ttl_s": (
+        (
+            lambda value: (
+                value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
+            )
+        ),
+        "seconds, 0 or more, or None",
+    ),
+}
 
 
 def _opt_ins(value: str | Iterable[str]) -> frozenset[str]:
@@ -227,7 +261,7 @@ def make_request(
     """
     given = {name: value for name, value in arguments.items() if not _not_given(value)}
     changes = {**block_options.get(), **_call_changes(given.pop("greenai", None))}
-    options = _with_explicit_reasoning(changed(config.options, changes), given)
+    options = _with_explicit_reasoning(changed(_unexpired(config), changes), given)
     timeout = given.pop("timeout", config.timeout)
     timeout_s = _seconds(timeout)
     transport = Transport(
@@ -251,6 +285,12 @@ def make_request(
         deadline=time.monotonic() + timeout_s,
         namespace=_namespace(config, options),
     )
+
+
+def _unexpired(config: Config) -> Options:
+    if config.expires_at is None or time.time() < config.expires_at:
+        return config.options
+    return replace(config.options, opt_in=config.options.opt_in - config.expiring)
 
 
 def _not_given(value: object) -> bool:
@@ -286,7 +326,7 @@ def _seconds(timeout: Any) -> float:
     if timeout is None:
         return float("inf")
     if isinstance(timeout, (int, float)):
-        if timeout <= 0:
+        if not timeout > 0:
             raise InvalidRequest(f"timeout={timeout!r} leaves no time for the call. Pass seconds above 0, or None.")
         return float(timeout)
     parts = [getattr(timeout, name, None) for name in ("connect", "read", "write", "pool")]
@@ -294,7 +334,7 @@ def _seconds(timeout: Any) -> float:
 
 
 def _messages(messages: Iterable[Any]) -> tuple[Message, ...]:
-    if isinstance(messages, (str, bytes, Mapping)):
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise InvalidRequest(
             f"messages must be a list of messages, not {type(messages).__name__}. "
             "Pass messages=[{'role': 'user', 'content': '...'}], or use client.ask('...')."

@@ -83,6 +83,8 @@ class Session:
             timeout=loaded.timeout_s if timeout is None else timeout,
             max_retries=loaded.max_retries if max_retries is None else max_retries,
             connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
+            expiring=frozenset(loaded.opt_in) if opt_in is None else frozenset(),
+            expires_at=loaded.opt_in_ends,
         )
         return cls(config, Resources(loaded, observers, outside), Recent())
 
@@ -96,6 +98,7 @@ class Session:
             max_retries=given.pop("max_retries", self.config.max_retries),
             connection=connection,
             options=changed(self.config.options, given),
+            expiring=frozenset() if "opt_in" in given else self.config.expiring,
         )
         same = (config.connection, config.max_retries) == (self.config.connection, self.config.max_retries)
         return Session(config, self.resources, self._recent, self._provider if same else None)
@@ -105,8 +108,7 @@ class Session:
     def request(self, entry: Entry, messages: Any, model: Any, stream: Any, arguments: Mapping[str, Any]) -> Request:
         """Make a request of a call's arguments, and remember it for `escalate`."""
         request = make_request(self.config, entry, messages=messages, model=model, stream=stream, arguments=arguments)
-        if not request.stream:
-            self._recent.add(request)
+        self._recent.add(request)
         return request
 
     def again(self, response: ChatCompletion | TextAnswer) -> Request:

@@ -206,6 +206,11 @@ class Settings(_Strict):
         """The folder of the answer cache; None keeps no cache."""
         return None if self.state_dir is None else self.state_dir / "cache"
 
+    @property
+    def opt_in_ends(self) -> float | None:
+        """When the opt-ins end, in seconds since 1970; None where they do not."""
+        return None if self.opt_in_expires is None else _end_of(self.opt_in_expires)
+
     def active_opt_in(self, now: float | None = None) -> frozenset[OptIn]:
         """Return the opt-ins that have not expired at `now` (seconds since 1970, default: the present)."""
         if self.opt_in_expires is None:

@@ -8,6 +8,7 @@ openai; the client does so at the first call that leaves the process.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ class Provider:
 
 async def _before(deadline: float, send: Callable[[], Any]) -> Any:
     try:
-        async with asyncio.timeout(deadline - time.monotonic()):
+        async with asyncio.timeout(None if math.isinf(deadline) else deadline - time.monotonic()):
             return await send()
     except TimeoutError as error:
         if isinstance(error, openai.OpenAIError):

@@ -7,6 +7,7 @@ budgets and dropped parameters stay off, because greenai answers for each of the
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -61,7 +62,7 @@ def wire(call: Call) -> dict[str, Any]:
         **call.draft.extra,
         "model": rung.model,
         "messages": [dict(m) for m in call.draft.messages],
-        "timeout": max(call.deadline - time.monotonic(), 0.001),
+        "timeout": None if math.isinf(call.deadline) else max(call.deadline - time.monotonic(), 0.001),
         "num_retries": 0,
         "max_retries": 0,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import threading
 import time
 import weakref
@@ -66,7 +67,9 @@ def remaining(call: Call) -> Any:
     left_s = call.deadline - time.monotonic()
     if left_s <= 0:
         raise openai.APITimeoutError(request=http_library().Request("POST", "greenai://deadline-passed"))
-    return left_s if call.transport.timeout is None else call.transport.timeout
+    if call.transport.timeout is not None:
+        return call.transport.timeout
+    return None if math.isinf(left_s) else left_s
 
 
 def checked(native: object) -> ChatCompletion:
@@ -132,8 +135,10 @@ class OpenAIPath:
             }
         if own.http_client is not None and not elsewhere:
             arguments["http_client"] = own.http_client
-        elif http_client is openai.DefaultHttpxClient:
-            arguments["http_client"] = http_client(event_hooks=_deadline_hooks())
+        else:
+            hooks = _deadline_hooks() if http_client is openai.DefaultHttpxClient else {}
+            # The engine on this machine is never behind a proxy, whatever HTTP_PROXY says.
+            arguments["http_client"] = http_client(event_hooks=hooks, trust_env=rung.provider != "local")
         return self._with_key(arguments)
 
     def _with_key(self, arguments: dict[str, Any]) -> dict[str, Any]:
