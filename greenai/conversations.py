@@ -32,5 +32,5 @@ class Conversations:
 
     @staticmethod
     def _key(request: Request, messages: Sequence[Mapping[str, Any]]) -> int:
-        turns = tuple((m.get("role"), text_of(m.get("content"))) for m in messages)
+        turns = tuple((str(m.get("role")), text_of(m.get("content"))) for m in messages)
         return hash((request.namespace, request.model, turns))

@@ -312,6 +312,13 @@ def test_messages_may_be_openais_objects_or_come_from_a_generator() -> None:
             ),
         ),
         (
+            None,
+            (
+                "messages must be a list of messages, not NoneType. Pass messages=[{'role': 'user', 'content': '...'}], "
+                "or use client.ask('...')."
+            ),
+        ),
+        (
             [7],
             (
                 "messages[0] is of type int. Each message must be a dictionary with 'role' and 'content', or openai's "
@@ -351,10 +358,31 @@ def test_a_question_that_is_none_is_refused(text: Any, said: str) -> None:
     assert str(raised.value) == said
 
 
-def test_a_timeout_that_leaves_no_time_is_refused() -> None:
+@pytest.mark.parametrize("timeout", [0, -1.5, float("nan")])
+def test_a_timeout_that_leaves_no_time_is_refused(timeout: float) -> None:
     with offline() as client, pytest.raises(errors.InvalidRequest) as raised:
-        client.ask("Hello, you.", timeout=0)
-    assert str(raised.value) == "timeout=0 leaves no time for the call. Pass seconds above 0, or None."
+        client.ask("Hello, you.", timeout=timeout)
+    assert str(raised.value) == f"timeout={timeout} leaves no time for the call. Pass seconds above 0, or None."
+
+
+def test_no_timeout_is_no_deadline() -> None:
+    provider = FakeProvider()
+    with offline(provider) as client:
+        client.ask("Hello, you.", timeout=None)
+    assert provider.calls[0].deadline == float("inf")
+
+
+def test_odd_messages_are_passed_on_and_cost_nothing_else() -> None:
+    odd: list[Any] = [
+        {"role": "user"}, {"role": ["user"], "content": "x"}, {"role": "user", "content": 5},
+        {"role": "assistant", "content": None}, {"role": "user", "content": "half a \ud800 pair"},
+    ]  # fmt: skip
+    provider = FakeProvider()
+    with offline(provider) as client:
+        response = client.chat.completions.create(messages=odd)
+        assert receipt_of(response).outcome == "small"
+        assert client._session.resources.ledger.check()["calls"] == 1
+    assert list(provider.calls[0].draft.messages) == odd
 
 
 def test_a_huge_prompt_is_refused_by_every_way_in_and_stays_the_apps() -> None:
