@@ -35,12 +35,27 @@ T = TypeVar("T")
 class Sender(Protocol):
     """Sends calls, in four colours: `greenai.provider.Provider`, or a double of it."""
 
-    def send(self, call: Call) -> Reply: ...
-    async def asend(self, call: Call) -> Reply: ...
-    def open(self, call: Call) -> Opened: ...
-    async def aopen(self, call: Call) -> Opened: ...
-    def close(self) -> None: ...
-    async def aclose(self) -> None: ...
+    def send(self, call: Call) -> Reply:
+        """Send and wait for the whole reply."""
+        ...
+
+    async def asend(self, call: Call) -> Reply:
+        """Do what `send` does, awaited."""
+        ...
+
+    def open(self, call: Call) -> Opened:
+        """Open a stream."""
+        ...
+
+    async def aopen(self, call: Call) -> Opened:
+        """Do what `open` does, awaited."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+
+    async def aclose(self) -> None:
+        """Do what `close` does, awaited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

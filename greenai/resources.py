@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from greenai import drivers, hooks, meters
@@ -55,14 +54,20 @@ class Config:
 class ProviderSource(Protocol):
     """Gives the provider when it is first needed: `LazyProvider`, or a double of it."""
 
-    def __call__(self) -> drivers.Sender: ...
-    def opened(self) -> drivers.Sender | None: ...
+    def __call__(self) -> drivers.Sender:
+        """Return the provider, made now if need be."""
+        ...
+
+    def opened(self) -> drivers.Sender | None:
+        """Return the provider if there is one already."""
+        ...
 
 
 class ClosableStore(Store, Protocol):
     """Where the cache keeps its entries, until it is closed."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of files."""
 
 
 class Resources:
@@ -155,7 +160,16 @@ class Outside:
 # --- options ------------------------------------------------------------------------------
 
 _OPTION_NAMES = frozenset(f.name for f in fields(Options))
-block_options: ContextVar[Mapping[str, Any]] = ContextVar("greenai.options", default=MappingProxyType({}))
+block_options: ContextVar[tuple[tuple[Resources, Mapping[str, Any]], ...]] = ContextVar("greenai.options", default=())
+
+
+def of_blocks(resources: Resources) -> Mapping[str, Any]:
+    """Return the options of the blocks around this call: those of the same client and its copies, the inner ones last.
+
+    Another client's block is no opt-in for this one.
+    """
+    blocks = block_options.get()
+    return {n: v for owner, changes in blocks if owner is resources for n, v in changes.items()} if blocks else {}
 
 
 def options_from(settings: Settings) -> Options:
@@ -208,7 +222,7 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "project": ((lambda value: isinstance(value, str) and bool(value)), "the name of a project"),
     "quality": _one_of(*get_args(Quality)),
     "cache": _one_of(*get_args(CacheMode)),
-    "substitute": _one_of(True, False, None),
+    "substitute": _one_of(True, False, None),  # noqa: FBT003  # values, not switches
     "observe": _BOOL,
     "strict_opt_in": _BOOL,
     "tenant": _TEXT,
@@ -252,6 +266,7 @@ def make_request(
     model: str | None,
     stream: bool,
     arguments: Mapping[str, Any],
+    block: Mapping[str, Any],
 ) -> Request:
     """Turn a call's arguments into a Request; nothing of the app's is changed, generators are read once.
 
@@ -260,7 +275,7 @@ def make_request(
         InvalidRequest: an unknown option, or messages of the wrong form.
     """
     given = {name: value for name, value in arguments.items() if not _not_given(value)}
-    changes = {**block_options.get(), **_call_changes(given.pop("greenai", None))}
+    changes = {**block, **_call_changes(given.pop("greenai", None))}
     options = _with_explicit_reasoning(changed(_unexpired(config), changes), given)
     timeout = given.pop("timeout", config.timeout)
     timeout_s = _seconds(timeout)
@@ -333,13 +348,14 @@ def _seconds(timeout: Any) -> float:
     return float("inf") if None in parts else float(max(p for p in parts if p is not None))
 
 
-def _messages(messages: Iterable[Any]) -> tuple[Message, ...]:
+def _messages(messages: object) -> tuple[Message, ...]:
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise InvalidRequest(
             f"messages must be a list of messages, not {type(messages).__name__}. "
             "Pass messages=[{'role': 'user', 'content': '...'}], or use client.ask('...')."
         )
-    return tuple(_message(m, n) for n, m in enumerate(messages))
+    given: Iterable[Any] = messages
+    return tuple(_message(m, n) for n, m in enumerate(given))
 
 
 def _message(message: Any, position: int) -> Message:

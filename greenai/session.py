@@ -25,6 +25,7 @@ from greenai.resources import (
     endpoint_rung,
     load,
     make_request,
+    of_blocks,
     options_from,
 )
 from greenai.text import AsyncTextStream, TextAnswer, TextStream
@@ -107,7 +108,15 @@ class Session:
 
     def request(self, entry: Entry, messages: Any, model: Any, stream: Any, arguments: Mapping[str, Any]) -> Request:
         """Make a request of a call's arguments, and remember it for `escalate`."""
-        request = make_request(self.config, entry, messages=messages, model=model, stream=stream, arguments=arguments)
+        request = make_request(
+            self.config,
+            entry,
+            messages=messages,
+            model=model,
+            stream=stream,
+            arguments=arguments,
+            block=of_blocks(self.resources),
+        )
         self._recent.add(request)
         return request
 
@@ -147,7 +156,7 @@ class Session:
     def block(self, changes: Mapping[str, Any]) -> Generator[None]:
         """Apply options to the calls of this context while the block runs."""
         changed(self.config.options, changes)
-        token = block_options.set({**block_options.get(), **changes})
+        token = block_options.set((*block_options.get(), (self.resources, changes)))
         try:
             yield
         finally:

@@ -574,6 +574,16 @@ def test_blocks_nest_and_are_left_after_an_error() -> None:
         assert client.ask("Greet guest 2.").greenai.project == "default"
 
 
+def test_a_block_is_of_its_client_and_the_clients_copies() -> None:
+    with offline(FakeProvider(default="Hi.")) as client, offline(FakeProvider(default="Hi.")) as other:
+        copy = client.with_options(quality="high")
+        with client.options(project="p", opt_in={"large"}, reason="checked"):
+            assert copy.ask("Greet guest 1.").greenai.project == "p"
+            assert other.ask("Greet guest 1.").greenai.project == "default"
+            assert other.ask("Greet guest 1.", greenai={"project": "q"}).greenai.project == "q"
+            assert client.ask("Greet guest 1.", greenai={"project": "q"}).greenai.project == "q"
+
+
 def test_work_sees_the_callers_context() -> None:
     from contextvars import ContextVar
 
