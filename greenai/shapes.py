@@ -7,12 +7,14 @@ attribute more: `greenai`, the receipt.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import openai
 from openai import AsyncStream, Stream
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
@@ -76,12 +78,13 @@ def with_receipt(response: ChatCompletion, receipt: Receipt) -> ChatCompletion:
 
 def read(native: Any, model: str, latency_s: float) -> Reply:
     """Read what the flow needs from a provider's completion, whatever is missing in it."""
-    choices = getattr(native, "choices", None) or []
-    message = getattr(choices[0], "message", None) if choices else None
+    choices = getattr(native, "choices", None)
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = getattr(choice, "message", None)
     return Reply(
         model=getattr(native, "model", None) or model,
         text=_string(getattr(message, "content", None)),
-        finish_reason=getattr(choices[0], "finish_reason", None) if choices else None,
+        finish_reason=getattr(choice, "finish_reason", None),
         usage=read_usage(getattr(native, "usage", None)),
         latency_s=latency_s,
         native=native,
@@ -119,7 +122,7 @@ _MOST_TOKENS = 100_000_000
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else None
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def reported_energy(native: object) -> float | None:
@@ -127,7 +130,7 @@ def reported_energy(native: object) -> float | None:
     for holder in (getattr(native, "energy", None), native):
         for name, to_joules in (("energy_joules", 1.0), ("energy_kwh", 3.6e6)):
             value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-            if isinstance(value, (int, float)) and value > 0:
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
                 return float(value) * to_joules
     return None
 
@@ -166,33 +169,38 @@ class Seen:
         self.energy_j: float | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
-        """Take one chunk in; return True where it only carries the usage."""
+        """Take one chunk in, whatever a server put in it; return True where it only carries the usage."""
         self.chunks += 1
-        if chunk.usage is not None:
-            self.usage = chunk.usage
-        if not chunk.choices:
+        usage, choices = getattr(chunk, "usage", None), getattr(chunk, "choices", None)
+        if usage is not None:
+            self.usage = usage
             self.energy_j = self.energy_j or reported_energy(chunk)
-            return chunk.usage is not None
+        if not choices or not isinstance(choices, list):
+            self.energy_j = self.energy_j or reported_energy(chunk)
+            return usage is not None
         if not self.id:
             self.id, self.created, self.model = chunk.id, chunk.created, chunk.model or self.model
-        choice = chunk.choices[0]
-        if choice.index or len(chunk.choices) > 1 or choice.logprobs is not None:
+        choice = choices[0]
+        if getattr(choice, "index", 0) or len(choices) > 1 or getattr(choice, "logprobs", None) is not None:
             self.plain = False
-        self._add_delta(choice.delta)
-        if choice.finish_reason is not None:
-            self.finish_reason = choice.finish_reason
+        self._add_delta(getattr(choice, "delta", None))
+        finish_reason = getattr(choice, "finish_reason", None)
+        if finish_reason is not None:
+            self.finish_reason = finish_reason
         return False
 
     def _add_delta(self, delta: Any) -> None:
-        if delta is None:
-            return
-        if delta.content:
-            self.parts.append(delta.content)
-        if delta.tool_calls or delta.function_call:
-            self.tool_calls, self.plain = True, False
-        if delta.refusal:
+        text = getattr(delta, "content", None)
+        if isinstance(text, str):
+            if text:
+                self.parts.append(text)
+        elif text is not None:
             self.plain = False
-        if delta.model_extra and _has_reasoning(delta):
+        if getattr(delta, "tool_calls", None) or getattr(delta, "function_call", None):
+            self.tool_calls, self.plain = True, False
+        if getattr(delta, "refusal", None):
+            self.plain = False
+        if getattr(delta, "model_extra", None) and _has_reasoning(delta):
             self.reasoning, self.plain = True, False
 
     def reply(self, latency_s: float, *, complete: bool) -> Reply:
@@ -224,7 +232,7 @@ class Seen:
             "created": self.created,
             "model": self.model,
             "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
-            "usage": self.usage.to_dict(mode="json") if self.usage is not None else None,
+            "usage": self.usage.to_dict(mode="json") if isinstance(self.usage, CompletionUsage) else None,
         }
 
 
@@ -290,7 +298,7 @@ class GreenStream(Stream[ChatCompletionChunk]):
             try:
                 chunk = self._source.__next__()
             except StopIteration:
-                self._end(complete=True)
+                self._end(complete=relay.seen.finish_reason is not None)
                 break
             except BaseException:
                 self._end(complete=False)
@@ -344,7 +352,7 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
             try:
                 chunk = await self._source.__anext__()
             except StopAsyncIteration:
-                await self._end(complete=True)
+                await self._end(complete=relay.seen.finish_reason is not None)
                 break
             except GeneratorExit:
                 self.__del__()  # the coroutine is closed from outside: nothing may be awaited any more

@@ -50,7 +50,7 @@ class Exchange(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the client went away first
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
     def whole(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:

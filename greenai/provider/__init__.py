@@ -14,11 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import openai
-
-from greenai.provider import litellm_path, retry
+from greenai.provider import deadline, litellm_path, retry
 from greenai.provider.openai_path import Connection, OpenAIPath, checked, remaining, wire
-from greenai.shapes import openai_error, read
+from greenai.shapes import read
 from greenai.values import Call, Reply, Rung, Try
 
 __all__ = ["Connection", "Opened", "Provider"]
@@ -62,12 +60,14 @@ class Provider:
     def open(self, call: Call) -> Opened:
         """Open a stream: return once the provider has accepted the request. Raises what `send` raises."""
         source, tries = self._retried(call, lambda: self._open_once(call))
-        return Opened(source=source, response=source.response, tries=tries)
+        bounded = deadline.Bounded(source, call.deadline, self._late(call))
+        return Opened(source=bounded, response=bounded.response, tries=tries)
 
     async def aopen(self, call: Call) -> Opened:
         """Do what `open` does, awaited."""
         source, tries = await self._aretried(call, lambda: self._aopen_once(call))
-        return Opened(source=source, response=source.response, tries=tries)
+        bounded = deadline.AsyncBounded(source, call.deadline, self._late(call))
+        return Opened(source=bounded, response=bounded.response, tries=tries)
 
     def close(self) -> None:
         """Close connections. A later call opens new ones."""
@@ -81,8 +81,15 @@ class Provider:
     def _direct(self, rung: Rung) -> bool:
         return rung.provider in ("openai", "local", "endpoint") or rung.base_url is not None
 
+    def _late(self, call: Call) -> Callable[[], Exception]:
+        return deadline.bare_timeout if self._direct(call.draft.rung) else deadline.timed_out
+
     def _retried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
-        return retry.run(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+        token = deadline.current.set(call.deadline)
+        try:
+            return retry.run(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+        finally:
+            deadline.current.reset(token)
 
     async def _aretried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
         return await retry.arun(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
@@ -118,11 +125,12 @@ class Provider:
         return await _before(call.deadline, send)
 
 
-async def _before(deadline: float, send: Callable[[], Any]) -> Any:
+async def _before(moment: float, send: Callable[[], Any]) -> Any:
+    limit = asyncio.timeout(None if math.isinf(moment) else moment - time.monotonic())
     try:
-        async with asyncio.timeout(None if math.isinf(deadline) else deadline - time.monotonic()):
+        async with limit:
             return await send()
     except TimeoutError as error:
-        if isinstance(error, openai.OpenAIError):
+        if not limit.expired():
             raise
-        raise openai_error("Request timed out.", status=None, timeout=True) from error
+        raise deadline.timed_out() from error

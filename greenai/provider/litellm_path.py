@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openai
@@ -88,24 +90,32 @@ def send(call: Call) -> ChatCompletion:
     """Send and return openai's shape; raise openai's errors."""
     arguments = wire(call)
     litellm = library()
-    try:
+    with _translated():
         return _shaped(litellm.completion(**arguments))
-    except openai.OpenAIError as error:
-        raise as_openai(error) from error
 
 
 async def asend(call: Call) -> ChatCompletion:
     """Do what `send` does, awaited."""
     arguments = wire(call)
     litellm = library()
-    try:
+    with _translated():
         return _shaped(await litellm.acompletion(**arguments))
-    except openai.OpenAIError as error:
-        raise as_openai(error) from error
 
 
 def _shaped(response: Any) -> ChatCompletion:
     return completion_from(response.model_dump(mode="json"))
+
+
+def _chunk(native: Any) -> ChatCompletionChunk:
+    """Return openai's chunk; the one with the usage has no choices there, and an empty one with litellm."""
+    body: dict[str, Any] = native.model_dump(mode="json")
+    if body.get("usage") is not None and not any(_says(c) for c in body.get("choices") or ()):
+        body["choices"] = []
+    return chunk_from(body)
+
+
+def _says(choice: dict[str, Any]) -> bool:
+    return choice.get("finish_reason") is not None or any(v not in (None, "") for v in (choice["delta"] or {}).values())
 
 
 class LiteLLMStream:
@@ -117,10 +127,11 @@ class LiteLLMStream:
         self.response = None
 
     def __next__(self) -> ChatCompletionChunk:
-        try:
-            return chunk_from(next(self._iterator).model_dump(mode="json"))
-        except openai.OpenAIError as error:
-            raise as_openai(error) from error
+        with _translated():
+            return _chunk(next(self._iterator))
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self
 
     def close(self) -> None:
         """Close the provider's connection, where litellm lets one reach it."""
@@ -138,10 +149,11 @@ class LiteLLMAsyncStream:
         self.response = None
 
     async def __anext__(self) -> ChatCompletionChunk:
-        try:
-            return chunk_from((await anext(self._iterator)).model_dump(mode="json"))
-        except openai.OpenAIError as error:
-            raise as_openai(error) from error
+        with _translated():
+            return _chunk(await anext(self._iterator))
+
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return self
 
     async def close(self) -> None:
         """Close the provider's connection, where litellm lets one reach it."""
@@ -154,44 +166,66 @@ def open_stream(call: Call) -> LiteLLMStream:
     """Open a stream; raise openai's errors."""
     arguments = wire(call)
     litellm = library()
-    try:
+    with _translated():
         return LiteLLMStream(litellm.completion(**arguments))
-    except openai.OpenAIError as error:
-        raise as_openai(error) from error
 
 
 async def aopen_stream(call: Call) -> LiteLLMAsyncStream:
     """Do what `open_stream` does, awaited."""
     arguments = wire(call)
     litellm = library()
-    try:
+    with _translated():
         return LiteLLMAsyncStream(await litellm.acompletion(**arguments))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    outer = sys.exception()
+    try:
+        yield
     except openai.OpenAIError as error:
-        raise as_openai(error) from error
+        raise as_openai(error, outer) from error
 
 
-def as_openai(error: openai.OpenAIError) -> openai.OpenAIError:
+# What stands behind litellm's own exception where no answer came at all: names of httpx's and aiohttp's classes.
+TIMEOUTS = frozenset(
+    ("ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "TimeoutError", "APITimeoutError")
+)
+REFUSALS = frozenset(("ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ClientConnectorError"))
+
+# The statuses that litellm makes up where there was none.
+INVENTED = (None, 500, 503)
+
+
+def as_openai(error: openai.OpenAIError, outer: BaseException | None = None) -> openai.OpenAIError:
     """Return the exception that the bare openai client raises for what litellm ran into.
 
     litellm's classes derive from openai's but not always from the right one: measured on 1.105.3, 403 arrives
-    as a plain APIError, 503 as ServiceUnavailableError and a refused connection as a 500.
+    as a plain APIError, 503 as ServiceUnavailableError, a refused connection as a 500, and whatever breaks a
+    stream as a 503 around the first exception. `outer` is the app's exception that was being handled when the call
+    began: it is no part of this one's causes.
     """
-    if isinstance(error, openai.APITimeoutError):
-        return openai_error(str(error), status=None, timeout=True)
-    if isinstance(error, openai.APIConnectionError) or _was_refused(error):
-        return openai_error(str(error), status=None)
+    original = getattr(error, "original_exception", None)
+    if isinstance(original, openai.OpenAIError):
+        return as_openai(original, outer)
     status = getattr(error, "status_code", None)
+    causes = _causes(error, outer) if status in INVENTED else frozenset[str]()
+    if isinstance(error, openai.APITimeoutError) or TIMEOUTS & causes:
+        return openai_error(str(error), status=None, timeout=True)
+    if isinstance(error, openai.APIConnectionError) or REFUSALS & causes:
+        return openai_error(str(error), status=None)
     if not isinstance(status, int):
         return error
-    return openai_error(str(error), status=status, response=getattr(error, "response", None))
+    body = getattr(error, "body", None)
+    return openai_error(str(error), status=status, response=getattr(error, "response", None), body=body)
 
 
-def _was_refused(error: BaseException) -> bool:
-    seen: set[int] = set()
+def _causes(error: BaseException, outer: BaseException | None) -> frozenset[str]:
+    names: set[str] = set()
+    seen: set[int] = {id(outer)}
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ClientConnectorError"):
-            return True
+        names.add(type(cause).__name__)
         cause = cause.__cause__ or cause.__context__
-    return False
+    return frozenset(names)

@@ -17,6 +17,7 @@ import openai
 from openai.resources.chat.completions import Completions
 
 from greenai.errors import MissingKey
+from greenai.provider import deadline
 from greenai.shapes import ChatCompletion, http_library
 from greenai.values import Call, Rung
 
@@ -136,7 +137,7 @@ class OpenAIPath:
         if own.http_client is not None and not elsewhere:
             arguments["http_client"] = own.http_client
         else:
-            hooks = _deadline_hooks() if http_client is openai.DefaultHttpxClient else {}
+            hooks = deadline.hooks() if http_client is openai.DefaultHttpxClient else {}
             # The engine on this machine is never behind a proxy, whatever HTTP_PROXY says.
             arguments["http_client"] = http_client(event_hooks=hooks, trust_env=rung.provider != "local")
         return self._with_key(arguments)
@@ -165,40 +166,3 @@ class OpenAIPath:
         """Close the asynchronous clients of the running loop."""
         for client in self._aclients.pop(asyncio.get_running_loop(), {}).values():
             await client.close()
-
-
-@cache
-def _deadline_stream_class() -> type[Any]:
-    http = http_library()
-
-    class DeadlineStream(http.SyncByteStream):  # type: ignore[misc,name-defined]  # httpx or httpx2, by openai's version
-        """A response body that stops at the deadline: an HTTP time-out bounds each read, not the whole answer."""
-
-        def __init__(self, inner: Any, deadline: float) -> None:
-            self._inner = inner
-            self._deadline = deadline
-
-        def __iter__(self) -> Any:
-            for part in self._inner:
-                if time.monotonic() > self._deadline:
-                    raise http.ReadTimeout("The deadline of the whole call has passed while the answer was read.")
-                yield part
-
-        def close(self) -> None:
-            self._inner.close()
-
-    return DeadlineStream
-
-
-def _deadline_hooks() -> dict[str, list[Any]]:
-    def stamp(request: Any) -> None:
-        read_s = request.extensions.get("timeout", {}).get("read")
-        if read_s is not None:
-            request.extensions["greenai.deadline"] = time.monotonic() + read_s
-
-    def guard(response: Any) -> None:
-        deadline = response.request.extensions.get("greenai.deadline")
-        if deadline is not None:
-            response.stream = _deadline_stream_class()(response.stream, deadline)
-
-    return {"request": [stamp], "response": [guard]}

@@ -9,6 +9,7 @@ that changes its import sees no other behaviour.
 from __future__ import annotations
 
 import email.utils
+import math
 import random
 import threading
 import time
@@ -75,22 +76,27 @@ def is_retryable(error: BaseException) -> bool:
 def retry_after_s(error: BaseException, now: float) -> float | None:
     """Return the seconds the server asked to wait (`retry-after-ms`, or Retry-After in seconds or as a date).
 
-    None where it asked for nothing, or for nonsense: negative, not a number, a broken date.
+    None where it asked for nothing, or for nonsense: nothing above 0, not a number, a broken date.
     """
     if not isinstance(error, openai.APIStatusError):
         return None
     headers = error.response.headers
     for text, scale in ((headers.get("retry-after-ms"), 1e-3), (headers.get("retry-after"), 1.0)):
-        if text is None:
-            continue
-        try:
-            seconds = float(text) * scale
-        except ValueError:
-            when = email.utils.parsedate_tz(text)
-            seconds = email.utils.mktime_tz(when) - now if when is not None else -1.0
-        if seconds >= 0:  # False for NaN too
+        seconds = _seconds(text, now) * scale if text is not None else 0.0
+        if seconds > 0 and math.isfinite(seconds):
             return seconds
     return None
+
+
+def _seconds(text: str, now: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
+        return 0.0
 
 
 class _Wait(wait_base):
