@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from greenai.errors import SettingsError
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
@@ -52,7 +61,7 @@ _EXAMPLES: Mapping[str, str] = {
     "opt_in_expires": "opt_in_expires = 2027-01-31",
     "cache": 'cache = "auto" (or "off", "read", "refresh")',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
-    "zone": 'zone = "FRA" (an ISO 3166 code of two or three letters, or WORLD)',
+    "zone": 'zone = "FRA"',
     "ledger": 'ledger = "ledger.db" (or ":memory:")',
     "timeout_s": "timeout_s = 600",
     "max_retries": "max_retries = 2",
@@ -91,6 +100,28 @@ def _entry(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
+def _like(pattern: str, must: str) -> AfterValidator:
+    """Hold a text to `pattern`; `must` says in words what it has to be, for nobody should read the pattern."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise ValueError(must)
+        return value
+
+    return AfterValidator(check)
+
+
+_MODEL = _like(r"[^/\s]+/\S+", 'it must be provider/name, for example "openai/gpt-5.5"')
+_URL = _like(r"https?://\S+", 'it must begin with http:// or https://, for example "http://127.0.0.1:8000/v1"')
+_VARIABLE = _like(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',
+)
+_ONE_LINE = _like(r"[^\x00-\x1f\x7f]+", "it must be one line without control characters")
+_ZONE = _like(r"[A-Z]{2,3}|WORLD", "it must be an ISO 3166 code of two or three letters, or WORLD")
+
+
 def _state_dir() -> Path | None:
     try:
         path = user_state_path("greenai")
@@ -106,9 +137,9 @@ class _Strict(BaseModel):
 class LadderEntry(_Strict):
     """One model of the ladder. `api_key_env` names the variable that holds the key, which is never set here."""
 
-    model: Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")]
-    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    model: Annotated[str, _MODEL]
+    base_url: Annotated[str, _URL] | None = None
+    api_key_env: Annotated[str, _VARIABLE] | None = None
     tier: Tier | None = None
 
 
@@ -128,7 +159,7 @@ class Settings(_Strict):
     `opt_in_reason`, which the ledger keeps.
     """
 
-    project: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = "default"
+    project: Annotated[str, Field(min_length=1, max_length=100), _ONE_LINE] = "default"
     ladder: (
         Annotated[
             tuple[Annotated[LadderEntry, BeforeValidator(_entry)], ...], Field(min_length=1), BeforeValidator(_split)
@@ -144,7 +175,7 @@ class Settings(_Strict):
     observe: bool = False
     cache: CacheMode = "auto"
     cache_ttl: str | float | None = None
-    zone: Annotated[str, Field(pattern=r"^([A-Z]{2,3}|WORLD)$")] = "WORLD"
+    zone: Annotated[str, _ZONE] = "WORLD"
     state_dir: Path | None = Field(default_factory=_state_dir)
     weights_dir: Path | None = None
     ledger: Path | Literal[":memory:"] | None = None
@@ -420,7 +451,7 @@ def _unknown_key(source: _Source, key: str, known: list[str], inside: str = "") 
 
 def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, _Source]) -> str:
     path = cast("tuple[str | int, ...]", detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = _WORDS.get(str(detail["type"])) or str(detail["msg"]).removeprefix("Value error, ")
     if not path:
         source = origin.get("opt_in")
         return (
@@ -429,17 +460,37 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
         )
     key = str(path[0])
     source = origin[key]
-    inner = ".".join(str(part) for part in path[1:] if isinstance(part, int) or part in _INNER_KEYS)
     if detail["type"] == "extra_forbidden":
         known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields
         return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
-    spelled = source.spell(key) + (f".{inner}" if inner else "")
-    example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES else ""
-    value = merged[key]
-    return f"{source.where(key)}: {spelled} = {_shown(value)} is not valid: {_lower(message)}.{example}"
+    example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES and "for example" not in message else ""
+    return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
 _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields))
+_WORDS = {
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+    "missing": "it has no model",
+    "model_type": "it must be a table",
+    "path_type": "it must be a path",
+    "too_short": "it must name at least one model",
+    "tuple_type": "it must be a list",
+}
+"""What pydantic says in terms of Python, in those of a settings file. Only an entry of the ladder can miss a key."""
+
+
+def _spelled(detail: Mapping[str, Any], whole: object, source: _Source) -> str:
+    """Return the key with its bad value; of a list only the bad item, and never what may be a secret."""
+    path = cast("tuple[str | int, ...]", detail["loc"])
+    key, inner = source.spell(str(path[0])), path[-1]
+    if detail["type"] == "missing":
+        return f"{key}, entry {int(path[1]) + 1},"
+    if inner == "api_key_env":  # somebody may have written the key itself
+        return f"{key}.{inner}"
+    if isinstance(inner, int) or inner == "model":
+        return f"{key}: {_shown(detail['input'])}"
+    return f"{key}.{inner} = {_shown(detail['input'])}" if inner in _INNER_KEYS else f"{key} = {_shown(whole)}"
 
 
 def _shown(value: object) -> str:

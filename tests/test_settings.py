@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,8 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
         (
             'zone = "france"',
             (
-                "{file}, line 1: zone = \"france\" is not valid: string should match pattern '^([A-Z]{{2,3}}|WORLD)$'. "
-                'Write for example: zone = "FRA" (an ISO 3166 code of two or three letters, or WORLD).'
+                '{file}, line 1: zone = "france" is not valid: it must be an ISO 3166 code of two or three letters, '
+                'or WORLD. Write for example: zone = "FRA".'
             ),
         ),
         (
@@ -149,7 +150,7 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
         (
             'opt_in = ["everything"]',
             (
-                "{file}, line 1: opt_in.0 = [\"everything\"] is not valid: input should be 'reasoning', 'large', "
+                "{file}, line 1: opt_in: \"everything\" is not valid: input should be 'reasoning', 'large', "
                 "'long_output' or 'semantic_cache'. Write for example: opt_in = [\"reasoning\"] (of: large, long_output, "
                 "reasoning, semantic_cache)."
             ),
@@ -196,6 +197,85 @@ def test_a_wrong_argument_is_named() -> None:
     assert message({"colour": "green"}).startswith(
         "argument: colour is not a setting. Known settings: cache, cache_ttl,"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            {"ladder": ["gpt-5.5"]},
+            'ladder: "gpt-5.5" is not valid: it must be provider/name, for example "openai/gpt-5.5".',
+        ),
+        (
+            {"ladder": ["openai/gpt-5.4-nano", {"model": "gpt 5", "base_url": "http://here/v1"}]},
+            'ladder: "gpt 5" is not valid: it must be provider/name, for example "openai/gpt-5.5".',
+        ),
+        (
+            {"ladder": ["openai/gpt-5.4-nano", {"model": "vllm/qwen3", "base_url": "here:8000"}]},
+            (
+                'ladder.base_url = "here:8000" is not valid: it must begin with http:// or https://, '
+                'for example "http://127.0.0.1:8000/v1".'
+            ),
+        ),
+        (
+            {"ladder": [{"model": "vllm/qwen3", "api_key_env": "sk-secret"}]},
+            (
+                'ladder.api_key_env is not valid: it must be the name of a variable, for example "OPENAI_API_KEY"; '
+                "the key itself is never set here."
+            ),
+        ),
+        (
+            {"ladder": ["openai/gpt-5.4-nano", {"base_url": "http://here/v1"}]},
+            (
+                "ladder, entry 2, is not valid: it has no model. "
+                'Write for example: ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"].'
+            ),
+        ),
+        (
+            {"ladder": []},
+            (
+                "ladder = [] is not valid: it must name at least one model. "
+                'Write for example: ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"].'
+            ),
+        ),
+        (
+            {"ladder": ["openai/gpt-5.5", 3]},
+            (
+                "ladder: 3 is not valid: it must be a table. "
+                'Write for example: ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"].'
+            ),
+        ),
+        (
+            {"project": "two\nlines"},
+            (
+                'project = "two\\nlines" is not valid: it must be one line without control characters. '
+                'Write for example: project = "support-bot".'
+            ),
+        ),
+        (
+            {"local": {"slots": 0}},
+            (
+                "local.slots = 0 is not valid: input should be greater than or equal to 1. "
+                "Write for example: local = { slots = 4, context_tokens = 4096 }."
+            ),
+        ),
+        ({"observe": "maybe"}, 'observe = "maybe" is not valid: it must be true or false.'),
+    ],
+)
+def test_only_the_bad_item_is_shown_and_what_to_write(given: dict[str, Any], problem: str) -> None:
+    assert message(given) == f"argument: {problem}"
+
+
+def test_a_bad_ladder_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAI_LADDER", "openai/gpt-5.4-nano, gpt-5.5")
+    assert message() == (
+        'environment: GREENAI_LADDER: "gpt-5.5" is not valid: it must be provider/name, for example "openai/gpt-5.5".'
+    )
+
+
+def test_no_setting_is_held_to_a_bare_pattern() -> None:
+    """pydantic would print a regular expression; `_like` says in words what it stands for."""
+    assert '"pattern"' not in json.dumps(Settings.model_json_schema())
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
