@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from greenai import Client  # instead of: from openai import OpenAI
-from greenai.units import format_energy, format_interval
 
 with Client() as client:
     response = client.chat.completions.create(
@@ -13,7 +12,6 @@ with Client() as client:
 
     receipt = response.greenai
     print(f"answered by {receipt.model} ({receipt.outcome})")
-    energy = receipt.energy
-    print(f"{format_energy(energy.energy_j)}, {format_interval(energy.low_j, energy.high_j)} ({energy.evidence})")
+    print(receipt.energy)
     for reason in receipt.decision.reasons:
         print(f"- {reason}")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from greenai import Client
-from greenai.units import format_energy, format_interval
 
 LADDER = ["openai/gpt-5.4-nano", "openai/gpt-5.5"]
 QUESTIONS = ("What is the capital of France?", "Prove that sqrt(2) is irrational.")
@@ -18,7 +17,4 @@ with Client(settings={"ladder": LADDER}) as client:
         decision = careful.explain(question)
         print(f"{question} -> {decision.route[0]}")
         for rung in decision.estimates:
-            energy = rung.energy
-            print(
-                f"    {rung.model}: {format_energy(energy.energy_j)} ({format_interval(energy.low_j, energy.high_j)})"
-            )
+            print(f"    {rung.model}: {rung.energy}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-__all__ = ["decision_rows", "decision_table", "receipt_html", "receipt_rows", "receipt_table"]
+__all__ = ["decision_html", "decision_rows", "decision_table", "receipt_html", "receipt_rows", "receipt_table"]
 
 Row = tuple[str, str]
 """A label and what stands beside it, which may have several lines."""
@@ -33,12 +33,23 @@ _OUTCOMES = {
 _EVIDENCE = {
     "provider_reported": "reported by the provider",
     "measured": "measured",
-    "measured_shared": "measured, shared among calls",
-    "modelled_known_deployment": "modelled, deployment known",
-    "modelled_api": "modelled, deployment assumed",
+    "measured_shared": "measured, shared",
+    "modelled_known_deployment": "modelled",
+    "modelled_api": "modelled",
     "unknown": "unknown",
 }
+_METHODS = {
+    "cpu-time-1": "processor time x {detail}",
+    "rapl-1": "energy counter of the processor, by core time",
+    "nvml-1": "energy counter of the GPU",
+    "physics-1": "tokens and model size",
+    "physics-cpu-1": "tokens and model size, on this processor",
+    "provider-field-1": "in its response",
+}
+"""What a method is in plain words; `detail` is what stands in brackets after its name."""
 _STATES = {"answered": "answered", "discarded": "answer discarded", "failed": "failed", "cut": "cut off"}
+_RECEIPT = "receipt"
+_DECISION = "decision"
 _MASSES = ((1.0, "g"), (1e-3, "mg"), (1e-6, "µg"), (1e-9, "ng"))
 
 
@@ -70,17 +81,12 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
 
 def receipt_table(receipt: Mapping[str, Any]) -> Table:
     """Return a receipt as a table for a terminal."""
-    return _table(receipt_rows(receipt), "receipt")
+    return _table(receipt_rows(receipt), _RECEIPT)
 
 
 def receipt_html(receipt: Mapping[str, Any]) -> str:
     """Return a receipt as an HTML fragment; everything in it is escaped."""
-    cells = "".join(
-        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(label)}</th>'
-        f'<td style="text-align:left">{"<br>".join(escape(line) for line in text.splitlines())}</td></tr>'
-        for label, text in receipt_rows(receipt)
-    )
-    return f'<table class="greenai-receipt"><caption>receipt</caption><tbody>{cells}</tbody></table>'
+    return _html(receipt_rows(receipt), _RECEIPT, "greenai-receipt")
 
 
 def _answered_by(receipt: Mapping[str, Any]) -> str:
@@ -104,13 +110,23 @@ def _reasoning(reasoning: bool | None) -> str:
 
 def _energy(reading: Mapping[str, Any]) -> str:
     """Joules as watt-hours with the interval and what the figure rests on."""
-    basis = f"{_EVIDENCE.get(reading['evidence'], reading['evidence'])}: {reading['method']}"
+    basis = f"{_EVIDENCE.get(reading['evidence'], reading['evidence'])}: {_methods(reading['method'])}"
     if reading["energy_j"] is None:
         return basis
     if reading["energy_j"] == 0:
         return f"0 Wh ({basis})"
     interval = format_interval(reading["low_j"], reading["high_j"])
     return f"{format_energy(reading['energy_j'])} ({interval}; {basis})"
+
+
+def _methods(joined: str) -> str:
+    """A method in plain words; one that has none here, and the reason of an unknown reading, stay as they are."""
+    return " + ".join(_method(name) for name in joined.split(" + "))
+
+
+def _method(method: str) -> str:
+    name, _, detail = method.partition(" (")
+    return _METHODS.get(name, method).replace("{detail}", detail.removesuffix(")"))
 
 
 def _stars(stars: Mapping[str, Any]) -> str:
@@ -124,11 +140,15 @@ def _carbon(receipt: Mapping[str, Any]) -> str:
         return "unknown"
     scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
     amount = f"{significant(grams / scale)} {unit}" if grams else "0 g"
-    return f"{amount} CO2e ({receipt['carbon_source']})"
+    grid = receipt["carbon_source"].partition(": ")[0]  # the citation after the colon is for to_dict()
+    return f"{amount} CO2e ({grid})"
 
 
 def _cost(cost_usd: float | None) -> str:
-    return "" if cost_usd is None else f"{significant(cost_usd)} US dollars"
+    """What was paid for models, where anything was."""
+    if cost_usd is None:
+        return "unknown"
+    return f"{significant(cost_usd)} US dollars" if cost_usd else ""
 
 
 def _known(value: float | None, unit: str) -> str:
@@ -187,7 +207,7 @@ def decision_rows(decision: Mapping[str, Any]) -> tuple[Row, ...]:
     """Return the rows of a decision, given as `Decision.to_dict()` makes it."""
     outcome = decision["outcome"]
     rows = (
-        ("would answer", _OUTCOMES.get(outcome, outcome)),
+        ("answer from", _OUTCOMES.get(outcome, outcome)),
         ("route", " then ".join(decision["route"])),
         ("why", "\n".join(decision["reasons"])),
         ("checks", "\n".join(_check(check) for check in decision["checks"])),
@@ -198,9 +218,14 @@ def decision_rows(decision: Mapping[str, Any]) -> tuple[Row, ...]:
     return tuple((label, text) for label, text in rows if text)
 
 
-def decision_table(decision: Mapping[str, Any]) -> Table:
+def decision_table(decision: Mapping[str, Any], title: str = _DECISION) -> Table:
     """Return a decision as a table for a terminal."""
-    return _table(decision_rows(decision), "decision, no model called")
+    return _table(decision_rows(decision), title)
+
+
+def decision_html(decision: Mapping[str, Any]) -> str:
+    """Return a decision as an HTML fragment; everything in it is escaped."""
+    return _html(decision_rows(decision), _DECISION, "greenai-decision")
 
 
 def _check(check: Mapping[str, Any]) -> str:
@@ -210,6 +235,18 @@ def _check(check: Mapping[str, Any]) -> str:
 def _estimate(estimate: Mapping[str, Any]) -> str:
     text = f"{estimate['model']} ({estimate['tier']}): {_energy(estimate['energy'])}"
     return f"{text}; not used: {estimate['excluded']}" if estimate["excluded"] else text
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+def _html(rows: Sequence[Row], title: str, css_class: str) -> str:
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(label)}</th>'
+        f'<td style="text-align:left">{"<br>".join(escape(line) for line in text.splitlines())}</td></tr>'
+        for label, text in rows
+    )
+    return f'<table class="{css_class}"><caption>{title}</caption><tbody>{cells}</tbody></table>'
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

@@ -39,10 +39,12 @@ def format_energy(energy_j: float | None) -> str:
 
 
 def format_interval(low_j: float | None, high_j: float | None) -> str:
-    """Format an interval given in joules, for people."""
+    """Format an interval given in joules, for people; one unit where both ends have the same."""
     if low_j is None or high_j is None:
         return "interval unknown"
-    return f"{format_energy(low_j)} to {format_energy(high_j)}"
+    low, high = format_energy(low_j), format_energy(high_j)
+    amount, _, unit = low.partition(" ")
+    return f"{amount} to {high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 
 
 def format_duration(seconds: float) -> str:

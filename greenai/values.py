@@ -58,6 +58,14 @@ class Reading:
         """Return the reading that says it does not know, and why."""
         return cls(energy_j=None, low_j=None, high_j=None, evidence="unknown", method=why)
 
+    def __str__(self) -> str:
+        from greenai.units import format_energy, format_interval
+
+        if self.energy_j is None:
+            return f"unknown ({self.method})"
+        interval = f"{format_interval(self.low_j, self.high_j)}; " if self.energy_j else ""
+        return f"{format_energy(self.energy_j)} ({interval}{self.evidence})"
+
 
 _EVIDENCE_ORDER: tuple[Evidence, ...] = (
     "provider_reported",
@@ -282,6 +290,16 @@ class Decision:
         """Return plain JSON values."""
         return asdict(self)
 
+    def __rich__(self) -> Any:
+        from greenai.render import decision_table
+
+        return decision_table(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        from greenai.render import decision_html
+
+        return decision_html(self.to_dict())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -426,7 +444,8 @@ class Receipt:
     """What answered, why, and what it took. Plain values: it pickles.
 
     `energy` sums every attempt, discarded ones too; greenai's own share is in `overhead`.
-    `carbon_g` is grams of CO2 equivalent, `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
+    `carbon_g` is grams of CO2 equivalent; `carbon_source` names the grid and its year, then after a colon the citation.
+    `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
     """
 
     call_id: str

@@ -6,9 +6,11 @@ import io
 import json
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from greenai.render import decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
+from greenai.meters import carbon, cpu, nvml, physics, rapl
+from greenai.render import decision_html, decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
 from greenai.values import (
     Attempt,
     Avoided,
@@ -46,7 +48,7 @@ def receipt(**named: Any) -> dict[str, Any]:
         "model": "acme/nano",
         "energy": READING,
         "carbon_g": 0.00048,
-        "carbon_source": "World, 2023",
+        "carbon_source": "World grid mix, 2023: figures of somebody (CC BY 4.0), somewhere",
         "water_ml": None,
         "cost_usd": 0.00012,
         "stars": Stars(grade=5, worst=4, best=5, scale="greenai-stars-1"),
@@ -67,12 +69,12 @@ def rows(**named: Any) -> dict[str, str]:
 def test_receipt_says_everything_in_words() -> None:
     assert rows() == {
         "answered by": "acme/nano: a small model, without reasoning",
-        "energy": "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1)",
+        "energy": "1 mWh (500 µWh to 2 mWh; modelled: tokens and model size)",
         "stars": "★★★★★ (4 to 5) on the scale greenai-stars-1",
-        "carbon": "480 µg CO2e (World, 2023)",
+        "carbon": "480 µg CO2e (World grid mix, 2023)",
         "cost": "0.00012 US dollars",
         "tokens": "30 in, 12 out, 10 of the input cached, 4 of the output reasoning",
-        "avoided": "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1), against acme/max with reasoning",
+        "avoided": "1 mWh (500 µWh to 2 mWh; modelled: tokens and model size), against acme/max with reasoning",
         "greenai itself": "0.4 ms, 0 Wh",
         "why": "It is short.",
         "adjusted": 'Reasoning was off. To change it: with_options(opt_in={"reasoning"})',
@@ -91,8 +93,43 @@ def test_unknown_is_said_and_never_zero() -> None:
     )
     assert found["energy"] == "unknown: no usage came"
     assert (found["carbon"], found["stars"], found["tokens"]) == ("unknown", "not rated", "not reported")
-    assert "cost" not in found
+    assert found["cost"] == "unknown"
     assert "avoided" not in found
+
+
+@pytest.mark.parametrize("outcome", ["cache", "answerer", "small"])
+def test_cost_is_left_out_where_nothing_was_paid(outcome: str) -> None:
+    assert "cost" not in rows(outcome=outcome, cost_usd=0.0)
+
+
+def test_carbon_names_the_grid_and_its_year_and_data_the_whole_source() -> None:
+    amount, source = carbon.grams(0.06)
+    data = receipt(carbon_g=amount, carbon_source=source)
+    assert dict(receipt_rows(data))["carbon"] == "8 µg CO2e (World grid mix, 2023)"
+    assert data["carbon_source"] == source
+    assert "Our World in Data" in source
+
+
+@pytest.mark.parametrize(
+    ("evidence", "method", "words"),
+    [
+        ("modelled_known_deployment", cpu.method(5.0), "modelled: processor time x 5 W per core"),
+        ("measured_shared", rapl.METHOD, "measured, shared: energy counter of the processor, by core time"),
+        ("measured", nvml.METHOD, "measured: energy counter of the GPU"),
+        ("modelled_api", physics.METHOD, "modelled: tokens and model size"),
+        ("modelled_known_deployment", physics.CPU_METHOD, "modelled: tokens and model size, on this processor"),
+        ("provider_reported", "provider-field-1", "reported by the provider: in its response"),
+        (
+            "modelled_api",
+            "physics-1 + cpu-time-1 (6.5 W per core)",
+            ("modelled: tokens and model size + processor time x 6.5 W per core"),
+        ),
+        ("measured", "replay-1", "measured: replay-1"),
+    ],
+)
+def test_evidence_is_said_in_plain_words(evidence: Any, method: str, words: str) -> None:
+    reading = Reading(energy_j=1.2, low_j=0.5, high_j=2.8, evidence=evidence, method=method)
+    assert rows(energy=reading)["energy"] == f"330 µWh (140 to 780 µWh; {words})"
 
 
 def test_attempts_are_listed_where_there_is_more_than_one_answer() -> None:
@@ -149,12 +186,39 @@ def test_decision_lists_checks_and_every_rung() -> None:
             RungEstimate(model="acme/max", tier="large", energy=READING, excluded="not needed"),
         ),
     ).to_dict()
-    energy = "1 mWh (500 µWh to 2 mWh; modelled, deployment assumed: physics-1)"
+    energy = "1 mWh (500 µWh to 2 mWh; modelled: tokens and model size)"
     assert dict(decision_rows(decision)) == {
-        "would answer": "a small model",
+        "answer from": "a small model",
         "route": "acme/nano then acme/max",
         "why": "It is short.",
         "checks": 'large_gain 0.25 against 0.50 (quality="standard")',
         "estimates": f"acme/nano (small): {energy}\nacme/max (large): {energy}; not used: not needed",
     }
-    assert "decision, no model called" in printed(decision_table(decision))
+    assert printed(decision_table(decision)).splitlines()[0].rstrip() == "decision"
+    assert printed(decision_table(decision, "no model called")).splitlines()[0].rstrip() == "no model called"
+    assert decision_html(decision).startswith('<table class="greenai-decision"><caption>decision</caption>')
+
+
+def test_a_decision_shows_itself() -> None:
+    decision = Decision(outcome="small", route=("acme/<b>",), reasons=("It is short.",))
+    assert "answer from   a small model" in printed(decision)
+    assert "acme/&lt;b&gt;" in decision._repr_html_()
+    assert repr(decision).startswith("Decision(outcome='small', route=('acme/<b>',)")
+
+
+@pytest.mark.parametrize(
+    ("reading", "text"),
+    [
+        (READING, "1 mWh (500 µWh to 2 mWh; modelled_api)"),
+        (
+            Reading(energy_j=1.224, low_j=0.468, high_j=2.916, evidence="modelled_api", method="physics-1"),
+            "340 µWh (130 to 810 µWh; modelled_api)",
+        ),
+        (NOTHING, "0 Wh (measured)"),
+        (Reading(energy_j=3.6, low_j=None, high_j=None, evidence="measured"), "1 mWh (interval unknown; measured)"),
+        (Reading.unknown("no usage came"), "unknown (no usage came)"),
+    ],
+)
+def test_a_reading_says_its_figure_and_how_well_it_is_known(reading: Reading, text: str) -> None:
+    assert str(reading) == f"{reading}" == text
+    assert repr(reading).startswith("Reading(energy_j=")

@@ -45,4 +45,4 @@ def explain(
         return
     from greenai.render import decision_table
 
-    console().print(decision_table(decision))
+    console().print(decision_table(decision, "decision, no model called"))

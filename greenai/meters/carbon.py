@@ -15,11 +15,15 @@ from greenai.units import wh_from_j
 __all__ = ["Zone", "grams", "zone", "zones"]
 
 WORLD = "WORLD"
+_WORLD_MEAN = ", mean of the countries weighted by their generation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """One grid: `code` is ISO 3166 alpha-3 or WORLD, the intensity is grams of CO2 equivalent per kWh."""
+    """One grid: `code` is ISO 3166 alpha-3 or WORLD, the intensity is grams of CO2 equivalent per kWh.
+
+    `source` begins with the grid and the year; the citation stands after its first colon.
+    """
 
     code: str
     iso2: str | None
@@ -72,7 +76,7 @@ def _index() -> dict[str, Zone]:
     raw: dict[str, Any] = json.loads(Path(__file__).with_name("grid.json").read_text(encoding="utf-8"))
     found: dict[str, Zone] = {}
     for code, (iso2, name, intensity, year) in raw["zones"].items():
-        source = f"{raw['source']}, {name} {year}"
+        source = f"{name} grid mix, {year}: {raw['source']}{_WORLD_MEAN if code == WORLD else ''}"
         made = Zone(code=code, iso2=iso2, name=name, carbon_intensity_g_per_kwh=intensity, year=year, source=source)
         found[code] = made
         if iso2:

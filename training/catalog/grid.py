@@ -27,7 +27,7 @@ def main() -> None:
     iso2 = json.loads(ISO2.read_text(encoding="utf-8"))
     twh = sum(float(r["total_twh"]) for r in rows)
     mean = sum(float(r["carbon_intensity_gco2e_per_kwh"]) * float(r["total_twh"]) for r in rows) / twh
-    zones = {"WORLD": [None, "World, mean weighted by generation", round(mean, 1), max(int(r["year"]) for r in rows)]}
+    zones = {"WORLD": [None, "World", round(mean, 1), max(int(r["year"]) for r in rows)]}
     for r in rows:
         intensity = float(r["carbon_intensity_gco2e_per_kwh"])
         zones[r["iso3"]] = [iso2.get(r["iso3"]), r["country"], intensity, int(r["year"])]
