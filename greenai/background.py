@@ -51,7 +51,7 @@ class Background:
             work = work_queue.get()
             try:
                 work()
-            except Exception:  # noqa: BLE001  # one that fails must not keep the next from being done
+            except Exception:  # one that fails must not keep the next from being done
                 logger.warning("Work in the background failed.", exc_info=True)
 
 

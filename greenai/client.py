@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from greenai._params import ChatParams, GreenCompletion
     from greenai.hooks import Observer
     from greenai.session import Session
-    from greenai.shapes import GreenAsyncStream, GreenStream
     from greenai.settings import Settings
+    from greenai.shapes import GreenAsyncStream, GreenStream
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.background import background
-from greenai.flow import Flow
+from greenai.stages import Flow
 from greenai.values import Answer, Call, Receipt, Reply, Work
 
 if TYPE_CHECKING:

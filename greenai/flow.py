@@ -1,4 +1,4 @@
-"""One call, top to bottom: the order of the steps, and nothing else.
+"""One call, top to bottom: the order of the steps, and nothing else. How one rung is asked is in attempt.py.
 
     answer ── decide ──┬─ 1 request     check it                              InvalidRequest
               │        ├─ 2 cache       the same request before?              a hit
@@ -11,114 +11,48 @@
 
 `answer` is a generator. It waits for nothing itself: it yields `Work` (disk, loading a model) and `Call` (a
 provider), and is sent the result or thrown the error. The clients drive it. Closing it, as a cancelled call
-does, runs the `except` in `attempt`, which settles the hold. This is the one module that may catch broadly: a
-meter, nudge, cache or observer that fails never costs the caller the answer.
+does, runs the `except` in `attempt`, which settles the hold. A meter, nudge, cache or observer that fails never
+costs the caller the answer: `fail_open` (stages.py) is the one place that catches broadly.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
-from greenai import advice, answerers, hooks, meters, nudges, receipts, route
-from greenai.budget import Hold, Ledger
+from greenai import advice, answerers, nudges, receipts, route
+from greenai.attempt import attempt, estimate
+from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
 from greenai.catalog import VERSION as CATALOG_VERSION
-from greenai.catalog import Card, find
+from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.classify import Classifier
-from greenai.conversations import Conversations
-from greenai.errors import GreenAIError, InvalidRequest, MissingExtra, ModelMissing, RequestTooLarge
-from greenai.local import Engine, Engines
-from greenai.receipts import Site, Stopwatch
+from greenai.errors import InvalidRequest, MissingExtra, ModelMissing, RequestTooLarge
+from greenai.receipts import Stopwatch
+from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.units import format_bytes
 from greenai.values import (
     Answer,
-    Assessment,
     Attempt,
     Avoided,
-    Call,
     Decision,
-    Draft,
     Outcome,
     Overhead,
-    Reading,
     Receipt,
     Reply,
     Request,
     Rung,
     RungEstimate,
-    Usage,
     Work,
     text_of,
     total,
 )
 
-logger = logging.getLogger("greenai")
-
-T = TypeVar("T")
-Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
-
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.
 NOT_FOR_THIS_KEY = (401, 403, 404)
-
-NO_ENERGY = Reading.unknown("the energy model failed")
-
-# An engine that is running already is found in less time than this; anything longer was spent on starting it.
-FOUND_RUNNING_S = 0.05
-
-# A hold outlives its call by this many seconds, for settling after the deadline.
-HOLD_GRACE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
-    """The collaborators of one client: what the steps need besides the request."""
-
-    classifier: Classifier
-    ledger: Ledger
-    engines: Engines
-    site: Site
-    ladder: tuple[Rung, ...]
-    endpoint: Rung | None = None
-    cache: ExactCache | None = None
-    nudges: Sequence[nudges.Nudge] = nudges.DEFAULT
-    meters: Sequence[meters.Meter] = meters.METERS
-    observers: Sequence[hooks.Observer] = hooks.DEFAULT
-    max_prompt_bytes: int = 4_000_000
-    store_prompts: bool = False
-    denied: set[str] = field(default_factory=set)
-    memory: Conversations = field(default_factory=Conversations)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What was decided before anything was spent."""
-
-    decision: Decision
-    ladder: route.Ladder | None = None
-    rungs: tuple[Rung, ...] = ()
-    assessment: Assessment | None = None
-    key: str | None = None
-    reply: Reply | None = None
-    entry: Entry | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Climbed:
-    """What came of climbing: the reply that is delivered, every attempt, and the hold of the last one."""
-
-    reply: Reply
-    rung: Rung
-    draft: Draft
-    done: Attempt
-    hold: Hold
-    attempts: tuple[Attempt, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 # --- the call -----------------------------------------------------------------------------
@@ -242,11 +176,7 @@ def _key(request: Request, steps: Steps) -> str | None:
 
 
 def _read(cache: ExactCache, key: str) -> Entry | None:
-    try:
-        return cache.get(key)
-    except Exception:  # fail open: a broken cache is a miss
-        logger.warning("The cache could not be read; the call goes on without it.", exc_info=True)
-        return None
+    return fail_open("The cache could not be read; the call goes on without it.", lambda: cache.get(key), None)
 
 
 def _hit(request: Request, entry: Entry) -> Decision:
@@ -259,14 +189,19 @@ def _hit(request: Request, entry: Entry) -> Decision:
 
 
 def _replayed(request: Request, entry: Entry) -> Reply | None:
-    body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
-    try:
+    def read() -> Reply:
+        body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
         choice = body["choices"][0]
-        text, finish_reason = choice["message"].get("content") or "", choice.get("finish_reason")
-    except Exception:  # fail open: an entry of another form is a miss
-        logger.warning("A cache entry could not be read; the call goes on without it.", exc_info=True)
-        return None
-    return Reply(model=entry.model, text=text, finish_reason=finish_reason, usage=entry.usage, latency_s=0.0, body=body)
+        return Reply(
+            model=entry.model,
+            text=choice["message"].get("content") or "",
+            finish_reason=choice.get("finish_reason"),
+            usage=entry.usage,
+            latency_s=0.0,
+            body=body,
+        )
+
+    return fail_open("A cache entry could not be read; the call goes on without it.", read, None)
 
 
 def _calculated(request: Request) -> Decision:
@@ -282,6 +217,11 @@ def _outcome(rung: Rung) -> Outcome:
     return rung.tier
 
 
+def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
+    energy = estimate(rung, plan, request)
+    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=_excluded(rung, plan))
+
+
 def _excluded(rung: Rung, plan: Plan) -> str | None:
     order = [r.model for r in plan.ladder.rungs] if plan.ladder is not None else []
     if rung.model not in order or rung.model in plan.decision.route:
@@ -289,21 +229,6 @@ def _excluded(rung: Rung, plan: Plan) -> str | None:
     if order.index(rung.model) < order.index(plan.rungs[0].model):
         return "not expected to suffice"
     return "a smaller model is expected to suffice, or it needs an opt-in"
-
-
-def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
-    card = find(rung.model)
-    usage = Usage(
-        input_tokens=receipts.input_tokens_estimate(request),
-        output_tokens=plan.assessment.expected_output_tokens[0] if plan.assessment else 1,
-        estimated=True,
-    )
-    try:
-        energy = receipts.modelled(card, usage)
-    except Exception:  # an energy model that fails never costs the caller the answer
-        logger.warning("The energy of %s could not be estimated.", rung.model, exc_info=True)
-        energy = NO_ENERGY
-    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=_excluded(rung, plan))
 
 
 # --- step 7 -------------------------------------------------------------------------------
@@ -352,134 +277,10 @@ def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: St
     return [r for r in again.rungs if r.model not in tried and (free or r.tier == plan.rungs[0].tier)]
 
 
-def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
-    """Ask one rung: load, draft, reserve, call inside a meter window.
-
-    A reply's hold is left to the caller, who judges first; on any error it is settled here.
-    """
-    rung, engine = yield from _loaded(rung, steps, watch)
-    card = find(rung.model)
-    draft = _draft(rung, card, engine, request, plan, steps)
-    estimate = _estimate(rung, plan, request).energy
-    left_s = max(request.deadline - time.monotonic(), 0.0)
-    hold: Hold = yield Work(
-        "reserve",
-        partial(
-            steps.ledger.reserve,
-            call_id=request.call_id,
-            attempt_id=attempt_id,
-            project=request.options.project,
-            model=rung.model,
-            estimate=estimate,
-            ttl_s=left_s + HOLD_GRACE_S,
-        ),
-    )
-    window: meters.Window | None = None
-    started = time.perf_counter()
-    try:
-        window = _window(engine, steps)
-        reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, left_s + HOLD_GRACE_S))
-    except BaseException as error:
-        # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
-        watch.away(time.perf_counter() - started)
-        _stop(window)
-        hold.settle(receipts.failed(attempt_id, rung, error), None)
-        raise
-    watch.away(time.perf_counter() - started)
-    measured = _stop(window)
-    done = _done(attempt_id, card, request, draft, reply, measured)
-    return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
-
-
-def _loaded(rung: Rung, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engine | None]]:
-    if rung.provider != "local" or rung.base_url is not None:
-        return rung, None
-    started = time.perf_counter()
-    engine: Engine = yield Work("load", partial(steps.engines.get, rung.name))
-    elapsed_s = time.perf_counter() - started
-    if elapsed_s > FOUND_RUNNING_S:
-        watch.loaded(elapsed_s, meters.cpu.core_seconds(engine.pid))
-    return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
-
-
-def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:
-    draft = Draft(rung=rung, messages=request.messages, arguments=dict(request.arguments))
-    if engine is not None:
-        draft = _with_defaults(draft, engine)
-    if request.options.observe or plan.assessment is None:
-        return draft
-    context = nudges.NudgeContext(
-        card=card,
-        assessment=plan.assessment,
-        options=request.options,
-        explicit=frozenset(request.arguments),
-    )
-    try:
-        return nudges.apply(draft, context, steps.nudges)
-    except GreenAIError:
-        raise
-    except Exception:  # a nudge that fails never costs the caller the answer
-        logger.warning("A nudge failed; the request goes out as written.", exc_info=True)
-        return draft
-
-
-def _with_defaults(draft: Draft, engine: Engine) -> Draft:
-    arguments = {**engine.defaults, **draft.arguments}
-    messages = draft.messages
-    if engine.default_system and messages[0].get("role") not in ("system", "developer"):
-        messages = ({"role": "system", "content": engine.default_system}, *messages)
-    return replace(draft, arguments=arguments, messages=messages)
-
-
-def _call(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Call:
-    asked = (request.arguments.get("stream_options") or {}).get("include_usage")
-    return Call(
-        draft=draft,
-        stream=request.stream,
-        hide_usage_chunk=not asked,
-        transport=request.transport,
-        deadline=request.deadline,
-        attempt_id=attempt_id,
-        renew=renew,
-    )
-
-
-def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:
-    if engine is None:
-        return None
-    try:
-        return meters.window(engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
-    except Exception:  # a meter that fails never costs the caller the answer
-        logger.warning("The meter failed to start; this call's energy is modelled instead.", exc_info=True)
-        return None
-
-
-def _stop(window: meters.Window | None) -> Reading | None:
-    if window is None:
-        return None
-    try:
-        return window.stop()
-    except Exception:  # a meter that fails never costs the caller the answer
-        logger.warning("The meter failed; this call's energy is modelled instead.", exc_info=True)
-        return None
-
-
-def _done(
-    attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
-) -> Attempt:
-    try:
-        return receipts.done(attempt_id, card, request, draft, reply, measured)
-    except Exception:  # an energy model that fails never costs the caller the answer
-        logger.warning("The energy of this call could not be modelled.", exc_info=True)
-        return receipts.done(attempt_id, card, request, draft, replace(reply, reported_energy_j=None), NO_ENERGY)
-
-
 def _judged(reply: Reply, request: Request) -> tuple[bool, str]:
-    try:
-        return route.suffices(reply, request)
-    except Exception:  # an answer that cannot be judged is still an answer
-        logger.warning("The answer could not be judged; it is delivered.", exc_info=True)
-        return True, "not judged"
+    return fail_open(
+        "The answer could not be judged; it is delivered.", lambda: route.suffices(reply, request), (True, "not judged")
+    )
 
 
 def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
@@ -519,7 +320,11 @@ def finish(
         attempts=attempts,
         own=own,
         site=steps.site,
-        saved=_saved(request, plan, reply, attempts, own, steps),
+        saved=fail_open(
+            "What this call avoided could not be modelled.",
+            partial(_saved, request, plan, reply, attempts, own, steps),
+            None,
+        ),
         notes=climbed.draft.notes if climbed is not None else (),
         reasoning=reasoning,
         warnings=_warnings(climbed, plan),
@@ -527,10 +332,7 @@ def finish(
     prompt = request.last_user_text if steps.store_prompts else None
     yield Work("record", partial(_record, steps.ledger, receipt, request, prompt))
     for observer in steps.observers:
-        try:
-            observer(receipt)
-        except Exception:  # telemetry fails open
-            logger.warning("The observer %r failed.", observer, exc_info=True)
+        fail_open(f"The observer {observer!r} failed.", partial(observer, receipt), None)
     return Answer(reply=reply, receipt=receipt, request=request)
 
 
@@ -540,30 +342,30 @@ def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | No
 
 
 def _store(request: Request, plan: Plan, climbed: Climbed, steps: Steps) -> Flow[None]:
-    if plan.key is None or plan.assessment is None or request.options.cache == "read" or steps.cache is None:
+    cache, key, assessment = steps.cache, plan.key, plan.assessment
+    if cache is None or key is None or assessment is None or request.options.cache == "read":
         return
     if climbed.done.state == "discarded":  # delivered only because the rung above it failed
         return
-    try:
-        ttl_s = ttl_for(request, plan.assessment, climbed.reply)
-        if ttl_s is not None:
-            yield Work("store", partial(_write, steps.cache, plan.key, climbed, ttl_s))
-    except Exception:  # fail open: an answer that cannot be stored is still an answer
-        logger.warning("The answer could not be stored in the cache.", exc_info=True)
+    ttl_s = fail_open(
+        "The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, climbed.reply), None
+    )
+    if ttl_s is not None:
+        write = partial(_write, cache, key, climbed, ttl_s)
+        yield Work("store", lambda: fail_open("The answer could not be stored in the cache.", write, None))
 
 
 def _write(cache: ExactCache, key: str, climbed: Climbed, ttl_s: float) -> None:
     body = _json_of(climbed.reply)
     if body is None:
         return
-    last = climbed.done
     entry = Entry(
         body=body,
         model=climbed.rung.model,
         tier=climbed.rung.tier,
         reasoning=climbed.draft.reasoning,
-        energy=last.energy,
-        usage=last.usage,
+        energy=climbed.done.energy,
+        usage=climbed.done.usage,
         created=time.time(),
     )
     cache.put(key, entry, ttl_s)
@@ -582,17 +384,13 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
 def _saved(
     request: Request, plan: Plan, reply: Reply, attempts: Sequence[Attempt], own: Overhead, steps: Steps
 ) -> Avoided | None:
-    try:
-        if request.options.observe:
-            return receipts.would_avoid(request, plan.decision, attempts, reply)
-        if plan.entry is not None:
-            return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
-        used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
-        baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
-        return receipts.avoided(request, attempts, reply, used, baseline)
-    except Exception:  # an energy model that fails never costs the caller the answer
-        logger.warning("What this call avoided could not be modelled.", exc_info=True)
-        return None
+    if request.options.observe:
+        return receipts.would_avoid(request, plan.decision, attempts, reply)
+    if plan.entry is not None:
+        return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
+    used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
+    baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
+    return receipts.avoided(request, attempts, reply, used, baseline)
 
 
 def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:

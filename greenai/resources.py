@@ -19,11 +19,11 @@ from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store, namespace
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest
-from greenai.flow import Steps
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
 from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
+from greenai.stages import Steps
 from greenai.store.disk import JsonCache
 from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Rung, Transport
 

@@ -28,6 +28,7 @@ from greenai.resources import (
     of_blocks,
     options_from,
 )
+from greenai.stages import Flow, Steps
 from greenai.text import AsyncTextStream, TextAnswer, TextStream
 from greenai.values import Answer, Decision, Entry, Receipt, Request
 
@@ -55,7 +56,7 @@ class Session:
         self._provider = shared or resources.outside.provider(config)
         self._owns_provider = shared is None
         self._recent = recent
-        self._endpoints: dict[str, flow.Steps] = {}
+        self._endpoints: dict[str, Steps] = {}
         self._driver = drivers.AsyncDriver(self._provider, resources.threads)
 
     @classmethod
@@ -138,10 +139,10 @@ class Session:
         self._recent.add(again)
         return again
 
-    def _flow(self, request: Request) -> flow.Flow[Answer]:
+    def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(request, self._steps(request))
 
-    def _steps(self, request: Request) -> flow.Steps:
+    def _steps(self, request: Request) -> Steps:
         steps, model = self.resources.steps, request.model
         if self.config.endpoint is None or model is None or model == "auto" or model.startswith("local/"):
             return steps

@@ -19,21 +19,23 @@ from greenai import (
     TextAnswer,
     TextStream,
 )
+from greenai._params import GreenCompletion
+from greenai.shapes import GreenAsyncStream, GreenStream
 from greenai.testing import FakeProvider, FakeReply, ReplayMeter, error, offline
 
 
 def sync(client: Client, flag: bool) -> None:
     whole = client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
-    assert_type(whole, ChatCompletion)
+    assert_type(whole, GreenCompletion)
     assert_type(whole.choices[0].message.content, str | None)
-    assert_type(client.chat.completions.create(messages=[], stream=False), ChatCompletion)
-    assert_type(client.chat.completions.create(messages=[], stream=None), ChatCompletion)
+    assert_type(client.chat.completions.create(messages=[], stream=False), GreenCompletion)
+    assert_type(client.chat.completions.create(messages=[], stream=None), GreenCompletion)
 
     stream = client.chat.completions.create(messages=[{"role": "user", "content": "Hi"}], stream=True)
-    assert_type(stream, Stream[ChatCompletionChunk])
+    assert_type(stream, GreenStream)
     for chunk in stream:
         assert_type(chunk, ChatCompletionChunk)
-    assert_type(client.chat.completions.create(messages=[], stream=flag), ChatCompletion | Stream[ChatCompletionChunk])
+    assert_type(client.chat.completions.create(messages=[], stream=flag), GreenCompletion | GreenStream)
 
     answer = client.ask("Hi", model="gpt-5.5", system="Be kind.", temperature=0.0, max_tokens=5)
     assert_type(answer, TextAnswer)
@@ -48,7 +50,7 @@ def sync(client: Client, flag: bool) -> None:
 
     assert_type(client.explain("Hi"), Decision)
     assert_type(client.explain([{"role": "user", "content": "Hi"}], model="gpt-5.5"), Decision)
-    assert_type(client.escalate(whole), ChatCompletion)
+    assert_type(client.escalate(whole), GreenCompletion)
     assert_type(client.escalate(answer), TextAnswer)
     assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
     assert_type(client.settings, Settings)
@@ -59,14 +61,14 @@ def sync(client: Client, flag: bool) -> None:
 
 async def asynchronous(client: AsyncClient, flag: bool) -> None:
     whole = await client.chat.completions.create(messages=[{"role": "user", "content": "Hi"}])
-    assert_type(whole, ChatCompletion)
+    assert_type(whole, GreenCompletion)
     stream = await client.chat.completions.create(messages=[], stream=True)
-    assert_type(stream, AsyncStream[ChatCompletionChunk])
+    assert_type(stream, GreenAsyncStream)
     async for chunk in stream:
         assert_type(chunk, ChatCompletionChunk)
     assert_type(
         await client.chat.completions.create(messages=[], stream=flag),
-        ChatCompletion | AsyncStream[ChatCompletionChunk],
+        GreenCompletion | GreenAsyncStream,
     )
     answer = await client.ask("Hi")
     assert_type(answer, TextAnswer)
@@ -74,7 +76,7 @@ async def asynchronous(client: AsyncClient, flag: bool) -> None:
     assert_type(pieces, AsyncTextStream)
     assert_type([piece async for piece in pieces], list[str])
     assert_type(await client.explain("Hi"), Decision)
-    assert_type(await client.escalate(whole), ChatCompletion)
+    assert_type(await client.escalate(whole), GreenCompletion)
     assert_type(await client.escalate(answer), TextAnswer)
     assert_type(client.with_options(timeout=5.0), AsyncClient)
     async with client as entered:
@@ -94,3 +96,13 @@ def doubles() -> None:
     assert_type(offline(), Client)
     assert_type(offline(provider, client=AsyncClient, settings={"quality": "high"}), AsyncClient)
     assert_type(offline(meters=[ReplayMeter(2.5, None)]), Client)
+
+
+def what_openai_takes(whole: GreenCompletion, stream: GreenStream, astream: GreenAsyncStream) -> None:
+    as_openai: ChatCompletion = whole
+    as_stream: Stream[ChatCompletionChunk] = stream
+    as_astream: AsyncStream[ChatCompletionChunk] = astream
+    assert_type(whole.greenai, Receipt)
+    assert_type(stream.greenai, Receipt | None)
+    assert_type(astream.greenai, Receipt | None)
+    _ = as_openai, as_stream, as_astream

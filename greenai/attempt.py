@@ -1,0 +1,164 @@
+"""One rung asked: load it, draft the request, reserve, call inside a meter window, measure what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from greenai import meters, nudges, receipts
+from greenai.budget import Hold
+from greenai.catalog import Card, find
+from greenai.errors import GreenAIError
+from greenai.local import Engine
+from greenai.receipts import Stopwatch
+from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.values import Attempt, Call, Draft, Reading, Reply, Request, Rung, Usage, Work
+
+__all__ = ["attempt", "estimate"]
+
+NO_ENERGY = Reading.unknown("the energy model failed")
+
+# An engine that is running already is found in less time than this; anything longer was spent on starting it.
+FOUND_RUNNING_S = 0.05
+
+# A hold outlives its call by this many seconds, for settling after the deadline.
+HOLD_GRACE_S = 60.0
+
+
+def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
+    """Ask one rung: load, draft, reserve, call inside a meter window.
+
+    A reply's hold is left to the caller, who judges first; on any error it is settled here.
+    """
+    rung, engine = yield from _loaded(rung, steps, watch)
+    card = find(rung.model)
+    draft = _draft(rung, card, engine, request, plan, steps)
+    expected = estimate(rung, plan, request)
+    left_s = max(request.deadline - time.monotonic(), 0.0)
+    hold: Hold = yield Work(
+        "reserve",
+        partial(
+            steps.ledger.reserve,
+            call_id=request.call_id,
+            attempt_id=attempt_id,
+            project=request.options.project,
+            model=rung.model,
+            estimate=expected,
+            ttl_s=left_s + HOLD_GRACE_S,
+        ),
+    )
+    window: meters.Window | None = None
+    started = time.perf_counter()
+    try:
+        window = _window(engine, steps)
+        reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, left_s + HOLD_GRACE_S))
+    except BaseException as error:
+        # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
+        watch.away(time.perf_counter() - started)
+        _stop(window)
+        hold.settle(receipts.failed(attempt_id, rung, error), None)
+        raise
+    watch.away(time.perf_counter() - started)
+    measured = _stop(window)
+    done = _done(attempt_id, card, request, draft, reply, measured)
+    return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
+
+
+def _loaded(rung: Rung, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engine | None]]:
+    if rung.provider != "local" or rung.base_url is not None:
+        return rung, None
+    started = time.perf_counter()
+    engine: Engine = yield Work("load", partial(steps.engines.get, rung.name))
+    elapsed_s = time.perf_counter() - started
+    if elapsed_s > FOUND_RUNNING_S:
+        watch.loaded(elapsed_s, meters.cpu.core_seconds(engine.pid))
+    return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
+
+
+def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:
+    draft = Draft(rung=rung, messages=request.messages, arguments=dict(request.arguments))
+    if engine is not None:
+        draft = _with_defaults(draft, engine)
+    if request.options.observe or plan.assessment is None:
+        return draft
+    context = nudges.NudgeContext(
+        card=card,
+        assessment=plan.assessment,
+        options=request.options,
+        explicit=frozenset(request.arguments),
+    )
+    return _nudged(draft, context, steps)
+
+
+def _nudged(draft: Draft, context: nudges.NudgeContext, steps: Steps) -> Draft:
+    refused: list[GreenAIError] = []
+
+    def apply() -> Draft:
+        try:
+            return nudges.apply(draft, context, steps.nudges)
+        except GreenAIError as error:  # a nudge may refuse, such as for a missing opt-in
+            refused.append(error)
+            return draft
+
+    nudged = fail_open("A nudge failed; the request goes out as written.", apply, draft)
+    if refused:
+        raise refused[0]
+    return nudged
+
+
+def _with_defaults(draft: Draft, engine: Engine) -> Draft:
+    arguments = {**engine.defaults, **draft.arguments}
+    messages = draft.messages
+    if engine.default_system and messages[0].get("role") not in ("system", "developer"):
+        messages = ({"role": "system", "content": engine.default_system}, *messages)
+    return replace(draft, arguments=arguments, messages=messages)
+
+
+def _call(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Call:
+    asked = (request.arguments.get("stream_options") or {}).get("include_usage")
+    return Call(
+        draft=draft,
+        stream=request.stream,
+        hide_usage_chunk=not asked,
+        transport=request.transport,
+        deadline=request.deadline,
+        attempt_id=attempt_id,
+        renew=renew,
+    )
+
+
+def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:
+    if engine is None:
+        return None
+    begin = partial(meters.window, engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
+    return fail_open("The meter failed; this call's energy is modelled instead.", begin, None)
+
+
+def _stop(window: meters.Window | None) -> Reading | None:
+    return (
+        None
+        if window is None
+        else fail_open("The meter failed; this call's energy is modelled instead.", window.stop, None)
+    )
+
+
+def _done(
+    attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
+) -> Attempt:
+    make = partial(receipts.done, attempt_id, card, request, draft)
+    done = fail_open("The energy of this call could not be modelled.", lambda: make(reply, measured), None)
+    return done or make(replace(reply, reported_energy_j=None), NO_ENERGY)
+
+
+def estimate(rung: Rung, plan: Plan, request: Request) -> Reading:
+    """Model what answering on this rung would take, from the prompt and the expected length of the answer."""
+    usage = Usage(
+        input_tokens=receipts.input_tokens_estimate(request),
+        output_tokens=plan.assessment.expected_output_tokens[0] if plan.assessment else 1,
+        estimated=True,
+    )
+    return fail_open(
+        "The energy of this call could not be modelled.", lambda: receipts.modelled(find(rung.model), usage), NO_ENERGY
+    )

@@ -1,0 +1,83 @@
+"""What travels between the stages of one call: the collaborators, the plan and the climb; and how a stage fails open.
+
+The stages themselves are in flow.py (their order) and attempt.py (one rung asked).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from greenai import hooks, meters, nudges, route
+from greenai.budget import Hold, Ledger
+from greenai.cache import Entry, ExactCache
+from greenai.classify import Classifier
+from greenai.conversations import Conversations
+from greenai.local import Engines
+from greenai.receipts import Site
+from greenai.values import Assessment, Attempt, Call, Decision, Draft, Reply, Rung, Work
+
+logger = logging.getLogger("greenai")
+
+T = TypeVar("T")
+Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
+
+
+def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
+    """Do work that must never cost the caller the answer: if it fails, log `message` and return `otherwise`.
+
+    This is the one place that catches broadly for a cache, a meter, a nudge, an energy model or an observer.
+    """
+    try:
+        return work()
+    except Exception:
+        logger.warning(message, exc_info=True)
+        return otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The collaborators of one client: what the steps need besides the request."""
+
+    classifier: Classifier
+    ledger: Ledger
+    engines: Engines
+    site: Site
+    ladder: tuple[Rung, ...]
+    endpoint: Rung | None = None
+    cache: ExactCache | None = None
+    nudges: Sequence[nudges.Nudge] = nudges.DEFAULT
+    meters: Sequence[meters.Meter] = meters.METERS
+    observers: Sequence[hooks.Observer] = hooks.DEFAULT
+    max_prompt_bytes: int = 4_000_000
+    store_prompts: bool = False
+    denied: set[str] = field(default_factory=set)
+    memory: Conversations = field(default_factory=Conversations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was decided before anything was spent. `reply` is set where no model needs to be asked."""
+
+    decision: Decision
+    ladder: route.Ladder | None = None
+    rungs: tuple[Rung, ...] = ()
+    assessment: Assessment | None = None
+    key: str | None = None
+    reply: Reply | None = None
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climbed:
+    """What came of climbing: the reply that is delivered, every attempt, and the hold of the last one."""
+
+    reply: Reply
+    rung: Rung
+    draft: Draft
+    done: Attempt
+    hold: Hold
+    attempts: tuple[Attempt, ...] = ()
+    warnings: tuple[str, ...] = ()
