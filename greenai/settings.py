@@ -453,11 +453,8 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     path = cast("tuple[str | int, ...]", detail["loc"])
     message = _WORDS.get(str(detail["type"])) or str(detail["msg"]).removeprefix("Value error, ")
     if not path:
-        source = origin.get("opt_in")
-        return (
-            f"{source.where('opt_in') if source else 'settings'}: {message}. Add for example: "
-            + _EXAMPLES["opt_in_reason"]
-        )
+        place = origin["opt_in"].where("opt_in") if "opt_in" in origin else "settings"
+        return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
     key = str(path[0])
     source = origin[key]
     if detail["type"] == "extra_forbidden":

@@ -30,6 +30,8 @@ from greenai.errors import ModelMissing
 if TYPE_CHECKING:
     from greenai import Client, Receipt
 
+_TEMPERATURE = "How far answers may vary, from 0 (least) to 2; above 0 none is stored."
+
 
 def ask(
     prompt: Annotated[str, typer.Argument(help="The question; a dash reads it from standard input.")],
@@ -38,8 +40,10 @@ def ask(
     system: System = None,
     opt_in: OptIns = None,
     reason: Reason = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="The longest answer.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, max=2.0)] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="The most tokens that an answer may have.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, max=2.0, help=_TEMPERATURE)] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Whether a stored answer may serve.")] = True,
     receipt: Annotated[bool, typer.Option("--receipt/--no-receipt", help="Whether to print the receipt.")] = True,
     project: Project = None,

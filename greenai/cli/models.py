@@ -19,18 +19,24 @@ if TYPE_CHECKING:
     from greenai.catalog import Card, Range
     from greenai.local.weights import Installed
 
-models = typer.Typer(help="List models, show what is known of one, bring and delete weights.", no_args_is_help=True)
+models = typer.Typer(help="List models, show what is known of one, bring and delete weights. Alone it lists.")
 
 Name = Annotated[str, typer.Argument(help='A model, such as "gpt-5.5" or "smollm2-135m".')]
 Provider = Annotated[str | None, typer.Option("--provider", help="Only the models of one provider.")]
 All = Annotated[bool, typer.Option("--all", help="Every model of the catalog.")]
 
 
+@models.callback(invoke_without_command=True)
+def _alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_models()
+
+
 @models.command("list")
 def list_models(
     *, provider: Provider = None, every: All = False, settings: SettingsFile = None, as_json: AsJson = False
 ) -> None:
-    """List the models of this machine and of the ladder; with --all or --provider those of the catalog."""
+    """List the models of this machine and the ladder, as `greenai models` does; --all, --provider: the catalog's."""
     with reported(as_json=as_json):
         from greenai.local import weights
 

@@ -80,9 +80,9 @@ def _require_key(provider: str, api_key: str | None) -> None:
     variables = KEY_VARIABLES.get(provider, ())
     if variables and api_key is None and not any(os.environ.get(v) for v in variables):
         raise MissingKey(
-            f"This call goes to {provider}, and no API key was found: the environment variable "
-            f"{' or '.join(variables)} is not set. Set it, or use the model on this machine: "
-            'model="local/smollm2-135m".'
+            f"This call goes to {provider}, and no API key was found: {' or '.join(variables)} is not set. "
+            f"Set one with: export {variables[0]}=..., or use the model on this machine: "
+            '--model local/smollm2-135m (in Python: model="local/smollm2-135m").'
         )
 
 

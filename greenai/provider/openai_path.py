@@ -148,9 +148,9 @@ class OpenAIPath:
         if arguments["api_key"] is None and "OPENAI_API_KEY" not in os.environ:
             if arguments["base_url"] is None and "OPENAI_BASE_URL" not in os.environ:
                 raise MissingKey(
-                    "This call goes to OpenAI, and no API key was found: neither Client(api_key=...) nor the "
-                    "environment variable OPENAI_API_KEY is set. Set one of them, or use the model on this machine: "
-                    'model="local/smollm2-135m".'
+                    "This call goes to OpenAI, and no API key was found. Set one with: export OPENAI_API_KEY=... "
+                    "(in Python also: Client(api_key=...)), or use the model on this machine: "
+                    '--model local/smollm2-135m (in Python: model="local/smollm2-135m").'
                 )
             arguments["api_key"] = _NO_KEY_NEEDED
         return arguments

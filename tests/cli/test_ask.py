@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import servers
+from typer.main import get_command
 
 from greenai import __version__
+from greenai.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Shell  # type: ignore[attr-defined]
@@ -52,6 +55,41 @@ def test_stream_of_a_provider_is_printed(shell: Shell, remote: servers.Scripted)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == "word0 word1 word2 "
     assert "answered by      openai/scripted-model: a small model" in result.stdout
+
+
+ELSE = 'or use the model on this machine: --model local/smollm2-135m (in Python: model="local/smollm2-135m").'
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            "gpt-5.5-2026-04-23",
+            (
+                "This call goes to OpenAI, and no API key was found. Set one with: export OPENAI_API_KEY=... "
+                f"(in Python also: Client(api_key=...)), {ELSE}"
+            ),
+        ),
+        (
+            "gemini/gemini-2.5-pro",
+            (
+                "This call goes to gemini, and no API key was found: GEMINI_API_KEY or GOOGLE_API_KEY is not set. "
+                f"Set one with: export GEMINI_API_KEY=..., {ELSE}"
+            ),
+        ),
+    ],
+)
+def test_a_missing_key_is_told_for_the_shell_first(shell: Shell, model: str, message: str) -> None:
+    assert shell.error("ask", "Say three words", "--model", model) == ("MissingKey", message)
+
+
+def test_every_option_has_a_help() -> None:
+    def parameters(command: Any) -> Iterator[Any]:
+        yield from command.params
+        for inner in getattr(command, "commands", {}).values():
+            yield from parameters(inner)
+
+    assert [p.name for p in parameters(get_command(app)) if not p.help] == []
 
 
 def test_options_reach_the_request(shell: Shell, remote: servers.Scripted) -> None:

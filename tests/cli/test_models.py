@@ -17,6 +17,13 @@ def test_list_has_this_machine_and_the_ladder(shell: Shell) -> None:
     assert "local/smollm2-135m" in [model["name"] for model in data["models"]]
 
 
+def test_without_a_command_it_lists(shell: Shell) -> None:
+    alone = shell("models")
+    assert (alone.exit_code, alone.stderr) == (0, "")
+    assert alone.stdout == shell("models", "list").stdout
+    assert "local/smollm2-135m" in alone.stdout
+
+
 def test_list_of_a_provider_and_of_all(shell: Shell) -> None:
     openai = shell.json("models", "list", "--provider", "openai")["models"]
     assert {model["name"].partition("/")[0] for model in openai} == {"openai"}
