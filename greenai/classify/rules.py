@@ -52,13 +52,14 @@ _CARE = any_of(
 
 def judge(view: View, *, method: str) -> Assessment:
     """Return the assessment of one request; `method` is the name it states for these rules."""
-    task, why = _task(view)
+    proof = _is_proof(view)
+    task, why = _task(view, proof=proof)
     volatile, volatile_why = volatility(view, task)
     if volatile >= _LIVE and task in ("fact", "other"):
         task = "live"
     profile = _PROFILES[task]
     length = _length_gain(view)
-    careful = _CARE_GAIN if hits(_CARE, _CARE_HINTS, view) else 0.0
+    careful = _CARE_GAIN if proof or hits(_CARE, _CARE_HINTS, view) else 0.0
     reasons = (
         f"task: {task} ({why})",
         volatile_why,
@@ -130,6 +131,19 @@ _MATHS = words(
     "combinations hexagon perimeter remainder coefficient quadratic inequality"
 )
 _SURE_MATHS = words("prove integral theorem eigenvalue")
+_PROOF_HINTS = words("prove disprove derive derivation deduce proof show demonstrate establish justify irrational")
+_PROOF = any_of(
+    r"\b(?:(?:dis)?prove|derive|derivation|deduce)\b",
+    r"(?<![0-9] )\bproof\b(?! of (?:concept|identity|address|purchase|payment))",
+    r"\b(?:show|demonstrate|establish|justify)(?: me| us)? (?:that|why|there (?:is|are|exists?))\b",
+    r"square root of .{1,40}\birrational\b",
+)
+_PROVABLE = _SURE_MATHS | words(
+    "rational irrational transcendental prime primes divisible divides integer integers formula lemma corollary "
+    "inequality converges diverges continuous differentiable injective bijective countable uncountable infinitely "
+    "sqrt sum triangle polynomial equation quadratic derivative matrix pythagoras"
+)
+_SIGNS = re.compile(r"[=<>^√≤≥]|[0-9]\s*[-+*/]|square root")
 _LATEX = re.compile(r"\\(?:frac|sqrt|sum|int|begin|cdot|left)|\$[^$\n]{1,200}\$")
 _WORD_PROBLEM = any_of(
     r"how (?:many|much|long|far|old|fast)\b.{0,120}\?", r"what (?:is|was|will be) the (?:total|average|ratio)"
@@ -152,17 +166,17 @@ _FACT = any_of(
 )
 
 
-def _task(view: View) -> tuple[str, str]:
+def _task(view: View, *, proof: bool) -> tuple[str, str]:
     if view.chars < _CHAT_CHARS and _CHAT.match(view.text):
         return "chat", "a greeting or a thank you"
     if _is_code(view):
         return "code", "code or the words of code"
     if not view.known.isdisjoint(_PUZZLE) or hits(_TRICK, _TRICK_HINTS, view):
         return "puzzle", "the words of a puzzle or a trick question"
-    if view.chars <= _ARITHMETIC_CHARS and len(view.words) <= _ARITHMETIC_WORDS and _ARITHMETIC.search(view.text):
+    if not proof and _is_calculation(view):
         return "calculation", "numbers with an operation"
-    if _is_maths(view):
-        return "maths", "the words or signs of mathematics, or a word problem"
+    if proof or _is_maths(view):
+        return "maths", "a proof or a derivation" if proof else "the words or signs of mathematics, or a word problem"
     return _by_opening(view)
 
 
@@ -171,6 +185,18 @@ def _is_code(view: View) -> bool:
     if code_words > 1 or (code_words and not view.known.isdisjoint(_CODE_VERBS)):
         return True
     return any(sign in view.text for sign in ("\n", "```", "</")) and _FENCE.search(view.text) is not None
+
+
+def _is_calculation(view: View) -> bool:
+    short = view.chars <= _ARITHMETIC_CHARS and len(view.words) <= _ARITHMETIC_WORDS
+    return short and _ARITHMETIC.search(view.text) is not None
+
+
+def _is_proof(view: View) -> bool:
+    """A proof is asked for, and of something mathematical: numbers and an operation in it make it no calculation."""
+    if not hits(_PROOF, _PROOF_HINTS, view):
+        return False
+    return len(view.known & _PROVABLE) > 0 or _SIGNS.search(view.text) is not None
 
 
 def _is_maths(view: View) -> bool:

@@ -47,6 +47,55 @@ def test_task(text: str, task: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Prove that the square root of 2 is irrational",
+        "Prove that sqrt(2) is irrational",
+        "Show that the square root of 2 is irrational.",
+        "Demonstrate that the square root of 3 is irrational",
+        "Establish that the square root of 5 is not rational",
+        "Why is the square root of 2 irrational?",
+        "Is the square root of 2 irrational? Justify your answer.",
+        "Show me that 2^n > n for every n >= 1",
+        "Show that x^2 - 1 = (x-1)(x+1)",
+        "Prove that 1 + 2 + ... + n = n(n+1)/2",
+        "Prove by induction that 1 + 3 + 5 + ... + (2n - 1) = n^2.",
+        "Disprove that n^2 + n + 41 is always prime",
+        "Deduce that 2 divides n^2 + n",
+        "Justify that 2^10 > 10^3",
+        "Derive the quadratic formula",
+        "Derive the formula for the sum 1 + 2 + ... + n",
+        "Derive 1/(1-x) as a series",
+        "Give a proof that 0.999... = 1",
+        "Show there are infinitely many primes",
+        "Please give me a mathematical proof of Pythagoras' theorem",
+    ],
+)
+def test_a_proof_or_a_derivation_is_no_calculation(text: str) -> None:
+    found = assess(text)
+    assert found.task == "maths"
+    assert found.large_gain >= 0.65
+    assert found.reasoning_gain >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("What is the square root of 16?", "calculation"),
+        ("Show me the square root of 16", "calculation"),
+        ("Show how to divide 10 / 3", "calculation"),
+        ("What is 86 proof whisky, 86 / 2 percent?", "calculation"),
+        ("Show that I care about my customers in this email", "other"),
+        ("The proof of the pudding is in the eating. Who said it?", "other"),
+        ("Is my boss irrational when he says 2 is enough?", "fact"),
+        ("Write a SQL query to show that orders > 5", "code"),
+    ],
+)
+def test_words_of_a_proof_are_not_enough(text: str, task: str) -> None:
+    assert assess(text).task == task
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "What is the weather in Paris today?",
         "What are your opening hours on Sunday?",
         "What is Tesla stock trading at?",
