@@ -88,9 +88,9 @@ def test_a_thousand_randomly_cancelled_calls_leave_no_hold_and_disturb_nobody() 
                 text += piece
         return text
 
-    async def cancelled(client: AsyncClient, n: int) -> bool:
+    async def cancelled(client: AsyncClient, n: int, within_s: float) -> bool:
         task = asyncio.create_task((whole, streamed)[n % 2](client, n))
-        await asyncio.sleep(rng.random() * 0.06)
+        await asyncio.sleep(rng.random() * within_s)
         task.cancel()
         if n % 7 == 0:
             await asyncio.sleep(0)
@@ -106,9 +106,13 @@ def test_a_thousand_randomly_cancelled_calls_leave_no_hold_and_disturb_nobody() 
         async with offline(provider, client=AsyncClient) as client:
             slow_work(client, rng)
             broken, undisturbed = 0, 0
+            await asyncio.gather(whole(client, 30_000), streamed(client, 30_001))  # openai is imported here
+            began = time.perf_counter()  # a busy machine takes longer: the delays must still hit every part of a call
+            await asyncio.gather(*((whole, streamed)[n % 2](client, 20_000 + n) for n in range(50)))
+            within_s = 1.2 * (time.perf_counter() - began)
             for start in range(0, 1000, 50):
                 steady = [asyncio.create_task(whole(client, 10_000 + start + n)) for n in range(3)]
-                broken += sum(await asyncio.gather(*(cancelled(client, start + n) for n in range(50))))
+                broken += sum(await asyncio.gather(*(cancelled(client, start + n, within_s) for n in range(50))))
                 undisturbed += sum(text == STREAMED for text in await asyncio.gather(*steady))
             assert undisturbed == 60
             assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -117,11 +121,11 @@ def test_a_thousand_randomly_cancelled_calls_leave_no_hold_and_disturb_nobody() 
     broken, left, ends = asyncio.run(everything())
     assert left == 0
     assert faults == []
-    assert 300 < broken < 1000, "some calls must end before they are cancelled"
+    assert broken > 100
     # The delays hit calls while they wait for a provider, while they stream and while their answer is stored.
-    assert ends["failed"] > 50
-    assert ends["cut"] > 20
-    assert ends["answered"] > 1000 - broken + 60
+    assert ends["failed"] > 10
+    assert ends["cut"] > 10
+    assert ends["answered"] > 110 + (1000 - broken)
 
 
 def at(client: AsyncClient, target: Any, name: str, reached: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
@@ -226,11 +230,21 @@ def over_http(server: servers.Scripted, client: type[Any], **arguments: Any) -> 
     return client(base_url=server.url, api_key="key", settings=settings, max_retries=0, **arguments)
 
 
+def streamed(exchange: servers.Exchange) -> None:
+    # Looks at no request: cancelled ones arrive half.
+    exchange.begin_stream()
+    for body in (*[servers.chunk_body({"content": "word "})] * 3, servers.chunk_body({}, "stop")):
+        exchange.chunk(servers.event(body))
+        exchange.pause(0.003)
+    exchange.chunk(b"data: [DONE]\n\n")
+    exchange.end_stream()
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_cancelled_calls_over_http_leave_no_hold_and_no_task(scripted: servers.Scripted, stream: bool) -> None:
     rng = random.Random(3)
     whole = servers.raw(json.dumps(servers.completion_body()).encode())
-    scripted.play(servers.sleeps(0.01, servers.stream(3, every_s=0.003) if stream else whole))
+    scripted.play(servers.sleeps(0.01, streamed if stream else whole))
     faults: list[dict[str, Any]] = []
 
     async def everything() -> None:
