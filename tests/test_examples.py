@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -58,4 +59,14 @@ def test_three_receipts_with_the_real_model(
     monkeypatch.chdir(tmp_path)
     assert weights.exists()
     assert run(EXAMPLES[0].with_name("three_receipts.py")) == 0
-    assert "the same request was answered before" in " ".join(capsys.readouterr().out.split())
+    printed = capsys.readouterr().out
+    assert "the same request was answered before" in " ".join(printed.split())
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text("utf-8")
+    assert second_receipt(readme.split("```text\n")[1].split("```")[0]) in second_receipt(printed)
+
+
+def second_receipt(text: str) -> str:
+    """The question that the model answers and its receipt, without figures; the evidence depends on the machine."""
+    shown = "What is the capital of France?" + text.partition("What is the capital of France?")[2]
+    shown = re.sub(r"energy .*?stars", "energy stars", " ".join(shown.split()))
+    return re.sub(r"[0-9][0-9.,]*(?: to [0-9.]+)?(?: [nµm]?(?:Wh|g|s)\b)?", "#", shown)
