@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -179,7 +179,7 @@ async def aopen_stream(call: Call) -> LiteLLMAsyncStream:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     outer = sys.exception()
     try:
         yield
@@ -192,6 +192,10 @@ TIMEOUTS = frozenset(
     ("ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "TimeoutError", "APITimeoutError")
 )
 REFUSALS = frozenset(("ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ClientConnectorError"))
+
+# Python errors inside litellm, before or after the request, which it reports as a lost connection: sending the request
+# again would be paid for and fail again.
+DEFECTS = frozenset(("AttributeError", "IndexError", "KeyError", "TypeError", "ValidationError", "JSONDecodeError"))
 
 # The statuses that litellm makes up where there was none.
 INVENTED = (None, 500, 503)
@@ -212,12 +216,18 @@ def as_openai(error: openai.OpenAIError, outer: BaseException | None = None) -> 
     causes = _causes(error, outer) if status in INVENTED else frozenset[str]()
     if isinstance(error, openai.APITimeoutError) or TIMEOUTS & causes:
         return openai_error(str(error), status=None, timeout=True)
-    if isinstance(error, openai.APIConnectionError) or REFUSALS & causes:
+    if REFUSALS & causes:
         return openai_error(str(error), status=None)
+    if isinstance(error, openai.APIConnectionError):
+        return _defect(error) if DEFECTS & causes else openai_error(str(error), status=None)
     if not isinstance(status, int):
         return error
     body = getattr(error, "body", None)
     return openai_error(str(error), status=status, response=getattr(error, "response", None), body=body)
+
+
+def _defect(error: openai.APIConnectionError) -> openai.APIError:
+    return openai.APIError(f"litellm could not read the answer or make the request: {error}", error.request, body=None)
 
 
 def _causes(error: BaseException, outer: BaseException | None) -> frozenset[str]:
