@@ -289,9 +289,14 @@ class Client(_Base):
     def explain(
         self, question: str | Iterable[Any], *, model: str | None = None, **arguments: Unpack[ChatParams]
     ) -> Decision:
-        """Say how a call would be answered, and the estimated energy of each rung. No model is called."""
-        messages = self._session.ask_messages(question, None) if isinstance(question, str) else question
-        request = self._session.request("explain", messages, model, stream=False, arguments=arguments)
+        """Say how a call would be answered, and the estimated energy of each rung. No model is called.
+
+        A question is decided as `ask` would, a list of messages as `create` would.
+        """
+        session = self._session
+        short = isinstance(question, str)
+        messages = session.ask_messages(question, None) if short else question
+        request = session.request("ask" if short else "create", messages, model, stream=False, arguments=arguments)
         return self._session.explain(request)
 
     @overload
@@ -362,9 +367,14 @@ class AsyncClient(_Base):
     async def explain(
         self, question: str | Iterable[Any], *, model: str | None = None, **arguments: Unpack[ChatParams]
     ) -> Decision:
-        """Say how a call would be answered, and the estimated energy of each rung. No model is called."""
-        messages = self._session.ask_messages(question, None) if isinstance(question, str) else question
-        request = self._session.request("explain", messages, model, stream=False, arguments=arguments)
+        """Say how a call would be answered, and the estimated energy of each rung. No model is called.
+
+        A question is decided as `ask` would, a list of messages as `create` would.
+        """
+        session = self._session
+        short = isinstance(question, str)
+        messages = session.ask_messages(question, None) if short else question
+        request = session.request("ask" if short else "create", messages, model, stream=False, arguments=arguments)
         return await self._session.aexplain(request)
 
     @overload

@@ -30,7 +30,7 @@ from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.errors import InvalidRequest, MissingExtra, ModelMissing, RequestTooLarge
+from greenai.errors import GreenAIError, InvalidRequest, MissingExtra, ModelMissing, OptInRequired, RequestTooLarge
 from greenai.receipts import Stopwatch
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.units import format_bytes
@@ -253,7 +253,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
                 steps.denied.add(rung.model)
                 rungs = rungs or (yield from _others(request, plan, attempts, steps))
             else:
-                rungs = []  # a failure is no reason to spend more on the rung above
+                rungs = _named_instead(rung, error, plan)
             if not rungs:
                 advice.annotate(error, rung, attempts)
                 raise
@@ -270,7 +270,10 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
 
 def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: Steps) -> Flow[list[Rung]]:
     """Route anew without what this key was denied: no rung is asked twice, and none that needs an opt-in."""
-    again = yield from decide(request, steps)
+    try:
+        again = yield from decide(request, steps)
+    except OptInRequired:
+        return []  # the provider's own error says more
     tried = {a.model for a in attempts}
     named = plan.ladder.named if plan.ladder is not None else None
     free = named is not None or "large" in request.options.opt_in
@@ -290,6 +293,17 @@ def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:
     if isinstance(error, (ModelMissing, MissingExtra)):
         return len(plan.ladder.rungs) > 1
     return getattr(error, "status_code", None) in NOT_FOR_THIS_KEY and len(plan.ladder.rungs) > 1
+
+
+def _named_instead(rung: Rung, error: Exception, plan: Plan) -> list[Rung]:
+    """Return the model that the app named, where a substitute of ours failed: without us, the app would not have.
+
+    Where the app named none, a failure is no reason to spend more on the rung above.
+    """
+    ladder = plan.ladder
+    if ladder is None or ladder.named is None or rung.model == ladder.named or isinstance(error, GreenAIError):
+        return []
+    return [r for r in ladder.rungs if r.model == ladder.named]
 
 
 def _above_failed(rung: Rung, error: Exception) -> str:

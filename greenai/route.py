@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from greenai.errors import NoSufficientModel
+from greenai.errors import NoSufficientModel, OptInRequired
 from greenai.values import Assessment, Check, Quality, Reply, Request, Rung, text_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Ladder:
     """The models that may answer, least energy first.
 
     `named` is the rung of the model that the app wrote, None where it left the choice. `substitutable` says that
-    greenai chooses among `rungs`. `escalates` is False where the model must not change between attempts.
+    greenai chooses among `rungs`. `escalates` is False where the model must not change between attempts. `raised`
+    says that every small rung was left out, so that even the lowest one needs the opt-in "large".
     """
 
     rungs: tuple[Rung, ...]
@@ -44,6 +45,7 @@ class Ladder:
     substitutable: bool
     reason: str
     escalates: bool = True
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,8 @@ def _auto(
     if len(allowed) < len(settings_ladder):
         out = [r for r in settings_ladder if r not in allowed]
         reason += f" Left out, because this key or this request rules them out: {_names(out, ', ')}."
-    return _settled(request, tuple(allowed), None, previous, reason)
+    raised = allowed[0].tier == "large" and any(r.tier == "small" for r in settings_ladder)
+    return replace(_settled(request, tuple(allowed), None, previous, reason), raised=raised)
 
 
 def _settled(request: Request, rungs: tuple[Rung, ...], named: str | None, previous: str | None, reason: str) -> Ladder:
@@ -279,7 +282,15 @@ def route(request: Request, assessment: Assessment, ladder: Ladder) -> Route:
 
     Raises:
         NoSufficientModel: `request.floor` is the top of the ladder already.
+        OptInRequired: every small rung was left out, and nobody opted in to the large ones.
     """
+    if ladder.raised and "large" not in request.options.opt_in:
+        raise OptInRequired(
+            f"Only {_names(ladder.rungs, ' or ')} can take this request, and above the small rung the opt-in large is "
+            f"needed. {ladder.reason} "
+            'To allow it: with_options(opt_in={"large"}, reason="..."), or name the model with model="...".',
+            kind="large",
+        )
     if request.floor is not None and any(r.model == request.floor for r in ladder.rungs):
         return _above_floor(request, ladder)
     if len(ladder.rungs) == 1:

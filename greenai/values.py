@@ -23,7 +23,7 @@ Evidence = Literal[
 ]
 OptIn = Literal["reasoning", "large", "long_output", "semantic_cache"]
 Tier = Literal["small", "large"]
-Entry = Literal["ask", "create", "explain"]
+Entry = Literal["ask", "create"]
 Quality = Literal["basic", "standard", "high"]
 CacheMode = Literal["auto", "off", "read", "refresh"]
 AttemptState = Literal["answered", "discarded", "failed", "cut"]

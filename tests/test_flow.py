@@ -161,7 +161,7 @@ def test_a_sure_calculation_ends_the_call_before_it_is_routed() -> None:
 
 def test_explain_calls_nothing_and_records_nothing() -> None:
     here, by = steps(), hand()
-    decision = by.drive(flow.explain(request(entry="explain"), here))
+    decision = by.drive(flow.explain(request(), here))
     assert by.seen == ["cache"]
     assert by.provider.calls == []
     assert calls(here) == []
@@ -288,6 +288,38 @@ def test_a_denied_small_rung_does_not_open_the_large_one_without_an_opt_in() -> 
         by.answer(request(), here)
     assert type(raised.value).__name__ == "PermissionDeniedError"
     assert by.provider.models == [SMALL]
+
+
+@pytest.mark.parametrize("status", [400, 422, 429, 500, 503])
+def test_the_named_model_answers_where_its_substitute_fails(status: int) -> None:
+    here, by = steps(), hand(error(status), "From the model you named.")
+    answer = by.answer(ceiling(), here)
+    assert by.provider.models == [SMALL, LARGE]
+    assert answer.receipt.model == LARGE
+    assert here.denied == set()
+    assert held(here) == 0
+
+
+def test_without_a_small_rung_the_large_one_needs_the_opt_in() -> None:
+    here = steps()
+    here.denied.add(SMALL)
+    with pytest.raises(errors.OptInRequired) as raised:
+        hand().answer(request(), here)
+    assert raised.value.kind == "large"
+    assert str(raised.value) == (
+        "Only openai/gpt-5.5 can take this request, and above the small rung the opt-in large is needed. No model was "
+        "named, so the settings' ladder applies: openai/gpt-5.4-nano < openai/gpt-5.5. Left out, because this key or "
+        'this request rules them out: openai/gpt-5.4-nano. To allow it: with_options(opt_in={"large"}, '
+        'reason="..."), or name the model with model="...".'
+    )
+    allowed = Options(opt_in=frozenset({"large"}), reason="a test")
+    assert hand("Large.").answer(request(options=allowed), here).receipt.outcome == "large"
+
+
+def test_explain_tells_a_cache_hit() -> None:
+    here = steps()
+    hand("Hello.").answer(request(), here)
+    assert hand().drive(flow.explain(request(), here)).outcome == "cache"
 
 
 def test_an_error_carries_what_was_tried_and_its_attempt_is_settled() -> None:

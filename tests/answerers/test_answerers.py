@@ -38,7 +38,7 @@ USER = {"role": "user", "content": QUESTION}
 SYSTEM = {"role": "system", "content": "You are a bank clerk."}
 
 
-@pytest.mark.parametrize("entry", ["ask", "create", "explain"])
+@pytest.mark.parametrize("entry", ["ask", "create"])
 def test_plain_question_is_answered(entry: str) -> None:
     assert answered(request(entry)) == "43.2"
 
