@@ -109,10 +109,11 @@ def read_usage(usage: Any) -> Usage:
         return Usage()
     prompt = getattr(usage, "prompt_tokens_details", None)
     output = getattr(usage, "completion_tokens_details", None)
+    sent, cached = _count(getattr(usage, "prompt_tokens", None)), _count(getattr(prompt, "cached_tokens", None))
     return Usage(
-        input_tokens=_count(getattr(usage, "prompt_tokens", None)),
+        input_tokens=sent,
         output_tokens=_count(getattr(usage, "completion_tokens", None)),
-        cached_tokens=_count(getattr(prompt, "cached_tokens", None)),
+        cached_tokens=cached if cached is None or sent is None else min(cached, sent),
         reasoning_tokens=_count(getattr(output, "reasoning_tokens", None)),
     )
 

@@ -7,18 +7,15 @@ what came out is compared: the exact type, status, code, body, and the text that
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+import litellm_marks
 import openai
 import pytest
 import servers
 
 from greenai import AsyncClient, Client
-from greenai.provider import litellm_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,15 +259,6 @@ def test_a_usage_that_is_missing_changes_nothing(scripted: servers.Scripted, col
 
 # --- through litellm ----------------------------------------------------------------------
 
-litellm_only = [
-    pytest.mark.needs_litellm,
-    # litellm keeps its asynchronous clients for later loops, and leaves their connections open when a loop ends.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-    # pydantic's, about litellm's own types, the first time that they are used.
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
-    pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed beside openai 3"),
-]
-
 # One provider whose format is openai's, and one whose format litellm translates.
 PROVIDERS = ("hosted_vllm", "anthropic")
 LITELLM_STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 503)
@@ -278,7 +266,7 @@ LITELLM_STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 503)
 
 @pytest.fixture
 def through_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    litellm_path.library()  # its import takes seconds, which would count against the deadline of the first call
+    litellm_marks.load()
 
     def send(colour: Colour, provider: str, url: str, timeout: float = 30.0) -> Result:
         monkeypatch.setenv("HOSTED_VLLM_API_BASE", url)
@@ -288,16 +276,14 @@ def through_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., R
         return ask(green(colour, api_key=None, timeout=timeout), colour, model=f"{provider}/scripted-model")
 
     yield send
-    if (litellm := sys.modules.get("litellm")) is not None:
-        litellm.in_memory_llm_clients_cache.flush_cache()
-        gc.collect()  # now, while this test's warnings are ignored, and not in the middle of another test
+    litellm_marks.forget_clients()
 
 
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("code", LITELLM_STATUSES)
 class TestLiteLLMStatuses:
-    pytestmark = litellm_only
+    pytestmark = litellm_marks.ONLY
 
     def test_raises_the_openai_class(
         self,
@@ -317,7 +303,7 @@ class TestLiteLLMStatuses:
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("provider", PROVIDERS)
 class TestLiteLLMWithoutAnAnswer:
-    pytestmark = litellm_only
+    pytestmark = litellm_marks.ONLY
 
     def test_a_refused_connection(self, through_litellm: Callable[..., Result], provider: str, colour: Colour) -> None:
         got = through_litellm(colour, provider, servers.closed_port_url())
@@ -340,7 +326,7 @@ class TestLiteLLMWithoutAnAnswer:
 
 @pytest.mark.parametrize("colour", STREAMED)
 class TestLiteLLMStreams:
-    pytestmark = litellm_only
+    pytestmark = litellm_marks.ONLY
 
     @pytest.mark.parametrize(
         ("how", "kind"),
