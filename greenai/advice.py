@@ -46,4 +46,4 @@ def _where(rung: Rung) -> str:
 def _unknown(rung: Rung) -> str:
     close = suggest(rung.model) or suggest(rung.name)
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"The catalog does not know {rung.model} either.{meant} `greenai models` lists what it knows."
+    return f"The catalog does not know {rung.model} either.{meant} `greenai models list --all` lists what it knows."

@@ -100,3 +100,77 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_damaged(tmp_path: Path) -> 
     cache = JsonCache(tmp_path / "cache")
     assert all(cache.get(f"k{n}") == {"n": n, "text": "answer " * 40} for n in acknowledged)
     assert cache.problem is None
+
+
+# The same with whole calls: each victim asks through a client of its own, is killed before, in or after its call to
+# the provider, which takes up to 4 ms, and tells the id of every call whose answer it got.
+CALLS = """
+import json, os, random, signal, sys, time
+from greenai.testing import FakeProvider, FakeReply, offline
+
+ledger, kills, rng = sys.argv[1], int(sys.argv[2]), random.Random(2)
+
+offline().ask("Load what a call needs, once for all victims.")
+
+def victim(kill, pipe):
+    slow = FakeProvider(default=lambda call: FakeReply(text="Yes.", delay_s=random.uniform(0, 0.004)))
+    client = offline(slow, settings={"ledger": ledger})
+    n = 0
+    while True:
+        n += 1
+        if n % 3:
+            receipt = client.ask(f"Write line {n} of poem {kill}.").greenai
+        else:
+            stream = client.ask(f"Write line {n} of poem {kill}.", stream=True)
+            "".join(stream)
+            receipt = stream.greenai
+        os.write(pipe, f"{receipt.call_id}\\n".encode())
+
+acknowledged = []
+for kill in range(kills):
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            victim(kill, writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    seen = os.read(reading, 65536)
+    time.sleep(rng.uniform(0, 0.02))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    while chunk := os.read(reading, 65536):
+        seen += chunk
+    os.close(reading)
+    acknowledged += seen.decode().split("\\n")[:-1]
+print(json.dumps(acknowledged))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL")
+@pytest.mark.timeout(120)
+def test_a_client_killed_in_its_calls_loses_no_settled_row(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.db"
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS, ledger, str(KILLS)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    acknowledged = set(json.loads(done.stdout))
+    assert len(acknowledged) >= KILLS
+
+    con = sqlite3.connect(ledger)
+    assert con.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    calls = {row[0] for row in con.execute("SELECT call_id FROM calls")}
+    answered = {row[0] for row in con.execute("SELECT call_id FROM attempts WHERE state = 'answered'")}
+    cut_short = con.execute("SELECT count(*) FROM attempts WHERE state = 'held'").fetchone()[0]
+    con.close()
+    assert acknowledged <= calls
+    assert acknowledged <= answered
+    assert 0 < cut_short <= KILLS  # some were killed inside a call, or this test would show nothing
+
+    db = LedgerDb(ledger)
+    assert db.expire(1e12) == cut_short
+    assert db.check()["holds"] == 0
+    db.close()
