@@ -177,7 +177,9 @@ def _avoided(avoided: Mapping[str, Any] | None) -> str:
 
 
 def _overhead(overhead: Mapping[str, Any]) -> str:
-    return f"{format_duration(overhead['duration_ms'] / 1e3)}, {format_energy(overhead['energy']['energy_j'])}"
+    text = f"{format_duration(overhead['duration_ms'] / 1e3)}, {format_energy(overhead['energy']['energy_j'])}"
+    load_ms = overhead.get("load_ms") or 0
+    return f"{text}; {format_duration(load_ms / 1e3)} of it loaded the model" if load_ms else text
 
 
 def _note(note: Mapping[str, Any]) -> str:
