@@ -31,12 +31,20 @@ def _next_step(error: Exception, rung: Rung) -> str | None:
     if kind == "APITimeoutError":
         return "No answer came before the deadline of the whole call. Raise timeout=, or ask a smaller model."
     if kind == "APIConnectionError":
-        return f"No server answered at {_where(rung)}. Start it, or correct base_url (or OPENAI_BASE_URL)."
-    if kind in ("NotFoundError", "BadRequestError", "MissingKey") and find(rung.model) is None:
+        return _unreached(rung)
+    if kind in ("NotFoundError", "MissingKey") and rung.base_url is None and find(rung.model) is None:
         return _unknown(rung)
     if kind == "AuthenticationError":
         return f"{_where(rung)} refused the API key. Check api_key= or the provider's environment variable."
     return None
+
+
+def _unreached(rung: Rung) -> str:
+    if rung.provider == "local":
+        return "The engine on this machine stopped in the middle. Ask again: it is started anew."
+    if rung.base_url is None:
+        return f"{rung.provider} could not be reached. Check the network, or the proxy in HTTPS_PROXY."
+    return f"No server answered at {rung.base_url}. Start it, or correct base_url (or OPENAI_BASE_URL)."
 
 
 def _where(rung: Rung) -> str:

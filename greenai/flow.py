@@ -30,7 +30,15 @@ from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.errors import GreenAIError, InvalidRequest, MissingExtra, ModelMissing, OptInRequired, RequestTooLarge
+from greenai.errors import (
+    GreenAIError,
+    InvalidRequest,
+    MissingExtra,
+    ModelMissing,
+    NoSufficientModel,
+    OptInRequired,
+    RequestTooLarge,
+)
 from greenai.receipts import Stopwatch
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.units import format_bytes
@@ -66,9 +74,7 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
         openai.OpenAIError: what the provider's failure is to an app that uses openai.
     """
     watch = Stopwatch()
-    plan = yield from decide(request, steps)
-    if request.options.observe:
-        plan = as_written(request, plan, steps)
+    plan = yield from (decide(request, steps) if not request.options.observe else observed(request, steps))
     if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
     climbed = yield from climb(request, plan, steps, watch)
@@ -105,7 +111,8 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
 
     assessment = steps.classifier.assess(request.messages)
 
-    if request.floor is None and (reply := answerers.answer(request, assessment)) is not None:
+    reply = None if _must_be_asked(request, steps) else answerers.answer(request, assessment)
+    if reply is not None:
         return Plan(decision=_calculated(request), key=key, assessment=assessment, reply=reply)
 
     ladder = route.ladder_for(
@@ -114,7 +121,7 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
         find,
         endpoint=steps.endpoint,
         previous=steps.memory.find(request),
-        denied=frozenset(steps.denied),
+        denied=frozenset(model for owner, model in steps.denied if owner == request.namespace),
     )
     chosen = route.route(request, assessment, ladder)
     decision = Decision(
@@ -154,8 +161,21 @@ def _text_bytes(content: object, enough: int) -> int:
     return len(text) if text.isascii() or len(text) > enough else len(text.encode("utf-8", "surrogatepass"))
 
 
-def as_written(request: Request, plan: Plan, steps: Steps) -> Plan:
+def _must_be_asked(request: Request, steps: Steps) -> bool:
+    """Say whether a model has to be asked: an escalation, or a call that reaches exactly what it names."""
+    if request.floor is not None or request.options.substitute is False:
+        return True
+    return request.entry == "create" and route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint)
+
+
+def observed(request: Request, steps: Steps) -> Flow[Plan]:
     """Observe mode: keep the decision for the receipt, and send the request to the model that it names."""
+    try:
+        plan = yield from decide(request, steps)
+    except (NoSufficientModel, OptInRequired, RequestTooLarge) as refusal:
+        # Observing changes nothing: what would have been refused is told, and sent.
+        reasons = (f"Without observe this call would be refused: {refusal}",)
+        plan = Plan(decision=Decision(outcome="large", route=(), reasons=reasons, observed=True))
     model = steps.ladder[-1].model if request.model in (None, "auto") else request.model
     pinned = replace(request, model=model, options=replace(request.options, substitute=False))
     ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint)
@@ -245,12 +265,15 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
         try:
             climbed = yield from attempt(rung, attempt_id, request, plan, steps, watch)
         except Exception as error:
+            if isinstance(error.__context__, GeneratorExit):  # the flow is being closed: no rung may follow
+                raise
             attempts.append(receipts.failed(attempt_id, rung, error))
             if best is not None:
                 # The discarded answer is worth more to the caller than the error of the rung above it.
                 return replace(best, attempts=tuple(attempts), warnings=(*best.warnings, _above_failed(rung, error)))
             if _may_skip(rung, error, plan):
-                steps.denied.add(rung.model)
+                if not isinstance(error, GreenAIError):  # weights that are missing now may be there next time
+                    steps.denied.add((request.namespace, rung.model))
                 rungs = rungs or (yield from _others(request, plan, attempts, steps))
             else:
                 rungs = _named_instead(rung, error, plan)
@@ -260,7 +283,8 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             continue
         good, why = _judged(climbed.reply, request)
         if good or not rungs or request.stream:
-            return replace(climbed, attempts=(*attempts, climbed.done))
+            doubts = () if good else (f"The answer is delivered although {why}.",)
+            return replace(climbed, attempts=(*attempts, climbed.done), good=good, warnings=doubts)
         discarded = replace(climbed.done, state="discarded", error=why)
         attempts.append(discarded)
         yield Work("settle", partial(climbed.hold.settle, discarded, receipts.attempt_cost_usd(discarded)))
@@ -300,10 +324,8 @@ def _named_instead(rung: Rung, error: Exception, plan: Plan) -> list[Rung]:
 
     Where the app named none, a failure is no reason to spend more on the rung above.
     """
-    ladder = plan.ladder
-    if ladder is None or ladder.named is None or rung.model == ladder.named or isinstance(error, GreenAIError):
-        return []
-    return [r for r in ladder.rungs if r.model == ladder.named]
+    named = plan.ladder.fallback if plan.ladder is not None else None
+    return [] if named is None or rung.model == named.model or isinstance(error, GreenAIError) else [named]
 
 
 def _above_failed(rung: Rung, error: Exception) -> str:
@@ -359,7 +381,7 @@ def _store(request: Request, plan: Plan, climbed: Climbed, steps: Steps) -> Flow
     cache, key, assessment = steps.cache, plan.key, plan.assessment
     if cache is None or key is None or assessment is None or request.options.cache == "read":
         return
-    if climbed.done.state == "discarded":  # delivered only because the rung above it failed
+    if not climbed.good:  # delivered for want of a better one: the next call may get that
         return
     ttl_s = fail_open(
         "The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, climbed.reply), None

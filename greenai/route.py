@@ -37,7 +37,8 @@ class Ladder:
 
     `named` is the rung of the model that the app wrote, None where it left the choice. `substitutable` says that
     greenai chooses among `rungs`. `escalates` is False where the model must not change between attempts. `raised`
-    says that every small rung was left out, so that even the lowest one needs the opt-in "large".
+    says that every small rung was left out, so that even the lowest one needs the opt-in "large". `fallback` is the
+    model that the app named, asked where a substitute fails.
     """
 
     rungs: tuple[Rung, ...]
@@ -46,6 +47,7 @@ class Ladder:
     reason: str
     escalates: bool = True
     raised: bool = False
+    fallback: Rung | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,25 @@ def ladder_for(
     left_out = [r.model for r in rungs[:-1] if r not in fitting]
     if left_out:
         reason += f" Left out, because this key or this request rules them out: {', '.join(left_out)}."
-    return _settled(request, (*fitting, named), named.model, previous, reason)
+    return replace(_settled(request, (*fitting, named), named.model, previous, reason), fallback=named)
+
+
+def is_pin(
+    request: Request,
+    settings_ladder: Sequence[Rung],
+    find_card: FindCard,
+    *,
+    endpoint: Rung | None,
+    pinned: bool = False,
+) -> bool:
+    """Say whether the request must reach exactly the model that it names: then no tool answers it either."""
+    model, substitute = request.model, request.options.substitute
+    if model is None or model == "auto" or substitute is not None:
+        return substitute is False
+    card = find_card(model) if endpoint is None else None
+    if _below_in(settings_ladder, model, card, endpoint) is not None:
+        return False
+    return _why_pin(model, card, endpoint, pinned) is not None
 
 
 def _auto(
@@ -252,9 +272,14 @@ def _lacks(card: Card | None, needs: frozenset[str], request: Request, *, strict
     tokens = sum(len(text_of(m.get("content"))) for m in request.messages) // _CHARS_PER_TOKEN
     if card.context_tokens is not None and tokens > card.context_tokens:
         return f"room for {card.context_tokens} tokens, and the prompt has about {tokens}"
-    if strict and card.reasoning.status == "none" and _REASONING_ARGUMENTS & request.arguments.keys():
+    if strict and card.reasoning.status == "none" and _asks_for_reasoning(request):
         return "no reasoning, which the call's arguments set"
     return ""
+
+
+def _asks_for_reasoning(request: Request) -> bool:
+    given = {n: v for n in _REASONING_ARGUMENTS if (v := request.arguments.get(n)) is not None}
+    return any(v != "none" and not (isinstance(v, Mapping) and v.get("type") == "disabled") for v in given.values())
 
 
 def _names(rungs: Sequence[Rung], joint: str = " < ") -> str:
@@ -383,7 +408,7 @@ def _insufficient(reply: Reply, request: Request) -> str | None:
         return "the reply was cut"
     if reply.tool_calls:
         return None
-    capped = bool(_LENGTH_ARGUMENTS & request.arguments.keys())
+    capped = any(request.arguments.get(name) is not None for name in _LENGTH_ARGUMENTS)
     faults = (
         (_refused(reply), "the model refused"),
         (reply.finish_reason == "length" and not capped, "the reply reached the model's length limit"),

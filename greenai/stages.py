@@ -39,7 +39,10 @@ def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """The collaborators of one client: what the steps need besides the request."""
+    """The collaborators of one client: what the steps need besides the request.
+
+    `denied` holds the models that a provider refused to a key, with that key's namespace.
+    """
 
     classifier: Classifier
     ledger: Ledger
@@ -53,7 +56,7 @@ class Steps:
     observers: Sequence[hooks.Observer] = hooks.DEFAULT
     max_prompt_bytes: int = 4_000_000
     store_prompts: bool = False
-    denied: set[str] = field(default_factory=set)
+    denied: set[tuple[str, str]] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
 
 
@@ -72,7 +75,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Climbed:
-    """What came of climbing: the reply that is delivered, every attempt, and the hold of the last one."""
+    """What came of climbing: the reply that is delivered, its hold, every attempt, and whether it was judged good."""
 
     reply: Reply
     rung: Rung
@@ -80,4 +83,5 @@ class Climbed:
     done: Attempt
     hold: Hold
     attempts: tuple[Attempt, ...] = ()
+    good: bool = False
     warnings: tuple[str, ...] = ()

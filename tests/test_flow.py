@@ -302,7 +302,7 @@ def test_the_named_model_answers_where_its_substitute_fails(status: int) -> None
 
 def test_without_a_small_rung_the_large_one_needs_the_opt_in() -> None:
     here = steps()
-    here.denied.add(SMALL)
+    here.denied.add(("test", SMALL))
     with pytest.raises(errors.OptInRequired) as raised:
         hand().answer(request(), here)
     assert raised.value.kind == "large"
@@ -314,6 +314,52 @@ def test_without_a_small_rung_the_large_one_needs_the_opt_in() -> None:
     )
     allowed = Options(opt_in=frozenset({"large"}), reason="a test")
     assert hand("Large.").answer(request(options=allowed), here).receipt.outcome == "large"
+
+
+def test_a_denial_is_remembered_for_the_key_that_met_it() -> None:
+    here = steps()
+    hand(error(403), "From the model you named.").answer(ceiling(), here)
+    other = hand("Small is fine.")
+    other.answer(ceiling(namespace="another key"), here)
+    assert other.provider.models == [SMALL]
+
+
+def test_an_answer_that_does_not_suffice_is_delivered_with_a_warning_and_not_kept() -> None:
+    here = steps()
+    first = hand("I'm sorry, I can't help with that.").answer(request(model="gpt-5.5-2026-01-01"), here)
+    assert first.receipt.warnings == ("The answer is delivered although the model refused.",)
+    assert hand("Here you are.").answer(request(model="gpt-5.5-2026-01-01"), here).reply.text == "Here you are."
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "ft:gpt-4o:acme::abc"},
+        {"model": "gpt-5.5", "options": Options(substitute=False)},
+        {"entry": "ask", "model": "gpt-5.5", "options": Options(substitute=False)},
+    ],
+)
+def test_a_pin_is_asked_even_for_arithmetic(asked: dict[str, Any]) -> None:
+    by = hand("Four.")
+    assert by.answer(request("What is 2+2?", **asked), steps()).reply.text == "Four."
+    assert len(by.provider.models) == 1
+
+
+def test_observing_refuses_nothing() -> None:
+    here = steps(max_prompt_bytes=10)
+    by = hand("Long, but sent.")
+    answer = by.answer(request(model="gpt-5.5", options=Options(observe=True)), here)
+    assert answer.reply.text == "Long, but sent."
+    assert answer.receipt.decision.reasons[0].startswith("Without observe this call would be refused: The prompt has")
+
+
+def test_a_conversation_falls_to_the_named_model_where_its_substitute_fails() -> None:
+    here = steps()
+    hand("Hello.").answer(ceiling(), here)
+    turns = (*ceiling().messages, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "And now?"})
+    by = hand(error(429), "From the model you named.")
+    assert by.answer(ceiling(messages=turns), here).receipt.model == LARGE
+    assert by.provider.models == [SMALL, LARGE]
 
 
 def test_explain_tells_a_cache_hit() -> None:
