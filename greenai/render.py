@@ -30,6 +30,7 @@ _OUTCOMES = {
     "small": "a small model",
     "large": "a large model",
 }
+_ENDPOINT = "the model that was named, behind base_url"
 _EVIDENCE = {
     "provider_reported": "reported by the provider",
     "measured": "measured",
@@ -93,6 +94,8 @@ def _answered_by(receipt: Mapping[str, Any]) -> str:
     outcome = receipt["outcome"]
     what = _OUTCOMES.get(outcome, str(outcome))
     model = receipt["model"]
+    if outcome == "large" and model and model.startswith("endpoint/"):
+        what = _ENDPOINT  # how large it is, nobody told
     text = f"{model}: {what}" if model else what
     if outcome in ("small", "large"):
         text += f", {_reasoning(receipt['reasoning'])}"

@@ -222,3 +222,8 @@ def test_a_decision_shows_itself() -> None:
 def test_a_reading_says_its_figure_and_how_well_it_is_known(reading: Reading, text: str) -> None:
     assert str(reading) == f"{reading}" == text
     assert repr(reading).startswith("Reading(energy_j=")
+
+
+def test_a_model_behind_base_url_has_no_size() -> None:
+    shown = rows(outcome="large", model="endpoint/qwen3", requested_model="qwen3")
+    assert shown["answered by"] == "endpoint/qwen3: the model that was named, behind base_url, without reasoning"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from greenai.settings import Settings
+    from greenai.values import Rung
 
 _KEYS = {
     "OPENAI_API_KEY": "openai",
@@ -29,8 +30,6 @@ _KEYS = {
 _EXTRAS = {
     "local": ("xllamacpp", "language models on this machine"),
     "nvidia": ("pynvml", "energy of NVIDIA GPUs"),
-    "redis": ("redis", "budgets and cache of a fleet"),
-    "otel": ("opentelemetry", "telemetry"),
 }
 
 
@@ -52,6 +51,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "python": platform.python_version(),
         "catalog": {"version": catalog.VERSION, "models": len(catalog.cards())},
         "settings": _settings(settings),
+        "rungs": [{"model": rung.model, "missing": _lacks(rung, settings)} for rung in settings.rungs()],
         "keys": {name: bool(os.environ.get(name)) for name in _KEYS},
         "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
         "weights": _weights(settings),
@@ -70,6 +70,21 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "observe": settings.observe,
         "state_dir": None if settings.state_dir is None else str(settings.state_dir),
     }
+
+
+def _lacks(rung: Rung, settings: Settings) -> str | None:
+    """Return what keeps this rung from answering, with the command that brings it; None where nothing is known to."""
+    if rung.provider == "local":
+        from greenai.local import weights
+
+        if find_spec("xllamacpp") is None:
+            return 'no engine: pip install "greenai[local]"'
+        here = weights.path_of(rung.name, settings.weights_dir) is not None
+        return None if here else f"no weights: greenai models pull {rung.name}"
+    variable = next((name for name, provider in _KEYS.items() if provider == rung.provider), None)
+    if rung.base_url is None and variable is not None and not os.environ.get(variable):
+        return f"no key: export {variable}=..."
+    return None if catalog.find(rung.model) is not None else "not in the catalog, so its energy stays unknown"
 
 
 def _weights(settings: Settings) -> list[dict[str, Any]]:
@@ -109,7 +124,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     catalogue, chosen = found["catalog"], found["settings"]
     yield "greenai", f"{found['version']}, Python {found['python']}"
     yield "catalog", f"{catalogue['models']} models ({catalogue['version']})"
-    yield "ladder", " < ".join(chosen["ladder"])
+    yield "ladder", "\n".join(f"{r['model']}: {r['missing'] or 'can answer'}" for r in found["rungs"])
     yield "project", f"{chosen['project']}, quality {chosen['quality']}, carbon zone {chosen['zone']}"
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])

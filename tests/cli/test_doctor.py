@@ -47,3 +47,16 @@ def test_damaged_ledger_is_reported_and_left_alone(shell: Shell, tmp_path: Path)
     assert result.exit_code == 1
     assert "cannot be used:" in result.stdout
     assert ledger.read_bytes() == b"not a database" * 100
+
+
+def test_each_rung_says_what_it_lacks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAI_LADDER", "openai/gpt-5.4-nano,openai/gpt-99")
+    assert shell.json("doctor")["rungs"] == [
+        {"model": "openai/gpt-5.4-nano", "missing": "no key: export OPENAI_API_KEY=..."},
+        {"model": "openai/gpt-99", "missing": "no key: export OPENAI_API_KEY=..."},
+    ]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert [r["missing"] for r in shell.json("doctor")["rungs"]] == [
+        None,
+        "not in the catalog, so its energy stays unknown",
+    ]
