@@ -103,6 +103,18 @@ def constant_table() -> str:
             "characters per token, where a provider reports no usage; the usage is then marked `estimated`",
             'OpenAI, "What are tokens and how to count them?"',
         ),
+        (
+            code("ESTIMATED_SPREAD"),
+            f"{receipts.ESTIMATED_SPREAD:g}",
+            "factor by which a modelled interval is widened either way where the usage is `estimated`",
+            "assumption: characters per token differ between languages, code and prose",
+        ),
+        (
+            code("CUT_SPREAD"),
+            f"{receipts.CUT_SPREAD:g}",
+            "factor on the upper end of a modelled interval where a stream was cut",
+            "assumption: a provider may go on generating after the client has left",
+        ),
     )
     return table(("constant", "value", "what it stands for", "source"), rows)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,11 +23,16 @@ __all__ = ["attempt", "estimate"]
 
 NO_ENERGY = Reading.unknown("the energy model failed")
 
-# An engine that is running already is found in less time than this; anything longer was spent on starting it.
-FOUND_RUNNING_S = 0.05
-
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
+
+# A hold of a process that died must end, however long its call might have taken. A stream renews its hold; what
+# expired may still settle.
+HOLD_LONGEST_S = 600.0
+
+# Where a local model would be that was not started because the deadline had passed: the provider refuses the call
+# before it looks here.
+NOT_STARTED = "http://not-started.invalid/v1"
 
 
 def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
@@ -32,11 +40,11 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
 
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
     """
-    rung, engine = yield from _loaded(rung, steps, watch)
+    rung, engine = yield from _loaded(rung, request, steps, watch)
     card = find(rung.model)
     draft = _draft(rung, card, engine, request, plan, steps)
     expected = estimate(rung, plan, request)
-    left_s = max(request.deadline - time.monotonic(), 0.0)
+    ttl_s = min(_left_s(request), HOLD_LONGEST_S) + HOLD_GRACE_S
     hold: Hold = yield Work(
         "reserve",
         partial(
@@ -46,19 +54,21 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
             project=request.options.project,
             model=rung.model,
             estimate=expected,
-            ttl_s=left_s + HOLD_GRACE_S,
+            ttl_s=ttl_s,
         ),
     )
     window: meters.Window | None = None
     started = time.perf_counter()
     try:
         window = _window(engine, steps)
-        reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, left_s + HOLD_GRACE_S))
+        reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, ttl_s))
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
-        _stop(window)
-        hold.settle(receipts.failed(attempt_id, rung, error), None)
+        used = receipts.failed_energy(error, _stop(window), expected)
+        ended = receipts.failed(attempt_id, rung, error, used)
+        receipts.mark(error, ended)
+        hold.settle(ended, None)
         raise
     watch.away(time.perf_counter() - started)
     measured = _stop(window)
@@ -66,15 +76,32 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
 
 
-def _loaded(rung: Rung, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engine | None]]:
+def _left_s(request: Request) -> float:
+    return max(request.deadline - time.monotonic(), 0.0)
+
+
+def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engine | None]]:
     if rung.provider != "local" or rung.base_url is not None:
         return rung, None
+    left_s = _left_s(request)
+    if not left_s:
+        return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     started = time.perf_counter()
-    engine: Engine = yield Work("load", partial(steps.engines.get, rung.name))
+    engine: Engine = yield Work("load", partial(_engine, steps, rung.name, left_s))
     elapsed_s = time.perf_counter() - started
-    if elapsed_s > FOUND_RUNNING_S:
-        watch.loaded(elapsed_s, meters.cpu.core_seconds(engine.pid))
+    started_core_s: float | None = getattr(engine, "started_core_s", None)
+    if started_core_s is not None:
+        watch.loaded(elapsed_s, started_core_s)
+    else:
+        watch.away(elapsed_s)  # found running, or waited for while another call started it, which is charged for it
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
+
+
+def _engine(steps: Steps, name: str, left_s: float) -> Engine:
+    get: Callable[..., Engine] = steps.engines.get
+    if left_s == math.inf or "timeout_s" not in inspect.signature(get).parameters:
+        return get(name)
+    return get(name, timeout_s=left_s)
 
 
 def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:

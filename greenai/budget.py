@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store.ledger_db import LedgerDb
+from greenai.store.schema import CALL_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -162,6 +163,45 @@ class Ledger:
         call = self._call_row(receipt, entry, opt_in_reason, prompt)
         self._do(lambda db: db.settle(rows, call))
 
+    def record_failure(
+        self,
+        call_id: str,
+        created: float,
+        project: str,
+        entry: Entry,
+        requested_model: str | None,
+        error: BaseException | str,
+        opt_in_reason: str | None = None,
+    ) -> None:
+        """Write a call that no attempt answered: outcome `failed`, its energy unknown; its attempts are rows already.
+
+        A call that is written already stays as it is.
+
+        Args:
+            call_id: the call.
+            created: when it began, in seconds since 1970.
+            project: whose it was.
+            entry: how it came in.
+            requested_model: what was asked for.
+            error: what ended it; of an exception only the class's name is kept, because messages may quote prompts.
+            opt_in_reason: why an expensive mode was allowed.
+        """
+        said = error if isinstance(error, str) else type(error).__name__
+        given: dict[str, object] = {
+            "call_id": call_id,
+            "created": created,
+            "project": project,
+            "entry": entry,
+            "requested_model": requested_model,
+            "outcome": "failed",
+            "opt_in_reason": opt_in_reason,
+            "evidence": "unknown",
+            "method": "no answer came",
+            "error": _clean(said),
+        }
+        row = tuple(given.get(name) for name in CALL_COLUMNS)
+        self._do(lambda db: db.settle((), row))
+
     # Upkeep and reading.
 
     def expire(self, now: float | None = None) -> int:
@@ -238,6 +278,7 @@ class Ledger:
             _sum(usages, "reasoning_tokens"), None if avoided is None else avoided.energy.energy_j,
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
+            receipt.overhead.energy.energy_j, None,
         )  # fmt: skip
 
 

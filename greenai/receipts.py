@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from greenai.catalog import Card, Price, find
+from greenai.errors import GreenAIError
 from greenai.meters import carbon, cpu, physics, stars
+from greenai.nudges import effort
 from greenai.values import (
     Attempt,
     Avoided,
@@ -24,6 +27,7 @@ from greenai.values import (
     Reply,
     Request,
     Rung,
+    Try,
     Usage,
     text_of,
     total,
@@ -38,6 +42,20 @@ CHARACTERS_PER_TOKEN = 4.0
 # questions is wide; a factor of three either way is an assumption, and it enters the interval.
 DEFAULT_THINKING_TOKENS = 543
 THINKING_SPREAD = 3.0
+
+# What token counts that greenai made up itself may be off by, either way (characters per token differ by language);
+# and how much more a provider may have generated after a stream was cut. Both are assumptions.
+ESTIMATED_SPREAD = 2.0
+CUT_SPREAD = 2.0
+
+# From this status on, a provider may have generated before it failed.
+SERVER_ERROR = 500
+
+# The method of a failed attempt whose provider may have worked for nobody.
+MAYBE_GENERATED = "no answer came, but it may have been generated"
+
+# Errors of a connection that was never made: nothing was asked, so nothing was generated.
+NEVER_SENT = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"))
 
 # From this probability on, a model's answer is flagged as needing live data.
 LIVE_DATA = 0.8
@@ -115,12 +133,27 @@ def reported(energy_j: float) -> Reading:
     )
 
 
-def with_lost_tries(reading: Reading, attempt_tries: Sequence[str]) -> Reading:
-    """Widen the interval upwards for tries that timed out: the provider may have generated for nobody."""
-    lost = sum(1 for name in attempt_tries if "Timeout" in name)
-    if not lost or reading.high_j is None:
+def lost(tries: Sequence[Try]) -> int:
+    """Count the tries after which the provider may have generated for nobody: time-outs, 5xx, broken connections."""
+    return sum(1 for t in tries if t.status is None or t.status >= SERVER_ERROR)
+
+
+def with_lost_tries(reading: Reading, tries: Sequence[Try]) -> Reading:
+    """Widen the interval upwards by the answer's own high end for each try that was lost."""
+    if not (count := lost(tries)) or reading.high_j is None:
         return reading
-    return replace(reading, high_j=reading.high_j * (1 + lost))
+    return replace(reading, high_j=reading.high_j * (1 + count))
+
+
+def widened(reading: Reading, *, estimated: bool, cut: bool) -> Reading:
+    """Widen a modelled reading for tokens that greenai counted itself, and for a stream that was cut."""
+    low = ESTIMATED_SPREAD if estimated else 1.0
+    high = low * (CUT_SPREAD if cut else 1.0)
+    return replace(
+        reading,
+        low_j=None if reading.low_j is None else reading.low_j / low,
+        high_j=None if reading.high_j is None else reading.high_j * high,
+    )
 
 
 def overhead(watch: Stopwatch, site: Site) -> Overhead:
@@ -159,14 +192,17 @@ def done(
     """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
     usage = filled(reply.usage, request, reply)
     if reply.reported_energy_j is not None:
-        energy = reported(reply.reported_energy_j)
+        energy = with_lost_tries(reported(reply.reported_energy_j), reply.tries)
+    elif measured is not None:
+        energy = measured
     else:
-        energy = measured or modelled(card, usage)
+        energy = widened(modelled(card, usage), estimated=usage.estimated, cut=not reply.complete)
+        energy = with_lost_tries(energy, reply.tries)
     return Attempt(
         attempt_id=attempt_id,
         model=draft.rung.model,
         state="answered" if reply.complete else "cut",
-        energy=with_lost_tries(energy, [t.error for t in reply.tries]),
+        energy=energy,
         usage=usage,
         latency_s=reply.latency_s,
         tries=reply.tries,
@@ -174,18 +210,49 @@ def done(
     )
 
 
-def failed(attempt_id: str, rung: Rung, error: BaseException) -> Attempt:
-    """Return the attempt that ended in an error instead of a reply."""
+def failed(attempt_id: str, rung: Rung, error: BaseException, energy: Reading | None = None) -> Attempt:
+    """Return the attempt that ended in an error instead of a reply: the one that `mark` left on it, if any."""
+    marked = getattr(error, "greenai_attempt", None)
+    if isinstance(marked, Attempt) and marked.attempt_id == attempt_id:
+        return marked
     return Attempt(
         attempt_id=attempt_id,
         model=rung.model,
         state="failed",
-        energy=Reading.unknown("no answer came"),
+        energy=energy or Reading.unknown("no answer came"),
         usage=Usage(),
         latency_s=0.0,
         tries=getattr(error, "greenai_tries", ()),
         error=type(error).__name__,
     )
+
+
+def mark(error: BaseException, attempt: Attempt) -> None:
+    """Leave the failed attempt on its error, so that `failed` finds what was measured wherever the error is caught."""
+    with suppress(Exception):  # an error of somebody else's may not take attributes
+        error.greenai_attempt = attempt  # type: ignore[attr-defined]
+
+
+def failed_energy(error: BaseException, measured: Reading | None, expected: Reading) -> Reading:
+    """Return the energy of an attempt that failed: what was measured, or at most what `expected` says.
+
+    Refused (a status below 500) or never sent, it made no model work. Otherwise, also where the call was cancelled,
+    the provider may have generated: its energy is unknown, and `high_j` bounds it, for the last try and every lost one.
+    """
+    if measured is not None:
+        return measured
+    tries = lost(getattr(error, "greenai_tries", ())) + (0 if _refused(error) else 1)
+    if not tries:
+        return Reading.unknown("refused, so nothing was generated")
+    bound = None if expected.high_j is None else tries * expected.high_j
+    return replace(Reading.unknown(MAYBE_GENERATED), high_j=bound)
+
+
+def _refused(error: BaseException) -> bool:
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status < SERVER_ERROR
+    return isinstance(error, GreenAIError) or type(error.__cause__).__name__ in NEVER_SENT
 
 
 def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
@@ -201,30 +268,74 @@ def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
 
 
 def counted(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Return the attempts that made a model work: a refused one did not."""
+    """Return the attempts whose energy is summed: those that answered, and failed ones that were measured."""
+    return [a for a in attempts if a.state != "failed" or a.energy.energy_j]
+
+
+def answering(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts that a reply came of; the last one was delivered."""
     return [a for a in attempts if a.state != "failed"]
+
+
+def spent(attempts: Sequence[Attempt]) -> Reading:
+    """Sum the attempts. One that failed unmeasured and may have generated raises `high_j` by its bound."""
+    known = total([a.energy for a in counted(attempts)])
+    bounds = [a.energy.high_j for a in attempts if a.state == "failed" and a.energy.energy_j is None]
+    above = sum(bound for bound in bounds if bound is not None)
+    if not above or known.high_j is None:
+        return known
+    return replace(known, high_j=known.high_j + above)
 
 
 def avoided(
     request: Request, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str
 ) -> Avoided | None:
-    """Compare with the request as it was written, sent to `baseline` at that provider's default reasoning.
+    """Compare with the request as it was written, sent to `baseline`.
 
-    None where nothing was avoided, or where the catalog does not know the baseline.
+    Thinking is part of the baseline only where greenai is what switched it off. None where nothing was avoided, or
+    where the catalog does not know the baseline.
     """
     card = find(baseline)
     if card is None:
         return None
-    usage = attempts[-1].usage if attempts else reply.usage
-    thinking = card.reasoning.default == "on" and "reasoning_effort" not in request.arguments
-    same = bool(attempts) and attempts[-1].model == card.name
-    if used.energy_j is None or (same and not thinking):
+    delivered = answering(attempts)[-1] if answering(attempts) else None
+    usage = filled(delivered.usage if delivered is not None else reply.usage, request, reply)
+    thinking = _switched_off(request, card, delivered)
+    if used.energy_j is None or (delivered is not None and _same(delivered.model, card) and not thinking):
         return None
-    energy = baseline_energy(card, filled(usage, request, reply), thinking=thinking)
+    energy = baseline_energy(card, usage, thinking=thinking, output_limit=_output_limit(request))
     if energy.energy_j is None or energy.energy_j <= used.energy_j:
         return None
-    words = f"{card.name}, reasoning {'on, its default' if thinking else 'off'}, modelled for the same tokens"
-    return Avoided(energy=_less(energy, used), baseline=words)
+    words = f"reasoning on, its default, modelled for the same visible tokens and up to {DEFAULT_THINKING_TOKENS} of thinking"
+    if not thinking:
+        words = "modelled for the same visible tokens, without any reasoning"
+    return Avoided(energy=_less(energy, used), baseline=f"{card.name}, {words}")
+
+
+def _switched_off(request: Request, card: Card, delivered: Attempt | None) -> bool:
+    """Say whether the request as written would have made `card` think, and greenai is why nothing did."""
+    if card.reasoning.default != "on" or card.reasoning.status != "off":
+        return False
+    if effort.stated(request.arguments) or "reasoning" in request.options.opt_in:
+        return False
+    if delivered is None:
+        return True
+    if delivered.reasoning_leaked or delivered.usage.reasoning_tokens:
+        return False
+    asked = find(delivered.model)
+    return asked is not None and asked.reasoning.status in ("off", "none")
+
+
+def _same(model: str, card: Card) -> bool:
+    asked = find(model)
+    return model == card.name if asked is None else asked.name == card.name
+
+
+def _output_limit(request: Request) -> int | None:
+    """Return the most tokens that the app lets a model generate, thinking included; None without a limit."""
+    given = [request.arguments.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    limits = [limit for limit in given if type(limit) is int and limit > 0]
+    return min(limits, default=None)
 
 
 def avoided_by_cache(stored: Reading, model: str) -> Avoided:
@@ -234,13 +345,14 @@ def avoided_by_cache(stored: Reading, model: str) -> Avoided:
 
 def would_avoid(request: Request, decision: Decision, attempts: Sequence[Attempt], reply: Reply) -> Avoided | None:
     """Return what the decision would have avoided in observe mode, where the call was made as it was written."""
-    used = total([a.energy for a in counted(attempts)])
+    used = spent(attempts)
     words = "this call as it was made"
     if not decision.route:
         return Avoided(energy=used, baseline=words, hypothetical=True)
     card = find(decision.route[0])
-    would = modelled(card, filled(attempts[-1].usage, request, reply))
-    same = decision.route[0] == attempts[-1].model
+    delivered = answering(attempts)[-1]
+    would = modelled(card, filled(delivered.usage, request, reply))
+    same = card is not None and _same(delivered.model, card)
     if same or would.energy_j is None or used.energy_j is None or would.energy_j >= used.energy_j:
         return None
     return Avoided(
@@ -262,14 +374,20 @@ def _less(energy: Reading, used: Reading) -> Reading:
     )
 
 
-def baseline_energy(card: Card, usage: Usage, *, thinking: bool) -> Reading:
-    """Model the same tokens on `card`, with the thinking it does by default where `thinking` is set."""
+def baseline_energy(card: Card, usage: Usage, *, thinking: bool, output_limit: int | None = None) -> Reading:
+    """Model the same visible tokens on `card`, with the thinking it does by default where `thinking` is set.
+
+    `output_limit` caps visible tokens and thinking together: most providers count both against the app's limit.
+    """
     visible = max((usage.output_tokens or 0) - (usage.reasoning_tokens or 0), 0)
 
     def at(thinking_tokens: float) -> Reading:
-        tokens = round(thinking_tokens)
+        output = visible + round(thinking_tokens)
         return physics.estimate(
-            card, input_tokens=usage.input_tokens or 0, output_tokens=visible + tokens, reasoning_tokens=tokens
+            card,
+            input_tokens=usage.input_tokens or 0,
+            output_tokens=output if output_limit is None else min(output, output_limit),
+            cached_tokens=usage.cached_tokens or 0,
         )
 
     if not thinking:
@@ -298,9 +416,11 @@ def build(
     warnings: tuple[str, ...] = (),
 ) -> Receipt:
     """Assemble the receipt of one call."""
-    worked = counted(attempts)
+    worked = answering(attempts)
     # An answer that no model gave took greenai's own work and nothing else.
-    energy = total([a.energy for a in worked]) if worked else own.energy
+    energy = spent(attempts) if worked else own.energy
+    unbounded = [a.model for a in attempts if a.energy.method == MAYBE_GENERATED and a.energy.high_j is None]
+    missing = [f"{m} failed and may have generated; nothing is known of its energy, so none is in." for m in unbounded]
     carbon_g, carbon_source = _carbon(energy.energy_j, site.zone)
     costs = [attempt_cost_usd(a) for a in worked]
     known = [c for c in costs if c is not None]
@@ -325,5 +445,5 @@ def build(
         overhead=own,
         requested_model=request.model,
         parent=request.parent,
-        warnings=warnings,
+        warnings=(*warnings, *missing),
     )

@@ -97,6 +97,8 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "parent": None,
         "warnings": [],
         "prompt": None,
+        "overhead_j": 36.0,
+        "error": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"
@@ -105,6 +107,41 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
     assert row["retries"] == [{"error": "429 from provider", "status": 429, "waited_s": 0.5}]
     found = ledger.check()
     assert (found["ok"], found["calls"], found["attempts"], found["holds"]) == (True, 1, 1, 0)
+
+
+def failure(ledger: Ledger, error: BaseException | str, call_id: str = "c1") -> None:
+    ledger.record_failure(call_id, 1_800_000_000.0, "shop", "create", "gpt-5.5", error, "checked by a person")
+
+
+def test_a_call_that_failed_leaves_a_row_without_energy(ledger: Ledger) -> None:
+    hold(ledger).settle(attempt(state="failed"), None)
+    failure(ledger, TimeoutError("prompt text"))
+    failure(ledger, "a second time")
+    [call] = ledger.recent()
+    known = {name: value for name, value in call.items() if value not in (None, [])}
+    assert known == {
+        "call_id": "c1",
+        "created": 1_800_000_000.0,
+        "project": "shop",
+        "entry": "create",
+        "requested_model": "gpt-5.5",
+        "outcome": "failed",
+        "opt_in_reason": "checked by a person",
+        "evidence": "unknown",
+        "method": "no answer came",
+        "error": "TimeoutError",
+    }
+    assert [row["state"] for row in ledger.attempts("c1")] == ["failed"]
+
+
+def test_a_failure_never_replaces_a_call_and_keeps_no_key(ledger: Ledger) -> None:
+    ledger.settle_and_record(receipt("c1", attempt()))
+    failure(ledger, TimeoutError())
+    failure(ledger, "denied for sk-abcdefgh12345678", "c2")
+    assert [(row["outcome"], row["error"]) for row in ledger.recent()] == [
+        ("failed", "denied for [redacted]"),
+        ("large", None),
+    ]
 
 
 def test_prompts_are_kept_only_where_the_settings_say_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from greenai.values import Draft, Note
 if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
 
-__all__ = ["EXPLICIT", "Effort", "nudge", "resolve"]
+__all__ = ["EXPLICIT", "Effort", "nudge", "resolve", "stated"]
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -56,11 +56,11 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     """Put the fields that turn reasoning off into the draft, or those that turn it on where that was opted in."""
     card = context.card or find(draft.rung.model)
     opted_in = "reasoning" in context.options.opt_in
-    stated = _stated(draft)
-    if stated and (opted_in or not context.options.strict_opt_in):
-        return replace(draft, reasoning=_asks_for_reasoning(stated))
-    if stated:
-        draft = _without(draft, stated)
+    said = {**stated(draft.arguments), **stated(draft.extra)}
+    if said and (opted_in or not context.options.strict_opt_in):
+        return replace(draft, reasoning=_asks_for_reasoning(said))
+    if said:
+        draft = _without(draft, said)
     return _on(draft, card) if opted_in else _off(draft, card)
 
 
@@ -118,22 +118,15 @@ def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
 # --- what the app said itself ---------------------------------------------------------------------
 
 
-def _stated(draft: Draft) -> dict[str, Any]:
-    """Return the reasoning fields in the draft, those inside `extra_body` and the template's arguments too."""
-    found: dict[str, Any] = {}
-    for place in (draft.arguments, draft.extra):
-        found.update(_stated_in(place))
-    return found
-
-
-def _stated_in(place: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: place[key] for key in EXPLICIT & place.keys() if place[key] is not None}
-    template = place.get("chat_template_kwargs")
+def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reasoning fields in `arguments`, those inside `extra_body` and the template's arguments too."""
+    found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if arguments[key] is not None}
+    template = arguments.get("chat_template_kwargs")
     if isinstance(template, Mapping):
         found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
-    body = place.get("extra_body")
+    body = arguments.get("extra_body")
     if isinstance(body, Mapping):
-        found.update(_stated_in(body))
+        found.update(stated(body))
     return found
 
 

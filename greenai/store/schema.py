@@ -10,6 +10,7 @@ CALL_COLUMNS = (
     "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
+    "overhead_j", "error",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -45,6 +46,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         # Only open holds are in it, so it stays small however long the ledger grows.
         "CREATE INDEX attempts_held ON attempts (expires) WHERE state = 'held'",
+    ),
+    (
+        "ALTER TABLE calls ADD COLUMN overhead_j REAL",
+        "ALTER TABLE calls ADD COLUMN error TEXT",
+        "CREATE INDEX attempts_call ON attempts (call_id)",
     ),
 )
 

@@ -18,6 +18,8 @@ from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store import schema
 from greenai.store.ledger_db import LedgerDb
 
+VERSION = len(schema.MIGRATIONS)
+
 
 def hold(n: int = 1) -> tuple[object, ...]:
     return (f"a{n}", f"c{n}", "shop", "openai/gpt-5.5", 100.0, 200.0, 36.0)
@@ -79,7 +81,7 @@ def test_a_transaction_is_whole_or_absent(tmp_path: Path) -> None:
     db = LedgerDb(tmp_path / "ledger.db")
     with pytest.raises(LedgerError):
         db.settle([settled(1), settled(2, state="no such state")], call())
-    assert db.check() == {"version": 1, "calls": 0, "attempts": 0, "holds": 0, "held_j": 0}
+    assert db.check() == {"version": VERSION, "calls": 0, "attempts": 0, "holds": 0, "held_j": 0}
     db.settle([settled(1)], call())
     assert db.check()["calls"] == 1
 
@@ -104,7 +106,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LedgerError) as caught:
         LedgerDb(path).settle([], call(2))
     assert str(caught.value) == (
-        f"The ledger {path} has schema version 2; this greenai knows up to 1. It was not touched. "
+        f"The ledger {path} has schema version {VERSION + 1}; this greenai knows up to {VERSION}. It was not touched. "
         "Update with: pip install --upgrade greenai"
     )
     con = sqlite3.connect(path)
@@ -117,10 +119,37 @@ def test_an_older_schema_is_brought_up_to_date_and_a_copy_is_kept(tmp_path: Path
     fill(path, 3)
     newer = LedgerDb(path, migrations=(*schema.MIGRATIONS, ("ALTER TABLE calls ADD COLUMN later TEXT",)))
     found = newer.check()
-    assert (found["version"], found["calls"]) == (2, 3)
-    backup = tmp_path / "ledger.db.v1.bak"
+    assert (found["version"], found["calls"]) == (VERSION + 1, 3)
+    backup = tmp_path / f"ledger.db.v{VERSION}.bak"
     assert LedgerDb(backup).check()["calls"] == 3
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_a_ledger_of_version_1_gets_what_version_2_added(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    con = sqlite3.connect(path)
+    for statement in schema.MIGRATIONS[0]:
+        con.execute(statement)
+    old = dict(zip(schema.CALL_COLUMNS, call(1), strict=True))
+    del old["overhead_j"], old["error"]
+    con.execute(f"INSERT INTO calls ({', '.join(old)}) VALUES ({', '.join('?' * len(old))})", tuple(old.values()))
+    con.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    con.execute("PRAGMA user_version = 1")
+    con.commit()
+    con.close()
+
+    db = LedgerDb(path)
+    newer = dict(zip(schema.CALL_COLUMNS, call(2), strict=True)) | {"overhead_j": 0.3}
+    db.settle([settled(2)], tuple(newer.values()))
+    assert [(row["call_id"], row["overhead_j"], row["error"]) for row in db.recent(9)] == [
+        ("c2", 0.3, None),
+        ("c1", None, None),
+    ]
+    assert db.check()["version"] == VERSION
+    con = sqlite3.connect(path)
+    plan = con.execute("EXPLAIN QUERY PLAN SELECT * FROM attempts WHERE call_id = 'c2'").fetchall()
+    con.close()
+    assert "attempts_call" in plan[0][3]
 
 
 def test_a_migration_that_fails_leaves_the_old_tables(tmp_path: Path) -> None:
@@ -129,7 +158,7 @@ def test_a_migration_that_fails_leaves_the_old_tables(tmp_path: Path) -> None:
     broken = (*schema.MIGRATIONS, ("ALTER TABLE calls ADD COLUMN later TEXT", "this is no SQL"))
     with pytest.raises(LedgerError, match="syntax error"):
         LedgerDb(path, migrations=broken).check()
-    assert LedgerDb(path).check()["version"] == 1
+    assert LedgerDb(path).check()["version"] == VERSION
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
@@ -174,7 +203,7 @@ def test_flipped_bytes_never_pass_for_a_good_ledger_or_escape_as_another_error(t
 def test_an_empty_file_becomes_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.touch()
-    assert LedgerDb(path).check()["version"] == 1
+    assert LedgerDb(path).check()["version"] == VERSION
 
 
 # --- others -------------------------------------------------------------------------------
@@ -276,7 +305,7 @@ def test_sixteen_processes_race_without_a_lock_error(tmp_path: Path) -> None:
     )
     errors, found = json.loads(out)
     assert errors == []
-    assert found == {"version": 1, "calls": 960, "attempts": 960, "holds": 0, "held_j": 0}
+    assert found == {"version": VERSION, "calls": 960, "attempts": 960, "holds": 0, "held_j": 0}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")

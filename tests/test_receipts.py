@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import openai
+import pytest
+
+from greenai import Receipt, receipts
+from greenai.catalog import cards, find
+from greenai.client import Client
+from greenai.local import Engine
+from greenai.resources import Outside
+from greenai.session import Session
+from greenai.testing import FakeEngine, FakeEngines, FakeProvider, MemoryStore, _settings, error, offline
+from greenai.values import Attempt, Avoided, Options, Reading, Reply, Request, Rung, Transport, Try, Usage
+
+# gpt-5.5 reasons by default and can be told not to.
+MODEL = "openai/gpt-5.5"
+LOCAL = "local/smollm2-135m"
+ASKED: Any = [{"role": "user", "content": "Describe a bee"}]
+
+
+def request(model: str | None = MODEL, opt_in: frozenset[str] = frozenset(), **arguments: Any) -> Request:
+    return Request(
+        call_id="c1",
+        entry="create",
+        model=model,
+        messages=tuple(ASKED),
+        arguments=arguments,
+        stream=False,
+        transport=Transport(timeout_s=60.0),
+        options=Options(opt_in=opt_in),
+        deadline=float("inf"),
+        namespace="",
+    )
+
+
+def reading(energy_j: float | None, low_j: float | None = None, high_j: float | None = None) -> Reading:
+    return Reading(energy_j=energy_j, low_j=low_j, high_j=high_j, evidence="modelled_api", method="test")
+
+
+def attempt(model: str = MODEL, **changes: Any) -> Attempt:
+    given: dict[str, Any] = {
+        "attempt_id": "c1.0",
+        "model": model,
+        "state": "answered",
+        "energy": reading(1.0, 0.5, 2.0),
+        "usage": Usage(input_tokens=1000, output_tokens=20),
+        "latency_s": 0.1,
+    }
+    return Attempt(**{**given, **changes})
+
+
+REPLY = Reply(model="m", text="x" * 80, finish_reason="stop", usage=Usage(), latency_s=0.1)
+
+
+def avoided(asked: Request, *attempts: Attempt, used_j: float = 0.001, model: str = MODEL) -> Avoided | None:
+    return receipts.avoided(asked, attempts, REPLY, reading(used_j), model)
+
+
+def energy_j(found: Avoided | None) -> float:
+    assert found is not None
+    assert found.energy.energy_j is not None
+    return found.energy.energy_j
+
+
+# --- avoided ------------------------------------------------------------------------------
+
+
+def test_switching_reasoning_off_is_what_the_named_model_avoided() -> None:
+    found = avoided(request(), attempt())
+    assert found is not None
+    assert "reasoning on, its default" in found.baseline
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"reasoning_effort": "none"},
+        {"reasoning_effort": "high"},
+        {"extra_body": {"reasoning_effort": "none"}},
+        {"extra_body": {"thinking": {"type": "disabled"}}},
+        {"extra_body": {"reasoning": {"effort": "low"}}},
+        {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}},
+    ],
+)
+def test_nothing_is_avoided_where_the_app_said_how_much_to_reason(arguments: dict[str, Any]) -> None:
+    assert avoided(request(**arguments), attempt()) is None
+    smaller = avoided(request(**arguments), attempt(LOCAL))
+    assert smaller is not None
+    assert "without any reasoning" in smaller.baseline
+
+
+@pytest.mark.parametrize(
+    "done",
+    [attempt(reasoning_leaked=True), attempt(usage=Usage(input_tokens=9, output_tokens=90, reasoning_tokens=70))],
+    ids=["leaked", "counted"],
+)
+def test_nothing_is_avoided_where_the_model_reasoned_all_the_same(done: Attempt) -> None:
+    assert avoided(request(), done) is None
+
+
+def test_nothing_is_avoided_with_an_opt_in() -> None:
+    assert avoided(request(opt_in=frozenset(("reasoning",))), attempt()) is None
+
+
+def test_nothing_is_avoided_on_a_model_that_cannot_be_switched_off() -> None:
+    for status in ("lowest", "always_on"):
+        model = next(c.name for c in cards() if c.reasoning.status == status and c.reasoning.default == "on")
+        assert avoided(request(model), attempt(model), model=model) is None
+        smaller = avoided(request(model), attempt(LOCAL), model=model)
+        assert smaller is None or "without any reasoning" in smaller.baseline
+
+
+def test_an_alias_is_the_same_model() -> None:
+    card = find(MODEL)
+    assert card is not None
+    for alias in card.aliases:
+        assert avoided(request(alias, reasoning_effort="none"), attempt(), model=alias) is None
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_the_apps_limit_caps_the_baseline(name: str) -> None:
+    free, capped = avoided(request(), attempt()), avoided(request(None, frozenset(), **{name: 50}), attempt())
+    card = find(MODEL)
+    assert card is not None
+    exact = receipts.modelled(card, Usage(input_tokens=1000, output_tokens=50)).energy_j
+    assert energy_j(capped) == pytest.approx((exact or 0.0) - 0.001)
+    assert energy_j(capped) < energy_j(free)
+    assert capped is not None
+    assert capped.energy.high_j is not None
+    assert free is not None
+    assert free.energy.high_j is not None
+    assert capped.energy.high_j < free.energy.high_j
+
+
+def test_no_limit_is_no_cap() -> None:
+    assert avoided(request(max_tokens=None), attempt()) == avoided(request(), attempt())
+
+
+def test_cached_input_counts_in_the_baseline_too() -> None:
+    def of(cached: int) -> float:
+        usage = Usage(input_tokens=10_000, output_tokens=20, cached_tokens=cached)
+        return energy_j(avoided(request(reasoning_effort="none"), attempt(LOCAL, usage=usage)))
+
+    assert of(9_000) < 0.5 * of(0)
+
+
+def test_a_failed_attempt_is_not_what_was_delivered() -> None:
+    tried = (attempt(), attempt("openai/gpt-5.4-nano", attempt_id="c1.1", state="failed", usage=Usage()))
+    assert avoided(request(reasoning_effort="none"), *tried) is None
+
+
+def test_a_calculated_answer_avoided_what_the_model_would_have_thought() -> None:
+    found = avoided(request())
+    assert found is not None
+    assert "reasoning on" in found.baseline
+
+
+def test_observing_counts_no_failed_attempt_as_the_answer() -> None:
+    tried = (
+        attempt(energy=reading(1000.0)),
+        attempt(LOCAL, attempt_id="c1.1", state="failed", energy=reading(None), usage=Usage()),
+    )
+    decision = SimpleNamespace(route=(LOCAL,))
+    found = receipts.would_avoid(request(), decision, tried, REPLY)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.hypothetical
+
+
+def test_end_to_end_an_effort_in_extra_body_is_seen() -> None:
+    with offline(FakeProvider(default="word " * 20)) as client:
+        said = client.chat.completions.create(
+            model=MODEL, messages=ASKED, extra_body={"reasoning_effort": "none"}
+        ).greenai
+        unsaid = client.chat.completions.create(model=MODEL, messages=ASKED).greenai
+    if said.model == MODEL:
+        assert said.avoided is None
+    elif said.avoided is not None:
+        assert "without any reasoning" in said.avoided.baseline
+    assert unsaid.avoided is not None
+
+
+# --- what failed --------------------------------------------------------------------------
+
+
+def test_what_was_measured_of_a_failed_attempt_is_kept() -> None:
+    measured = reading(7.0, 6.0, 8.0)
+    assert receipts.failed_energy(error(500), measured, reading(1.0, 0.5, 2.0)) == measured
+
+
+@pytest.mark.parametrize("problem", [error(500), error(None, timeout=True), error(None), GeneratorExit()])
+def test_what_may_have_been_generated_is_bounded(problem: BaseException) -> None:
+    found = receipts.failed_energy(problem, None, reading(1.0, 0.5, 2.0))
+    assert (found.energy_j, found.high_j) == (None, 2.0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_what_was_refused_took_no_model_work(status: int) -> None:
+    found = receipts.failed_energy(error(status), None, reading(1.0, 0.5, 2.0))
+    assert (found.energy_j, found.high_j) == (None, None)
+
+
+def test_a_connection_never_made_took_no_model_work() -> None:
+    problem = error(None)
+    problem.__cause__ = type("ConnectError", (Exception,), {})()
+    assert receipts.failed_energy(problem, None, reading(1.0, 0.5, 2.0)).high_j is None
+
+
+def test_every_lost_try_of_a_failed_attempt_counts() -> None:
+    problem = error(429)
+    problem.greenai_tries = (  # type: ignore[attr-defined]
+        Try(error="APITimeoutError", status=None, waited_s=0.5),
+        Try(error="InternalServerError", status=500, waited_s=0.5),
+        Try(error="RateLimitError", status=429, waited_s=0.5),
+    )
+    assert receipts.failed_energy(problem, None, reading(1.0, 0.5, 2.0)).high_j == 4.0
+
+
+def test_a_bound_raises_the_high_end_of_the_sum_and_nothing_else() -> None:
+    lost = attempt(state="failed", energy=receipts.failed_energy(error(500), None, reading(9.0, 5.0, 20.0)))
+    found = receipts.spent((lost, attempt(attempt_id="c1.1")))
+    assert (found.energy_j, found.low_j, found.high_j) == (1.0, 0.5, 22.0)
+
+
+def test_measured_failures_are_in_the_sum() -> None:
+    failed = attempt(state="failed", energy=reading(7.0, 7.0, 7.0))
+    assert receipts.spent((failed, attempt(attempt_id="c1.1"))).energy_j == 8.0
+
+
+def test_the_attempt_left_on_an_error_is_found_again() -> None:
+    problem, rung = error(500), Rung(model=LOCAL)
+    ended = receipts.failed("c1.0", rung, problem, reading(7.0))
+    receipts.mark(problem, ended)
+    assert receipts.failed("c1.0", rung, problem) is ended
+    assert receipts.failed("c1.1", rung, problem).energy.energy_j is None
+
+
+class Measured:
+    """A meter whose every window takes 7 J."""
+
+    def stop(self) -> Reading:
+        return Reading(energy_j=7.0, low_j=7.0, high_j=7.0, evidence="measured", method="test")
+
+
+def client_with(provider: FakeProvider, engines: FakeEngines | None = None, **settings: Any) -> Client:
+    outside = Outside(
+        provider=lambda _: provider,
+        store=lambda _: MemoryStore(),
+        engines=lambda _: engines or FakeEngines(),
+        meters=(lambda _pid, _watts: Measured(),),
+        env={},
+    )
+    session = Session.open(
+        _settings(settings), {}, project=None, observe=None, opt_in=None, reason=None, timeout=None,
+        max_retries=None, observers=(), outside=outside,
+    )  # fmt: skip
+    return Client._of(session, owner=True)
+
+
+def attempts_of(client: Client) -> list[dict[str, Any]]:
+    connection = client._session.resources.ledger._db._connection
+    assert connection is not None
+    cursor = connection.execute("SELECT * FROM attempts")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def test_a_failed_local_call_leaves_what_it_took_in_the_ledger() -> None:
+    client = client_with(FakeProvider(default=error(500)), ladder=[LOCAL])
+    with pytest.raises(Exception, match="scripted"):
+        client.chat.completions.create(messages=ASKED)
+    assert [(row["state"], row["energy_j"]) for row in attempts_of(client)] == [("failed", 7.0)]
+
+
+# --- estimated tokens and cut streams -----------------------------------------------------
+
+
+def done(reply: Reply, measured: Reading | None = None) -> Attempt:
+    draft = SimpleNamespace(rung=Rung(model=MODEL), reasoning=False)
+    return receipts.done("c1.0", find(MODEL), request(), draft, reply, measured)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("complete", "above"), [(True, 2.0), (False, 4.0)])
+def test_tokens_that_nobody_reported_widen_the_interval(complete: bool, above: float) -> None:
+    known = Usage(input_tokens=4, output_tokens=20)
+    reply = Reply(model="m", text="x" * 80, finish_reason=None, usage=known, latency_s=0.1)
+    plain = done(reply).energy
+    wide = done(Reply(model="m", text="x" * 80, finish_reason=None, usage=Usage(), latency_s=0.1, complete=complete))
+    assert wide.usage == Usage(input_tokens=4, output_tokens=20, estimated=True)
+    assert plain.low_j is not None
+    assert plain.high_j is not None
+    assert wide.energy.energy_j == plain.energy_j
+    assert wide.energy.low_j == pytest.approx(plain.low_j / 2)
+    assert wide.energy.high_j == pytest.approx(plain.high_j * above)
+
+
+def test_a_measured_reading_is_not_widened() -> None:
+    measured = reading(7.0, 6.0, 8.0)
+    tries = (Try(error="APITimeoutError", status=None, waited_s=0.5),)
+    reply = Reply(model="m", text="x", finish_reason=None, usage=Usage(), latency_s=0.1, complete=False, tries=tries)
+    assert done(reply, measured).energy == measured
+
+
+def test_lost_tries_raise_what_a_provider_reported_for_its_answer() -> None:
+    tries = (Try(error="InternalServerError", status=500, waited_s=0.5),)
+    reply = Reply(
+        model="m", text="x", finish_reason="stop", usage=Usage(), latency_s=0.1, tries=tries, reported_energy_j=3.0
+    )
+    found = done(reply).energy
+    assert (found.energy_j, found.low_j, found.high_j) == (3.0, 3.0, 6.0)
+
+
+# --- loading ------------------------------------------------------------------------------
+
+
+class Slow(FakeEngines):
+    """Engines that say whether this caller started the model; `asked` keeps the time-outs."""
+
+    def __init__(self, started_core_s: float | None) -> None:
+        self.started_core_s = started_core_s
+        self.asked: list[float | None] = []
+
+    def get(self, name: str, timeout_s: float | None = None) -> Engine:
+        self.asked.append(timeout_s)
+        engine = FakeEngine(name)
+        vars(engine)["started_core_s"] = self.started_core_s
+        return engine
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def loaded(engines: Slow, **arguments: Any) -> Receipt:
+    client = client_with(FakeProvider(default="A bee is an insect."), engines, ladder=[LOCAL])
+    receipt: Receipt = client.chat.completions.create(messages=ASKED, **arguments).greenai
+    return receipt
+
+
+def test_loading_is_charged_to_the_call_that_started_the_model_only() -> None:
+    starter, waiter = loaded(Slow(100.0)), loaded(Slow(None))
+    assert starter.overhead.energy.energy_j is not None
+    assert waiter.overhead.energy.energy_j is not None
+    assert starter.overhead.energy.energy_j > 100.0 > waiter.overhead.energy.energy_j
+    assert starter.overhead.load_ms > 0 == waiter.overhead.load_ms
+
+
+def test_loading_gets_the_seconds_that_are_left() -> None:
+    engines = Slow(None)
+    loaded(engines, timeout=30.0)
+    [asked] = engines.asked
+    assert asked is not None
+    assert 25.0 < asked <= 30.0
+
+
+def test_no_model_is_started_after_the_deadline() -> None:
+    engines = Slow(None)
+    with suppress(openai.APITimeoutError):  # a scripted provider may answer all the same
+        loaded(engines, timeout=1e-9)
+    assert engines.asked == []
+
+
+def test_a_hold_of_an_endless_call_ends() -> None:
+    client = client_with(FakeProvider(default="A bee is an insect."), ladder=[LOCAL])
+    client.with_options(timeout=None).chat.completions.create(messages=ASKED)
+    [row] = attempts_of(client)
+    assert 0 < row["expires"] - row["created"] < 700
