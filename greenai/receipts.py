@@ -306,10 +306,11 @@ def avoided(
     energy = baseline_energy(card, usage, thinking=thinking, output_limit=_output_limit(request))
     if energy.energy_j is None or energy.energy_j <= used.energy_j:
         return None
-    words = f"reasoning on, its default, modelled for the same visible tokens and up to {DEFAULT_THINKING_TOKENS} of thinking"
+    how, more = "reasoning on, its default", f" and up to {DEFAULT_THINKING_TOKENS} of thinking"
     if not thinking:
-        words = "modelled for the same visible tokens, without any reasoning"
-    return Avoided(energy=_less(energy, used), baseline=f"{card.name}, {words}")
+        how, more = "without any reasoning", ""
+    words = f"{card.name}, {how}, modelled for the same visible tokens{more}"
+    return Avoided(energy=_less(energy, used), baseline=words)
 
 
 def _switched_off(request: Request, card: Card, delivered: Attempt | None) -> bool:
