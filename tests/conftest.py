@@ -34,11 +34,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: str | None) -> None:
     for name in list(os.environ):
         if name not in KEPT and (name.startswith(PREFIXES) or name.endswith(SUFFIXES)):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GREENAI_STATE_DIR", str(tmp_path / "greenai-state"))
+    if certificate is not None:
+        monkeypatch.setenv("SSL_CERT_FILE", certificate)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str | None:
+    """One root certificate. Each HTTP client reads all of them, which takes 20 ms, and no test speaks TLS."""
+    if importlib.util.find_spec("certifi") is None:
+        return None
+    import certifi
+
+    everything = Path(certifi.where()).read_text()
+    end = "-----END CERTIFICATE-----"
+    first = everything[everything.index("-----BEGIN") : everything.index(end) + len(end)]
+    path = tmp_path_factory.mktemp("tls") / "one.pem"
+    path.write_text(first)
+    return str(path)
 
 
 @pytest.fixture
@@ -46,8 +63,9 @@ def scripted() -> Iterator[Scripted]:
     """An OpenAI-compatible server on loopback that plays what the test scripts, and records what it receives."""
     with Scripted() as server:
         yield server
-        # Sockets that a test dropped are closed while its warnings are still watched.
-        gc.collect()
+        # Sockets that a test dropped are closed while its warnings are still watched. The young generations are enough,
+        # and a full collection would take 0.2 s once litellm is loaded.
+        gc.collect(1)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 from importlib.util import find_spec
 
@@ -11,8 +12,6 @@ import pytest
 ONLY = [
     pytest.mark.needs_litellm,
     pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed beside openai 3"),
-    # litellm keeps its clients for later calls and loops, and closes none of them.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
     # pydantic's, about litellm's own types, the first time that they are used.
     pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
 ]
@@ -25,9 +24,23 @@ def load() -> None:
     litellm_path.library()
 
 
-def forget_clients() -> None:
-    """Drop litellm's clients now, while warnings about them are ignored, and not in the middle of another test."""
+async def aclose() -> None:
+    """Close litellm's asynchronous clients in the loop that they belong to: it keeps them for later, unclosed."""
     litellm = sys.modules.get("litellm")
     if litellm is not None:
-        litellm.in_memory_llm_clients_cache.flush_cache()  # type: ignore[attr-defined]
-        gc.collect()
+        await litellm.close_litellm_async_clients()
+        # One for all loops, which opens what it needs again.
+        await litellm.module_level_aclient.client._transport.aclose()
+
+
+def forget_clients() -> None:
+    """Close litellm's other clients and drop all of them, so that they go away here and not in another test."""
+    litellm = sys.modules.get("litellm")
+    if litellm is None:
+        return
+    cache = litellm.in_memory_llm_clients_cache
+    for client in list(cache.cache_dict.values()):
+        if hasattr(client, "close") and not inspect.iscoroutinefunction(client.close):
+            client.close()
+    cache.flush_cache()
+    gc.collect(1)

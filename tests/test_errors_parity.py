@@ -85,6 +85,7 @@ async def _aask(client: Any, colour: Colour, arguments: dict[str, Any]) -> Resul
         return result(text, error)
     finally:
         await client.close()
+        await litellm_marks.aclose()
     return result(text, None)
 
 
