@@ -16,7 +16,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -272,8 +271,12 @@ async def _quietly(future: asyncio.Future[Any]) -> None:
 
 
 def _advance(flow: Flow[Any], context: contextvars.Context, result: object) -> None:
-    with suppress(StopIteration):  # a flow that had nothing left to do is closed already
+    try:
         context.run(flow.send, result)
+    except StopIteration:  # a flow that had nothing left to do is closed already
+        return
+    except Exception:  # the cancelled task must end cancelled
+        logger.debug("A cancelled call ended with an error.", exc_info=True)
 
 
 # --- streams' endings ---------------------------------------------------------------------

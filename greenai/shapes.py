@@ -7,7 +7,9 @@ attribute more: `greenai`, the receipt.
 
 from __future__ import annotations
 
+import atexit
 import math
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +20,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
+from greenai.background import background
 from greenai.values import Call, Receipt, Reply, Usage
 
 if TYPE_CHECKING:
@@ -100,7 +103,11 @@ def _string(value: object) -> str:
 
 def _has_reasoning(message: object) -> bool:
     # OpenAI-compatible servers disagree on the name: vLLM writes `reasoning`, others `reasoning_content`.
-    return any(_string(getattr(message, name, None)) for name in ("reasoning_content", "reasoning"))
+    return bool(_reasoning(message))
+
+
+def _reasoning(message: object) -> str:
+    return _string(getattr(message, "reasoning_content", None)) or _string(getattr(message, "reasoning", None))
 
 
 def read_usage(usage: Any) -> Usage:
@@ -163,7 +170,8 @@ class Seen:
         self.parts: list[str] = []
         self.finish_reason: str | None = None
         self.usage: Any = None
-        self.chunks = 0
+        self.pieces = 0  # chunks of text or of reasoning
+        self.characters = 0
         self.plain = True
         self.tool_calls = False
         self.reasoning = False
@@ -171,7 +179,6 @@ class Seen:
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take one chunk in, whatever a server put in it; return True where it only carries the usage."""
-        self.chunks += 1
         usage, choices = getattr(chunk, "usage", None), getattr(chunk, "choices", None)
         if usage is not None:
             self.usage = usage
@@ -195,6 +202,7 @@ class Seen:
         if isinstance(text, str):
             if text:
                 self.parts.append(text)
+                self._count_piece(text)
         elif text is not None:
             self.plain = False
         if getattr(delta, "tool_calls", None) or getattr(delta, "function_call", None):
@@ -203,15 +211,21 @@ class Seen:
             self.plain = False
         if getattr(delta, "model_extra", None) and _has_reasoning(delta):
             self.reasoning, self.plain = True, False
+            self._count_piece(_reasoning(delta))
+
+    def _count_piece(self, text: str) -> None:
+        self.pieces += 1
+        self.characters += len(text)
 
     def reply(self, latency_s: float, *, complete: bool) -> Reply:
         """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
         text = "".join(self.parts)
         usage = read_usage(self.usage)
         if usage.output_tokens is None:
-            # A cut stream has no usage: one text chunk is about one token with every provider that streams
-            # token by token, and never more chunks than tokens, so this is a floor and is marked as estimated.
-            usage = Usage(input_tokens=usage.input_tokens, output_tokens=len(self.parts), estimated=True)
+            # A cut stream has no usage. A chunk is at least one token, and a token about four characters: the larger
+            # of the two counts is taken, and marked as estimated.
+            tokens = max(self.pieces, self.characters // 4)
+            usage = Usage(input_tokens=usage.input_tokens, output_tokens=tokens, estimated=True)
         return Reply(
             model=self.model,
             text=text,
@@ -260,22 +274,48 @@ class _Relay:
         self._renew = call.renew if call is not None else None
         self._renew_at = RENEW_EVERY_S
         self.ended = False
+        self.close: Callable[[], object] | None = None
+        self._pid = os.getpid()
+
+    def abandon(self) -> None:
+        """Queue closing and settling, and take no lock: a finalizer may run inside httpcore's or the ledger's own."""
+        if self._pid != os.getpid():
+            return  # a forked child dropped its copy: the call is its parent's
+        close, ending = self.close, self.take()
+        if ending is not None:
+            if close is not None:
+                background.put(
+                    close
+                )  # apart from the settlement, which a close that raises must not keep from happening
+            ending.abandon(self.reply(complete=self.seen.finish_reason is not None))
 
     def relayed(self, chunk: ChatCompletionChunk) -> bool:
         """Count a chunk, renew the hold of a long stream, and say whether the app gets to see the chunk."""
         only_usage = self.seen.add(chunk)
-        if self._renew is not None and self.seen.chunks % 64 == 0 and self.elapsed() > self._renew_at:
-            self._renew()
-            self._renew_at += RENEW_EVERY_S
+        if self._renew is not None and (elapsed := self.elapsed()) > self._renew_at:
+            background.put(self._renew)  # it writes to the ledger, and an event loop may be waiting here
+            self._renew_at = elapsed + RENEW_EVERY_S
         return not (only_usage and self.hide_usage)
 
     def take(self) -> Ending | None:
         """Return the ending the first time, None afterwards."""
         ending, self.ending, self.ended = self.ending, None, True
+        _open.discard(self)
         return ending
 
     def reply(self, *, complete: bool) -> Reply:
         return self.seen.reply(self.elapsed(), complete=complete)
+
+
+_open: set[_Relay] = set()  # what runs; it also keeps a source alive until the settler closes it
+
+
+def _end_left_open() -> None:
+    for left in _open.copy():
+        left.abandon()
+
+
+atexit.register(_end_left_open)  # before the background is drained, whose hook was registered before this one
 
 
 class GreenStream(Stream[ChatCompletionChunk]):
@@ -292,6 +332,9 @@ class GreenStream(Stream[ChatCompletionChunk]):
         self._relay = relay
         self.response = response
         self.greenai = None
+        if relay.ending is not None:
+            relay.close = source.close
+            _open.add(relay)
 
     def __next__(self) -> ChatCompletionChunk:
         relay = self._relay
@@ -330,10 +373,8 @@ class GreenStream(Stream[ChatCompletionChunk]):
 
     def __del__(self) -> None:
         relay: _Relay | None = getattr(self, "_relay", None)
-        ending = relay.take() if relay is not None else None
-        if relay is not None and ending is not None:
-            self._source.close()
-            ending.abandon(relay.reply(complete=relay.seen.finish_reason is not None))
+        if relay is not None:
+            relay.abandon()
 
 
 class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
@@ -346,6 +387,8 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
         self._relay = relay
         self.response = response
         self.greenai = None
+        if relay.ending is not None:
+            _open.add(relay)
 
     async def __anext__(self) -> ChatCompletionChunk:
         relay = self._relay
@@ -387,9 +430,8 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
 
     def __del__(self) -> None:
         relay: _Relay | None = getattr(self, "_relay", None)
-        ending = relay.take() if relay is not None else None
-        if relay is not None and ending is not None:
-            ending.abandon(relay.reply(complete=relay.seen.finish_reason is not None))
+        if relay is not None:
+            relay.abandon()
 
 
 def relay(seen: Seen, ending: Ending, elapsed: Callable[[], float], call: Call) -> _Relay:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 from openai.resources.chat.completions import Completions
@@ -22,6 +22,8 @@ from greenai.shapes import ChatCompletion, http_library
 from greenai.values import Call, Rung
 
 _NO_KEY_NEEDED = "no-key"
+
+_Client = TypeVar("_Client", openai.OpenAI, openai.AsyncOpenAI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,9 @@ class OpenAIPath:
             with self._lock:
                 found = self._clients.get(key)
                 if found is None:
-                    found = self._clients[key] = openai.OpenAI(**self._arguments(rung, openai.DefaultHttpxClient))
+                    found = self._clients[key] = self._unnamed(
+                        rung, openai.OpenAI(**self._arguments(rung, openai.DefaultHttpxClient))
+                    )
         return found
 
     def aclient(self, rung: Rung) -> openai.AsyncOpenAI:
@@ -114,12 +118,23 @@ class OpenAIPath:
         clients = self._aclients.setdefault(asyncio.get_running_loop(), {})
         key = (rung.base_url, rung.api_key)
         if key not in clients:
-            clients[key] = openai.AsyncOpenAI(**self._arguments(rung, openai.DefaultAsyncHttpxClient))
+            clients[key] = self._unnamed(
+                rung, openai.AsyncOpenAI(**self._arguments(rung, openai.DefaultAsyncHttpxClient))
+            )
         return clients[key]
+
+    def _unnamed(self, rung: Rung, client: _Client) -> _Client:
+        """Keep OPENAI_ORG_ID and OPENAI_PROJECT_ID, which openai reads itself, from foreign addresses."""
+        if self._elsewhere(rung):
+            client.organization = client.project = None
+        return client
+
+    def _elsewhere(self, rung: Rung) -> bool:
+        return rung.base_url is not None and rung.base_url != self._connection.base_url
 
     def _arguments(self, rung: Rung, http_client: type[Any]) -> dict[str, Any]:
         own = self._connection
-        elsewhere = rung.base_url is not None and rung.base_url != own.base_url
+        elsewhere = self._elsewhere(rung)
         arguments: dict[str, Any] = {
             "api_key": rung.api_key or (None if elsewhere else own.api_key),
             "base_url": rung.base_url or own.base_url,
