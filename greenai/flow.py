@@ -77,7 +77,12 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
     plan = yield from (decide(request, steps) if not request.options.observe else observed(request, steps))
     if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
-    climbed = yield from climb(request, plan, steps, watch)
+    try:
+        climbed = yield from climb(request, plan, steps, watch)
+    except Exception as error:
+        if not isinstance(error.__context__, GeneratorExit):  # a flow that is being closed may not yield
+            yield Work("record", partial(_record_failure, steps, request, error))
+        raise
     try:
         return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
     except BaseException:
@@ -283,7 +288,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             continue
         good, why = _judged(climbed.reply, request)
         if good or not rungs or request.stream:
-            doubts = () if good else (f"The answer is delivered although {why}.",)
+            doubts = () if good or not climbed.reply.complete else (f"The answer is delivered although {why}.",)
             return replace(climbed, attempts=(*attempts, climbed.done), good=good, warnings=doubts)
         discarded = replace(climbed.done, state="discarded", error=why)
         attempts.append(discarded)
@@ -370,6 +375,13 @@ def finish(
     for observer in steps.observers:
         fail_open(f"The observer {observer!r} failed.", partial(observer, receipt), None)
     return Answer(reply=reply, receipt=receipt, request=request)
+
+
+def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
+    options = request.options
+    steps.ledger.record_failure(
+        request.call_id, time.time(), options.project, request.entry, request.model, error, options.reason
+    )
 
 
 def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | None) -> None:

@@ -377,6 +377,8 @@ def test_an_error_carries_what_was_tried_and_its_attempt_is_settled() -> None:
     assert raised.value.__notes__ == [f"greenai tried: {SMALL} (InternalServerError)."]
     assert states(here, asked.call_id) == ["failed"]
     assert held(here) == 0
+    (row,) = calls(here)
+    assert (row["call_id"], row["outcome"], row["energy_j"]) == (asked.call_id, "failed", None)
 
 
 def test_an_empty_ladder_says_how_to_name_models() -> None:
