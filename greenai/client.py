@@ -6,9 +6,12 @@ A method here is a typed surface: it makes a request and asks its session (sessi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from greenai.values import NOT_GIVEN, NotGiven
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     import httpx
+    import openai
     from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
     from greenai._params import ChatParams, GreenCompletion
@@ -39,8 +43,8 @@ class _Base:
         api_key: Any = None,
         organization: str | None = None,
         base_url: str | httpx.URL | None = None,
-        timeout: float | httpx.Timeout | None = None,
-        max_retries: int | None = None,
+        timeout: float | httpx.Timeout | NotGiven | openai.NotGiven | openai.Omit | None = NOT_GIVEN,
+        max_retries: int | openai.NotGiven | openai.Omit | None = None,
         default_headers: Mapping[str, str] | None = None,
         default_query: Mapping[str, object] | None = None,
         http_client: Any = None,
@@ -61,7 +65,8 @@ class _Base:
             api_key: the key for OpenAI or for `base_url`; without it OPENAI_API_KEY is read.
             organization: openai's organization header.
             base_url: an OpenAI-compatible server; model names then go there exactly as written.
-            timeout: the deadline of a whole call in seconds, or an `httpx.Timeout`; 600 s by the settings.
+            timeout: the deadline of a whole call in seconds, or an `httpx.Timeout`; None for no deadline;
+                600 s by the settings where it is not given.
             max_retries: tries after the first; 2 by the settings.
             default_headers: headers for every request.
             default_query: query parameters for every request.
@@ -81,6 +86,13 @@ class _Base:
         """
         from greenai.session import Session
 
+        if project is not None and project.startswith("proj_"):
+            warnings.warn(
+                f"project={project!r} looks like the id of an OpenAI project. greenai's project is the name that "
+                f"calls are booked on; for OpenAI's header pass openai_project={project!r}.",
+                UserWarning,
+                stacklevel=2,
+            )
         connection = {
             "api_key": api_key,
             "base_url": base_url,
@@ -99,7 +111,7 @@ class _Base:
                 observe=observe,
                 opt_in=opt_in,
                 reason=reason,
-                timeout=timeout,
+                timeout=float("inf") if timeout is None else timeout,
                 max_retries=max_retries,
                 observers=observers,
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import threading
 import time
 import uuid
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from greenai import drivers, hooks, meters
 from greenai._params import KNOWN
@@ -25,17 +27,34 @@ from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
 from greenai.store.disk import JsonCache
-from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Rung, Transport
+from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Rung, Transport, is_given
 
 if TYPE_CHECKING:
     from greenai.provider import Provider
+
+
+_DEFAULTS = ("default_headers", "default_query")
+# Where providers' libraries find the caller by themselves. A model may be named that is not on the ladder.
+_CALLER_VARIABLES = (
+    "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY",
+    "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "XAI_API_KEY", "GROQ_API_KEY", "COHERE_API_KEY", "CO_API_KEY",
+    "TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "OPENROUTER_API_KEY",
+    "DASHSCOPE_API_KEY", "MOONSHOT_API_KEY",
+)  # fmt: skip
+_AUTH_HEADERS = frozenset(("authorization", "x-api-key", "api-key"))
+
+
+def _variables(providers: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_CALLER_VARIABLES, *(f"{p.upper()}_API_KEY" for p in providers))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do.
 
-    `expiring` are the opt-ins that the settings grant until `expires_at`, in seconds since 1970.
+    `expiring` are the opt-ins that the settings grant until `expires_at`, in seconds since 1970. `ladder` are the
+    rungs of the settings, whose keys tell callers apart. `identity` digests all that names the caller here; `token`
+    is this client's own, for callers that cannot be told apart.
     """
 
     options: Options
@@ -44,6 +63,29 @@ class Config:
     connection: Mapping[str, Any] = field(repr=False)
     expiring: frozenset[str] = frozenset()
     expires_at: float | None = None
+    ladder: tuple[Rung, ...] = field(default=(), repr=False)
+    token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    identity: str = field(init=False, repr=False)
+    variables: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Digest once what is the same for every call."""
+        named = {n: self.connection.get(n) for n in ("base_url", "organization", "openai_project")}
+        parts: tuple[object, ...] = (
+            sorted(named.items()),
+            *(sorted((str(k), str(v)) for k, v in (self.connection.get(n) or {}).items()) for n in _DEFAULTS),
+            [(r.model, r.base_url, r.api_key) for r in self.ladder],
+            None if self.is_comparable else self.token,
+        )
+        digest = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        object.__setattr__(self, "identity", digest)
+        object.__setattr__(self, "variables", _variables(tuple(r.provider for r in self.ladder)))
+
+    @property
+    def is_comparable(self) -> bool:
+        """False where the caller is not in the arguments: the app's own HTTP client, or a key from a callable."""
+        key = self.connection.get("api_key")
+        return self.connection.get("http_client") is None and (key is None or isinstance(key, str))
 
     @property
     def endpoint(self) -> str | None:
@@ -274,9 +316,11 @@ def make_request(
         TypeError: an argument that openai's `create` does not have either.
         InvalidRequest: an unknown option, or messages of the wrong form.
     """
-    given = {name: value for name, value in arguments.items() if not _not_given(value)}
+    given = {name: value for name, value in arguments.items() if is_given(value)}
     changes = {**block, **_call_changes(given.pop("greenai", None))}
     options = _with_explicit_reasoning(changed(_unexpired(config), changes), given)
+    if not config.is_comparable and options.cache != "off":
+        options = replace(options, cache="off")
     timeout = given.pop("timeout", config.timeout)
     timeout_s = _seconds(timeout)
     transport = Transport(
@@ -291,14 +335,14 @@ def make_request(
     return Request(
         call_id=uuid.uuid4().hex,
         entry=entry,
-        model=None if model is None or _not_given(model) else str(model),
+        model=None if model is None or not is_given(model) else str(model),
         messages=_messages(messages),
         arguments=given,
-        stream=bool(stream) and not _not_given(stream),
+        stream=bool(stream) and is_given(stream),
         transport=transport,
         options=options,
         deadline=time.monotonic() + timeout_s,
-        namespace=_namespace(config, options),
+        namespace=_namespace(config, options, transport.extra_headers, model),
     )
 
 
@@ -306,11 +350,6 @@ def _unexpired(config: Config) -> Options:
     if config.expires_at is None or time.time() < config.expires_at:
         return config.options
     return replace(config.options, opt_in=config.options.opt_in - config.expiring)
-
-
-def _not_given(value: object) -> bool:
-    # openai's sentinels, told by name: looking at their classes would import openai.
-    return type(value).__name__ in ("NotGiven", "Omit")
 
 
 def _require_known(given: Mapping[str, Any]) -> None:
@@ -328,12 +367,22 @@ def _require_known(given: Mapping[str, Any]) -> None:
 
 def _with_explicit_reasoning(options: Options, given: Mapping[str, Any]) -> Options:
     """Log an explicit reasoning argument as this call's opt-in, unless the project gates these too."""
-    effort = given.get("reasoning_effort")
-    thinking = given.get("thinking")
-    wanted = (effort not in (None, "none")) or (isinstance(thinking, Mapping) and thinking.get("type") != "disabled")
+    body = given.get("extra_body")
+    wanted = _asks_reasoning(given) or (isinstance(body, Mapping) and _asks_reasoning(cast("Mapping[str, Any]", body)))
     if not wanted or options.strict_opt_in or "reasoning" in options.opt_in:
         return options
     return replace(options, opt_in=options.opt_in | {"reasoning"}, reason=options.reason or "argument")
+
+
+def _asks_reasoning(fields: Mapping[str, Any]) -> bool:
+    if fields.get("reasoning_effort") not in (None, "none"):
+        return True
+    thinking, reasoning = fields.get("thinking"), fields.get("reasoning")
+    if isinstance(thinking, Mapping) and thinking.get("type") != "disabled":
+        return True
+    return (
+        isinstance(reasoning, Mapping) and reasoning.get("effort") != "none" and reasoning.get("enabled") is not False
+    )
 
 
 def _seconds(timeout: Any) -> float:
@@ -360,7 +409,7 @@ def _messages(messages: object) -> tuple[Message, ...]:
 
 def _message(message: Any, position: int) -> Message:
     if isinstance(message, Mapping):
-        return message
+        return dict(cast("Mapping[str, Any]", message))  # the app may change its own later
     if hasattr(message, "model_dump"):
         # Apps append `response.choices[0].message` as it is; openai's client accepts that too.
         dumped: dict[str, Any] = message.model_dump(mode="json", exclude_unset=True)
@@ -371,15 +420,32 @@ def _message(message: Any, position: int) -> Message:
     )
 
 
-def _namespace(config: Config, options: Options) -> str:
+def _namespace(config: Config, options: Options, headers: Mapping[str, str] | None, model: object) -> str:
     key = config.connection.get("api_key")
-    # A key from a callable changes with time; its identity is what tells this client's users apart.
-    text = key if isinstance(key, str) else os.environ.get("OPENAI_API_KEY") if key is None else repr(key)
-    return _namespace_of(text, options.project, options.tenant)
+    env = os.environ
+    return _namespace_of(
+        key if isinstance(key, str) else None,
+        options.project,
+        options.tenant,
+        config.identity,
+        tuple(env.get(name) for name in config.variables),
+        env.get(f"{model.partition('/')[0].upper()}_API_KEY") if isinstance(model, str) and "/" in model else None,
+        tuple(sorted((n.lower(), str(v)) for n, v in headers.items() if n.lower() in _AUTH_HEADERS)) if headers else (),
+    )
 
 
 # The same few namespaces all day: an HMAC for each call would be a tenth of a cache hit's time.
 _namespace_of = lru_cache(maxsize=1024)(namespace)
+
+
+def _size(content: object) -> int:
+    """Return about how many characters a content has, without joining or copying it."""
+    if isinstance(content, str):
+        return len(content)
+    if not isinstance(content, (list, tuple)):
+        return 0
+    texts = (p.get("text") if isinstance(p, Mapping) else None for p in cast("Sequence[Any]", content))
+    return sum(len(text) if isinstance(text, str) else 1000 for text in texts)
 
 
 class Recent:
@@ -393,7 +459,7 @@ class Recent:
 
     def add(self, request: Request) -> None:
         """Remember a request, forgetting the oldest ones that no longer fit."""
-        size = sum(len(str(m.get("content") or "")) for m in request.messages)
+        size = sum(_size(m.get("content")) for m in request.messages)
         with self._lock:
             _, before = self._requests.pop(request.call_id, (request, 0))
             self._requests[request.call_id] = (request, size)

@@ -6,6 +6,7 @@ bring pydantic, and importing greenai must cost nothing.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +31,7 @@ from greenai.resources import (
 )
 from greenai.stages import Flow, Steps
 from greenai.text import AsyncTextStream, TextAnswer, TextStream
-from greenai.values import Answer, Decision, Entry, Receipt, Request
+from greenai.values import Answer, Decision, Entry, Receipt, Request, is_given
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -70,7 +71,7 @@ class Session:
         opt_in: str | Iterable[str] | None,
         reason: str | None,
         timeout: Any,
-        max_retries: int | None,
+        max_retries: Any,
         observers: Sequence[Observer],
         outside: Outside | None = None,
     ) -> Session:
@@ -82,23 +83,25 @@ class Session:
             options = changed(options, {"opt_in": opt_in, "reason": reason})
         config = Config(
             options=options,
-            timeout=loaded.timeout_s if timeout is None else timeout,
-            max_retries=loaded.max_retries if max_retries is None else max_retries,
+            timeout=loaded.timeout_s if timeout is None or not is_given(timeout) else timeout,
+            max_retries=loaded.max_retries if max_retries is None or not is_given(max_retries) else max_retries,
             connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
             expiring=frozenset(loaded.opt_in) if opt_in is None else frozenset(),
             expires_at=loaded.opt_in_ends,
+            ladder=loaded.rungs(outside.env),
         )
         return cls(config, Resources(loaded, observers, outside), Recent())
 
     def with_options(self, changes: Mapping[str, Any]) -> Session:
         """Return a session that shares this one's models, ledger and cache."""
-        given = dict(changes)
+        given = {name: value for name, value in changes.items() if is_given(value)}
         connection = _addressed({**self.config.connection, **{n: given.pop(n) for n in _CONNECTION if n in given}})
         config = replace(
             self.config,
             timeout=given.pop("timeout", self.config.timeout),
             max_retries=given.pop("max_retries", self.config.max_retries),
             connection=connection,
+            token=secrets.token_hex(16),
             options=changed(self.config.options, given),
             expiring=frozenset() if "opt_in" in given else self.config.expiring,
         )
@@ -130,7 +133,10 @@ class Session:
                 "Pass what client.chat.completions.create() or client.ask() returned."
             )
         asked = response.request if isinstance(response, TextAnswer) else self._recent.find(receipt.call_id)
-        fresh = self.request(asked.entry, asked.messages, asked.model, stream=False, arguments=asked.arguments)
+        travelled = asked.transport
+        timeout = travelled.timeout_s if travelled.timeout is None else travelled.timeout
+        arguments = {**asked.arguments, "timeout": timeout, "extra_headers": travelled.extra_headers}
+        fresh = self.request(asked.entry, asked.messages, asked.model, stream=False, arguments=arguments)
         # Calling escalate() is an explicit act of the app's code, so it is an opt-in of its own for the rung above.
         options = replace(
             asked.options, opt_in=asked.options.opt_in | {"large"}, reason=asked.options.reason or "escalate"

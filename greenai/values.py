@@ -33,6 +33,21 @@ Message: TypeAlias = Mapping[str, Any]
 OPT_INS: frozenset[str] = frozenset(("reasoning", "large", "long_output", "semantic_cache"))
 
 
+class NotGiven:
+    """The default of an argument whose None means something; openai's sentinels of this name count as it too."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN = NotGiven()
+
+
+def is_given(value: object) -> bool:
+    """Say whether an argument was given: openai's sentinels are told by name, their classes would import openai."""
+    return type(value).__name__ not in ("NotGiven", "Omit")
+
+
 # --- energy -------------------------------------------------------------------------------
 
 
@@ -176,8 +191,8 @@ class Transport:
 
     timeout_s: float
     timeout: Any = None
-    extra_headers: Mapping[str, str] | None = None
-    extra_query: Mapping[str, object] | None = None
+    extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    extra_query: Mapping[str, object] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +206,8 @@ class Request:
     call_id: str
     entry: Entry
     model: str | None
-    messages: tuple[Message, ...]
-    arguments: Mapping[str, Any]
+    messages: tuple[Message, ...] = field(repr=False)
+    arguments: Mapping[str, Any] = field(repr=False)
     stream: bool
     transport: Transport
     options: Options

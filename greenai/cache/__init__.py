@@ -30,7 +30,7 @@ NOT_IN_KEY = frozenset(
         "extra_headers", "extra_query",
     )
 )  # fmt: skip
-# Headers that identify one sending of a request. Any other may switch a provider's beta on, so it counts.
+# Headers that identify one sending of a request, or the caller, whom the namespace tells apart. Any other counts.
 _HEADERS_NOT_IN_KEY = frozenset(
     (
         "authorization", "x-api-key", "api-key", "idempotency-key", "traceparent", "tracestate", "baggage",
@@ -83,11 +83,11 @@ def _fingerprint(
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
-def namespace(api_key: str | None, project: str, tenant: str | None) -> str:
-    """Return whose answers these are, as a digest: nothing is shared between keys, projects or tenants."""
+def namespace(api_key: str | None, project: str, tenant: str | None, *who: object) -> str:
+    """Return whose answers these are, as a digest: nothing is shared between keys, projects, tenants or `who` else."""
     secret = b"local" if api_key is None else b"key:" + api_key.encode("utf-8", "surrogatepass")
-    who = json.dumps((project, tenant)).encode()
-    return hmac.new(secret, who, hashlib.sha256).hexdigest()[:32]
+    text = json.dumps((project, tenant, *who)).encode()
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()[:32]
 
 
 def _digest(parts: object) -> str | None:
@@ -139,12 +139,29 @@ def _is_whole(reply: Reply) -> bool:
     """True for one finished text: not cut, not filtered, not refused, no tool call."""
     if not reply.complete or reply.finish_reason != "stop" or reply.tool_calls or not reply.text.strip():
         return False
-    choices = (reply.body or {}).get("choices") or ()
-    return all(not (choice.get("message") or {}).get("refusal") for choice in choices)
+    native = [dict(choice) for choice in getattr(reply.native, "choices", None) or ()]
+    choices = native if reply.body is None else reply.body.get("choices") or ()
+    return all(_is_bare(choice) for choice in choices)
+
+
+def _is_bare(choice: Mapping[str, Any]) -> bool:
+    """True where a message is text alone: a replayed stream has no place for log probabilities, reasoning or audio."""
+    message = dict(choice.get("message") or {})
+    more = (value for name, value in message.items() if name not in ("role", "content"))
+    return _is_empty(choice.get("logprobs")) and all(_is_empty(value) for value in more)
+
+
+def _is_empty(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_empty(item) for item in cast("Mapping[str, object]", value).values())
+    return value is None or value in ([], "")
 
 
 def _is_repeatable(request: Request) -> bool:
-    """True where asking again would be expected to give the same: no sampling, nothing outside the request."""
+    """True where a stored answer serves as well as a new one: no sampling asked for, nothing outside the request.
+
+    An absent temperature counts as no wish to sample, although many providers then sample at 1: the README says so.
+    """
     arguments = request.arguments
     temperature, count = arguments.get("temperature"), arguments.get("n")
     if temperature is not None and temperature > 0:
