@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -87,21 +85,19 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
     if not left_s:
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     started = time.perf_counter()
-    engine: Engine = yield Work("load", partial(_engine, steps, rung.name, left_s))
+    try:
+        engine: Engine = yield Work(
+            "load", partial(steps.engines.get, rung.name, None if math.isinf(left_s) else left_s)
+        )
+    except TimeoutError:  # the provider says so in openai's words
+        return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     elapsed_s = time.perf_counter() - started
-    started_core_s: float | None = getattr(engine, "started_core_s", None)
+    started_core_s = engine.take_start()
     if started_core_s is not None:
         watch.loaded(elapsed_s, started_core_s)
     else:
         watch.away(elapsed_s)  # found running, or waited for while another call started it, which is charged for it
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
-
-
-def _engine(steps: Steps, name: str, left_s: float) -> Engine:
-    get: Callable[..., Engine] = steps.engines.get
-    if left_s == math.inf or "timeout_s" not in inspect.signature(get).parameters:
-        return get(name)
-    return get(name, timeout_s=left_s)
 
 
 def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:

@@ -20,6 +20,7 @@ import json
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -388,6 +389,7 @@ class FakeEngine(Engine):
         self.api_key = "offline"
         self.pid = os.getpid()
         self.load_s = 0.0
+        self._start_core_s = deque()
         self.defaults = {}
         self.default_system = None
 
@@ -405,7 +407,7 @@ class FakeEngine(Engine):
 class FakeEngines(Engines):
     """Every local model, loaded at once."""
 
-    def get(self, name: str) -> Engine:
+    def get(self, name: str, timeout_s: float | None = None) -> Engine:  # noqa: ARG002  # the real one's signature
         """Return an engine under any name."""
         return FakeEngine(name)
 

@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -81,6 +82,7 @@ class Engine:
         api_key: str,
         base_url: str,
         load_s: float,
+        core_s: float | None = None,
     ) -> None:
         known = KNOWN.get(model)
         self.model = model
@@ -89,6 +91,7 @@ class Engine:
         self.api_key = api_key
         self.pid = process.pid
         self.load_s = load_s
+        self._start_core_s = deque(() if core_s is None else (core_s,))
         self.defaults: Mapping[str, Any] = known.defaults if known else {}
         self.default_system = known.default_system if known else None
         self._process = process
@@ -102,6 +105,13 @@ class Engine:
     def log_tail(self) -> tuple[str, ...]:
         """The last lines that the engine wrote, for error messages."""
         return tuple(self._log)
+
+    def take_start(self) -> float | None:
+        """Return the core-seconds that starting took, once: whoever asks first is charged for it; None afterwards."""
+        try:
+            return self._start_core_s.pop()
+        except IndexError:
+            return None
 
     def alive(self) -> bool:
         """Return whether the process runs and belongs to this process (not to a parent that forked it)."""
@@ -129,14 +139,18 @@ class Engines:
         self._new_locks()
         _ALL.add(self)
 
-    def get(self, name: str) -> Engine:
+    def get(self, name: str, timeout_s: float | None = None) -> Engine:
         """Return the running engine of model `name`, starting it if need be.
+
+        Every caller waits for the one start of a model; a caller whose time is over leaves, and the start goes on.
 
         Args:
             name: What follows `local/`: a known name (`smollm2-135m`), the path of a GGUF file, or a hub id
                 (`org/repo`, `org/repo:file.gguf`).
+            timeout_s: How long this caller waits, in seconds; None waits until it is ready or has failed.
 
         Raises:
+            TimeoutError: It was not ready in time.
             UnknownModel: `name` is none of these.
             MissingExtra: llama.cpp is not installed.
             ModelMissing: The weights are not on this machine.
@@ -145,11 +159,7 @@ class Engines:
         engine = self._running.get(name)
         if engine is not None and engine.alive():
             return engine
-        with self._lock_of(name):
-            engine = self._running.get(name)
-            if engine is not None and engine.alive():
-                return engine
-            return self._keep(name, self._start(name))
+        return self._loading_of(name).result(timeout_s)
 
     def running(self) -> tuple[Engine, ...]:
         """Return the engines that run now."""
@@ -166,12 +176,35 @@ class Engines:
 
     def _new_locks(self) -> None:
         self._state = threading.Lock()
-        self._starting: dict[str, threading.Lock] = {}
+        self._loading: dict[str, Future[Engine]] = {}
 
-    def _lock_of(self, name: str) -> threading.Lock:
+    def _loading_of(self, name: str) -> Future[Engine]:
+        """Return the one start of this model that goes on, beginning it if there is none."""
         with self._state:
             self._refuse_if_closed()
-            return self._starting.setdefault(name, threading.Lock())
+            engine, loading = self._running.get(name), self._loading.get(name)
+            if engine is not None and engine.alive():
+                loading = Future()
+                loading.set_result(engine)
+            elif loading is None:
+                loading = self._loading[name] = Future()
+                # A thread of its own: a caller may leave, and the start belongs to all who wait for it.
+                threading.Thread(target=self._load, args=(name, loading), name="greenai-load", daemon=True).start()
+            return loading
+
+    def _load(self, name: str, loading: Future[Engine]) -> None:
+        try:
+            engine = self._keep(name, self._start(name))
+        except BaseException as error:  # noqa: BLE001  # handed to everyone who waits
+            self._done_loading(name)
+            loading.set_exception(error)
+        else:
+            self._done_loading(name)
+            loading.set_result(engine)
+
+    def _done_loading(self, name: str) -> None:
+        with self._state:
+            self._loading.pop(name, None)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -247,7 +280,15 @@ def _launch(name: str, path: Path, settings: EngineSettings) -> Engine:
         drain.join(timeout=1.0)
         failure = _Failure(timed_out=deadline.passed, said=ready.get("error"), code=process.returncode)
         raise EngineError(_why_not_started(name, path, settings, failure, list(log)))
-    return Engine(process, log, model=name, api_key=api_key, base_url=ready["base_url"], load_s=ready["load_s"])
+    return Engine(
+        process,
+        log,
+        model=name,
+        api_key=api_key,
+        base_url=ready["base_url"],
+        load_s=ready["load_s"],
+        core_s=ready.get("core_s"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,8 @@ def main() -> None:
         _say(answer, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
     load_s = time.perf_counter() - started
-    _say(answer, {"base_url": f"{server.listening_address}/v1", "load_s": load_s})
+    address = f"{server.listening_address}/v1"
+    _say(answer, {"base_url": address, "load_s": load_s, "core_s": time.process_time()})
     sys.stdin.read()
     # No destructors: they would wait for answers that nobody reads any more.
     os._exit(0)

@@ -113,7 +113,7 @@ def test_close_while_a_model_loads_leaves_no_process(engines: Engines, fake_llam
     path = fake_llama("serve")
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(engines.get, path)
-        while not engines._starting:
+        while not engines._loading:
             time.sleep(0.001)
         engines.close()
         with pytest.raises(EngineError, match="are closed"):
@@ -294,3 +294,13 @@ def test_a_truncated_real_file_is_one_clear_error(weights_dir: Path, tmp_path: P
         EngineError, match=r"could not load .*cut\.gguf \(2\.0 MB\): RuntimeError: .*failed to load model"
     ):
         Engines().get(str(cut))
+
+
+def test_a_caller_whose_time_is_over_leaves_and_the_start_goes_on(engines: Engines, fake_llama: FakeLlama) -> None:
+    path = fake_llama("serve")
+    with pytest.raises(TimeoutError):
+        engines.get(path, timeout_s=0.001)
+    engine = engines.get(path)
+    assert engine.alive()
+    assert engine.take_start() is not None
+    assert engine.take_start() is None  # charged once, however many waited
