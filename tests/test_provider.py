@@ -189,9 +189,10 @@ def test_an_odd_chunk_ends_no_stream(scripted: servers.Scripted, body: Any) -> N
 # --- streams that are cut -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [0, 1, 3])
+# A chunk is a token at least, and four characters are about one: three words of six characters make four.
+@pytest.mark.parametrize(("after", "tokens"), [(0, 0), (1, 1), (3, 4)])
 @pytest.mark.parametrize("how", ["close", "clean", "error"])
-def test_a_cut_stream_is_charged_for_what_came(scripted: servers.Scripted, how: str, after: int) -> None:
+def test_a_cut_stream_is_charged_for_what_came(scripted: servers.Scripted, how: str, after: int, tokens: int) -> None:
     scripted.play(servers.stream(5, cut_after=after, how=how))
     # Which error it is, test_errors_parity says; a clean end is none.
     broken = contextlib.nullcontext() if how == "clean" else pytest.raises(Exception, match=r".")
@@ -201,7 +202,7 @@ def test_a_cut_stream_is_charged_for_what_came(scripted: servers.Scripted, how: 
             list(stream)
     (attempt,) = stream.greenai.attempts
     assert attempt.state == "cut"
-    assert attempt.usage == Usage(input_tokens=4, output_tokens=after, estimated=True)
+    assert attempt.usage == Usage(input_tokens=4, output_tokens=tokens, estimated=True)
     assert attempt.energy.energy_j > 0
     assert "The stream ended before its last chunk; energy and tokens count what was seen." in stream.greenai.warnings
 
