@@ -155,7 +155,32 @@ class _Base:
         return client
 
 
-class Completions:
+# What openai's clients have besides, so that an app which changes its import is told at once what to keep.
+_OPENAI_ONLY = frozenset(
+    (
+        "admin", "api_key", "assistants", "audio", "base_url", "batches", "beta", "completions", "containers",
+        "conversations", "copy", "decisions", "embeddings", "evals", "files", "fine_tuning", "images", "list",
+        "max_retries", "models", "moderations", "parse", "realtime", "responses", "retrieve", "stream", "timeout",
+        "uploads", "vector_stores", "videos", "webhooks", "with_raw_response", "with_streaming_response",
+    )
+)  # fmt: skip
+
+
+class _Surface:
+    """Says what to do where openai has a name and this release has not."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _OPENAI_ONLY:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"greenai has no {name!r} here: this release answers chat.completions.create and leaves openai's other "
+                "calls to openai. Keep an openai.OpenAI() beside the greenai.Client() for them."
+            )
+
+
+class Completions(_Surface):
     """`client.chat.completions`."""
 
     def __init__(self, session: Session) -> None:
@@ -204,7 +229,7 @@ class Completions:
         return self._session.completion(self._session.answer(request))
 
 
-class AsyncCompletions:
+class AsyncCompletions(_Surface):
     """`async_client.chat.completions`."""
 
     def __init__(self, session: Session) -> None:
@@ -259,8 +284,8 @@ class AsyncChat:
         self.completions = AsyncCompletions(session)
 
 
-class Client(_Base):
-    """A drop-in for `openai.OpenAI` that answers with the least energy that still answers well."""
+class Client(_Base, _Surface):
+    """`openai.OpenAI` for `chat.completions.create`, answered with the least energy that still answers well."""
 
     chat: Chat
 
@@ -337,8 +362,8 @@ class Client(_Base):
         self.close()
 
 
-class AsyncClient(_Base):
-    """A drop-in for `openai.AsyncOpenAI`; see `Client`."""
+class AsyncClient(_Base, _Surface):
+    """`openai.AsyncOpenAI` for `chat.completions.create`; see `Client`."""
 
     chat: AsyncChat
 

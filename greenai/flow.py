@@ -181,6 +181,8 @@ def observed(request: Request, steps: Steps) -> Flow[Plan]:
         # Observing changes nothing: what would have been refused is told, and sent.
         reasons = (f"Without observe this call would be refused: {refusal}",)
         plan = Plan(decision=Decision(outcome="large", route=(), reasons=reasons, observed=True))
+    if request.model in (None, "auto") and not steps.ladder:
+        raise NoSufficientModel(plan.decision.reasons[0])
     model = steps.ladder[-1].model if request.model in (None, "auto") else request.model
     pinned = replace(request, model=model, options=replace(request.options, substitute=False))
     ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint)
@@ -437,7 +439,10 @@ def _saved(
     if plan.entry is not None:
         return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
     used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
-    baseline = steps.ladder[-1].model if request.model in (None, "auto") else str(request.model)
+    unnamed = request.model in (None, "auto")
+    if steps.endpoint is not None or (unnamed and not steps.ladder):
+        return None  # what a server behind base_url would have taken, nobody knows
+    baseline = steps.ladder[-1].model if unnamed else str(request.model)
     return receipts.avoided(request, attempts, reply, used, baseline)
 
 

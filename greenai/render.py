@@ -80,6 +80,12 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
     return tuple((label, text) for label, text in rows if text)
 
 
+def text_of_rows(rows: Sequence[Row]) -> str:
+    """Return rows as plain text, labels in one column: what `print` shows."""
+    width = max((len(label) for label, _ in rows), default=0) + 2
+    return "\n".join(f"{label:{width}}{text}".replace("\n", "\n" + " " * width) for label, text in rows)
+
+
 def receipt_table(receipt: Mapping[str, Any]) -> Table:
     """Return a receipt as a table for a terminal."""
     return _table(receipt_rows(receipt), _RECEIPT)

@@ -393,6 +393,8 @@ def _seconds(timeout: Any) -> float:
         if not timeout > 0:
             raise InvalidRequest(f"timeout={timeout!r} leaves no time for the call. Pass seconds above 0, or None.")
         return float(timeout)
+    if not hasattr(timeout, "connect"):
+        raise InvalidRequest(f"timeout={timeout!r} is no time. Pass seconds above 0, an httpx.Timeout, or None.")
     parts = [getattr(timeout, name, None) for name in ("connect", "read", "write", "pool")]
     return float("inf") if None in parts else float(max(p for p in parts if p is not None))
 

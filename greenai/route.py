@@ -288,7 +288,10 @@ def _names(rungs: Sequence[Rung], joint: str = " < ") -> str:
 
 def _nothing_fits(ladder: Sequence[Rung], lacking: Mapping[str, str]) -> str:
     if not ladder:
-        return 'The ladder is empty. Name models in the settings, for example ladder = ["local/smollm2-135m"].'
+        return (
+            "No model was named and no ladder says which may answer (behind a base_url, only the settings' own ladder "
+            'counts). Name one with model="...", or set ladder = ["provider/name", ...] in the settings.'
+        )
     each = "; ".join(f"{r.model}: {lacking[r.model]}" for r in ladder)
     return (
         f"No model of the ladder can take this request ({each}). "

@@ -150,11 +150,16 @@ class Session:
 
     def _steps(self, request: Request) -> Steps:
         steps, model = self.resources.steps, request.model
-        if self.config.endpoint is None or model is None or model == "auto" or model.startswith("local/"):
+        if self.config.endpoint is None or (model is not None and model.startswith("local/")):
             return steps
+        if model in (None, "auto") and self.resources.settings.ladder is not None:
+            return steps
+        model = model or "auto"
         found = self._endpoints.get(model)
         if found is None:
-            found = replace(steps, endpoint=endpoint_rung(self.config, model))
+            # What that server has, nobody told: the default ladder's models are somewhere else.
+            named = {"ladder": ()} if model == "auto" else {"endpoint": endpoint_rung(self.config, model)}
+            found = replace(steps, **named)
             if len(self._endpoints) < MOST_ENDPOINTS:
                 self._endpoints[model] = found
         return found
@@ -279,7 +284,12 @@ class Session:
 
 def _addressed(connection: Mapping[str, Any], default: str | None = None) -> dict[str, Any]:
     url = connection.get("base_url")
-    return {**connection, "base_url": default or None if url is None else str(url)}
+    address = default or None if url is None else str(url)
+    if address is not None and not address.startswith(("http://", "https://")):
+        raise InvalidRequest(
+            f'base_url="{address}" must begin with http:// or https://, as in base_url="http://localhost:8080/v1".'
+        )
+    return {**connection, "base_url": address}
 
 
 def _wants_usage(request: Request) -> bool:

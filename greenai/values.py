@@ -305,6 +305,11 @@ class Decision:
         """Return plain JSON values."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        from greenai.render import decision_rows, text_of_rows
+
+        return text_of_rows(decision_rows(self.to_dict()))
+
     def __rich__(self) -> Any:
         from greenai.render import decision_table
 
@@ -490,6 +495,11 @@ class Receipt:
         data = asdict(self)
         data["stars"]["text"] = str(self.stars)
         return data
+
+    def __str__(self) -> str:
+        from greenai.render import receipt_rows, text_of_rows
+
+        return text_of_rows(receipt_rows(self.to_dict()))
 
     def __rich__(self) -> Any:
         from greenai.render import receipt_table

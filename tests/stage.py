@@ -20,8 +20,8 @@ LOADED = "smollm2-135m"
 class OneEngine(Engines):
     """One local model that is always loaded; every other name fails as it does on a machine without it."""
 
-    def get(self, name: str) -> Engine:
-        return FakeEngine(name) if name == LOADED else super().get(name)
+    def get(self, name: str, timeout_s: float | None = None) -> Engine:
+        return FakeEngine(name) if name == LOADED else super().get(name, timeout_s)
 
 
 def say(call: Call) -> str:

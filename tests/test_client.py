@@ -10,6 +10,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -628,3 +629,33 @@ def test_options_of_the_client_itself() -> None:
         receipt = client.ask("Prove step by step that the root of 2 is irrational, and justify each lemma.").greenai
     assert (receipt.project, receipt.model) == ("support-bot", LARGE)
     assert provider.calls[0].transport.timeout_s == 7.0
+
+
+def test_what_openai_has_besides_says_where_to_find_it() -> None:
+    with offline() as client:
+        with pytest.raises(AttributeError) as raised:
+            client.embeddings  # type: ignore[attr-defined]  # noqa: B018
+        assert str(raised.value) == (
+            "greenai has no 'embeddings' here: this release answers chat.completions.create and leaves openai's other "
+            "calls to openai. Keep an openai.OpenAI() beside the greenai.Client() for them."
+        )
+        assert not hasattr(client.chat.completions, "parse")
+        with pytest.raises(AttributeError, match="'Client' object has no attribute 'nonsense'"):
+            client.nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_behind_a_base_url_no_model_is_guessed(tmp_path: Path) -> None:
+    with Client(base_url="http://127.0.0.1:9/v1", settings={"state_dir": tmp_path}) as client:
+        assert client.ask("What is 18% of 240?").text == "43.2"
+        with pytest.raises(
+            errors.NoSufficientModel, match=r'No model was named .* behind a base_url .* model="\.\.\."'
+        ):
+            client.ask("What is the capital of France?")
+    with pytest.raises(errors.InvalidRequest, match="must begin with http"):
+        Client(base_url="localhost:8080")
+
+
+def test_a_receipt_prints_as_text() -> None:
+    with offline() as client:
+        shown = str(client.ask("What is 18% of 240?").greenai)
+    assert shown.startswith("answered by     greenai/calc: a calculation or function, without a language model\n")

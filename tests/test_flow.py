@@ -385,7 +385,8 @@ def test_an_empty_ladder_says_how_to_name_models() -> None:
     with pytest.raises(errors.NoSufficientModel) as raised:
         hand().answer(request(), steps(ladder=()))
     assert str(raised.value) == (
-        'The ladder is empty. Name models in the settings, for example ladder = ["local/smollm2-135m"].'
+        "No model was named and no ladder says which may answer (behind a base_url, only the settings' own ladder "
+        'counts). Name one with model="...", or set ladder = ["provider/name", ...] in the settings.'
     )
 
 
