@@ -647,9 +647,7 @@ def test_what_openai_has_besides_says_where_to_find_it() -> None:
 def test_behind_a_base_url_no_model_is_guessed(tmp_path: Path) -> None:
     with Client(base_url="http://127.0.0.1:9/v1", settings={"state_dir": tmp_path}) as client:
         assert client.ask("What is 18% of 240?").text == "43.2"
-        with pytest.raises(
-            errors.NoSufficientModel, match="No model was named and no ladder says which may answer"
-        ):
+        with pytest.raises(errors.NoSufficientModel, match="No model was named and no ladder says which may answer"):
             client.ask("What is the capital of France?")
     with pytest.raises(errors.InvalidRequest, match="must begin with http"):
         Client(base_url="localhost:8080")
