@@ -316,6 +316,17 @@ def test_lost_tries_raise_what_a_provider_reported_for_its_answer() -> None:
 # --- loading ------------------------------------------------------------------------------
 
 
+class Started(FakeEngine):
+    """An engine that says what its start took."""
+
+    def __init__(self, model: str, core_s: float | None) -> None:
+        super().__init__(model)
+        self._core_s = core_s
+
+    def take_start(self) -> float | None:
+        return self._core_s
+
+
 class Slow(FakeEngines):
     """Engines that say whether this caller started the model; `asked` keeps the time-outs."""
 
@@ -325,9 +336,7 @@ class Slow(FakeEngines):
 
     def get(self, name: str, timeout_s: float | None = None) -> Engine:
         self.asked.append(timeout_s)
-        engine = FakeEngine(name)
-        vars(engine)["started_core_s"] = self.started_core_s
-        return engine
+        return Started(name, self.started_core_s)
 
     def close(self) -> None:
         """Nothing runs."""
