@@ -113,7 +113,7 @@ def test_threads_share_one_process(busy: int) -> None:
     after = cpu.core_seconds(busy)
     assert before is not None
     assert after is not None
-    assert sum(used) <= (after - before) * 1e9
+    assert sum(used) <= round((after - before) * 1e9) + 1  # the difference of two floats, back in nanoseconds
     assert len(used) == 200
 
 
