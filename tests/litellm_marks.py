@@ -21,7 +21,7 @@ def load() -> None:
     """Import litellm: that takes seconds, which would count against the deadline of the first call."""
     from greenai.provider import litellm_path
 
-    litellm_path.library()
+    litellm_path.loaded()
 
 
 async def aclose() -> None:

@@ -40,7 +40,7 @@ KEY_VARIABLES = {
 _import_lock = threading.Lock()
 
 
-def library() -> Any:
+def loaded() -> Any:
     """Import litellm, quietly and without the network."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     with _import_lock:
@@ -89,7 +89,7 @@ def _require_key(provider: str, api_key: str | None) -> None:
 def send(call: Call) -> ChatCompletion:
     """Send and return openai's shape; raise openai's errors."""
     arguments = wire(call)
-    litellm = library()
+    litellm = loaded()
     with _translated():
         return _shaped(litellm.completion(**arguments))
 
@@ -97,7 +97,7 @@ def send(call: Call) -> ChatCompletion:
 async def asend(call: Call) -> ChatCompletion:
     """Do what `send` does, awaited."""
     arguments = wire(call)
-    litellm = library()
+    litellm = loaded()
     with _translated():
         return _shaped(await litellm.acompletion(**arguments))
 
@@ -165,7 +165,7 @@ class LiteLLMAsyncStream:
 def open_stream(call: Call) -> LiteLLMStream:
     """Open a stream; raise openai's errors."""
     arguments = wire(call)
-    litellm = library()
+    litellm = loaded()
     with _translated():
         return LiteLLMStream(litellm.completion(**arguments))
 
@@ -173,7 +173,7 @@ def open_stream(call: Call) -> LiteLLMStream:
 async def aopen_stream(call: Call) -> LiteLLMAsyncStream:
     """Do what `open_stream` does, awaited."""
     arguments = wire(call)
-    litellm = library()
+    litellm = loaded()
     with _translated():
         return LiteLLMAsyncStream(await litellm.acompletion(**arguments))
 
