@@ -1,4 +1,4 @@
-"""One daemon thread for what must not make a caller wait: settling what finalizers left behind, storing answers."""
+"""One daemon thread for what must not make a caller wait: settling and closing what finalizers left behind."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 `answer` is a generator. It waits for nothing itself: it yields `Work` (disk, loading a model) and `Call` (a
 provider), and is sent the result or thrown the error. The clients drive it. Closing it, as a cancelled call
 does, runs the `except` in `attempt`, which settles the hold. A meter, nudge, cache or observer that fails never
-costs the caller the answer: `fail_open` (stages.py) is the one place that catches broadly.
+costs the caller the answer: `fail_open` (stages.py) catches for all of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ from greenai.values import (
     Attempt,
     Avoided,
     Decision,
-    Outcome,
     Overhead,
     Receipt,
     Reply,
@@ -130,7 +129,7 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
     )
     chosen = route.route(request, assessment, ladder)
     decision = Decision(
-        outcome=_outcome(chosen.rungs[0]),
+        outcome=chosen.rungs[0].tier,
         route=tuple(r.model for r in chosen.rungs),
         reasons=(*assessment.why, ladder.reason, *chosen.reasons),
         checks=chosen.checks,
@@ -238,10 +237,6 @@ def _calculated(request: Request) -> Decision:
         reasons=("The whole question is arithmetic, so it was calculated; no model was asked.",),
         observed=request.options.observe,
     )
-
-
-def _outcome(rung: Rung) -> Outcome:
-    return rung.tier
 
 
 def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
@@ -357,7 +352,7 @@ def finish(
     own = receipts.overhead(watch, steps.site)
     receipt = receipts.build(
         request,
-        outcome=_outcome(climbed.rung) if climbed is not None else plan.decision.outcome,
+        outcome=climbed.rung.tier if climbed is not None else plan.decision.outcome,
         decision=plan.decision,
         answered_by=plan.entry.model if plan.entry is not None else reply.model,
         attempts=attempts,

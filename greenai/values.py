@@ -281,7 +281,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungEstimate:
-    """What answering on one rung would take; `allowed` is None or the reason why the rung is left out."""
+    """What answering on one rung would take; `excluded` is None or the reason why the rung is left out."""
 
     model: str
     tier: Tier

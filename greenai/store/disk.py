@@ -20,7 +20,7 @@ from greenai.store.files import BUSY, CORRUPT, keep_over_fork, primary_code, pri
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["JsonCache", "open_cache"]
+__all__ = ["JsonCache"]
 
 CACHE_BYTES = 256 * 1024**2
 MAX_VALUE_BYTES = 8 * 1024**2
@@ -107,11 +107,6 @@ def _probe(path: Path) -> None:
         con.execute("BEGIN IMMEDIATE").connection.rollback()
     finally:
         con.close()
-
-
-def open_cache(folder: Path | None) -> JsonCache | None:
-    """Return the cache in `folder`, opened at its first use; None without a folder."""
-    return None if folder is None else JsonCache(folder)
 
 
 class JsonCache:

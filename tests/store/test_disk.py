@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenai.store.disk import JsonCache, open_cache
+from greenai.store.disk import JsonCache
 
 JSON = st.recursive(
     st.none()
@@ -121,7 +121,6 @@ def test_the_size_is_limited(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_nothing_is_kept() -> None:
-    assert open_cache(None) is None
     cache = JsonCache(None)
     assert not cache.put("key", 1, 60.0)
     assert cache.get("key") is None
