@@ -52,12 +52,34 @@ def is_given(value: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What a reading means where its electricity is drawn. None is unknown, never 0; each figure has its source.
+
+    `carbon_g` is grams of CO2 equivalent, location-based, with the reading's own interval; `market_carbon_g` counts
+    what the provider bought instead, where that is published. `embodied_carbon_g` is the share of making the hardware,
+    in neither of them. `water_ml` is millilitres: cooling at the site and making the electricity.
+    """
+
+    zone: str
+    carbon_g: float | None
+    carbon_low_g: float | None
+    carbon_high_g: float | None
+    carbon_source: str
+    market_carbon_g: float | None = None
+    market_carbon_source: str | None = None
+    water_ml: float | None = None
+    water_source: str | None = None
+    embodied_carbon_g: float | None = None
+    embodied_source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Energy of one piece of work, in joules, with a 90% interval and what the figure rests on.
 
     `energy_j` counts the whole boundary that `method` states (accelerators, host, idle share and
     facility for a modelled one); `gpu_energy_j` only the accelerators. None means unknown.
-    `components` splits `energy_j` by cause, in joules.
+    `components` splits `energy_j` by cause, in joules. `footprint` is there where a zone was given.
     """
 
     energy_j: float | None
@@ -67,6 +89,7 @@ class Reading:
     evidence: Evidence = "unknown"
     method: str = "none"
     components: Mapping[str, float] = field(default_factory=dict)
+    footprint: Footprint | None = None
 
     @classmethod
     def unknown(cls, why: str) -> Reading:
