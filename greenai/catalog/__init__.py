@@ -12,14 +12,14 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greenai.values import Tier
 
-__all__ = ["VERSION", "Card", "Price", "Range", "Switch", "cards", "find", "suggest"]
+__all__ = ["VERSION", "Card", "Price", "Range", "Rate", "Switch", "cards", "find", "suggest"]
 
 VERSION = "catalog-2026.11.21"
 
@@ -56,15 +56,42 @@ class Switch:
     note: str | None = None
 
 
+class Rate(NamedTuple):
+    """US dollars per million tokens; `cached_input` is None where no discount is listed."""
+
+    input: float
+    cached_input: float | None
+    output: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars per million tokens; `cached_input` is None where no discount is listed."""
+    """List prices in US dollars per million tokens; `cached_input` is None where no discount is listed.
+
+    Attributes:
+        reasoning_output: of a reasoning token, where it differs from `output`.
+        services: rates of `batch`, `flex` and `priority`, where they are listed.
+        long_from_tokens: prompts of more tokens than this are charged by `long`, the answer included.
+        long: rates of such prompts by service, `standard` among them.
+    """
 
     input: float
     cached_input: float | None
     output: float
     source: str
     date: str
+    reasoning_output: float | None = None
+    services: Mapping[str, Rate] = field(default_factory=lambda: _NOTHING)
+    long_from_tokens: int | None = None
+    long: Mapping[str, Rate] = field(default_factory=lambda: _NOTHING)
+
+    def rate(self, service: str = "standard", input_tokens: int = 0) -> Rate | None:
+        """Return the rate of a service for a prompt of so many tokens; None where it is not listed."""
+        if self.long_from_tokens is not None and input_tokens > self.long_from_tokens:
+            return self.long.get(service)
+        if service == "standard":
+            return Rate(self.input, self.cached_input, self.output)
+        return self.services.get(service)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +170,19 @@ def _switch(row: dict[str, Any]) -> Switch:
     return Switch(**row)
 
 
+def _price(row: dict[str, Any]) -> Price:
+    for key in ("services", "long"):
+        row[key] = MappingProxyType({service: Rate(*rate) for service, rate in row.get(key, {}).items()})
+    return Price(**row)
+
+
 def _card(row: dict[str, Any], switches: Mapping[str, Switch]) -> Card:
     row["reasoning"] = switches[row["reasoning"]]
     for key in ("total_params_b", "active_params_b"):
         if row.get(key):
             row[key] = Range(**dict(zip(("low", "mid", "high"), row[key], strict=True)))
     if row.get("price"):
-        row["price"] = Price(**row["price"])
+        row["price"] = _price(row["price"])
     row["aliases"], row["ladder"] = tuple(row["aliases"]), tuple(row["ladder"])
     row["capabilities"] = frozenset(row["capabilities"])
     row["defaults"] = MappingProxyType(row.get("defaults", {}))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import tomllib
 from importlib.metadata import distribution
@@ -85,15 +86,46 @@ def from_map(entry: dict[str, Any] | None, citation: str) -> dict[str, Any]:
         "capabilities": sorted(name for name, key in CAPABILITIES.items() if entry.get(key)),
     }
     if entry.get("input_cost_per_token"):
-        cached = entry.get("cache_read_input_token_cost")
-        found["price"] = {
-            "input": per_million(entry["input_cost_per_token"]),
-            "cached_input": None if cached is None else per_million(cached),
-            "output": per_million(entry["output_cost_per_token"]),
-            "source": f"{citation}; {entry.get('source', 'no page named')}",
-            "date": DATE,
-        }
+        found["price"] = price(entry, f"{citation}; {entry.get('source', 'no page named')}")
     return found
+
+
+SERVICES = {"batch": "_batches", "flex": "_flex", "priority": "_priority"}
+LONG = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
+
+
+def price(entry: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the list prices that the price map states: standard, by service, and for long prompts."""
+    tiers = sorted((int(m[2]), m[1]) for key in entry if (m := LONG.fullmatch(key)))
+    standard = rate(entry, "")
+    assert standard is not None
+    named = dict(zip(("input", "cached_input", "output"), standard, strict=True))
+    thought = entry.get("output_cost_per_reasoning_token")
+    found: dict[str, Any] = {**named, "source": source, "date": DATE}
+    if thought is not None and thought != entry["output_cost_per_token"]:
+        found["reasoning_output"] = per_million(thought)
+    if services := rates(entry, SERVICES):
+        found["services"] = services
+    if tiers:
+        # A second tier is left out: only the first threshold can be stated, and no model of the catalog has two.
+        thousands, infix = tiers[0]
+        found["long_from_tokens"] = thousands * 1000
+        found["long"] = rates(entry, {"standard": infix, **{s: infix + end for s, end in SERVICES.items()}})
+    return found
+
+
+def rates(entry: dict[str, Any], endings: dict[str, str]) -> dict[str, list[float | None]]:
+    """Return the rates that are listed, by service; `endings` are those of the map's keys."""
+    return {service: found for service, end in endings.items() if (found := rate(entry, end)) is not None}
+
+
+def rate(entry: dict[str, Any], end: str) -> list[float | None] | None:
+    """Return input, cached input and output per million of the keys that end so; None where they are not listed."""
+    cost, output = entry.get(f"input_cost_per_token{end}"), entry.get(f"output_cost_per_token{end}")
+    if cost is None or output is None:
+        return None
+    cached = entry.get(f"cache_read_input_token_cost{end}")
+    return [per_million(cost), None if cached is None else per_million(cached), per_million(output)]
 
 
 def per_million(price: float) -> float:
