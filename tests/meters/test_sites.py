@@ -35,6 +35,6 @@ def test_market_based_carbon_is_there_only_where_it_is_published() -> None:
     assert google is not None
     assert openai is not None
     assert google.market is not None
-    assert google.market.g_per_kwh == 125.0
-    assert "market-based, arXiv 2508.15734" in google.market.source
+    assert google.market.g_per_kwh == 95.8
+    assert "scope 2, market-based" in google.market.source
     assert openai.market is None
