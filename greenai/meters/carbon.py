@@ -69,7 +69,7 @@ def zones() -> tuple[Zone, ...]:
 
 
 def _unknown(code: str) -> str:
-    names = {name: z.code for z in zones() for name in (z.name.upper(), z.name.upper().partition(",")[0])}
+    names = {name: z.code for z in reversed(zones()) for name in (z.name.upper(), z.name.upper().partition(",")[0])}
     wanted = code.strip().upper()
     close = [
         names.get(key) or _index()[key].code for key in get_close_matches(wanted, [*names, *_index()], n=3, cutoff=0.7)
