@@ -12,6 +12,11 @@ def wh_from_j(energy_j: float) -> float:
     return energy_j / JOULES_PER_WH
 
 
+def kwh_from_j(energy_j: float) -> float:
+    """Convert joules to kilowatt-hours."""
+    return energy_j / (1000 * JOULES_PER_WH)
+
+
 def j_from_wh(energy_wh: float) -> float:
     """Convert watt-hours to joules."""
     return energy_wh * JOULES_PER_WH

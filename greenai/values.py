@@ -487,8 +487,9 @@ class Receipt:
     """What answered, why, and what it took. Plain values: it pickles.
 
     `energy` sums every attempt, discarded ones too; greenai's own share is in `overhead`.
-    `carbon_g` is grams of CO2 equivalent; `carbon_source` names the grid and its year, then after a colon the citation.
-    `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
+    `carbon_g` is grams of CO2 equivalent, location-based; `carbon_source` names the grid and its year, then after a
+    colon the citation. `market_carbon_g` counts what the provider bought instead, `embodied_carbon_g` is the share of
+    making the hardware: neither is in `carbon_g`. `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
     """
 
     call_id: str
@@ -512,6 +513,13 @@ class Receipt:
     requested_model: str | None = None
     parent: str | None = None
     warnings: tuple[str, ...] = ()
+    carbon_low_g: float | None = None
+    carbon_high_g: float | None = None
+    market_carbon_g: float | None = None
+    market_carbon_source: str | None = None
+    water_source: str | None = None
+    embodied_carbon_g: float | None = None
+    embodied_source: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as JSON values; `stars` also as text."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from greenai.errors import SettingsError
-from greenai.units import wh_from_j
+from greenai.units import kwh_from_j
 
 __all__ = ["WORLD", "Zone", "grams", "zone", "zones"]
 
@@ -48,7 +48,7 @@ def grams(energy_j: float, code: str = WORLD) -> tuple[float, str]:
         SettingsError: no grid has that code.
     """
     grid = zone(code)
-    return wh_from_j(energy_j) / 1000 * grid.carbon_intensity_g_per_kwh, grid.source
+    return kwh_from_j(energy_j) * grid.carbon_intensity_g_per_kwh, grid.source
 
 
 def zone(code: str) -> Zone:

@@ -25,8 +25,8 @@ DATA = "codecarbon/data"
 PACKAGE = "CodeCarbon 3.3.2 (MIT)"
 GRAMS_PER_LB = 453.59237
 WATER = (
-    "electricity's own water, consumption, reservoirs' evaporation included: World Resources Institute, as compiled by "
-    "EcoLogits 0.11.3 (ecologits/data/electricity_mixes.json)"
+    "consumption, evaporation from reservoirs included: World Resources Institute, as compiled by EcoLogits 0.11.3, "
+    "ecologits/data/electricity_mixes.json"
 )
 SOURCES = {
     "owid": f"{PACKAGE} {DATA}/private_infra/global_energy_mix.json, figures of Our World in Data (CC BY 4.0)",
