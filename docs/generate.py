@@ -122,9 +122,11 @@ def constant_table() -> str:
 def world_sentence() -> str:
     """The default grid factor."""
     zone = carbon.zone(carbon.WORLD)
+    countries = sum(1 for known in carbon.zones() if len(known.code) == 3)
     return (
         f"The default zone `{zone.code}` is {zone.carbon_intensity_g_per_kwh:g} g CO2e per kWh "
-        f"({zone.year}). {len(carbon.zones()) - 1} countries and territories are known. Source: {zone.source}.\n"
+        f"({zone.year}). {len(carbon.zones()) - 1} grids are known: {countries} countries and territories, states, "
+        f"provinces, bidding zones and cloud regions. Source: {zone.source}.\n"
     )
 
 
@@ -254,9 +256,25 @@ KEYS: Mapping[str, Key] = {
         env="1h",
     ),
     "zone": Key(
-        about="The electricity grid for carbon: an ISO 3166 code of two or three letters, or `WORLD`.",
+        about="The electricity grid of this machine, for [carbon](methodology.md#carbon): a country (`FRA`), a state "
+        "or province (`US-CA`), a cloud region (`aws:eu-west-3`, `azure:francecentral`, `gcp:europe-west9`) or "
+        "`WORLD`. It also serves for a provider that publishes no place.",
         example="FRA",
         env="FRA",
+    ),
+    "provider_zones": Key(
+        about="Where a provider's models run, by its name; in place of what is published of it.",
+        example={"openai": "US-VA"},
+        env='{"openai":"US-VA"}',
+    ),
+    "carbon_source": Key(
+        about='Where the intensity of the grid comes from: `"static"`, the yearly mean; `"electricity-maps"`, live, '
+        "with a token in the variable `ELECTRICITY_MAPS_TOKEN`, and `:` and one of its own zones where it has another "
+        'name for `zone` (`"electricity-maps:US-CAL-CISO"`); `"uk-carbon-intensity"`, live, for `GBR`. A call never '
+        "waits for it: until a live figure has come, and where there is none, the yearly mean serves, and the receipt "
+        "says so.",
+        example="electricity-maps",
+        env="electricity-maps",
     ),
     "state_dir": Key(
         about="The folder of ledger and cache; by default greenai's folder in the user's state folder.",

@@ -2,7 +2,7 @@
 
 Sources, first wins: arguments, `GREENAI_*` variables, `greenai.toml`, `[tool.greenai]` in `pyproject.toml`.
 Both files are searched for from the working directory upwards. This module decides no policy: it only says
-what the user wants. It is the only door to pydantic and platformdirs.
+what the user wants. With `_fields.py` it is the only door to pydantic and platformdirs.
 
 `pydantic-settings` is not used: it adds about 110 ms to the first client, and cannot say which file and line
 a bad value came from.
@@ -23,7 +23,6 @@ from typing import Annotated, Any, Literal, cast
 
 from platformdirs import user_state_path
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -33,6 +32,7 @@ from pydantic import (
     model_validator,
 )
 
+from greenai._fields import CARBON_SOURCE, MODEL, ONE_LINE, UPPER, URL, VARIABLE, ZONE, duration_s, entry, split
 from greenai.errors import SettingsError
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
 
@@ -42,9 +42,7 @@ MAX_FILE_BYTES = 1_000_000
 MEMORY = ":memory:"
 
 _PREFIX = "GREENAI_"
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _DEFAULT_LADDERS: tuple[tuple[str, str, str], ...] = (
     ("OPENAI_API_KEY", "openai/gpt-5.4-nano", "openai/gpt-5.5"),
     ("ANTHROPIC_API_KEY", "anthropic/claude-haiku-4-5", "anthropic/claude-opus-5"),
@@ -62,6 +60,8 @@ _EXAMPLES: Mapping[str, str] = {
     "cache": 'cache = "auto" (or "off", "read", "refresh")',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
     "zone": 'zone = "FRA"',
+    "provider_zones": 'provider_zones = { openai = "US-VA", mistral = "FRA" }',
+    "carbon_source": 'carbon_source = "electricity-maps"',
     "ledger": 'ledger = "ledger.db" (or ":memory:")',
     "timeout_s": "timeout_s = 600",
     "max_retries": "max_retries = 2",
@@ -72,54 +72,6 @@ _EXAMPLES: Mapping[str, str] = {
 
 
 # --- the object ---------------------------------------------------------------------------
-
-
-def duration_s(text: str | float) -> float:
-    """Convert a duration such as "24h", "90s" or "1.5 d" to seconds; a bare number is seconds.
-
-    Raises:
-        ValueError: it is no duration, negative or not finite.
-    """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        seconds = float(text)
-    else:
-        match = _DURATION.fullmatch(str(text).strip())
-        if match is None:
-            raise ValueError('it must be a number and a unit, such as "24h"')
-        seconds = float(match[1]) * _UNITS[match[2]]
-    if not 0 <= seconds < 1e10:
-        raise ValueError("it must be between 0 and 300 years")
-    return seconds
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _entry(value: object) -> object:
-    return {"model": value} if isinstance(value, str) else value
-
-
-def _like(pattern: str, must: str) -> AfterValidator:
-    """Hold a text to `pattern`; `must` says in words what it has to be, for nobody should read the pattern."""
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise ValueError(must)
-        return value
-
-    return AfterValidator(check)
-
-
-_MODEL = _like(r"[^/\s]+/\S+", 'it must be provider/name, for example "openai/gpt-5.5"')
-_URL = _like(r"https?://\S+", 'it must begin with http:// or https://, for example "http://127.0.0.1:8000/v1"')
-_VARIABLE = _like(
-    r"[A-Za-z_][A-Za-z0-9_]*",
-    'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',
-)
-_ONE_LINE = _like(r"[^\x00-\x1f\x7f]+", "it must be one line without control characters")
-_ZONE = _like(r"[A-Z]{2,3}|WORLD", "it must be an ISO 3166 code of two or three letters, or WORLD")
 
 
 def _state_dir() -> Path | None:
@@ -137,9 +89,9 @@ class _Strict(BaseModel):
 class LadderEntry(_Strict):
     """One model of the ladder. `api_key_env` names the variable that holds the key, which is never set here."""
 
-    model: Annotated[str, _MODEL]
-    base_url: Annotated[str, _URL] | None = None
-    api_key_env: Annotated[str, _VARIABLE] | None = None
+    model: Annotated[str, MODEL]
+    base_url: Annotated[str, URL] | None = None
+    api_key_env: Annotated[str, VARIABLE] | None = None
     tier: Tier | None = None
 
 
@@ -159,15 +111,15 @@ class Settings(_Strict):
     `opt_in_reason`, which the ledger keeps.
     """
 
-    project: Annotated[str, Field(min_length=1, max_length=100), _ONE_LINE] = "default"
+    project: Annotated[str, Field(min_length=1, max_length=100), ONE_LINE] = "default"
     ladder: (
         Annotated[
-            tuple[Annotated[LadderEntry, BeforeValidator(_entry)], ...], Field(min_length=1), BeforeValidator(_split)
+            tuple[Annotated[LadderEntry, BeforeValidator(entry)], ...], Field(min_length=1), BeforeValidator(split)
         ]
         | None
     ) = None
     quality: Quality = "standard"
-    opt_in: Annotated[frozenset[OptIn], BeforeValidator(_split)] = frozenset()
+    opt_in: Annotated[frozenset[OptIn], BeforeValidator(split)] = frozenset()
     opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
     opt_in_expires: datetime | date | None = None
     strict_opt_in: bool = False
@@ -175,7 +127,9 @@ class Settings(_Strict):
     observe: bool = False
     cache: CacheMode = "auto"
     cache_ttl: str | float | None = None
-    zone: Annotated[str, _ZONE] = "WORLD"
+    zone: Annotated[str, UPPER, ZONE] = "WORLD"
+    provider_zones: dict[str, Annotated[str, UPPER, ZONE]] = Field(default_factory=dict)
+    carbon_source: Annotated[str, CARBON_SOURCE] = "static"
     state_dir: Path | None = Field(default_factory=_state_dir)
     weights_dir: Path | None = None
     ledger: Path | Literal[":memory:"] | None = None
@@ -191,11 +145,6 @@ class Settings(_Strict):
     def _day(cls, value: object) -> object:
         """Keep a day that is written as text a day: pydantic would make it midnight, and the opt-in a day shorter."""
         return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
-
-    @field_validator("zone", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
 
     @field_validator("cache_ttl")
     @classmethod
@@ -468,6 +417,7 @@ _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields)
 _WORDS = {
     "bool_parsing": "it must be true or false",
     "bool_type": "it must be true or false",
+    "dict_type": "it must be a table",
     "missing": "it has no model",
     "model_type": "it must be a table",
     "path_type": "it must be a path",

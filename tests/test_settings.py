@@ -136,8 +136,8 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
         (
             'zone = "france"',
             (
-                '{file}, line 1: zone = "france" is not valid: it must be an ISO 3166 code of two or three letters, '
-                'or WORLD. Write for example: zone = "FRA".'
+                '{file}, line 1: zone = "france" is not valid: it must be a country such as "FRA", a state or province '
+                'such as "US-CA", a cloud region such as "aws:eu-west-3", or WORLD. Write for example: zone = "FRA".'
             ),
         ),
         (

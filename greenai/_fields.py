@@ -1,0 +1,71 @@
+"""The kinds of values that a setting may have, each with what a message says where it is of another kind."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import AfterValidator, BeforeValidator
+
+__all__ = ["CARBON_SOURCE", "MODEL", "ONE_LINE", "UPPER", "URL", "VARIABLE", "ZONE", "duration_s", "entry", "split"]
+
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+
+
+def duration_s(text: str | float) -> float:
+    """Convert a duration such as "24h", "90s" or "1.5 d" to seconds; a bare number is seconds.
+
+    Raises:
+        ValueError: it is no duration, negative or not finite.
+    """
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        seconds = float(text)
+    else:
+        match = _DURATION.fullmatch(str(text).strip())
+        if match is None:
+            raise ValueError('it must be a number and a unit, such as "24h"')
+        seconds = float(match[1]) * _UNITS[match[2]]
+    if not 0 <= seconds < 1e10:
+        raise ValueError("it must be between 0 and 300 years")
+    return seconds
+
+
+def split(value: object) -> object:
+    """Read a list that is written as text with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def entry(value: object) -> object:
+    """Read a model's name as an entry of the ladder."""
+    return {"model": value} if isinstance(value, str) else value
+
+
+def like(pattern: str, must: str) -> AfterValidator:
+    """Hold a text to `pattern`; `must` says in words what it has to be, for nobody should read the pattern."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise ValueError(must)
+        return value
+
+    return AfterValidator(check)
+
+
+MODEL = like(r"[^/\s]+/\S+", 'it must be provider/name, for example "openai/gpt-5.5"')
+URL = like(r"https?://\S+", 'it must begin with http:// or https://, for example "http://127.0.0.1:8000/v1"')
+VARIABLE = like(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',
+)
+ONE_LINE = like(r"[^\x00-\x1f\x7f]+", "it must be one line without control characters")
+ZONE = like(
+    r"[A-Z]{2,3}|WORLD|[A-Z]{2}-[A-Z0-9]{2,3}|(AWS|AZURE|GCP):[A-Z0-9-]+",
+    'it must be a country such as "FRA", a state or province such as "US-CA", a cloud region such as "aws:eu-west-3", '
+    "or WORLD",
+)
+CARBON_SOURCE = like(
+    r"static|uk-carbon-intensity|electricity-maps(:[A-Za-z0-9-]+)?",
+    'it must be "static", "electricity-maps" or "uk-carbon-intensity"',
+)
+UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
