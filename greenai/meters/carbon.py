@@ -27,11 +27,13 @@ class Zone:
     """One grid: the intensity is grams of CO2 equivalent per kWh, the water litres per kWh.
 
     `code` is ISO 3166 ("FRA", "US-CA"), a bidding zone ("SE-SE3"), a cloud's region ("aws:eu-west-3") or WORLD.
-    `year` is None where the source states none. `source` begins with the grid and the year; the citation stands after
-    its first ": ". `water_l_per_kwh` is None where no figure for that country is known.
+    `grid` is the code of the grid that a cloud's region draws from, else `code` again. `year` is None where the source
+    states none. `source` begins with the grid and the year; the citation stands after its first ": ".
+    `water_l_per_kwh` is None where no figure for that country is known.
     """
 
     code: str
+    grid: str
     iso2: str | None
     name: str
     carbon_intensity_g_per_kwh: float
@@ -101,6 +103,7 @@ def _zone(code: str, row: list[Any], raw: dict[str, Any]) -> Zone:
     citation = raw["sources"][key] + (_WORLD_MEAN if code == WORLD else "")
     return Zone(
         code=code,
+        grid=code,
         iso2=iso2,
         name=name,
         carbon_intensity_g_per_kwh=intensity,

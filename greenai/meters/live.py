@@ -1,0 +1,298 @@
+"""The carbon intensity of a grid now, from Electricity Maps or the UK's Carbon Intensity API. Optional.
+
+Nobody ever waits for it. `Feed.intensity` looks into memory and, where the figure is old or missing, has a thread of
+its own ask for it; until that has come, and whenever it fails, the answer is None and the yearly mean serves. A failure
+is logged once and never raised. With a state folder the last figures are kept in a file, for processes that live
+shortly.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from greenai.background import Background
+from greenai.errors import SettingsError
+from greenai.meters import carbon
+from greenai.meters.footprint import Intensity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["ElectricityMaps", "Feed", "Source", "UkCarbonIntensity", "opened"]
+
+logger = logging.getLogger("greenai")
+
+TOKEN = "ELECTRICITY_MAPS_TOKEN"  # noqa: S105 (the variable's name)
+STATIC, MAPS, UK = "static", "electricity-maps", "uk-carbon-intensity"
+
+# Both sources have a new figure every half hour or hour.
+TTL_S = 900.0
+"""Age in seconds from which a figure is asked for again; also the pause after a failure."""
+EXPIRES_S = 7200.0
+"""Age in seconds from which a figure is not used any more: it is of another hour."""
+TIMEOUT_S = 10.0
+MOST_BYTES = 100_000
+MOST_G_PER_KWH = 3000.0
+"""Above any grid: burning lignite in an old plant emits about 1,200."""
+
+
+class Source(Protocol):
+    """A service that knows the intensity of some grids."""
+
+    @property
+    def name(self) -> str:
+        """As the setting `carbon_source` spells it."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is sent with each request."""
+        ...
+
+    def url(self, grid: carbon.Zone) -> str | None:
+        """Return where this grid's figure is to be had; None where the service does not know the grid."""
+        ...
+
+    def read(self, body: Any, grid: carbon.Zone) -> Intensity:
+        """Read the service's JSON; a `LookupError`, `TypeError` or `ValueError` says that it is something else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricityMaps:
+    """Electricity Maps, `carbon-intensity/latest`: what is consumed, imports included, over the life cycle.
+
+    `own` maps one of our codes to a zone of theirs where the names differ.
+    """
+
+    token: str = field(repr=False)
+    own: Mapping[str, str] = field(default_factory=dict)
+    base_url: str = "https://api.electricitymaps.com/v3"
+    name: str = MAPS
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The token."""
+        return {"auth-token": self.token}
+
+    def url(self, grid: carbon.Zone) -> str | None:
+        """Return the address: countries by two letters, Canadian provinces and bidding zones as we call them."""
+        theirs = self.own.get(grid.code) or _two_letters(grid)
+        if theirs is None and grid.grid[:3] in ("CA-", "SE-", "NO-"):
+            theirs = grid.grid
+        return None if theirs is None else f"{self.base_url}/carbon-intensity/latest?zone={theirs}"
+
+    def read(self, body: Any, grid: carbon.Zone) -> Intensity:
+        """Read `carbonIntensity`."""
+        at = body["datetime"]
+        kind = str(body.get("emissionFactorType", "lifecycle"))
+        estimated = ", estimated" if body.get("isEstimated") else ""
+        cited = f"Electricity Maps carbon-intensity/latest of zone {body['zone']}, {kind}{estimated}"
+        return _checked(body["carbonIntensity"], at, f"{grid.name} grid live, {at}: {cited}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UkCarbonIntensity:
+    """The Carbon Intensity API of the National Energy System Operator: Great Britain, generation and imports."""
+
+    base_url: str = "https://api.carbonintensity.org.uk"
+    name: str = UK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def url(self, grid: carbon.Zone) -> str | None:
+        """Return the address of the current half hour, for the United Kingdom's grid."""
+        return f"{self.base_url}/intensity" if grid.grid == "GBR" else None
+
+    def read(self, body: Any, grid: carbon.Zone) -> Intensity:
+        """Read `actual`, or `forecast` while there is none."""
+        now = body["data"][0]
+        found, at = now["intensity"], now["from"]
+        kind = "forecast" if found.get("actual") is None else "actual"
+        cited = f"carbonintensity.org.uk (NESO, CC BY 4.0), {kind}, CO2 of generating alone, Great Britain"
+        return _checked(found[kind], at, f"{grid.name} grid live, {at}: {cited}")
+
+
+def _two_letters(grid: carbon.Zone) -> str | None:
+    return carbon.zone(grid.grid).iso2
+
+
+def _checked(value: object, at: object, source: str) -> Intensity:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < MOST_G_PER_KWH:
+        raise ValueError(f"{value!r} is no intensity in g/kWh")
+    if not isinstance(at, str):
+        raise TypeError(f"{at!r} is no time")
+    return Intensity(g_per_kwh=float(value), at=at, source=source)
+
+
+def _age_s(at: str, now: float) -> float:
+    moment = datetime.fromisoformat(at)
+    return now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+# --- the feed -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Cell:
+    """What is known of one grid: the last figure, when it was fetched, and when to ask again."""
+
+    intensity: Intensity | None = None
+    fetched: float = 0.0
+    ask_at: float = 0.0
+
+
+class Feed:
+    """Live figures by grid. `clock` is seconds since 1970."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        file: Path | None = None,
+        ttl_s: float = TTL_S,
+        expires_s: float = EXPIRES_S,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.source = source
+        self._file = file
+        self._ttl_s, self._expires_s, self._timeout_s = ttl_s, expires_s, timeout_s
+        self._clock = clock
+        self._background = Background()  # its own: a server that hangs must not hold up what settles calls
+        self._said: set[str] = set()
+        self._cells = self._kept()
+
+    def intensity(self, code: str) -> Intensity | None:
+        """Return the grid's figure if there is one that has not expired; ask for a new one where it is due."""
+        grid = carbon.zone(code)
+        url = self.source.url(grid)
+        if url is None:
+            return None
+        cell, now = self._cells.setdefault(grid.code, _Cell()), self._clock()
+        if now >= cell.ask_at:
+            cell.ask_at = now + self._ttl_s
+            self._background.start()
+            self._background.put(partial(self._refresh, grid, url, cell))
+        found = cell.intensity
+        return found if found is not None and now - cell.fetched < self._expires_s else None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until what was asked for has come or failed; return whether it has. For tests and the command line."""
+        return self._background.drain(timeout_s)
+
+    def _refresh(self, grid: carbon.Zone, url: str, cell: _Cell) -> None:
+        from http.client import HTTPException
+
+        try:
+            found = self.source.read(_fetched(url, self.source.headers, self._timeout_s), grid)
+            if _age_s(found.at, self._clock()) > self._expires_s:
+                raise ValueError(f"the figure is of {found.at}")
+        except (OSError, HTTPException, LookupError, TypeError, ValueError) as error:
+            self._say(f"{type(error).__name__}: {error}")
+            return
+        cell.intensity, cell.fetched = found, self._clock()
+        self._keep()
+
+    def _say(self, what: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            logger.warning("No live carbon intensity from %s (%s). The yearly mean serves.", self.source.name, what)
+
+    # --- the file -----------------------------------------------------------------------
+
+    def _kept(self) -> dict[str, _Cell]:
+        if self._file is None:
+            return {}
+        try:
+            raw = json.loads(self._file.read_text(encoding="utf-8"))
+            rows = raw["grids"] if raw["source"] == self.source.name else {}
+            return {code: self._cell(row) for code, row in rows.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            self._say(f"{self._file.name} is not readable, {type(error).__name__}")
+            return {}
+
+    def _cell(self, row: Mapping[str, Any]) -> _Cell:
+        fetched = min(float(row["fetched"]), self._clock())
+        found = _checked(row["g_per_kwh"], row["at"], str(row["source"]))
+        return _Cell(intensity=found, fetched=fetched, ask_at=fetched + self._ttl_s)
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        cells = self._cells.copy().items()
+        rows = {c: {**asdict(x.intensity), "fetched": x.fetched} for c, x in cells if x.intensity is not None}
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd, name = tempfile.mkstemp(dir=self._file.parent, prefix=".carbon-")  # made with mode 0600
+            try:
+                with os.fdopen(fd, "w", encoding="utf-8") as file:
+                    json.dump({"source": self.source.name, "grids": rows}, file)
+                Path(name).replace(self._file)
+            except BaseException:
+                with suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            self._say(f"{self._file} cannot be written: {error.strerror}")
+
+
+def _fetched(url: str, headers: Mapping[str, str], timeout_s: float) -> Any:
+    """Return the JSON at `url`; a redirect is an error, since it would carry the token elsewhere."""
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    class NoRedirect(HTTPRedirectHandler):
+        def redirect_request(self, *_args: object, **_kwargs: object) -> None:
+            return None
+
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url} is no web address")
+    request = Request(url, headers={"accept": "application/json", **headers})  # noqa: S310 (checked above)
+    with build_opener(NoRedirect).open(request, timeout=timeout_s) as response:
+        if response.status != HTTPStatus.OK:
+            raise ValueError(f"the server answered {response.status}")
+        return json.loads(response.read(MOST_BYTES))
+
+
+# --- from settings ------------------------------------------------------------------------
+
+
+def opened(
+    carbon_source: str, zone: str, provider_zones: Mapping[str, str], *, env: Mapping[str, str], state_dir: Path | None
+) -> Feed | None:
+    """Return the feed that the settings name, None for the yearly means.
+
+    Raises:
+        SettingsError: the token is missing, or the service knows none of the settings' grids.
+    """
+    kind, _, theirs = carbon_source.partition(":")
+    if kind == STATIC:
+        return None
+    source: Source
+    if kind == UK:
+        source = UkCarbonIntensity()
+        if not any(source.url(carbon.zone(code)) for code in (zone, *provider_zones.values())):
+            raise SettingsError(
+                f'carbon_source="{UK}" knows the grid of Great Britain, and zone={zone!r} is another. '
+                f'Set zone = "GBR", or carbon_source = "{MAPS}".'
+            )
+    else:
+        if not (token := env.get(TOKEN)):
+            raise SettingsError(
+                f'carbon_source="{MAPS}" needs a token in the variable {TOKEN}, which is not set. '
+                f"Set it with: export {TOKEN}=..."
+            )
+        source = ElectricityMaps(token=token, own={carbon.zone(zone).code: theirs} if theirs else {})
+    return Feed(source, file=None if state_dir is None else state_dir / "carbon.json")
