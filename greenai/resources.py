@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
-from greenai import drivers, hooks, meters
+from greenai import catalog, drivers, hooks, meters
 from greenai._params import KNOWN
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store, namespace
@@ -122,6 +122,7 @@ class Resources:
         self._store = outside.store(settings)
         self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
+        catalog.register(settings.cards)
         carbon.zone(settings.zone)  # a zone that nobody knows is an error now, not at the first receipt
         self.steps = Steps(
             classifier=Classifier(),

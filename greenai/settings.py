@@ -2,7 +2,7 @@
 
 Sources, first wins: arguments, `GREENAI_*` variables, `greenai.toml`, `[tool.greenai]` in `pyproject.toml`.
 Both files are searched for from the working directory upwards. This module decides no policy: it only says
-what the user wants. With `_fields.py` it is the only door to pydantic and platformdirs.
+what the user wants. With `_fields.py` and `own_cards.py` it is the only door to pydantic and platformdirs.
 
 `pydantic-settings` is not used: it adds about 110 ms to the first client, and cannot say which file and line
 a bad value came from.
@@ -34,6 +34,7 @@ from pydantic import (
 
 from greenai._fields import CARBON_SOURCE, MODEL, ONE_LINE, UPPER, URL, VARIABLE, ZONE, duration_s, entry, split
 from greenai.errors import SettingsError
+from greenai.own_cards import CardEntry, PriceEntry, SizeEntry
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
 
 __all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
@@ -68,6 +69,7 @@ _EXAMPLES: Mapping[str, str] = {
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
     "watts_per_core": "watts_per_core = 6.5",
     "local": "local = { slots = 4, context_tokens = 4096 }",
+    "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
 }
 
 
@@ -139,6 +141,7 @@ class Settings(_Strict):
     watts_per_core: Annotated[float, Field(gt=0, le=1000)] | None = None
     store_prompts: bool = False
     local: LocalSettings = LocalSettings()
+    cards: tuple[CardEntry, ...] = ()
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod
@@ -252,8 +255,21 @@ class _Source:
     def where(self, key: str) -> str:
         """Return the source's name, with the line for a file."""
         found = re.search(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=", self.text)
-        line = self.text.count("\n", 0, found.start()) + 1 if found else None
-        return f"{self.name}, line {line}" if line else self.name
+        return self._at(found.start()) if found else self.name
+
+    def where_in(self, table: str, index: int, key: str) -> str:
+        """Return the source's name, with the line of `key` in a table's entry, or of the entry itself."""
+        header = re.compile(rf"(?m)^[ \t]*\[\[[ \t]*(tool\.greenai\.)?{re.escape(table)}[ \t]*\]\]")
+        starts = [match.start() for match in header.finditer(self.text)]
+        if index >= len(starts):
+            return self.where(table)
+        end = re.compile(r"(?m)^[ \t]*\[").search(self.text, self.text.find("\n", starts[index]) + 1)
+        line = re.compile(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=")
+        found = line.search(self.text, starts[index], end.start() if end else len(self.text))
+        return self._at(found.start() if found else starts[index])
+
+    def _at(self, position: int) -> str:
+        return f"{self.name}, line {self.text.count(chr(10), 0, position) + 1}"
 
 
 def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = None, **arguments: Any) -> Settings:
@@ -406,6 +422,8 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
         return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
     key = str(path[0])
     source = origin[key]
+    if key == "cards" and len(path) > 1:
+        return _explain_card(detail, merged[key], message, source)
     if detail["type"] == "extra_forbidden":
         known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields
         return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
@@ -413,6 +431,32 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
+def _explain_card(detail: Mapping[str, Any], entries: Any, message: str, source: _Source) -> str:
+    _, index, *inner = cast("tuple[Any, ...]", detail["loc"])
+    entry = entries[index]
+    name = entry.get("name") if isinstance(entry, Mapping) else None
+    which = f"cards, entry {index + 1}" + (f" ({_shown(name)})" if name else "")
+    key = str(inner[0]) if inner else ""
+    place = source.where_in("cards", index, key)
+    if detail["type"] == "extra_forbidden":
+        known = _CARD_TABLES.get(key, CardEntry)
+        wrong = ".".join(map(str, inner))
+        close = difflib.get_close_matches(str(inner[-1]), known.model_fields, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(known.model_fields)}."
+        return f"{place}: {which}: {wrong} is no key of a card. {hint}"
+    if detail["type"] == "missing":
+        return f"{place}: {which} has no {'.'.join(map(str, inner))}. {_CARD_EXAMPLE}"
+    if not inner:
+        return f"{place}: {which} is not valid: {_lower(message)}. {_CARD_EXAMPLE}"
+    return f"{place}: {which}: {key} = {_shown(entry.get(key))} is not valid: {_lower(message)}."
+
+
+_CARD_TABLES: Mapping[str, type[BaseModel]] = {
+    "price": PriceEntry,
+    "total_params_b": SizeEntry,
+    "active_params_b": SizeEntry,
+}
+_CARD_EXAMPLE = 'Write for example: [[cards]] with name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
 _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields))
 _WORDS = {
     "bool_parsing": "it must be true or false",

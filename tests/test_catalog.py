@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from greenai import catalog
 from greenai.catalog import cards, find, suggest
+from greenai.errors import SettingsError
+from greenai.own_cards import CardEntry
 
 TRAINING = Path(__file__).parents[1] / "training" / "catalog"
 
@@ -31,7 +38,7 @@ def test_a_similar_name_finds_nothing_or_only_itself(name: str) -> None:
 
 def test_suggestions_are_names_of_cards() -> None:
     assert suggest("gpt5.5")[0] == "openai/gpt-5.5"
-    assert suggest("smollm2") == ("local/smollm2-135m",)
+    assert suggest("smollm2-135m") == ("local/smollm2-135m",)
     assert suggest("qqqqqqqq") == ()
     assert len(suggest("gpt", n=2)) <= 2
 
@@ -57,7 +64,7 @@ def test_the_model_that_ships() -> None:
 
 def test_every_card_is_whole() -> None:
     by_name = {card.name: card for card in cards()}
-    assert len(by_name) == len(cards()) >= 80
+    assert len(by_name) == len(cards())
     for card in cards():
         assert card.name.startswith(card.provider + "/")
         assert card.name in card.ladder
@@ -65,11 +72,235 @@ def test_every_card_is_whole() -> None:
         assert {by_name[name].provider for name in card.ladder} == {card.provider}
         assert card.params_source
         assert card.params_date
+        assert (card.total_params_b is None) == (card.active_params_b is None) == (card.params_source == "not stated")
         for size in (card.total_params_b, card.active_params_b):
-            assert size is not None
-            assert 0 < size.low <= size.mid <= size.high
+            assert size is None or 0 < size.low <= size.mid <= size.high
+        if card.total_params_b is not None and card.active_params_b is not None:
+            assert card.active_params_b.mid <= card.total_params_b.mid
+        if card.same_as is not None:
+            original = by_name[card.same_as]
+            assert original.same_as is None
+            assert (card.total_params_b, card.active_params_b) == (original.total_params_b, original.active_params_b)
         assert card.price is None or (card.price.source and card.price.date and card.price.output > 0)
         assert card.capabilities <= {"tools", "vision", "json_schema", "audio"}
+
+
+def test_there_are_three_hundred_chat_models_with_sizes() -> None:
+    """Names that are no snapshot's and no other host's, and of equal last parts only one."""
+    own = [card for card in cards() if card.same_as is None and not card.dated and card.total_params_b is not None]
+    models = {card.name.rpartition("/")[2].lower() for card in own}
+    assert len(models) >= 300
+    assert len({card.provider for card in cards()}) >= 15
+
+
+def test_a_size_from_a_name_allows_for_its_rounding() -> None:
+    card = find("Qwen/Qwen3-Coder-480B-A35B-Instruct")
+    assert card is not None
+    assert card.moe
+    assert card.total_params_b == catalog.Range(low=436.3636, mid=480.0, high=528.0)
+    assert card.active_params_b == catalog.Range(low=31.8182, mid=35.0, high=38.5)
+    assert card.params_source == (
+        "the model's own name on its hub page: 480B-A35B, rounded, so 10% either way is allowed for (assumption)"
+    )
+
+
+def test_weights_are_the_same_at_a_host_and_siblings_are_its_own() -> None:
+    host = find("deepinfra/meta-llama/Meta-Llama-3.1-8B-Instruct")
+    assert host is not None
+    assert host.same_as == "hosted_vllm/meta-llama/Llama-3.1-8B-Instruct"
+    assert host.ladder[:2] == ("deepinfra/meta-llama/Llama-3.2-3B-Instruct", host.name)
+    served = find("hosted_vllm/meta-llama/Llama-3.1-8B-Instruct")
+    assert served is not None
+    assert served.ladder == (served.name,)
+
+
+def test_a_clouds_model_has_siblings_there_but_a_deployment_has_none() -> None:
+    vertex, azure = find("vertex_ai/claude-opus-5"), find("azure/gpt-5.5")
+    assert vertex is not None
+    assert vertex.ladder[0].startswith("vertex_ai/claude-haiku")
+    assert azure is not None
+    assert azure.ladder == ("azure/gpt-5.5",)
+    assert dict(azure.reasoning.off) == {"reasoning_effort": "none"}
+
+
+def test_scores_are_public_and_on_one_scale() -> None:
+    scored = [score for card in cards() for score in card.quality]
+    assert len({score.name for score in scored}) == 1
+    assert all(0 < score.score < 100 and "livebench.ai" in score.source and score.date for score in scored)
+    gpt = find("gpt-5.1")
+    assert gpt is not None
+    assert [(score.reasoning, score.score) for score in gpt.quality] == [("off", 45.0), ("on", 75.2)]
+    assert find("gpt-5.1-2025-11-13").quality == gpt.quality  # type: ignore[union-attr]
+
+
+# --- the schema ---------------------------------------------------------------------------
+
+FILES = Path(catalog.__file__).parent
+
+
+def _errors(instance: object, part: str | None = None) -> list[str]:
+    schema = catalog.schema()
+    if part is not None:
+        schema = {"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]}
+    return [error.message for error in Draft202012Validator(schema).iter_errors(instance)]
+
+
+def test_the_catalog_keeps_its_schema() -> None:
+    Draft202012Validator.check_schema(catalog.schema())
+    assert _errors(json.loads((FILES / "models.json").read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"total_params_b": [1, 2]},
+        {"total_params_b": [0, 1, 2]},
+        {"tier": "medium"},
+        {"params_date": "yesterday"},
+        {"name": "no-provider"},
+        {"price": {"input": -1, "cached_input": None, "output": 1, "source": "x", "date": "2026-11-21"}},
+        {"colour": "green"},
+        {"quality": [{"score": 101, "reasoning": "off", "name": "x", "source": "x", "date": "2026-11-21"}]},
+    ],
+)
+def test_the_schema_refuses_a_wrong_card(change: dict[str, Any]) -> None:
+    card = json.loads((FILES / "models.json").read_text("utf-8"))["cards"][0]
+    assert _errors(card, "card") == []
+    assert len(_errors({**card, **change}, "card")) == 1
+
+
+def test_the_schema_of_an_own_card() -> None:
+    assert _errors({"name": "acme/a", "total_params_b": [4, 9], "price": {"input": 1, "output": 2}}, "own_card") == []
+    assert len(_errors({"name": "acme/a", "total_params_b": [4, 9, 12]}, "own_card")) == 1
+    assert len(_errors({"name": "acme/a", "colour": "green"}, "own_card")) == 1
+
+
+# --- cards of the app's own ---------------------------------------------------------------
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Register cards for the length of one test."""
+    monkeypatch.setattr(catalog, "_own", {})
+
+    def register(*rows: dict[str, Any]) -> None:
+        catalog.register(CardEntry.model_validate(row) for row in rows)
+
+    return register
+
+
+Register = Callable[..., None]
+
+
+def test_an_own_card_is_found_like_any_other(own: Register) -> None:
+    before = len(cards())
+    own({"name": "acme/chat", "aliases": ["chat"], "total_params_b": 30, "active_params_b": [2, 8]})
+    card = find("chat")
+    assert card is not None
+    assert find("acme/chat") is card
+    assert (card.provider, card.moe, card.ladder) == ("acme", True, ("acme/chat",))
+    assert card.active_params_b == catalog.Range(low=2, mid=4, high=8)
+    assert (card.params_source, card.reasoning.status) == ("stated in the app's settings", "unknown")
+    assert cards()[0] is card
+    assert len(cards()) == before + 1
+    assert "acme/chat" in suggest("acme/chta")
+
+
+def test_a_dense_own_card_uses_every_parameter(own: Register) -> None:
+    own({"name": "acme/dense", "total_params_b": 7, "source": "its README", "date": "2026-01-31"})
+    card = find("acme/dense")
+    assert card is not None
+    assert card.active_params_b == card.total_params_b
+    assert (card.moe, card.params_source, card.params_date) == (False, "its README", "2026-01-31")
+
+
+def test_an_own_card_may_replace_what_the_catalog_says(own: Register) -> None:
+    shipped = find("gpt-5.5")
+    own({"name": "openai/gpt-5.5", "replace": True, "price": {"input": 1, "output": 2}, "aliases": ["big"]})
+    card = find("gpt-5.5")
+    assert card is not None
+    assert shipped is not None
+    assert card.price == catalog.Price(
+        input=1, cached_input=None, output=2, source="stated in the app's settings", date=""
+    )
+    assert (card.total_params_b, card.params_source) == (shipped.total_params_b, shipped.params_source)
+    assert card.reasoning is shipped.reasoning
+    assert find("big") is card
+    assert [c.name for c in cards()].count("openai/gpt-5.5") == 1
+
+
+def test_the_same_definition_twice_changes_nothing(own: Register) -> None:
+    own({"name": "acme/chat", "total_params_b": 7})
+    first = find("acme/chat")
+    own({"name": "acme/chat", "total_params_b": 7})
+    assert find("acme/chat") == first
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (
+            [{"name": "openai/gpt-5.5", "total_params_b": 7}],
+            (
+                "cards: openai/gpt-5.5 is a name of the catalog's model openai/gpt-5.5. Choose another name, or set "
+                "replace = true on a card named openai/gpt-5.5 to change what is known of it."
+            ),
+        ),
+        (
+            [{"name": "acme/x", "aliases": ["gpt-5.5"], "total_params_b": 7}],
+            (
+                "cards: gpt-5.5 is a name of the catalog's model openai/gpt-5.5. Choose another name, or set "
+                "replace = true on a card named openai/gpt-5.5 to change what is known of it."
+            ),
+        ),
+        (
+            [{"name": "openai/gpt-5.5x", "replace": True, "total_params_b": 7}],
+            (
+                "cards: openai/gpt-5.5x has replace = true, and the catalog has no such model. "
+                "Did you mean openai/gpt-5.5?"
+            ),
+        ),
+        (
+            [{"name": "acme/a", "total_params_b": 7}, {"name": "acme/a", "total_params_b": 8}],
+            (
+                "cards: acme/a is defined twice with different values; own cards hold for the whole process. "
+                "Keep one definition."
+            ),
+        ),
+        (
+            [{"name": "acme/a", "ladder": ["acme/tiny", "acme/a"]}],
+            "cards: the ladder of acme/a names acme/tiny, which no card describes.",
+        ),
+        (
+            [{"name": "acme/a", "reasoning": "template-enabled"}],
+            "cards: acme/a has reasoning = 'template-enabled', which is no switch. Did you mean template-enable?",
+        ),
+    ],
+)
+def test_a_card_that_cannot_stand_is_refused(own: Register, rows: list[dict[str, Any]], problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        own(*rows)
+    assert str(caught.value) == problem
+    assert find("acme/a") is None
+
+
+def test_many_threads_register_and_all_cards_stay(own: Register) -> None:
+    names = [f"acme/m{n}" for n in range(64)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: own({"name": name, "total_params_b": 7}), names))
+    assert all(find(name) is not None for name in names)
+
+
+def test_a_client_reads_own_cards_from_its_settings(own: Register) -> None:
+    from greenai import Client
+
+    with Client(settings={"cards": [{"name": "acme/chat", "total_params_b": 7}], "ledger": ":memory:"}):
+        assert find("acme/chat") is not None
+    with pytest.raises(SettingsError, match="cards: acme/chat is defined twice"):
+        Client(settings={"cards": [{"name": "acme/chat", "total_params_b": 8}], "ledger": ":memory:"})
+
+
+# --- the data -----------------------------------------------------------------------------
 
 
 def test_every_switch_says_what_to_send() -> None:
@@ -112,5 +343,7 @@ def test_the_hand_kept_files_are_read() -> None:
     made = {card.name for card in cards()}
     for path in TRAINING.glob("*.toml"):
         file = tomllib.loads(path.read_text(encoding="utf-8"))
-        for row in file.get("card", ()):
-            assert f"{file['provider']}/{row['name']}" in made
+        named = [row["name"] for row in file.get("card", ())]
+        for group in file.get("group", ()):
+            named += [*group.get("names", ()), *group.get("sizes", {})]
+        assert {f"{file['provider']}/{name}" for name in named} <= made

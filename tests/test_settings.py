@@ -400,3 +400,110 @@ def test_without_a_home_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(variable, raising=False)
     found = load_settings()
     assert (found.state_dir, found.ledger_path, found.cache_dir) == (None, None, None)
+
+
+# --- cards of the app's own ---------------------------------------------------------------
+
+
+def test_a_size_is_a_number_a_pair_or_three() -> None:
+    cards = [
+        {"name": "acme/a", "total_params_b": 7},
+        {"name": "acme/b", "total_params_b": [4, 9]},
+        {"name": "acme/c", "total_params_b": {"low": 1, "mid": 2, "high": 5}, "active_params_b": 1},
+    ]
+    a, b, c = (card.total_params_b for card in load_settings(cards=cards).cards)
+    assert a is not None
+    assert (a.low, a.mid, a.high) == (7, 7, 7)
+    assert b is not None
+    assert (b.low, b.mid, b.high) == (4, 6, 9)
+    assert c is not None
+    assert (c.low, c.mid, c.high) == (1, 2, 5)
+
+
+CARDS = """project = "x"
+
+[[cards]]
+name = "acme/a"
+total_params_b = 7
+
+[[cards]]
+name = "acme/b"
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            "total_param_b = 7",
+            '{file}, line 9: cards, entry 2 ("acme/b"): total_param_b is no key of a card. Did you mean total_params_b?',
+        ),
+        (
+            "total_params_b = -7",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): total_params_b = -7 is not valid: '
+                "input should be greater than 0."
+            ),
+        ),
+        (
+            'total_params_b = "seven"',
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): total_params_b = "seven" is not valid: '
+                "it must be a number, [low, high] or {{ low = …, mid = …, high = … }}."
+            ),
+        ),
+        (
+            "total_params_b = { low = 3, mid = 2, high = 4 }",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): total_params_b = {{"low": 3, "mid": 2, "high": 4}} is not '
+                "valid: low, mid and high must be in this order."
+            ),
+        ),
+        (
+            "active_params_b = 3",
+            (
+                '{file}, line 7: cards, entry 2 ("acme/b") is not valid: active_params_b needs total_params_b. Write for '
+                'example: [[cards]] with name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+            ),
+        ),
+        (
+            "price = { input = 1 }",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b") has no price.output. Write for example: [[cards]] with '
+                'name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+            ),
+        ),
+        (
+            'capabilities = ["tolls"]',
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): capabilities = ["tolls"] is not valid: '
+                "'tolls' is none of tools, vision, json_schema, audio."
+            ),
+        ),
+        (
+            'ladder = ["acme/a"]',
+            (
+                '{file}, line 7: cards, entry 2 ("acme/b") is not valid: ladder must name the model itself too, in the order '
+                'of energy. Write for example: [[cards]] with name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+            ),
+        ),
+    ],
+)
+def test_a_wrong_card_is_told_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text(CARDS + line)
+    assert message() == problem.format(file=file)
+    project = tmp_path / "pyproject.toml"
+    file.unlink()
+    project.write_text((CARDS + line).replace("[[cards]]", "[[tool.greenai.cards]]").replace('project = "x"', ""))
+    assert message() == problem.format(file=f"{project} [tool.greenai]")
+
+
+def test_a_card_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text("[[cards]]\ntotal_params_b = 7")
+    assert message() == (
+        f"{tmp_path / 'greenai.toml'}, line 1: cards, entry 1 has no name. Write for example: [[cards]] with "
+        'name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+    )
+    assert message(cards=["acme/a"]).startswith("argument: cards, entry 1 is not valid: ")
+    assert message(cards=7).startswith("argument: cards = 7 is not valid: it must be a list.")

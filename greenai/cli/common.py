@@ -116,14 +116,17 @@ def _report(error: Exception, *, as_json: bool) -> None:
 
 
 def settings_of(path: Path | None) -> Settings:
-    """Load the settings.
+    """Load the settings, and add their cards to the catalog.
 
     Raises:
         SettingsError: a setting is wrong.
     """
+    from greenai import catalog
     from greenai.settings import load_settings
 
-    return load_settings(path)
+    loaded = load_settings(path)
+    catalog.register(loaded.cards)
+    return loaded
 
 
 def may_pull(error: ModelMissing, *, yes: bool, as_json: bool) -> bool:

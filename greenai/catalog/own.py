@@ -1,0 +1,106 @@
+"""Cards of an app's own, made from the entries of the setting `cards`.
+
+They hold for the whole process, as the catalog does: every look-up of a name sees them, from whichever client. So
+two definitions of one name cannot stand beside each other, and the second is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from greenai.catalog.model import Card, Price, Range, Switch
+from greenai.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from greenai.own_cards import CardEntry, SizeEntry
+
+__all__ = ["added"]
+
+
+def added(
+    entries: Iterable[CardEntry], own: Mapping[str, Card], shipped: Mapping[str, Card], switches: Mapping[str, Switch]
+) -> dict[str, Card]:
+    """Return the index of own cards with `entries` among them; `own` and `shipped` are indices by name and alias.
+
+    Raises:
+        SettingsError: a name is taken, a sibling or a switch is unknown, or there is nothing to replace.
+    """
+    index = dict(own)
+    fresh: list[Card] = []
+    for entry in entries:
+        card = card_of(entry, shipped, switches)
+        _refuse_conflict(card, index, shipped, replaces=entry.replace)
+        index.update(dict.fromkeys((card.name, *card.aliases), card))
+        fresh.append(card)
+    for card in fresh:
+        for sibling in card.ladder:
+            if sibling not in index and sibling not in shipped:
+                raise SettingsError(f"cards: the ladder of {card.name} names {sibling}, which no card describes.")
+    return index
+
+
+def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str, Switch]) -> Card:
+    """Return the card that an entry describes; with `replace` the catalog's card with the stated fields in place."""
+    if not entry.replace:
+        fields = {"aliases": (), "ladder": (entry.name,), **_fields(entry, switches)}
+        card = Card(name=entry.name, provider=entry.name.partition("/")[0], **fields)
+        return dataclasses.replace(card, active_params_b=card.active_params_b or card.total_params_b)
+    base = shipped.get(entry.name)
+    if base is None or base.name != entry.name:
+        meant = base.name if base else next(iter(get_close_matches(entry.name, shipped, n=1)), None)
+        hint = f"Did you mean {meant}?" if meant else "Leave out `replace` to add it."
+        raise SettingsError(f"cards: {entry.name} has replace = true, and the catalog has no such model. {hint}")
+    changes = _fields(entry, switches)
+    if "total_params_b" in changes and "active_params_b" not in changes:
+        changes["active_params_b"] = changes["total_params_b"]
+    changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *entry.aliases)))
+    return dataclasses.replace(base, **changes)
+
+
+def _fields(entry: CardEntry, switches: Mapping[str, Switch]) -> dict[str, Any]:
+    """Return what the entry states, as fields of a card."""
+    stated = {key: getattr(entry, key) for key in entry.model_fields_set - {"name", "replace", "source", "date"}}
+    for key in ("total_params_b", "active_params_b"):
+        if stated.get(key) is not None:
+            stated[key] = _range(stated[key])
+    if "total_params_b" in stated or not entry.replace:
+        stated |= {"params_source": entry.source, "params_date": entry.date or ""}
+        total, active = stated.get("total_params_b"), stated.get("active_params_b")
+        stated["moe"] = bool(total and active and active.mid < total.mid)
+    if entry.price is not None:
+        stated["price"] = Price(**dict(entry.price), source=entry.source, date=entry.date or "")
+    if "reasoning" in stated:
+        stated["reasoning"] = _switch(entry, switches)
+    return stated
+
+
+def _range(size: SizeEntry) -> Range:
+    return Range(low=size.low, mid=size.mid, high=size.high)
+
+
+def _switch(entry: CardEntry, switches: Mapping[str, Switch]) -> Switch:
+    if entry.reasoning not in switches:
+        close = get_close_matches(entry.reasoning, switches, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known switches: {', '.join(sorted(switches))}."
+        raise SettingsError(f"cards: {entry.name} has reasoning = {entry.reasoning!r}, which is no switch. {hint}")
+    return switches[entry.reasoning]
+
+
+def _refuse_conflict(card: Card, own: Mapping[str, Card], shipped: Mapping[str, Card], *, replaces: bool) -> None:
+    for name in (card.name, *card.aliases):
+        before = own.get(name)
+        if before is not None and before != card:
+            raise SettingsError(
+                f"cards: {name} is defined twice with different values; own cards hold for the whole process. "
+                "Keep one definition."
+            )
+        taken = shipped.get(name)
+        if taken is not None and not (replaces and taken.name == card.name):
+            raise SettingsError(
+                f"cards: {name} is a name of the catalog's model {taken.name}. Choose another name, or set "
+                f"replace = true on a card named {taken.name} to change what is known of it."
+            )

@@ -1,0 +1,124 @@
+"""What an app may say of a model of its own, or of one that the catalog has: the entries of the setting `cards`.
+
+Only the shape is checked here. Whether a name is taken is for `catalog.register`, which knows the others.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from greenai._fields import MODEL, like
+from greenai.values import Tier
+
+__all__ = ["CardEntry", "PriceEntry", "SizeEntry"]
+
+STATED_BY_APP = "stated in the app's settings"
+DAY = like(r"\d{4}-\d{2}-\d{2}", 'it must be a day, for example "2026-11-21"')
+_CAPABILITIES = ("tools", "vision", "json_schema", "audio")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class SizeEntry(_Strict):
+    """A size in 1e9 parameters: the median guess and the ends of its range, all equal where it is known."""
+
+    low: Annotated[float, Field(gt=0, le=1e6)]
+    mid: Annotated[float, Field(gt=0, le=1e6)]
+    high: Annotated[float, Field(gt=0, le=1e6)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SizeEntry:
+        if not self.low <= self.mid <= self.high:
+            raise ValueError("low, mid and high must be in this order")
+        return self
+
+
+def _size(value: object) -> object:
+    """Accept a number, [low, high] or a table of low, mid and high."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {"low": value, "mid": value, "high": value}
+    if isinstance(value, (list, tuple)):
+        if len(value) != 2 or not all(isinstance(end, (int, float)) and end > 0 for end in value):
+            raise ValueError("a list must be [low, high], two numbers above 0")
+        return {"low": value[0], "mid": math.sqrt(value[0] * value[1]), "high": value[1]}
+    if isinstance(value, (dict, SizeEntry)):
+        return value
+    raise ValueError("it must be a number, [low, high] or { low = …, mid = …, high = … }")
+
+
+_NUMBER = {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6}
+_SIZE_SCHEMA: dict[str, Any] = {
+    "description": "In 1e9: a number, [low, high], or low, mid and high.",
+    "anyOf": [
+        _NUMBER,
+        {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2},
+        {
+            "type": "object",
+            "properties": {"low": _NUMBER, "mid": _NUMBER, "high": _NUMBER},
+            "required": ["low", "mid", "high"],
+            "additionalProperties": False,
+        },
+        {"type": "null"},
+    ],
+}
+Size = Annotated[
+    SizeEntry | None, BeforeValidator(lambda v: v if v is None else _size(v)), WithJsonSchema(_SIZE_SCHEMA)
+]
+
+
+def _known(value: frozenset[str]) -> frozenset[str]:
+    if unknown := value - set(_CAPABILITIES):
+        raise ValueError(f"{min(unknown)!r} is none of {', '.join(_CAPABILITIES)}")
+    return value
+
+
+class PriceEntry(_Strict):
+    """US dollars per million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cached_input: Annotated[float, Field(ge=0)] | None = None
+    reasoning_output: Annotated[float, Field(ge=0)] | None = None
+
+
+class CardEntry(_Strict):
+    """One card of the app's own.
+
+    `active_params_b` None means that every parameter is used for each token. `ladder` are siblings at the same
+    provider, least energy first, this model among them. `reasoning` names a switch of the catalog. With `replace` the
+    card is one that the catalog has: what the entry states replaces the catalog's, and the rest stays.
+    """
+
+    name: Annotated[str, MODEL]
+    aliases: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    total_params_b: Size = None
+    active_params_b: Size = None
+    shared_params_b: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    kv_gb_per_1k_tokens: Annotated[float, Field(gt=0, le=100)] | None = None
+    bytes_per_weight: Annotated[float, Field(gt=0, le=8)] | None = None
+    hybrid: bool = False
+    tier: Tier = "large"
+    ladder: tuple[Annotated[str, MODEL], ...] = ()
+    reasoning: str = "unknown"
+    price: PriceEntry | None = None
+    context_tokens: Annotated[int, Field(ge=1)] | None = None
+    capabilities: Annotated[frozenset[str], AfterValidator(_known)] = frozenset()
+    source: Annotated[str, Field(min_length=3, max_length=500)] = STATED_BY_APP
+    date: Annotated[str, DAY] | None = None
+    replace: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> CardEntry:
+        if self.active_params_b is not None and self.total_params_b is None and not self.replace:
+            raise ValueError("active_params_b needs total_params_b")
+        if self.total_params_b and self.active_params_b and self.active_params_b.mid > self.total_params_b.mid:
+            raise ValueError("active_params_b is above total_params_b")
+        if self.ladder and self.name not in self.ladder:
+            raise ValueError("ladder must name the model itself too, in the order of energy")
+        return self
