@@ -5,20 +5,22 @@ Pure functions over values; the flow passes in what they need. Nothing here deci
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from greenai.catalog import Card, Price, find
+from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
-from greenai.meters import carbon, cpu, physics, stars
+from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.nudges import effort
 from greenai.values import (
     Attempt,
     Avoided,
     Decision,
     Draft,
+    Footprint,
     Note,
     Outcome,
     Overhead,
@@ -47,6 +49,11 @@ THINKING_SPREAD = 3.0
 # and how much more a provider may have generated after a stream was cut. Both are assumptions.
 ESTIMATED_SPREAD = 2.0
 CUT_SPREAD = 2.0
+
+# What an energy that a provider reports may be off by, either way, within its own boundary: the counter is good to 5%,
+# but a server's energy is shared out among the requests in it by their tokens. Assumption.
+REPORTED_SPREAD = 1.5
+REPORTED = "provider-field-1 (the provider's boundary; Neuralwatt's are its GPUs)"
 
 # From this status on, a provider may have generated before it failed.
 SERVER_ERROR = 500
@@ -86,10 +93,15 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where the work runs: the grid zone for carbon, and this machine's watts per busy core (None: the default)."""
+    """Where the work runs: this machine's grid and watts per busy core (None: the default), and the providers' grids.
+
+    `live` returns a grid's intensity now, or None where the yearly mean has to serve; it never waits.
+    """
 
     zone: str
     watts_per_core: float | None = None
+    provider_zones: Mapping[str, str] = field(default_factory=dict)
+    live: Callable[[str], footprint.Intensity | None] | None = None
 
 
 def input_tokens_estimate(request: Request) -> int:
@@ -127,9 +139,15 @@ def modelled(card: Card | None, usage: Usage) -> Reading:
 
 
 def reported(energy_j: float) -> Reading:
-    """Take over the energy that a provider reported for this very answer."""
+    """Take over the energy that a provider reported for this very answer: accelerators alone, nothing added to it."""
     return Reading(
-        energy_j=energy_j, low_j=energy_j, high_j=energy_j, evidence="provider_reported", method="provider-field-1"
+        energy_j=energy_j,
+        low_j=energy_j / REPORTED_SPREAD,
+        high_j=energy_j * REPORTED_SPREAD,
+        gpu_energy_j=energy_j,
+        evidence="provider_reported",
+        method=REPORTED,
+        components={"reported": energy_j},
     )
 
 
@@ -168,22 +186,9 @@ def overhead(watch: Stopwatch, site: Site) -> Overhead:
     )
 
 
-def cost_usd(price: Price | None, usage: Usage) -> float | None:
-    """Return the list price of these tokens in US dollars; None where the price or the tokens are unknown."""
-    if price is None or usage.input_tokens is None or usage.output_tokens is None:
-        return None
-    cached = usage.cached_tokens or 0
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    fresh = max(usage.input_tokens - cached, 0)
-    return (fresh * price.input + cached * cached_price + usage.output_tokens * price.output) / 1e6
-
-
 def attempt_cost_usd(attempt: Attempt) -> float | None:
     """Return what one attempt costs at list price: nothing on this machine, None where unknown."""
-    if attempt.model.startswith("local/"):
-        return 0.0
-    card = find(attempt.model)
-    return cost_usd(card.price if card is not None else None, attempt.usage)
+    return cost.of(attempt.model, attempt.usage, attempt.service)
 
 
 def done(
@@ -191,7 +196,7 @@ def done(
 ) -> Attempt:
     """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
     usage = filled(reply.usage, request, reply)
-    if reply.reported_energy_j is not None:
+    if reply.reported_energy_j is not None and 0 < reply.reported_energy_j < math.inf:
         energy = with_lost_tries(reported(reply.reported_energy_j), reply.tries)
     elif measured is not None:
         energy = measured
@@ -206,6 +211,7 @@ def done(
         usage=usage,
         latency_s=reply.latency_s,
         tries=reply.tries,
+        service=cost.service(request.arguments),
         reasoning_leaked=draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text),
     )
 
@@ -304,6 +310,8 @@ def avoided(
     if used.energy_j is None or (delivered is not None and _same(delivered.model, card) and not thinking):
         return None
     energy = baseline_energy(card, usage, thinking=thinking, output_limit=_output_limit(request))
+    if used.evidence == "provider_reported":
+        energy = _accelerators(energy)  # compared within the boundary that the provider reports
     if energy.energy_j is None or energy.energy_j <= used.energy_j:
         return None
     how, more = "reasoning on, its default", f" and up to {DEFAULT_THINKING_TOKENS} of thinking"
@@ -311,6 +319,19 @@ def avoided(
         how, more = "without any reasoning", ""
     words = f"{card.name}, {how}, modelled for the same visible tokens{more}"
     return Avoided(energy=_less(energy, used), baseline=words)
+
+
+def _accelerators(reading: Reading) -> Reading:
+    """Return the part of a modelled reading that its accelerators take."""
+    if not reading.energy_j or reading.gpu_energy_j is None:
+        return reading
+    share = reading.gpu_energy_j / reading.energy_j
+    return replace(
+        reading,
+        energy_j=reading.gpu_energy_j,
+        low_j=None if reading.low_j is None else reading.low_j * share,
+        high_j=None if reading.high_j is None else reading.high_j * share,
+    )
 
 
 def _switched_off(request: Request, card: Card, delivered: Attempt | None) -> bool:
@@ -397,9 +418,19 @@ def baseline_energy(card: Card, usage: Usage, *, thinking: bool, output_limit: i
     return replace(at(DEFAULT_THINKING_TOKENS), low_j=low.low_j, high_j=high.high_j)
 
 
-def _carbon(energy_j: float | None, zone: str) -> tuple[float | None, str]:
-    grams, source = carbon.grams(energy_j or 0.0, zone)
-    return (None if energy_j is None else grams), source
+def _footprint(attempts: Sequence[Attempt], energy: Reading, site: Site) -> Footprint:
+    """Return what `energy`, the sum of the attempts, means where each provider draws its electricity."""
+    providers = dict.fromkeys(a.model.partition("/")[0] for a in counted(attempts))
+    if len(providers) <= 1:
+        return _at(next(iter(providers), "local"), energy, site)
+    by_provider = {p: [a for a in attempts if a.model.partition("/")[0] == p] for p in providers}
+    return footprint.combined([_at(p, spent(group), site) for p, group in by_provider.items()])
+
+
+def _at(provider: str, energy: Reading, site: Site) -> Footprint:
+    place = footprint.place(provider, site.zone, site.provider_zones)
+    live = None if site.live is None else site.live(place.zone)
+    return footprint.of(energy, place.zone, provider=provider, live=live, why=place.why)
 
 
 def build(
@@ -422,7 +453,7 @@ def build(
     energy = spent(attempts) if worked else own.energy
     unbounded = [a.model for a in attempts if a.energy.method == MAYBE_GENERATED and a.energy.high_j is None]
     missing = [f"{m} failed and may have generated; nothing is known of its energy, so none is in." for m in unbounded]
-    carbon_g, carbon_source = _carbon(energy.energy_j, site.zone)
+    drawn = _footprint(attempts if worked else (), energy, site)
     costs = [attempt_cost_usd(a) for a in worked]
     known = [c for c in costs if c is not None]
     return Receipt(
@@ -433,9 +464,16 @@ def build(
         reasoning=reasoning,
         model=worked[-1].model if worked else answered_by,
         energy=energy,
-        carbon_g=carbon_g,
-        carbon_source=carbon_source,
-        water_ml=None,
+        carbon_g=drawn.carbon_g,
+        carbon_low_g=drawn.carbon_low_g,
+        carbon_high_g=drawn.carbon_high_g,
+        carbon_source=drawn.carbon_source,
+        market_carbon_g=drawn.market_carbon_g,
+        market_carbon_source=drawn.market_carbon_source,
+        embodied_carbon_g=drawn.embodied_carbon_g,
+        embodied_source=drawn.embodied_source,
+        water_ml=drawn.water_ml,
+        water_source=drawn.water_source,
         cost_usd=sum(known) if len(known) == len(costs) else None,
         stars=stars.grade(energy),
         attempts=tuple(attempts),

@@ -40,14 +40,14 @@ _EVIDENCE = {
     "unknown": "unknown",
 }
 _METHODS = {
-    "cpu-time-1": "processor time x {detail}",
-    "rapl-1": "energy counter of the processor, by core time",
-    "nvml-1": "energy counter of the GPU",
-    "physics-1": "tokens and model size",
-    "physics-cpu-1": "tokens and model size, on this processor",
-    "provider-field-1": "in its response",
+    "cpu-time": "processor time x {detail}",
+    "rapl": "energy counter of the processor, by core time",
+    "nvml": "energy counter of the GPU",
+    "physics": "tokens and model size",
+    "physics-cpu": "tokens and model size, on this processor",
+    "provider-field": "in its response, {detail}",
 }
-"""What a method is in plain words; `detail` is what stands in brackets after its name."""
+"""What a method is in plain words, whatever its version; `detail` is what stands in brackets after its name."""
 _STATES = {"answered": "answered", "discarded": "answer discarded", "failed": "failed", "cut": "cut off"}
 _RECEIPT = "receipt"
 _DECISION = "decision"
@@ -64,7 +64,9 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
         ("energy", _energy(receipt["energy"])),
         ("stars", _stars(receipt["stars"])),
         ("carbon", _carbon(receipt)),
-        ("water", _known(receipt["water_ml"], "ml")),
+        ("market-based", _mass(receipt.get("market_carbon_g"), receipt.get("market_carbon_source"))),
+        ("water", _water(receipt)),
+        ("embodied", _mass(receipt.get("embodied_carbon_g"), receipt.get("embodied_source"))),
         ("cost", _cost(receipt["cost_usd"])),
         ("tokens", _tokens(receipt["attempts"])),
         ("avoided", _avoided(receipt["avoided"])),
@@ -135,7 +137,7 @@ def _methods(joined: str) -> str:
 
 def _method(method: str) -> str:
     name, _, detail = method.partition(" (")
-    return _METHODS.get(name, method).replace("{detail}", detail.removesuffix(")"))
+    return _METHODS.get(name.rpartition("-")[0], method).replace("{detail}", detail.removesuffix(")"))
 
 
 def _stars(stars: Mapping[str, Any]) -> str:
@@ -144,13 +146,26 @@ def _stars(stars: Mapping[str, Any]) -> str:
 
 
 def _carbon(receipt: Mapping[str, Any]) -> str:
-    grams = receipt["carbon_g"]
+    return _mass(receipt["carbon_g"], receipt["carbon_source"]) or "unknown"
+
+
+def _mass(grams: float | None, source: str | None) -> str:
     if grams is None:
-        return "unknown"
+        return ""
     scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
     amount = f"{significant(grams / scale)} {unit}" if grams else "0 g"
-    grid = receipt["carbon_source"].partition(": ")[0]  # the citation after the colon is for to_dict()
-    return f"{amount} CO2e ({grid})"
+    return f"{amount} CO2e{_heads(source)}"
+
+
+def _heads(source: str | None) -> str:
+    """What stands before the citation after the colon, which is for `to_dict()`; of several sources, each once."""
+    heads = dict.fromkeys(part.partition(": ")[0] for part in (source or "").split(" + "))
+    return f" ({' + '.join(heads)})" if source else ""
+
+
+def _water(receipt: Mapping[str, Any]) -> str:
+    amount = receipt["water_ml"]
+    return "" if amount is None else f"{significant(amount)} ml{_heads(receipt.get('water_source'))}"
 
 
 def _cost(cost_usd: float | None) -> str:
@@ -158,10 +173,6 @@ def _cost(cost_usd: float | None) -> str:
     if cost_usd is None:
         return "unknown"
     return f"{significant(cost_usd)} US dollars" if cost_usd else ""
-
-
-def _known(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{significant(value)} {unit}"
 
 
 def _tokens(attempts: Sequence[Mapping[str, Any]]) -> str:

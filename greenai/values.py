@@ -425,7 +425,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One rung that was tried, as the receipt and the ledger list it."""
+    """One rung that was tried, as the receipt and the ledger list it.
+
+    `service` is the one whose prices hold: `standard`, `batch`, `flex`, `priority`; None has no list price.
+    """
 
     attempt_id: str
     model: str
@@ -436,6 +439,7 @@ class Attempt:
     tries: tuple[Try, ...] = ()
     error: str | None = None
     reasoning_leaked: bool = False
+    service: str | None = "standard"
 
 
 # --- what is reported ---------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,25 @@ from greenai import Receipt, receipts
 from greenai.catalog import cards, find
 from greenai.client import Client
 from greenai.local import Engine
+from greenai.meters.footprint import Intensity
+from greenai.receipts import Site
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.testing import FakeEngine, FakeEngines, FakeProvider, MemoryStore, _settings, error, offline
-from greenai.values import Attempt, Avoided, Options, Reading, Reply, Request, Rung, Transport, Try, Usage
+from greenai.values import (
+    Attempt,
+    Avoided,
+    Decision,
+    Options,
+    Overhead,
+    Reading,
+    Reply,
+    Request,
+    Rung,
+    Transport,
+    Try,
+    Usage,
+)
 
 # gpt-5.5 reasons by default and can be told not to.
 MODEL = "openai/gpt-5.5"
@@ -53,6 +69,7 @@ def attempt(model: str = MODEL, **changes: Any) -> Attempt:
     return Attempt(**{**given, **changes})
 
 
+USED = Usage(input_tokens=1000, output_tokens=20)
 REPLY = Reply(model="m", text="x" * 80, finish_reason="stop", usage=Usage(), latency_s=0.1)
 
 
@@ -310,7 +327,116 @@ def test_lost_tries_raise_what_a_provider_reported_for_its_answer() -> None:
         model="m", text="x", finish_reason="stop", usage=Usage(), latency_s=0.1, tries=tries, reported_energy_j=3.0
     )
     found = done(reply).energy
-    assert (found.energy_j, found.low_j, found.high_j) == (3.0, 3.0, 6.0)
+    assert (found.energy_j, found.low_j, found.high_j) == (3.0, 2.0, 9.0)
+
+
+def told(energy_j: float) -> Reading:
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1, reported_energy_j=energy_j)
+    return done(reply).energy
+
+
+def test_what_a_provider_reports_is_taken_as_it_is_with_its_boundary_named_and_not_as_exact() -> None:
+    found = told(15.23)
+    assert found == Reading(
+        energy_j=15.23,
+        low_j=15.23 / 1.5,
+        high_j=15.23 * 1.5,
+        gpu_energy_j=15.23,
+        evidence="provider_reported",
+        method="provider-field-1 (the provider's boundary; Neuralwatt's are its GPUs)",
+        components={"reported": 15.23},
+    )
+
+
+@pytest.mark.parametrize("nonsense", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_reported_energy_that_none_can_be_is_modelled_instead(nonsense: float) -> None:
+    found = told(nonsense)
+    assert found.evidence == "modelled_api"
+    assert found.energy_j is not None
+    assert 0 < found.energy_j < float("inf")
+
+
+def test_what_a_reported_call_avoided_is_compared_within_the_same_boundary() -> None:
+    small = attempt("openai/gpt-5.4-nano", usage=USED)
+    modelled = replace(reading(0.001), gpu_energy_j=0.001)
+    whole = receipts.avoided(request(), [small], REPLY, modelled, MODEL)
+    alike = receipts.avoided(request(), [small], REPLY, replace(modelled, evidence="provider_reported"), MODEL)
+    card = find(MODEL)
+    assert card is not None
+    baseline = receipts.baseline_energy(card, USED, thinking=True)
+    assert baseline.gpu_energy_j is not None
+    assert energy_j(alike) == pytest.approx(baseline.gpu_energy_j - 0.001)
+    assert energy_j(alike) < energy_j(whole)
+
+
+# --- carbon, water, money -----------------------------------------------------------------
+
+
+def built(*attempts: Attempt, site: Site | None = None, **arguments: Any) -> Receipt:
+    return receipts.build(
+        request(**arguments),
+        outcome="large",
+        decision=Decision(outcome="large", route=(MODEL,), reasons=()),
+        answered_by="the cache",
+        attempts=attempts,
+        own=Overhead(duration_ms=1.0, energy=replace(reading(3.6e6), gpu_energy_j=0.0)),
+        site=site or Site(zone="FRA"),
+        saved=None,
+    )
+
+
+def test_a_remote_call_draws_its_electricity_where_its_provider_is() -> None:
+    found = built(attempt(energy=reading(3.6e6, 1.8e6, 7.2e6)))
+    assert found.carbon_g == pytest.approx(369.473)
+    assert found.carbon_low_g == pytest.approx(369.473 / 2)
+    assert found.carbon_high_g == pytest.approx(369.473 * 2)
+    assert found.carbon_source.startswith("United States grid mix, 2023, assumed for openai: ")
+    assert found.water_ml == pytest.approx(569 + 3132.1)
+    assert (found.water_source or "").startswith("cooling and electricity: ")
+    assert found.market_carbon_g is None
+    assert found.embodied_carbon_g is None
+
+
+def test_the_app_may_say_where_a_provider_is() -> None:
+    found = built(attempt(energy=reading(3.6e6)), site=Site(zone="FRA", provider_zones={"openai": "US-VA"}))
+    assert found.carbon_source.startswith("Virginia, United States grid mix, 2023: EPA eGRID2023")
+
+
+def test_a_local_call_and_greenais_own_work_are_in_the_apps_zone() -> None:
+    for found in (built(attempt(LOCAL, energy=reading(3.6e6))), built()):
+        assert found.carbon_g == pytest.approx(56.039)
+        assert found.carbon_source.startswith("France grid mix, 2023: ")
+        assert found.water_ml == pytest.approx(3673.7)
+
+
+def test_attempts_in_several_places_are_added() -> None:
+    small = attempt(LOCAL, state="discarded", energy=replace(reading(3.6e6), gpu_energy_j=0.0))
+    found = built(small, attempt(energy=reading(3.6e6)))
+    assert found.carbon_g == pytest.approx(56.039 + 369.473)
+    assert [part.partition(":")[0] for part in found.carbon_source.split(" + ")] == [
+        "France grid mix, 2023",
+        "United States grid mix, 2023, assumed for openai",
+    ]
+
+
+def test_a_live_intensity_serves_where_there_is_one() -> None:
+    live = {"USA": Intensity(g_per_kwh=300.0, at="2026-11-21T09:00Z", source="United States live, 09:00Z: somebody")}
+    found = built(attempt(energy=reading(3.6e6)), site=Site(zone="FRA", live=live.get))
+    assert found.carbon_g == pytest.approx(300.0)
+    assert found.carbon_source.startswith("United States live, 09:00Z, assumed for openai: somebody; place: ")
+    assert built(attempt(LOCAL, energy=reading(3.6e6)), site=Site(zone="FRA", live=live.get)).carbon_source.startswith(
+        "France grid mix, 2023: "
+    )
+
+
+@pytest.mark.parametrize(("tier", "share"), [(None, 1.0), ("flex", 0.5), ("priority", 2.5), ("scale", None)])
+def test_the_service_that_was_asked_for_sets_the_price(tier: str | None, share: float | None) -> None:
+    arguments = {} if tier is None else {"service_tier": tier}
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1)
+    draft: Any = SimpleNamespace(rung=Rung(model=MODEL), reasoning=False)
+    made = receipts.done("c1.0", find(MODEL), request(**arguments), draft, reply, None)
+    found = built(made, **arguments).cost_usd
+    assert found == (None if share is None else pytest.approx(share * (1000 * 5.0 + 20 * 30.0) / 1e6))
 
 
 # --- loading ------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from greenai import receipts
 from greenai.meters import carbon, cpu, nvml, physics, rapl
 from greenai.render import decision_html, decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
 from greenai.values import (
@@ -110,6 +111,35 @@ def test_carbon_names_the_grid_and_its_year_and_data_the_whole_source() -> None:
     assert "Our World in Data" in source
 
 
+def test_what_is_not_location_based_carbon_has_its_own_rows() -> None:
+    found = rows(
+        market_carbon_g=0.000023,
+        market_carbon_source="market-based, 2025: somebody",
+        water_ml=0.1923,
+        water_source="cooling and electricity: somebody",
+        embodied_carbon_g=0.0027,
+        embodied_source="share of making the hardware, within a factor of 2.9: somebody",
+    )
+    assert found["carbon"] == "480 µg CO2e (World grid mix, 2023)"
+    assert found["market-based"] == "23 µg CO2e (market-based, 2025)"
+    assert found["water"] == "0.19 ml (cooling and electricity)"
+    assert found["embodied"] == "2.7 mg CO2e (share of making the hardware, within a factor of 2.9)"
+
+
+def test_of_several_places_each_is_named_once() -> None:
+    source = "France grid mix, 2023: a + United States grid mix, 2023, assumed for openai: b + France grid mix, 2023: a"
+    assert rows(carbon_source=source)["carbon"] == (
+        "480 µg CO2e (France grid mix, 2023 + United States grid mix, 2023, assumed for openai)"
+    )
+
+
+def test_an_older_receipt_without_the_newer_fields_is_shown() -> None:
+    data = receipt()
+    for name in ("market_carbon_g", "water_source", "embodied_carbon_g", "embodied_source", "market_carbon_source"):
+        del data[name]
+    assert dict(receipt_rows({**data, "water_ml": 2.0}))["water"] == "2 ml"
+
+
 @pytest.mark.parametrize(
     ("evidence", "method", "words"),
     [
@@ -118,7 +148,11 @@ def test_carbon_names_the_grid_and_its_year_and_data_the_whole_source() -> None:
         ("measured", nvml.METHOD, "measured: energy counter of the GPU"),
         ("modelled_api", physics.METHOD, "modelled: tokens and model size"),
         ("modelled_known_deployment", physics.CPU_METHOD, "modelled: tokens and model size, on this processor"),
-        ("provider_reported", "provider-field-1", "reported by the provider: in its response"),
+        (
+            "provider_reported",
+            receipts.REPORTED,
+            "reported by the provider: in its response, the provider's boundary; Neuralwatt's are its GPUs",
+        ),
         (
             "modelled_api",
             "physics-1 + cpu-time-1 (6.5 W per core)",

@@ -204,12 +204,15 @@ def _making() -> _Making:
     kg, years, share = h["gpu_kg"] + h["server_kg"], h["lifetime_years"], h["utilisation"]
     words = f"{kg:g} kg for a GPU and its part of the server, {years:g} years, {share:.0%} of the time serving"
     cited = "kg of EcoLogits 0.11.3, the rest assumptions"
-    factors = embodied_factor(by_energy=False), embodied_factor()
+    by_time, by_energy = (
+        f"share of making the hardware, within a factor of {embodied_factor(by_energy=way):.1f}: {words}"
+        for way in (False, True)
+    )
     return _Making(
         g_per_gpu_s=kg * 1000 / (years * SECONDS_PER_YEAR * share),
         gpu_watts=h["gpu_watts"],
-        by_time=f"{words}; within a factor of {factors[0]:.1f}: {cited}",
-        by_energy=f"{words}, {h['gpu_watts']:g} W; within a factor of {factors[1]:.1f}: W of ML.ENERGY v3, {cited}",
+        by_time=f"{by_time}; {cited}",
+        by_energy=f"{by_energy}, {h['gpu_watts']:g} W per GPU; W of ML.ENERGY v3, {cited}",
     )
 
 

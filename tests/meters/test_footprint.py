@@ -111,15 +111,16 @@ def test_embodied_carbon_follows_the_time_of_the_gpus_and_is_in_no_other_figure(
     assert by_time.embodied_carbon_g == pytest.approx(100 * 985_000 / (4 * 365.25 * 86_400 / 2))
     assert by_time.carbon_g == of(modelled(), "FRA").carbon_g
     assert by_time.embodied_source == (
-        "985 kg for a GPU and its part of the server, 4 years, 50% of the time serving; within a factor of "
-        "2.6: kg of EcoLogits 0.11.3, the rest assumptions"
+        "share of making the hardware, within a factor of 2.6: 985 kg for a GPU and its part of the server, 4 years, "
+        "50% of the time serving; kg of EcoLogits 0.11.3, the rest assumptions"
     )
 
 
 def test_without_a_time_it_follows_from_the_gpus_energy() -> None:
     found = of(modelled(gpu_j=570.0), "FRA")
     assert found.embodied_carbon_g == pytest.approx(of(modelled(), "FRA", device_s=1.0).embodied_carbon_g)
-    assert "570 W; within a factor of 2.9: W of ML.ENERGY v3" in (found.embodied_source or "")
+    assert (found.embodied_source or "").startswith("share of making the hardware, within a factor of 2.9: 985 kg ")
+    assert "570 W per GPU; W of ML.ENERGY v3" in (found.embodied_source or "")
 
 
 def test_making_this_machine_is_unknown_not_zero() -> None:
