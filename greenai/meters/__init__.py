@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenai.meters import cpu, nvml, rapl
-from greenai.meters.physics import Deployment, estimate
+from greenai.meters.inputs import Deployment, ModelCard
+from greenai.meters.physics import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.values import Reading
 
-__all__ = ["Deployment", "Meter", "Window", "available", "estimate", "window"]
+__all__ = ["Deployment", "Meter", "ModelCard", "Window", "available", "estimate", "window"]
 
 
 class Window(Protocol):

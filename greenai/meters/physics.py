@@ -1,128 +1,109 @@
-"""Estimate the energy of a call from its tokens and the model's card; nothing is measured here.
+"""Estimate the energy of a call from its tokens and the model's size; nothing is measured here.
 
-    decode per token    [c0 * layers * m * gpus^x + c1 * weights read] / batch + c2 * active + c3 * cache * context
-    prefill per token   c2 * active
-
-Weights read in one step are all of them for a dense model, and for a mixture of experts the share that a batch of
-that size touches. Accelerator energy is then scaled to the site: host, idle share, facility. Every coefficient is in
-physics.json with its source. The interval combines what is not known in log space: the model's own error, batch,
-hardware mix, precision, serving software, parameters, prefill, host and facility. A model on this machine's
-processor has a law of its own: core-seconds per token times watts per core.
+`formula.py` holds the arithmetic for a place where everything is known. Here what is not known becomes a distribution:
+batch, GPU, precision, serving software, size, prefill, host and facility. Accelerator energy is scaled to the site
+(host, idle share, PUE), and the interval combines the spreads in log space. Every coefficient is in physics.json with
+its source; its leave-one-family-out errors lie beside it in errors.json. A model on this machine's processor has a
+law of its own: core-seconds per token times watts per core.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from greenai.meters import footprint, sites
 from greenai.meters.coefficients import coefficients, value
+from greenai.meters.formula import VLLM, Coefficients, Engine, Gpu, Rates, Size, Where, coefficients_of, rates
+from greenai.meters.inputs import Deployment, ModelCard, model_card, span
 from greenai.values import Evidence, Reading
 
 if TYPE_CHECKING:
     from greenai.catalog import Card, Range
 
-__all__ = ["Deployment", "estimate"]
+__all__ = ["METHOD", "estimate"]
 
-METHOD = "physics-1"
+METHOD = "physics-2"
 CPU_METHOD = "physics-cpu-1"
 Z90 = 1.645
 """Standard deviations from the median to either end of a 90% interval."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """Where a model runs, as far as it is known; None leaves a value to its stated default.
-
-    `batch` is the mean number of requests served at once. `software_factor` multiplies the accelerators' energy
-    against vLLM 0.11 (1.0); vLLM 0.4 to 0.5 is 2.2 to 2.5.
-    """
-
-    gpu: Literal["H100", "B200"] = "H100"
-    gpus: int | None = None
-    batch: float | None = None
-    bytes_per_weight: float | None = None
-    software_factor: float = 1.0
-
-
-class _Rates(NamedTuple):
-    """Accelerator joules per output token, per output token and 1,000 tokens of context, and per input token."""
-
-    decode: float
-    context: float
-    prefill: float
-
-
-class _Shape(NamedTuple):
-    """What the formula needs to know of a model."""
-
-    total: Range
-    active: Range
-    layers: float
-    kv: float
-    bytes_per_weight: float | None
-    hybrid: bool
-    moe: bool
+Tier = Literal["default", "flex", "batch"]
 
 
 class _Plan(NamedTuple):
     """Rates at the median and at both ends of each thing that is not known, with the ends' distance in sigmas."""
 
-    mid: _Rates
-    ends: tuple[tuple[_Rates, _Rates, float], ...]
+    mid: Rates
+    ends: tuple[tuple[Rates, Rates, float], ...]
     fixed_variance: float
     host: float
     idle: float
     facility: float
+    evidence: Evidence
 
 
 def estimate(
-    card: Card,
+    model: str | Card | ModelCard,
     *,
     input_tokens: int | None,
     output_tokens: int | None,
     cached_tokens: int | None = 0,
     reasoning_tokens: int | None = 0,
-    batch: float | None = None,
+    images: int = 0,
     deployment: Deployment | None = None,
+    service_tier: Tier | None = None,
+    zone: str | None = None,
+    fitted: Coefficients | None = None,
 ) -> Reading:
     """Return the modelled energy of one call, in joules, with a 90% interval.
 
     Args:
-        card: the model; without a stated or assumed size nothing can be estimated.
-        input_tokens: all of the prompt, cached part included.
-        output_tokens: all that was generated, hidden reasoning included.
+        model: a name of the catalog, exactly; a catalog card; or a `ModelCard`.
+        input_tokens: all of the prompt, cached part included. None is unknown, and so is the energy then.
+        output_tokens: all that was generated, hidden reasoning included; 0 for an embedding.
         cached_tokens: the part of the prompt that the provider read from its cache.
         reasoning_tokens: a part of the output; counted in full where a provider leaves it out of the output.
-        batch: mean number of requests served at once, where known.
-        deployment: hardware and software, where known.
+        images: pictures in the prompt that `input_tokens` does not count; providers usually bill them as tokens.
+        deployment: hardware and software, as far as known; None is the view from outside an API.
+        service_tier: "batch" and "flex" work is served in larger batches.
+        zone: a grid such as "FR": the reading then carries its `footprint`.
+        fitted: other coefficients than the shipped ones: those of a fit that left a family out, to validate.
+
+    Raises:
+        UnknownModel: the catalog has no model of exactly this name.
+        ValueError: a count is negative.
+        SettingsError: no grid has the code `zone`.
     """
+    card = model_card(model)
     if input_tokens is None or output_tokens is None:
         return Reading.unknown(f"{METHOD}: no token counts for {card.name}")
-    if card.total_params_b is None or card.active_params_b is None:
+    if card.total_params_b is None:
         return Reading.unknown(f"{METHOD}: no size is stated for {card.name}")
-    cached = min(max(cached_tokens or 0, 0), input_tokens)
-    output = max(output_tokens, reasoning_tokens or 0)
+    cached, output = min(cached_tokens or 0, input_tokens), max(output_tokens, reasoning_tokens or 0)
+    if min(input_tokens, output_tokens, cached, reasoning_tokens or 0, images) < 0:
+        raise ValueError(f"A count of tokens or images of {card.name} is negative. Give counts of 0 or more.")
+    fresh = input_tokens - cached + images * value("image_tokens")
+    if fresh + cached + output == 0:
+        return Reading.unknown(f"{METHOD}: no tokens were counted for {card.name}")
     if card.provider == "local" and deployment is None:
-        return _on_this_processor(card.active_params_b.mid, input_tokens - cached, cached, output)
-    plan = _plan(_shape(card), batch, deployment)
-    return _reading(plan, input_tokens - cached, cached, output, deployment is not None)
+        reading = _on_this_processor(card, fresh, cached, output)
+    else:
+        reading = _reading(
+            _plan(card, deployment, service_tier or "default", fitted or _shipped()), fresh, cached, output
+        )
+    return reading if zone is None else replace(reading, footprint=footprint.of(reading, zone, provider=card.provider))
 
 
-def _reading(plan: _Plan, fresh: int, cached: int, output: int, known: bool) -> Reading:
+def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading:
     share = value("cached_share")
-    context = (fresh + cached + output / 2) / 1000
-    decode = output * (plan.mid.decode + plan.mid.context * context)
-    prefill, from_cache = fresh * plan.mid.prefill, cached * share * plan.mid.prefill
+    decode, prefill, from_cache = plan.mid.joules(fresh, cached, output, share)
     gpu = decode + prefill + from_cache
-    if gpu <= 0:
-        return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, gpu_energy_j=0.0, evidence=_evidence(known), method=METHOD)
-    weighted = fresh + cached * share
     variance = plan.fixed_variance + _input_variance(prefill / gpu, from_cache / gpu)
     for low, high, sigmas in plan.ends:
-        at_low = output * (low.decode + low.context * context) + weighted * low.prefill
-        at_high = output * (high.decode + high.context * context) + weighted * high.prefill
+        at_low, at_high = (sum(end.joules(fresh, cached, output, share)) for end in (low, high))
         variance += (math.log(at_high / at_low) / sigmas) ** 2
     factor = math.exp(Z90 * math.sqrt(variance))
     host, idle = gpu * plan.host, gpu * plan.idle
@@ -134,14 +115,10 @@ def _reading(plan: _Plan, fresh: int, cached: int, output: int, known: bool) -> 
         low_j=energy / factor,
         high_j=energy * factor,
         gpu_energy_j=gpu,
-        evidence=_evidence(known),
+        evidence=plan.evidence,
         method=METHOD,
         components={**parts, "host": host, "idle": idle, "facility": facility},
     )
-
-
-def _evidence(known: bool) -> Evidence:
-    return "modelled_known_deployment" if known else "modelled_api"
 
 
 @lru_cache(maxsize=1)
@@ -156,13 +133,16 @@ def _input_variance(prefill_share: float, cached_share: float) -> float:
     return (prefill * prefill_share) ** 2 + (cached * cached_share) ** 2
 
 
-def _on_this_processor(params_b: float, fresh: int, cached: int, output: int) -> Reading:
+def _on_this_processor(card: ModelCard, fresh: float, cached: int, output: int) -> Reading:
     c = coefficients()
+    params_b = _mid(span(card.active_params_b) or span(card.total_params_b))
     per_decode, per_prefill = c["cpu_core_s_per_token_b"]["value"]
     watts, sigma = c["watts_per_core"], c["cpu_sigma"]["value"]
     decode = output * per_decode * params_b * watts["value"]
     prefill = fresh * per_prefill * params_b * watts["value"]
-    energy = decode + prefill
+    # Reading a cached prompt takes memory traffic and no arithmetic: the same share as on a GPU, an assumption.
+    from_cache = cached * value("cached_share") * per_prefill * params_b * watts["value"]
+    energy = decode + prefill + from_cache
     factor = math.exp(Z90 * math.hypot(sigma, math.log(watts["high"] / watts["low"]) / (2 * Z90)))
     return Reading(
         energy_j=energy,
@@ -171,91 +151,117 @@ def _on_this_processor(params_b: float, fresh: int, cached: int, output: int) ->
         gpu_energy_j=0.0,
         evidence="modelled_known_deployment",
         method=CPU_METHOD,
-        components={"decode": decode, "prefill": prefill, "cached": 0.0 * cached},
+        components={"decode": decode, "prefill": prefill, "cached": from_cache},
     )
 
 
 # --- what does not depend on the tokens: worked out once for each model and deployment -----------
 
 
-def _shape(card: Card) -> _Shape:
-    if card.total_params_b is None or card.active_params_b is None:
-        raise ValueError(f"{card.name} has no size")
-    layer_law, kv_law = coefficients()["layers_law"]["value"], coefficients()["kv_law"]["value"]
-    layers, kv = card.layers, card.kv_gb_per_1k_tokens
-    if kv is None:
-        kv = kv_law[0] * card.active_params_b.mid ** kv_law[1] * (0.1 if card.hybrid else 1.0)
-    if layers is None:
-        layers = layer_law[0] * card.total_params_b.mid ** layer_law[1]
-    total, active = card.total_params_b, card.active_params_b
-    return _Shape(total, active, layers, kv, card.bytes_per_weight, card.hybrid, card.moe)
-
-
 @lru_cache(maxsize=1024)
-def _plan(shape: _Shape, batch: float | None, deployment: Deployment | None) -> _Plan:
-    c = coefficients()
-    known = deployment or Deployment()
-    running, spread = batch or known.batch, 0.0
-    if running is None:
-        running, spread = c["batch"]["value"], c["batch"]["sigma"]
+def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coefficients) -> _Plan:
+    c, place = coefficients(), deployment or Deployment()
+    batch = c.get(f"batch_{tier}", c["batch_default"])
     precision = c["bytes_per_weight"]
-    weight_bytes = known.bytes_per_weight or shape.bytes_per_weight
-    w = weight_bytes or precision["value"]
-    share = value("b200_share") if deployment is None else float(known.gpu == "B200")
+    weight = place.bytes_per_weight or card.bytes_per_weight
+    gpu, other = _gpus_of(place, fitted)
+    total, active = span(card.total_params_b), span(card.active_params_b)
 
-    def rates(batch_factor: float = 1.0, size: str = "mid", weight: float = w, b200: float = share) -> _Rates:
-        total, active = getattr(shape.total, size), getattr(shape.active, size)
-        gpus = known.gpus or _gpus(total * weight)
-        return _rates(shape, total, active, weight, gpus, running * batch_factor, b200, known.software_factor)
+    def at(gpu: Gpu = gpu, wider: float = 1.0, end: str = "mid", weight: float = weight or precision["value"]) -> Rates:
+        size = _size(card, end, weight)
+        running = place.batch or batch["value"] * wider
+        gpus = place.gpus or _fewest_gpus(size.total * weight)
+        return rates(size, Where(gpu, gpus, max(running, 1.0), _engine(place, fitted)), fitted)
 
-    ends: list[tuple[_Rates, _Rates, float]] = []
-    if spread:
-        ends.append((rates(math.exp(spread)), rates(math.exp(-spread)), 2.0))
-    if shape.active.low < shape.active.high or shape.total.low < shape.total.high:
-        ends.append((rates(size="low"), rates(size="high"), 2 * Z90))
-    if weight_bytes is None:
-        ends.append((rates(weight=precision["low"]), rates(weight=precision["high"]), 2 * Z90))
-    if 0 < share < 1:
-        ends.append((rates(b200=1.0), rates(b200=0.0), 1 / math.sqrt(share * (1 - share))))
-    host, idle, pue = c["host_share"], c["idle_share"], c["pue"]
+    ends: list[tuple[Rates, Rates, float]] = []
+    if place.batch is None:
+        step = math.exp(batch["sigma" if place.engine is None else "sigma_engine_known"])
+        ends.append((at(wider=step), at(wider=1 / step), 2.0))
+    if any(size is not None and size.low < size.high for size in (total, active)):
+        ends.append((at(end="low"), at(end="high"), 2 * Z90))
+    if weight is None:
+        ends.append((at(weight=precision["low"]), at(weight=precision["high"]), 2 * Z90))
+    if other is not None:
+        share = value("b200_share")
+        ends.append((at(gpu=other), at(gpu=Gpu()), 1 / math.sqrt(share * (1 - share))))
+    pue = sites.pue(card.provider)
     return _Plan(
-        mid=rates(),
+        mid=at(),
         ends=tuple(ends),
-        fixed_variance=_fixed_variance(deployment is not None),
-        host=host["value"],
-        idle=idle["value"],
-        facility=pue["value"] - 1,
+        fixed_variance=_fixed_variance(place, pue),
+        host=value("host_share"),
+        idle=value("idle_share"),
+        facility=pue.value - 1,
+        evidence="modelled_known_deployment" if place.gpu and place.batch else "modelled_api",
     )
 
 
-def _fixed_variance(known: bool) -> float:
-    """Return the variance that no token count changes: the model's own error, software, host and facility."""
+def _size(card: ModelCard, end: str, weight: float) -> Size:
+    """Return the size at one end of its range ("low", "mid", "high"), with laws for what the card leaves open."""
+    layer_law, kv_law = coefficients()["layers_law"]["value"], coefficients()["kv_law"]["value"]
+    total = float(getattr(span(card.total_params_b), end))
+    known = span(card.active_params_b)
+    active = total if known is None else min(float(getattr(known, end)), total)
+    moe = active < total * 0.999 if card.moe is None else card.moe
+    shared = active * value("shared_share") if card.shared_params_b is None else card.shared_params_b
+    kv = card.kv_gb_per_1k_tokens
+    if kv is None:
+        kv = kv_law[0] * active ** kv_law[1] * (0.1 if card.hybrid else 1.0)
+    return Size(
+        total=total,
+        active=active,
+        shared=min(shared, active * 0.95),
+        layers=card.layers or layer_law[0] * total ** layer_law[1],
+        kv=kv,
+        bytes_per_weight=weight,
+        hybrid=card.hybrid,
+        moe=moe,
+    )
+
+
+def _gpus_of(place: Deployment, fitted: Coefficients) -> tuple[Gpu, Gpu | None]:
+    """Return the factors of the deployment's GPU; of the API view's mix of two, with the second, where unknown."""
+    if place.gpu == "B200":
+        return fitted.b200, None
+    if place.gpu is not None:
+        return Gpu(*coefficients()[f"gpu_{place.gpu.lower()}"]["value"]), None
+    share = value("b200_share")
+    return Gpu(*(1 + share * (factor - 1) for factor in fitted.b200)), fitted.b200
+
+
+def _engine(place: Deployment, fitted: Coefficients) -> Engine:
+    if place.engine == VLLM:
+        engine = fitted.vllm
+    else:
+        engine = Engine() if place.engine is None else Engine(*coefficients()[f"engine_{place.engine}"]["value"])
+    return engine if place.software_factor is None else engine._replace(all=engine.all * place.software_factor)
+
+
+def _fixed_variance(place: Deployment, pue: sites.Span) -> float:
+    """Return the variance that no token count changes: the formula's own error, software, GPU, host and facility."""
     c = coefficients()
-    host, idle, pue = c["host_share"], c["idle_share"], c["pue"]
+    host, idle = c["host_share"], c["idle_share"]
     site = math.log((1 + host["high"] + idle["high"]) / (1 + host["low"] + idle["low"])) / (2 * Z90)
-    facility = math.log(pue["high"] / pue["low"]) / (2 * Z90)
-    software = 0.0 if known else value("software_sigma")
-    return value("model_sigma") ** 2 + software**2 + site**2 + facility**2
+    facility = math.log(pue.high / pue.low) / (2 * Z90)
+    software = 0.0
+    if place.software_factor is None:
+        software = value("software_sigma") if place.engine is None else c[f"engine_{place.engine}"].get("sigma", 0.0)
+    gpu = c[f"gpu_{place.gpu.lower()}"].get("sigma", 0.0) if place.gpu else 0.0
+    return math.hypot(value("model_sigma"), software, gpu, site, facility) ** 2
 
 
-def _gpus(weights_gb: float) -> int:
+def _fewest_gpus(weights_gb: float) -> int:
     memory = coefficients()["memory_gb"]
     needed = memory["headroom"] * weights_gb / memory["value"]
     return 1 if needed <= 1 else int(2 ** math.ceil(math.log2(needed)))
 
 
-def _rates(
-    shape: _Shape, total: float, active: float, w: float, gpus: int, batch: float, b200: float, software: float
-) -> _Rates:
-    c = coefficients()
-    overhead, traffic, compute, cache = (1 + b200 * (factor - 1) for factor in c["b200"]["value"])
-    weights_gb = total * w
-    if shape.moe:
-        weights_gb *= 1 - (1 - min(active / total, 1.0)) ** batch
-    step = value("decode_overhead_j") * shape.layers * gpus ** value("gpu_exponent") * overhead
-    step *= value("moe_overhead") if shape.moe else 1.0
-    step += value("weight_traffic_j_per_gb") * weights_gb * traffic
-    per_token = value("compute_j_per_b_params") * active * compute
-    per_token *= value("hybrid_compute") if shape.hybrid else 1.0
-    context = value("kv_traffic") * shape.kv * cache
-    return _Rates((step / batch + per_token) * software, context * software, per_token * software)
+def _mid(size: Range | None) -> float:
+    if size is None:
+        raise ValueError("no size")
+    return size.mid
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Coefficients:
+    return coefficients_of(coefficients())
