@@ -186,4 +186,6 @@ def _attention_b_per_1k(size: Size) -> float:
 def coefficients_of(table: Mapping[str, Any]) -> Coefficients:
     """Return the fitted coefficients out of the parsed physics.json."""
     plain = {name: float(table[name]["value"]) for name in Coefficients.__dataclass_fields__ if name in table}
-    return Coefficients(**plain, b200=Gpu(*table["gpu_b200"]["value"]), vllm=Engine(*table[f"engine_{VLLM}"]["value"]))
+    return Coefficients(
+        **plain, b200=Gpu(*table["b200_factors"]["value"]), vllm=Engine(*table[f"engine_{VLLM}"]["value"])
+    )

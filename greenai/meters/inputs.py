@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from greenai.catalog import Card, Range, find, suggest
 from greenai.errors import UnknownModel
 from greenai.meters.coefficients import coefficients
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["Deployment", "ModelCard", "engines", "gpus", "model_card"]
+__all__ = ["Deployment", "ModelCard", "engine_name", "engines", "gpu_name", "gpus", "model_card", "span"]
 
 _GPU, _ENGINE = "gpu_", "engine_"
 
@@ -71,16 +68,17 @@ class Deployment:
     """Where a model runs, as far as it is known; None leaves a value to its stated distribution.
 
     Attributes:
-        gpu: one of `gpus()`.
+        gpu: one of `gpus()`; a driver's name such as "NVIDIA H100 80GB HBM3" is understood.
         gpus: how many serve one copy of the model; None: the fewest, doubling, that hold its weights.
         batch: mean number of requests served at once by one copy.
-        engine: the serving software, one of `engines()`.
+        engine: the serving software with its version, such as "vllm-0.11". Software other than that of `engines()`
+            counts as unknown: the interval says so, and so does the reading's method.
         bytes_per_weight: as served; goes before the card's.
         software_factor: multiplies the accelerators' energy against the engine, or against vLLM 0.11 without one:
             what a measurement of your own found.
 
     Raises:
-        ValueError: an unknown GPU or engine, or a count that is not above 0.
+        ValueError: a GPU without coefficients, or a count that is not above 0.
     """
 
     gpu: str | None = None
@@ -91,10 +89,11 @@ class Deployment:
     software_factor: float | None = None
 
     def __post_init__(self) -> None:
-        _refuse_unless_one_of("gpu", self.gpu, gpus(), "or leave gpu out: the API view's mix of GPUs is then taken")
-        _refuse_unless_one_of(
-            "engine", self.engine, engines(), "or leave engine out and give software_factor= if you measured one"
-        )
+        if self.gpu is not None and gpu_name(self.gpu) is None:
+            raise ValueError(
+                f"gpu={self.gpu!r} has no coefficients. Use one of {', '.join(gpus())}, "
+                "or leave gpu out: the API view's mix of GPUs is then taken."
+            )
         for field in ("gpus", "batch", "bytes_per_weight", "software_factor"):
             _refuse_unless_positive(field, getattr(self, field), "Deployment")
 
@@ -102,17 +101,47 @@ class Deployment:
 @cache
 def gpus() -> tuple[str, ...]:
     """Return the names of the GPUs that have coefficients."""
-    return _named(coefficients(), _GPU)
+    return tuple(name.upper() for name in _named(_GPU))
 
 
 @cache
 def engines() -> tuple[str, ...]:
-    """Return the names of the serving software that has coefficients."""
-    return tuple(name.lower() for name in _named(coefficients(), _ENGINE))
+    """Return the serving software that has coefficients; the version is the first that a row stands for."""
+    return _named(_ENGINE)
 
 
-def _named(table: Mapping[str, object], prefix: str) -> tuple[str, ...]:
-    return tuple(name.removeprefix(prefix).upper() for name in table if name.startswith(prefix))
+def _named(prefix: str) -> tuple[str, ...]:
+    return tuple(name.removeprefix(prefix) for name in coefficients() if name.startswith(prefix))
+
+
+@cache
+def gpu_name(name: str) -> str | None:
+    """Return the GPU of `gpus()` that a name means, in any case and with what a driver writes around it, or None."""
+    words = re.split(r"[^A-Z0-9]+", name.upper().replace("GB200", "B200"))
+    if "A100" in words and "80GB" in words:
+        return "A100-80GB"
+    return next((known for known in gpus() if known in words), None)
+
+
+@cache
+def engine_name(name: str | None) -> str | None:
+    """Return the engine of `engines()` that stands for a name and version, or None where none does.
+
+    Between two versions that have a row, the older one's counts; before the first, the first.
+    """
+    found = re.fullmatch(r"(?P<software>.*?)(?:[-= ]*v?(?P<version>\d+(?:\.\d+)*).*)?", (name or "").lower())
+    if found is None or not found["software"]:
+        return None
+    rows = [known for known in engines() if known.partition("-0")[0] == found["software"].rstrip("-= ")]
+    if found["version"] is None or len(rows) < 2:
+        return rows[0] if rows else None
+    versions = sorted((_version(known), known) for known in rows)
+    reached = [known for version, known in versions if version <= _version(found["version"])]
+    return reached[-1] if reached else versions[0][1]
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def model_card(model: str | Card | ModelCard) -> ModelCard:
@@ -154,8 +183,3 @@ def span(size: float | Range | None) -> Range | None:
 def _refuse_unless_positive(field: str, value: float | None, of: str) -> None:
     if value is not None and not 0 < value < math.inf:
         raise ValueError(f"{field} of {of} must be above 0, not {value}.")
-
-
-def _refuse_unless_one_of(field: str, value: str | None, known: tuple[str, ...], otherwise: str) -> None:
-    if value is not None and value not in known:
-        raise ValueError(f"{field}={value!r} has no coefficients. Use one of {', '.join(known)}, {otherwise}.")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from greenai.meters import footprint, sites
 from greenai.meters.coefficients import coefficients, value
 from greenai.meters.formula import VLLM, Coefficients, Engine, Gpu, Rates, Size, Where, coefficients_of, rates
-from greenai.meters.inputs import Deployment, ModelCard, model_card, span
+from greenai.meters.inputs import Deployment, ModelCard, engine_name, gpu_name, model_card, span
 from greenai.values import Evidence, Reading
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class _Plan(NamedTuple):
     idle: float
     facility: float
     evidence: Evidence
+    method: str
 
 
 def estimate(
@@ -116,7 +117,7 @@ def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading
         high_j=energy * factor,
         gpu_energy_j=gpu,
         evidence=plan.evidence,
-        method=METHOD,
+        method=plan.method,
         components={**parts, "host": host, "idle": idle, "facility": facility},
     )
 
@@ -170,12 +171,12 @@ def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coe
     def at(gpu: Gpu = gpu, wider: float = 1.0, end: str = "mid", weight: float = weight or precision["value"]) -> Rates:
         size = _size(card, end, weight)
         running = place.batch or batch["value"] * wider
-        gpus = place.gpus or _fewest_gpus(size.total * weight)
+        gpus = place.gpus or _fewest_gpus(size.total * weight, place)
         return rates(size, Where(gpu, gpus, max(running, 1.0), _engine(place, fitted)), fitted)
 
     ends: list[tuple[Rates, Rates, float]] = []
     if place.batch is None:
-        step = math.exp(batch["sigma" if place.engine is None else "sigma_engine_known"])
+        step = math.exp(batch["sigma" if engine_name(place.engine) is None else "sigma_engine_known"])
         ends.append((at(wider=step), at(wider=1 / step), 2.0))
     if any(size is not None and size.low < size.high for size in (total, active)):
         ends.append((at(end="low"), at(end="high"), 2 * Z90))
@@ -193,7 +194,12 @@ def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coe
         idle=value("idle_share"),
         facility=pue.value - 1,
         evidence="modelled_known_deployment" if place.gpu and place.batch else "modelled_api",
+        method=METHOD if engine_name(place.engine) or place.engine is None else _no_engine(place.engine),
     )
+
+
+def _no_engine(name: str) -> str:
+    return f"{METHOD} (no coefficients for the engine {name}: taken as unknown)"
 
 
 def _size(card: ModelCard, end: str, weight: float) -> Size:
@@ -221,19 +227,29 @@ def _size(card: ModelCard, end: str, weight: float) -> Size:
 
 def _gpus_of(place: Deployment, fitted: Coefficients) -> tuple[Gpu, Gpu | None]:
     """Return the factors of the deployment's GPU; of the API view's mix of two, with the second, where unknown."""
-    if place.gpu == "B200":
-        return fitted.b200, None
-    if place.gpu is not None:
-        return Gpu(*coefficients()[f"gpu_{place.gpu.lower()}"]["value"]), None
-    share = value("b200_share")
-    return Gpu(*(1 + share * (factor - 1) for factor in fitted.b200)), fitted.b200
+    name = gpu_name(place.gpu) if place.gpu is not None else None
+    if name is None:
+        share = value("b200_share")
+        return Gpu(*(1 + share * (factor - 1) for factor in fitted.b200)), fitted.b200
+    return (fitted.b200 if name == "B200" else _by_data_sheet(name)), None
+
+
+def _by_data_sheet(name: str) -> Gpu:
+    """Return the factors of a GPU that was not fitted: its power, and power per bandwidth and arithmetic."""
+    c = coefficients()
+    watts, bandwidth, arithmetic, _ = c[f"gpu_{name.lower()}"]["value"]
+    h_watts, h_bandwidth, h_arithmetic, _ = c["gpu_h100"]["value"]
+    power = watts / h_watts
+    traffic = power * h_bandwidth / bandwidth
+    return Gpu(launch=power, traffic=traffic, compute=power * h_arithmetic / arithmetic, cache=traffic)
 
 
 def _engine(place: Deployment, fitted: Coefficients) -> Engine:
-    if place.engine == VLLM:
+    name = engine_name(place.engine)
+    if name == VLLM:
         engine = fitted.vllm
     else:
-        engine = Engine() if place.engine is None else Engine(*coefficients()[f"engine_{place.engine}"]["value"])
+        engine = Engine() if name is None else Engine(*coefficients()[f"engine_{name}"]["value"])
     return engine if place.software_factor is None else engine._replace(all=engine.all * place.software_factor)
 
 
@@ -243,16 +259,20 @@ def _fixed_variance(place: Deployment, pue: sites.Span) -> float:
     host, idle = c["host_share"], c["idle_share"]
     site = math.log((1 + host["high"] + idle["high"]) / (1 + host["low"] + idle["low"])) / (2 * Z90)
     facility = math.log(pue.high / pue.low) / (2 * Z90)
-    software = 0.0
+    engine, software = engine_name(place.engine), 0.0
     if place.software_factor is None:
-        software = value("software_sigma") if place.engine is None else c[f"engine_{place.engine}"].get("sigma", 0.0)
-    gpu = c[f"gpu_{place.gpu.lower()}"].get("sigma", 0.0) if place.gpu else 0.0
+        software = value("software_sigma") if engine is None else c[f"engine_{engine}"].get("sigma", 0.0)
+    fitted_on = place.gpu is None or gpu_name(place.gpu) in ("H100", "B200")
+    gpu = 0.0 if fitted_on else value("datasheet_sigma")
     return math.hypot(value("model_sigma"), software, gpu, site, facility) ** 2
 
 
-def _fewest_gpus(weights_gb: float) -> int:
+def _fewest_gpus(weights_gb: float, place: Deployment) -> int:
     memory = coefficients()["memory_gb"]
-    needed = memory["headroom"] * weights_gb / memory["value"]
+    each = (
+        memory["value"] if place.gpu is None else coefficients()[f"gpu_{str(gpu_name(place.gpu)).lower()}"]["value"][3]
+    )
+    needed = memory["headroom"] * weights_gb / each
     return 1 if needed <= 1 else int(2 ** math.ceil(math.log2(needed)))
 
 

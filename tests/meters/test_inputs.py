@@ -5,12 +5,55 @@ import pytest
 from greenai.catalog import Range, find
 from greenai.errors import UnknownModel
 from greenai.meters import Deployment, ModelCard
-from greenai.meters.inputs import engines, gpus, model_card, span
+from greenai.meters.inputs import engine_name, engines, gpu_name, gpus, model_card, span
 
 
 def test_what_has_coefficients() -> None:
-    assert set(gpus()) == {"A100", "B200", "H100", "H200", "L4", "L40S"}
-    assert set(engines()) == {"vllm-0.11", "vllm-0.5", "vllm-0.4", "transformers", "tensorrt-llm"}
+    assert {"A100", "B200", "H100", "H200", "L4", "L40S"} < set(gpus())
+    assert engines() == ("vllm-0.11", "vllm-0.6", "vllm-0.5", "transformers", "tensorrt-llm")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("H100", "H100"),
+        ("h100", "H100"),
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA A100-SXM4-40GB", "A100"),
+        ("NVIDIA A100-SXM4-80GB", "A100-80GB"),
+        ("A100-80GB", "A100-80GB"),
+        ("NVIDIA L4", "L4"),
+        ("NVIDIA L40S", "L40S"),
+        ("GB200", "B200"),
+        ("H1000", None),
+        ("", None),
+    ],
+)
+def test_a_gpu_by_the_name_its_driver_gives(name: str, meant: str | None) -> None:
+    assert gpu_name(name) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("vllm-0.11", "vllm-0.11"),
+        ("vllm-0.11.1", "vllm-0.11"),
+        ("vLLM 0.12", "vllm-0.11"),
+        ("vllm==0.9.2", "vllm-0.6"),
+        ("vllm-0.5.4", "vllm-0.5"),
+        ("vllm-0.2", "vllm-0.5"),
+        ("vllm", "vllm-0.11"),
+        ("transformers", "transformers"),
+        ("transformers-4.50", "transformers"),
+        ("TensorRT-LLM", "tensorrt-llm"),
+        ("tensorrt-llm-0.17", "tensorrt-llm"),
+        ("sglang-0.5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_row_that_stands_for_an_engine(name: str | None, row: str | None) -> None:
+    assert engine_name(name) == row
 
 
 def test_a_number_is_a_range_without_width() -> None:
@@ -65,17 +108,10 @@ def test_a_card_that_cannot_be(given: dict[str, float], message: str) -> None:
     ("given", "message"),
     [
         (
-            {"gpu": "V100"},
+            {"gpu": "P100"},
             (
-                "gpu='V100' has no coefficients. Use one of H100, B200, A100, H200, L40S, L4, "
+                "gpu='P100' has no coefficients. Use one of H100, H200, B200, A100, A100-80GB, L40S, L4, A40, V100, MI300X, "
                 "or leave gpu out: the API view's mix of GPUs is then taken."
-            ),
-        ),
-        (
-            {"engine": "vllm"},
-            (
-                "engine='vllm' has no coefficients. Use one of vllm-0.11, vllm-0.5, vllm-0.4, transformers, tensorrt-llm, "
-                "or leave engine out and give software_factor= if you measured one."
             ),
         ),
         ({"batch": 0}, "batch of Deployment must be above 0, not 0."),

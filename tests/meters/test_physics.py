@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from greenai.catalog import Card, Range, cards, find
 from greenai.meters import Deployment, ModelCard, estimate
 from greenai.meters.coefficients import coefficients
+from greenai.meters.inputs import gpus
 
 TOKENS = st.integers(min_value=0, max_value=2_000_000)
 CARDS = st.sampled_from([c for c in cards() if not c.dated and c.total_params_b is not None])
@@ -176,6 +177,33 @@ def test_only_a_known_gpu_and_batch_are_a_known_deployment() -> None:
     assert evidence(VLLM) == "modelled_known_deployment"
     assert evidence(replace(VLLM, batch=None)) == evidence(Deployment(engine="vllm-0.11")) == evidence(None)
     assert evidence(None) == "modelled_api"
+
+
+def test_software_without_coefficients_is_unknown_software_and_said() -> None:
+    given = estimate(LLAMA_8B, input_tokens=5, output_tokens=5, deployment=replace(VLLM, engine="sglang-0.5"))
+    unknown = estimate(LLAMA_8B, input_tokens=5, output_tokens=5, deployment=replace(VLLM, engine=None))
+    assert given.method == "physics-2 (no coefficients for the engine sglang-0.5: taken as unknown)"
+    assert (given.low_j, given.energy_j, given.high_j) == (unknown.low_j, unknown.energy_j, unknown.high_j)
+
+
+@pytest.mark.parametrize("gpu", gpus())
+def test_a_gpu_is_scaled_by_its_data_sheet(gpu: str) -> None:
+    here, h100 = (
+        estimate(LLAMA_8B, input_tokens=300, output_tokens=300, deployment=replace(VLLM, gpu=g)).gpu_energy_j
+        for g in (gpu, "H100")
+    )
+    assert here is not None
+    assert h100 is not None
+    assert 0.5 < here / h100 < 3.5
+
+
+def test_an_own_factor_replaces_the_softwares_spread() -> None:
+    plain = estimate(LLAMA_8B, input_tokens=5, output_tokens=5, deployment=replace(VLLM, engine=None))
+    own = estimate(
+        LLAMA_8B, input_tokens=5, output_tokens=5, deployment=replace(VLLM, engine=None, software_factor=1.5)
+    )
+    assert own.gpu_energy_j == pytest.approx(plain.gpu_energy_j * 1.5)  # type: ignore[operator]
+    assert own.high_j / own.low_j < plain.high_j / plain.low_j  # type: ignore[operator]
 
 
 def test_work_that_can_wait_takes_less() -> None:

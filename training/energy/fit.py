@@ -234,7 +234,7 @@ def written(table: dict[str, Any], fitted: Coefficients) -> None:
     for name, v in asdict(fitted).items():
         if name not in ("b200", "vllm"):
             table[name] |= {"value": _round(v), "date": DATE}
-    table["gpu_b200"]["value"] = [_round(v) for v in fitted.b200]
+    table["b200_factors"]["value"] = [_round(v) for v in fitted.b200]
     table["engine_vllm-0.11"]["value"] = [_round(v) for v in fitted.vllm]
 
 
@@ -270,8 +270,8 @@ def main() -> None:
     factors, local_errors = fit_local(local(arguments.folder))
     table["engine_transformers"]["value"][:2] = factors
     _, older = scaled(unscaled(v2(arguments.folder, "H100")))
-    for name in ("engine_vllm-0.5", "engine_vllm-0.4"):
-        table[name]["value"][0] = _round(older)
+    table["engine_vllm-0.5"]["value"][0] = _round(older)
+    table["engine_vllm-0.6"]["value"][0] = _round(math.sqrt(older))
     store(table)
     errors: dict[str, Any] = {"version": table["version"], "date": DATE, **validate(rows, fits)}
     errors |= {"transformers_batch_1": local_errors, "image_chat": image_errors}
