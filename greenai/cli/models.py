@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,38 +17,150 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.catalog import Card, Range
+    from greenai.cli.leaderboard import Standing
     from greenai.local.weights import Installed
 
-models = typer.Typer(help="List models, show what is known of one, bring and delete weights. Alone it lists.")
+models = typer.Typer(help="List models, rank them by energy, show what is known of one, bring and delete weights.")
 
 Name = Annotated[str, typer.Argument(help='A model, such as "gpt-5.5" or "smollm2-135m".')]
 Provider = Annotated[str | None, typer.Option("--provider", help="Only the models of one provider.")]
-All = Annotated[bool, typer.Option("--all", help="Every model of the catalog.")]
+All = Annotated[bool, typer.Option("--all", help="Every model of the catalog, with dated snapshots and every host.")]
+Sort = Annotated[
+    str | None, typer.Option("--sort", help="Rank the catalog by energy, name, price or quality, with a leaderboard.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The most rows; 0 for all. The default is 40.")]
+Scored = Annotated[bool, typer.Option("--scored", help="Only models with a public quality score.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the leaderboard as comma-separated values.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Write the leaderboard as a picture: a file ending in .svg, .png or .pdf.")
+]
+
+ROWS = 40
+"""Rows of a leaderboard on a terminal or in a picture, unless --limit says otherwise."""
 
 
 @models.callback(invoke_without_command=True)
-def _alone(context: typer.Context) -> None:
+def _alone(
+    context: typer.Context,
+    *,
+    provider: Provider = None,
+    every: All = False,
+    sort: Sort = None,
+    limit: Limit = None,
+    scored: Scored = False,
+    plot: Plot = None,
+    settings: SettingsFile = None,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
     if context.invoked_subcommand is None:
-        list_models()
+        list_models(
+            provider=provider,
+            every=every,
+            sort=sort,
+            limit=limit,
+            scored=scored,
+            plot=plot,
+            settings=settings,
+            as_csv=as_csv,
+            as_json=as_json,
+        )
 
 
 @models.command("list")
 def list_models(
-    *, provider: Provider = None, every: All = False, settings: SettingsFile = None, as_json: AsJson = False
+    *,
+    provider: Provider = None,
+    every: All = False,
+    sort: Sort = None,
+    limit: Limit = None,
+    scored: Scored = False,
+    plot: Plot = None,
+    settings: SettingsFile = None,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the models of this machine and the ladder, as `greenai models` does; --all, --provider: the catalog's."""
+    """List the models of this machine and the ladder, as `greenai models` does; --sort: the catalog's leaderboard."""
+    ranking = sort is not None or plot is not None or scored or as_csv or limit is not None
+    order = sort or "energy"
     with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        if ranking:
+            _rank(order, limit, plot, provider=provider, every=every, scored=scored, form=_form(as_json, as_csv))
+            return
         from greenai.local import weights
 
-        loaded = settings_of(settings)
         here = weights.installed(loaded.weights_dir)
         ladder = [rung.model for rung in loaded.rungs()]
-        chosen = _chosen(provider, ladder, every=every)
+        picked = _chosen(provider, ladder, every=every)
     if as_json:
         listed = [asdict(installed) | {"path": str(installed.path)} for installed in here]
-        print_json({"installed": listed, "ladder": ladder, "models": [_summary(card) for card in chosen]})
+        print_json({"installed": listed, "ladder": ladder, "models": [_summary(card) for card in picked]})
         return
-    _print_list(chosen, here, ladder)
+    _print_list(picked, here, ladder)
+
+
+Form = Literal["text", "json", "csv"]
+
+
+def _form(as_json: bool, as_csv: bool) -> Form:
+    return "json" if as_json else "csv" if as_csv else "text"
+
+
+def _rank(
+    order: str,
+    limit: int | None,
+    plot: Path | None,
+    *,
+    provider: str | None,
+    every: bool,
+    scored: bool,
+    form: Form,
+) -> None:
+    """Print the leaderboard, and draw it where a picture is asked for."""
+    from greenai.cli import leaderboard
+    from greenai.cli import plot as picture
+
+    if order not in leaderboard.ORDERS:
+        raise typer.BadParameter(f"--sort {order}: use one of {', '.join(leaderboard.ORDERS)}.")
+    if plot is not None:
+        picture.check(plot)
+    picked = leaderboard.chosen(provider=provider, every=every, scored=scored)
+    if not picked:
+        raise UnknownModel(_nobody(provider), model=provider or "")
+    rows = leaderboard.ranked(leaderboard.standings(picked), order)
+    most = (ROWS if form == "text" or plot is not None else 0) if limit is None else limit
+    shown = rows[: most or None]
+    if plot is not None:
+        picture.draw(shown, plot)
+    if form == "json":
+        print_json(leaderboard.as_json(shown))
+    elif form == "csv":
+        typer.echo(leaderboard.as_csv(shown), nl=False)
+    else:
+        _print_leaderboard(shown, len(rows), plot)
+
+
+def _nobody(provider: str | None) -> str:
+    if provider is None:
+        return "No model of the catalog has a public quality score."
+    known = sorted({card.provider for card in catalog.cards()})
+    if provider in known:
+        return f"No model of {provider} has a public quality score. Leave out --scored."
+    return f"The catalog has no provider {provider}. It has {', '.join(known)}."
+
+
+def _print_leaderboard(rows: Sequence[Standing], total: int, plot: Path | None) -> None:
+    from greenai.cli import leaderboard
+
+    out = console()
+    out.print(leaderboard.as_table(rows))
+    for line in leaderboard.notes(rows):
+        out.print(line, markup=False)
+    if len(rows) < total:
+        out.print(f"{len(rows)} of {total} models; --limit 0 shows all, --all other hosts and dated snapshots too.")
+    if plot is not None:
+        out.print(f"Picture: {plot}", markup=False, soft_wrap=True)
 
 
 def _chosen(provider: str | None, ladder: Sequence[str], *, every: bool) -> list[Card]:
@@ -105,15 +217,19 @@ def _billions(size: Range | None) -> str:
 
 
 @models.command()
-def show(name: Name, *, as_json: AsJson = False) -> None:
-    """Show everything that the catalog knows of one model, with sources."""
+def show(name: Name, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Show every figure that the catalog has of one model with its source, and what a standard request takes on it."""
     with reported(as_json=as_json):
+        settings_of(settings)
         card = _found(name)
-    data = _plain(card)
+    from greenai.cli import leaderboard, show_card
+
+    row = leaderboard.standing(card)
     if as_json:
-        print_json(data)
+        print_json(show_card.plain(card) | {"standard_request": leaderboard.as_dict(row)})
         return
-    _print_card(data)
+    out = console()
+    out.print(show_card.as_table(row))
 
 
 def _found(name: str) -> Card:
@@ -125,37 +241,10 @@ def _found(name: str) -> Card:
     return card
 
 
-def _plain(value: Any) -> Any:
-    """Return JSON values: the catalog's mappings are read-only views, which `asdict` cannot copy."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _print_card(data: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for key, value in data.items():
-        if value not in (None, "", [], {}):
-            table.add_row(Text(key.replace("_", " ")), Text(_shown(value)))
-    console().print(table)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_shown(item)}" for key, item in value.items() if item not in (None, "", {}))
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return str(value)
+@models.command()
+def schema() -> None:
+    """Print the JSON Schema of the catalog; `$defs` has `card` and `own_card`, an entry of the setting `cards`."""
+    print_json(catalog.schema())
 
 
 @models.command("pull")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,8 +39,49 @@ def test_show_has_sources(shell: Shell) -> None:
     assert card["name"] == "openai/gpt-5.5"
     assert card["params_source"]
     assert card["reasoning"]["source"]
-    assert "openai/gpt-5.5" in shell("models", "show", "gpt-5.5").stdout
+    assert card["price"]["source"]
+    assert card["quality"][0]["source"].startswith("livebench.ai, table of release ")
+    off, on = card["standard_request"]["reasoning_off"], card["standard_request"]["reasoning_on"]
+    assert 0 < off["low_j"] < off["energy_j"] < off["high_j"]
+    assert off["energy_j"] < on["energy_j"]
     assert shell.json("models", "show", "smollm2-135m")["name"] == "local/smollm2-135m"
+
+
+def test_show_prints_every_figure_with_its_source(shell: Shell) -> None:
+    lines = shell("models", "show", "gpt-5.1").stdout.splitlines()
+
+    def line(start: str) -> str:
+        return next(" ".join(line.split()) for line in lines if line.startswith(f" {start} "))
+
+    size = "EcoLogits 0.11.3 assumption, ecologits/data/models.json, 2026-11-21"
+    assert line("parameters") == f"parameters 300 B (150 to 600 B) {size}"
+    assert line("active per token") == f"active per token 52 B (30 to 90 B) {size}"
+    assert line("layers") == "layers not entered left to the law of the estimator, fitted on models of known shape"
+    assert "high over low: " in line("energy, reasoning off")
+    assert line("energy, reasoning off").endswith("300 input and 300 output tokens")
+    assert line("energy, reasoning on").endswith("543 of thinking more (Dauner and Socher, 2025)")
+    assert line("stars, reasoning off").endswith("greenai-stars-1")
+    assert "row gpt-5.1-2025-11-13-nothinking" in line("score, reasoning off")
+    assert line("reasoning").startswith("reasoning can be switched off; by default off developers.openai.com/")
+    assert 'sent without opt-in {"reasoning_effort": "none"}' in line("sent without opt-in")
+    assert "1.25 input, 0.125 cached input, 10 output litellm" in line("$ per 1e6 tokens")
+
+
+def test_show_says_what_is_not_known(shell: Shell) -> None:
+    out = shell("models", "show", "perplexity/sonar").stdout
+    assert "not stated, so the energy is unknown" in out
+    assert "no public score in the catalog" in out
+    assert "not rated" in out
+
+
+def test_show_names_what_a_host_serves(shell: Shell) -> None:
+    out = " ".join(shell("models", "show", "deepinfra/Qwen/QwQ-32B").stdout.split())
+    assert "the same as another host's name of hosted_vllm/Qwen/QwQ-32B" in out
+
+
+def test_schema(shell: Shell) -> None:
+    schema = json.loads(shell("models", "schema").stdout)
+    assert schema["$defs"].keys() >= {"card", "own_card", "switch", "price", "quality"}
 
 
 def test_unknown_model_names_close_ones(shell: Shell) -> None:
