@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from greenai import catalog, drivers, hooks, meters
@@ -116,6 +117,7 @@ class Resources:
     """Ledger, cache, engines, threads and steps of one client and its copies. Closing twice is harmless."""
 
     def __init__(self, settings: Settings, observers: Sequence[hooks.Observer], outside: Outside) -> None:
+        site = _site(settings, outside.env)
         self.settings = settings
         self.outside = outside
         self.threads = drivers.Threads()
@@ -123,12 +125,11 @@ class Resources:
         self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
         catalog.register(settings.cards)
-        carbon.zone(settings.zone)  # a zone that nobody knows is an error now, not at the first receipt
         self.steps = Steps(
             classifier=Classifier(),
             ledger=self.ledger,
             engines=self.engines,
-            site=Site(zone=settings.zone, watts_per_core=settings.watts_per_core),
+            site=site,
             ladder=settings.rungs(outside.env),
             cache=ExactCache(self._store),
             meters=outside.meters,
@@ -143,6 +144,28 @@ class Resources:
         self.engines.close()
         self.ledger.close()
         self._store.close()
+
+
+def _site(settings: Settings, env: Mapping[str, str]) -> Site:
+    """Return where work runs; a zone that nobody knows is an error now, not at the first receipt."""
+    for code in (settings.zone, *settings.provider_zones.values()):
+        carbon.zone(code)
+    site = Site(
+        zone=settings.zone,
+        watts_per_core=settings.watts_per_core,
+        provider_zones=MappingProxyType(settings.provider_zones),
+    )
+    if settings.carbon_source == "static":
+        return site
+    from greenai.meters import live
+
+    feed = live.opened(
+        settings.carbon_source, settings.zone, settings.provider_zones, env=env, state_dir=settings.state_dir
+    )
+    if feed is None:
+        return site
+    feed.intensity(settings.zone)  # asked for in the background now, so that the first receipt may have it
+    return replace(site, live=feed.intensity)
 
 
 class LazyProvider:

@@ -8,11 +8,13 @@ attribute more: `greenai`, the receipt.
 from __future__ import annotations
 
 import atexit
+import json
 import math
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import openai
 from openai import AsyncStream, Stream
@@ -134,13 +136,47 @@ def _count(value: object) -> int | None:
 
 
 def reported_energy(native: object) -> float | None:
-    """Return the energy in joules that the provider itself reports, as Neuralwatt does; else None."""
-    for holder in (getattr(native, "energy", None), native):
+    """Return the energy in joules that the provider itself reports; else None, and never 0 for work that was done.
+
+    The fields are Neuralwatt's: `energy_joules`, or `energy_kwh`, in an object `energy` beside `usage`.
+    """
+    for holder in (_field(native, "energy"), native):
         for name, to_joules in (("energy_joules", 1.0), ("energy_kwh", 3.6e6)):
-            value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+            value = _field(holder, name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
                 return float(value) * to_joules
     return None
+
+
+def _field(holder: object, name: str) -> object:
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+# In a stream Neuralwatt sends that object as a comment before the last line, `: energy {...}`, which openai drops: its
+# decoder is replaced by one that listens. That class is openai's own business, so without it streams are as before.
+_COMMENT = ": energy "
+_Decoder: Any = getattr(sys.modules.get("openai._streaming"), "SSEDecoder", object)
+
+
+class EnergyComments(_Decoder):  # type: ignore[misc]  # the base is only known at run time
+    """openai's decoder of server-sent events, which keeps the energy that a comment reports."""
+
+    energy_j: float | None = None
+
+    def decode(self, line: str) -> Any:
+        """Decode one line."""
+        if line.startswith(_COMMENT):
+            with suppress(ValueError, RecursionError):
+                self.energy_j = reported_energy(json.loads(line.removeprefix(_COMMENT)))
+        return super().decode(line)
+
+
+def listening(source: Any) -> EnergyComments | None:
+    """Have a stream of openai's that has not begun listen for such comments; None where the source is another."""
+    if _Decoder is object or type(getattr(source, "_decoder", None)) is not _Decoder:
+        return None
+    source._decoder = EnergyComments()  # noqa: SLF001 (see above)
+    return cast("EnergyComments", source._decoder)  # noqa: SLF001
 
 
 # --- streams ------------------------------------------------------------------------------
@@ -275,6 +311,7 @@ class _Relay:
         self._renew_at = RENEW_EVERY_S
         self.ended = False
         self.close: Callable[[], object] | None = None
+        self.heard: EnergyComments | None = None
         self._pid = os.getpid()
 
     def abandon(self) -> None:
@@ -304,6 +341,8 @@ class _Relay:
         return ending
 
     def reply(self, *, complete: bool) -> Reply:
+        if self.heard is not None:
+            self.seen.energy_j = self.seen.energy_j or self.heard.energy_j
         return self.seen.reply(self.elapsed(), complete=complete)
 
 
@@ -332,6 +371,7 @@ class GreenStream(Stream[ChatCompletionChunk]):
         self._relay = relay
         self.response = response
         self.greenai = None
+        relay.heard = getattr(source, "heard", None)
         if relay.ending is not None:
             relay.close = source.close
             _open.add(relay)
@@ -387,6 +427,7 @@ class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
         self._relay = relay
         self.response = response
         self.greenai = None
+        relay.heard = getattr(source, "heard", None)
         if relay.ending is not None:
             _open.add(relay)
 

@@ -42,7 +42,7 @@ def comparable(receipt: Receipt) -> dict[str, Any]:
     for attempt in data["attempts"]:
         attempt |= {"attempt_id": "", "latency_s": 0.0}
     if own is not None:
-        data |= {"energy": None, "carbon_g": None, "avoided": None}
+        data |= dict.fromkeys(("energy", "carbon_g", "carbon_low_g", "carbon_high_g", "water_ml", "avoided"))
     return data
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from greenai import Client
 from greenai.cache import ttl_for
+from greenai.errors import SettingsError
 from greenai.resources import Recent
 from greenai.testing import FakeProvider, offline
 from greenai.values import Assessment, Reply, Usage
@@ -163,3 +164,28 @@ def test_a_large_content_is_not_copied_to_be_measured() -> None:
 
     with offline() as client:
         Recent().add(made(client, messages=[{"role": "user", "content": [Huge(type="image_url")]}]))
+
+
+# --- where work runs ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [{"zone": "XYZ"}, {"provider_zones": {"openai": "US-XY"}}], ids=["zone", "provider"])
+def test_a_grid_that_nobody_knows_is_an_error_when_the_client_is_made(given: dict[str, Any]) -> None:
+    with (
+        pytest.raises(SettingsError, match=r"^zone='(XYZ|US-XY)' is not one of \d+ known grids\."),
+        Client(settings=given),
+    ):
+        pass
+
+
+def test_providers_grids_reach_the_receipt() -> None:
+    settings = {"provider_zones": {"openai": "us-va"}, "ladder": ["openai/gpt-5.5"]}
+    with offline(FakeProvider(default="Hello."), settings=settings) as client:
+        receipt = client.ask("Greet my friend Ada with one kind sentence.").greenai
+    assert receipt.carbon_source.startswith("Virginia, United States grid mix, 2023: ")
+
+
+def test_live_intensity_needs_its_token_when_the_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ELECTRICITY_MAPS_TOKEN", raising=False)
+    with pytest.raises(SettingsError, match="needs a token in the variable ELECTRICITY_MAPS_TOKEN"):
+        Client(settings={"carbon_source": "electricity-maps", "zone": "FRA"})

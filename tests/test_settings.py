@@ -141,6 +141,28 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
             ),
         ),
         (
+            'provider_zones = { openai = "virginia" }',
+            (
+                '{file}, line 1: provider_zones = {{"openai": "virginia"}} is not valid: it must be a country such as '
+                '"FRA", a state or province such as "US-CA", a cloud region such as "aws:eu-west-3", or WORLD. '
+                'Write for example: provider_zones = {{ openai = "US-VA", mistral = "FRA" }}.'
+            ),
+        ),
+        (
+            'provider_zones = "US-VA"',
+            (
+                '{file}, line 1: provider_zones = "US-VA" is not valid: it must be a table. '
+                'Write for example: provider_zones = {{ openai = "US-VA", mistral = "FRA" }}.'
+            ),
+        ),
+        (
+            'carbon_source = "live"',
+            (
+                '{file}, line 1: carbon_source = "live" is not valid: it must be "static", "electricity-maps" or '
+                '"uk-carbon-intensity". Write for example: carbon_source = "electricity-maps".'
+            ),
+        ),
+        (
             'opt_in = ["reasoning"]',
             (
                 "{file}, line 1: opt_in needs opt_in_reason: the ledger keeps why an expensive mode was allowed. "

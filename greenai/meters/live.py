@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -182,8 +181,9 @@ class Feed:
         cell, now = self._cells.setdefault(grid.code, _Cell()), self._clock()
         if now >= cell.ask_at:
             cell.ask_at = now + self._ttl_s
-            self._background.start()
-            self._background.put(partial(self._refresh, grid, url, cell))
+            with suppress(RuntimeError):  # no thread can be started any more, as at the end of a process
+                self._background.start()
+                self._background.put(partial(self._refresh, grid, url, cell))
         found = cell.intensity
         return found if found is not None and now - cell.fetched < self._expires_s else None
 
@@ -232,6 +232,8 @@ class Feed:
     def _keep(self) -> None:
         if self._file is None:
             return
+        import tempfile
+
         cells = self._cells.copy().items()
         rows = {c: {**asdict(x.intensity), "fetched": x.fetched} for c, x in cells if x.intensity is not None}
         try:

@@ -24,7 +24,7 @@ from typing import Any
 
 import openai
 
-from greenai.shapes import ChatCompletionChunk, http_library, openai_error
+from greenai.shapes import ChatCompletionChunk, http_library, listening, openai_error
 
 __all__ = ["AsyncBounded", "Bounded", "bare_timeout", "current", "hooks", "timed_out"]
 
@@ -64,6 +64,7 @@ class Bounded:
         self._deadline = deadline
         self._late = late
         self.response = source.response
+        self.heard = listening(source)
 
     def __next__(self) -> ChatCompletionChunk:
         chunk = next(self._iterator)
@@ -86,6 +87,7 @@ class AsyncBounded:
         self._deadline = deadline
         self._late = late
         self.response = source.response
+        self.heard = listening(source)
 
     async def __anext__(self) -> ChatCompletionChunk:
         if math.isinf(self._deadline):

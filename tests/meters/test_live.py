@@ -231,7 +231,9 @@ def test_a_new_process_finds_the_last_figure_in_the_file(server: Server, tmp_pat
     assert found.g_per_kwh == 21.0
     assert len(server.seen) == 1
     clock.now += 7200
-    assert maps(server, clock, file=file).intensity("FRA") is None
+    much_later = maps(server, clock, file=file)
+    assert much_later.intensity("FRA") is None
+    assert much_later.wait(10.0)
     assert Feed(UkCarbonIntensity(), clock=clock, file=file).intensity("FRA") is None
 
 
