@@ -123,8 +123,11 @@ def filled(usage: Usage, request: Request, reply: Reply) -> Usage:
     )
 
 
-def modelled(card: Card | None, usage: Usage) -> Reading:
-    """Model the energy of an answer from its tokens; unknown where the catalog has no card."""
+def modelled(card: Card | None, usage: Usage, service: str | None = None) -> Reading:
+    """Model the energy of an answer from its tokens; unknown where the catalog has no card.
+
+    `service` is the one that was asked for: what is served as `batch` or `flex` shares larger batches.
+    """
     if card is None:
         return Reading.unknown("no catalog card for this model")
     if usage.input_tokens is None or usage.output_tokens is None:
@@ -135,7 +138,12 @@ def modelled(card: Card | None, usage: Usage) -> Reading:
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens or 0,
         reasoning_tokens=usage.reasoning_tokens or 0,
+        service_tier=_tier(service),
     )
+
+
+def _tier(service: str | None) -> physics.Tier | None:
+    return "batch" if service == "batch" else "flex" if service == "flex" else None
 
 
 def reported(energy_j: float) -> Reading:
@@ -195,13 +203,13 @@ def done(
     attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
 ) -> Attempt:
     """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
-    usage = filled(reply.usage, request, reply)
+    usage, service = filled(reply.usage, request, reply), cost.service(request.arguments)
     if reply.reported_energy_j is not None and 0 < reply.reported_energy_j < math.inf:
         energy = with_lost_tries(reported(reply.reported_energy_j), reply.tries)
     elif measured is not None:
         energy = measured
     else:
-        energy = widened(modelled(card, usage), estimated=usage.estimated, cut=not reply.complete)
+        energy = widened(modelled(card, usage, service), estimated=usage.estimated, cut=not reply.complete)
         energy = with_lost_tries(energy, reply.tries)
     return Attempt(
         attempt_id=attempt_id,
@@ -211,7 +219,7 @@ def done(
         usage=usage,
         latency_s=reply.latency_s,
         tries=reply.tries,
-        service=cost.service(request.arguments),
+        service=service,
         reasoning_leaked=draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text),
     )
 
@@ -309,7 +317,8 @@ def avoided(
     thinking = _switched_off(request, card, delivered)
     if used.energy_j is None or (delivered is not None and _same(delivered.model, card) and not thinking):
         return None
-    energy = baseline_energy(card, usage, thinking=thinking, output_limit=_output_limit(request))
+    limit, service = _output_limit(request), cost.service(request.arguments)
+    energy = baseline_energy(card, usage, thinking=thinking, output_limit=limit, service=service)
     if used.evidence == "provider_reported":
         energy = _accelerators(energy)  # compared within the boundary that the provider reports
     if energy.energy_j is None or energy.energy_j <= used.energy_j:
@@ -373,7 +382,7 @@ def would_avoid(request: Request, decision: Decision, attempts: Sequence[Attempt
         return Avoided(energy=used, baseline=words, hypothetical=True)
     card = find(decision.route[0])
     delivered = answering(attempts)[-1]
-    would = modelled(card, filled(delivered.usage, request, reply))
+    would = modelled(card, filled(delivered.usage, request, reply), delivered.service)
     same = card is not None and _same(delivered.model, card)
     if same or would.energy_j is None or used.energy_j is None or would.energy_j >= used.energy_j:
         return None
@@ -396,7 +405,9 @@ def _less(energy: Reading, used: Reading) -> Reading:
     )
 
 
-def baseline_energy(card: Card, usage: Usage, *, thinking: bool, output_limit: int | None = None) -> Reading:
+def baseline_energy(
+    card: Card, usage: Usage, *, thinking: bool, output_limit: int | None = None, service: str | None = None
+) -> Reading:
     """Model the same visible tokens on `card`, with the thinking it does by default where `thinking` is set.
 
     `output_limit` caps visible tokens and thinking together: most providers count both against the app's limit.
@@ -410,6 +421,7 @@ def baseline_energy(card: Card, usage: Usage, *, thinking: bool, output_limit: i
             input_tokens=usage.input_tokens or 0,
             output_tokens=output if output_limit is None else min(output, output_limit),
             cached_tokens=usage.cached_tokens or 0,
+            service_tier=_tier(service),
         )
 
     if not thinking:

@@ -429,6 +429,18 @@ def test_a_live_intensity_serves_where_there_is_one() -> None:
     )
 
 
+def served(tier: str | None) -> Reading:
+    arguments = {} if tier is None else {"service_tier": tier}
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1)
+    draft: Any = SimpleNamespace(rung=Rung(model=MODEL), reasoning=False)
+    return receipts.done("c1.0", find(MODEL), request(**arguments), draft, reply, None).energy
+
+
+def test_a_service_that_shares_larger_batches_takes_less_energy() -> None:
+    standard, flex, priority = (served(tier).energy_j or 0.0 for tier in (None, "flex", "priority"))
+    assert 0 < flex < standard == priority
+
+
 @pytest.mark.parametrize(("tier", "share"), [(None, 1.0), ("flex", 0.5), ("priority", 2.5), ("scale", None)])
 def test_the_service_that_was_asked_for_sets_the_price(tier: str | None, share: float | None) -> None:
     arguments = {} if tier is None else {"service_tier": tier}
