@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from greenai import catalog, errors, receipts, route
 from greenai.classify import rules
-from greenai.cli import app
+from greenai.cli import app, leaderboard
 from greenai.meters import carbon, stars
 from greenai.meters.coefficients import coefficients
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
@@ -148,10 +148,40 @@ def profile_table() -> str:
 
 def size_source_table() -> str:
     """How many sizes of the catalog rest on which source."""
-    counted = Counter(card.params_source for card in catalog.cards())
+    counted = Counter(_source_group(card.params_source) for card in catalog.cards() if card.same_as is None)
     rows = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    total = f"{len(catalog.cards())} models, `{catalog.VERSION}`:\n\n"
-    return total + table(("models", "source of the size"), ((count, source) for source, count in rows))
+    return catalog_size() + table(("models", "source of the size"), ((count, source) for source, count in rows))
+
+
+def _source_group(source: str) -> str:
+    """The source without the figures that a model's own name states."""
+    return source.partition(":")[0] if source.startswith("the model's own name") else source
+
+
+def catalog_size() -> str:
+    """How many cards the catalog has, and of how many models."""
+    own = [card for card in catalog.cards() if card.same_as is None]
+    models = {card.name.rpartition("/")[2].lower() for card in own}
+    sized = {card.name.rpartition("/")[2].lower() for card in own if card.total_params_b is not None}
+    scored = {card.name.rpartition("/")[2].lower() for card in own if card.quality}
+    return (
+        f"`{catalog.VERSION}` has {len(catalog.cards())} cards: {len(models)} models, {len(sized)} of them with a size "
+        f"and {len(scored)} with a public score, at {len({card.provider for card in catalog.cards()})} providers and "
+        "hosts, and their dated snapshots.\n\n"
+    )
+
+
+def model_table() -> str:
+    """Each model's standard request, with the width of its interval."""
+    rows = leaderboard.ranked(leaderboard.standings(leaderboard.chosen()), "name")
+    heads = ("model", "mWh, reasoning off", "high / low", "mWh, reasoning on", "high / low", "stars", "score")
+    return catalog_size() + table(heads, map(_model_row, rows))
+
+
+def _model_row(row: leaderboard.Standing) -> tuple[str, ...]:
+    widths = ["" if use is None or use.width is None else significant(use.width) for use in (row.off, row.on)]
+    off, on = leaderboard.energy_cell(row.off), leaderboard.energy_cell(row.on)
+    return code(row.card.name), off, widths[0], on, widths[1], str(row.least.stars), leaderboard.score_cell(row)
 
 
 def size_table() -> str:
@@ -159,7 +189,7 @@ def size_table() -> str:
     rows = (
         (code(c.name), _billions(c.active_params_b), _billions(c.total_params_b), c.params_source, c.params_date)
         for c in catalog.cards()
-        if not c.dated
+        if c.same_as is None
     )
     return table(("model", "active, 1e9", "total, 1e9", "source", "date"), rows)
 
@@ -308,6 +338,12 @@ KEYS: Mapping[str, Key] = {
         example={"slots": 2},
         env="2",
     ),
+    "cards": Key(
+        about="What greenai should know of models of your own, or know otherwise of models that it knows. See "
+        "[the catalog](catalog.md#cards-of-your-own).",
+        example=[{"name": "hosted_vllm/acme/chat-7b", "total_params_b": 7}],
+        env='[{"name":"hosted_vllm/acme/chat-7b","total_params_b":7}]',
+    ),
 }
 
 SHORT = {"project": "project", "observe": "observe", "timeout_s": "timeout", "max_retries": "max_retries"}
@@ -335,6 +371,8 @@ def toml(name: str, value: object) -> str:
     """Return a value as TOML writes it."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml(key, item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(name, item) for item in value) + "]"
     if name == "opt_in_expires":
         return str(value)
     return json.dumps(value)
@@ -365,13 +403,15 @@ def _cell(text: str) -> str:
 def _default(name: str) -> str:
     if name in ("state_dir", "weights_dir"):
         return "that folder"
+    if Settings.model_fields[name].default_factory is not None:
+        return "none"
     default = Settings.model_fields[name].default
     if isinstance(default, LocalSettings):
         values = {field: getattr(default, field) for field in LocalSettings.model_fields}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
     if default is None:
         return "not set"
-    if isinstance(default, frozenset):
+    if isinstance(default, frozenset) or default == ():
         return "none"
     return code(json.dumps(default))
 
@@ -439,6 +479,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "size-sources": size_source_table,
     "sizes": size_table,
     "switches": switch_table,
+    "models": model_table,
     "settings": setting_sections,
     "ladders": ladder_table,
     "ladder-entry": ladder_entry_list,
