@@ -214,28 +214,36 @@ class AsyncDriver:
         send: Callable[[Call], Awaitable[Reply]],
     ) -> T:
         try:
-            step = context.run(begin)
+            step = context.run(_ending, begin)
             while True:
-                try:
-                    if isinstance(step, Call):
-                        result = await send(step)
-                    else:
-                        result = await self._work(flow, context, step)
-                except (_Opened, asyncio.CancelledError, _Cancelled):
-                    raise
-                except BaseException as error:  # noqa: BLE001  # handed to the flow, which raises it again
-                    step = context.run(flow.throw, error)
-                else:
-                    step = context.run(flow.send, result)
-        except StopIteration as done:
-            result_: T = done.value
-            return result_
+                step = await self._next(flow, context, step, send)
+        except _Ended as ended:
+            result: T = ended.value
+            return result
         except asyncio.CancelledError:
             await self._finish_uncancelled(context, flow.close)
             raise
         except _Cancelled as cancelled:
             await self._finish_uncancelled(context, flow.close)
             raise asyncio.CancelledError from cancelled
+
+    async def _next(
+        self,
+        flow: Flow[Any],
+        context: contextvars.Context,
+        step: Call | Work[Any],
+        send: Callable[[Call], Awaitable[Reply]],
+    ) -> Call | Work[Any]:
+        """Do one step, hand in what came of it and return the step that follows."""
+        try:
+            result = await send(step) if isinstance(step, Call) else await self._work(flow, context, step)
+        except (_Opened, asyncio.CancelledError, _Cancelled):
+            raise
+        except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again
+            return await self._throw(flow, context, error)
+        except BaseException as error:  # noqa: BLE001  # closed or interrupted: nothing may be awaited any more
+            return context.run(_ending, flow.throw, error)
+        return context.run(_ending, flow.send, result)
 
     async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
         future = self._threads.submit(context, work.run)
@@ -249,12 +257,42 @@ class AsyncDriver:
             raise _Cancelled from None
         return await result if inspect.isawaitable(result) else result
 
+    async def _throw(self, flow: Flow[Any], context: contextvars.Context, error: BaseException) -> Call | Work[Any]:
+        """Hand an error in on a thread, since the flow settles where it catches it; return the step that follows."""
+        future = self._threads.submit(context, lambda: _ending(flow.throw, error))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if future.done():  # the flow's own, raised again
+                raise
+            await _quietly(future)
+            future.exception()  # seen: the cancellation is what the caller gets
+            raise _Cancelled from None
+
+    async def elsewhere(self, work: Callable[[], T]) -> T:
+        """Run `work`, which waits, on a thread of greenai's own."""
+        return await self._threads.submit(contextvars.copy_context(), work)
+
     async def _finish_uncancelled(self, context: contextvars.Context, work: Callable[[], object]) -> None:
         future = self._threads.submit(context, work)
         await _quietly(future)
         error = future.exception()
         if error is not None:
             logger.warning("A cancelled call could not be settled.", exc_info=error)
+
+
+class _Ended(Exception):  # a flow's StopIteration, which neither a coroutine nor a future carries
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+def _ending(move: Callable[..., Call | Work[Any]], *handed: Any) -> Call | Work[Any]:
+    """Move a flow on and return its next step; raise `_Ended` with its result where that was the last."""
+    try:
+        return move(*handed)
+    except StopIteration as done:
+        raise _Ended(done.value) from None
 
 
 class _Cancelled(Exception):  # a cancellation whose step has been waited for

@@ -274,12 +274,12 @@ class Session:
 
     async def aclose(self, *, owner: bool) -> None:
         """Do what `close` does, awaited."""
-        background.drain()
+        await self._driver.elsewhere(background.drain)
         provider = self._provider.opened() if self._owns_provider else None
         if provider is not None:
             await provider.aclose()
         if owner:
-            self.resources.close()
+            await self._driver.elsewhere(self.resources.close)
 
 
 def _addressed(connection: Mapping[str, Any], default: str | None = None) -> dict[str, Any]:

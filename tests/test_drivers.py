@@ -660,6 +660,41 @@ def test_the_loop_is_free_while_a_step_waits() -> None:
     asyncio.run(everything())
 
 
+@pytest.mark.parametrize("where", ["settling a failure", "closing"])
+def test_the_loop_is_free_while_a_failed_call_is_settled_and_while_the_client_closes(where: str) -> None:
+    async def everything() -> float:
+        refusing = FakeProvider(*[error(400)] * 5)
+        client = offline(refusing, client=AsyncClient)
+        target, name = (
+            (ledger_of(client), "settle") if where == "settling a failure" else (client._session.resources, "close")
+        )
+        real = getattr(target, name)
+
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            time.sleep(0.1)
+            return real(*args, **kwargs)
+
+        setattr(target, name, slow)
+
+        async def work() -> None:
+            with pytest.raises(openai.BadRequestError):
+                await client.chat.completions.create(model="gpt-5.5", messages=MESSAGES)  # type: ignore[arg-type]
+            await client.close()
+
+        task = asyncio.create_task(work())
+        longest, last = 0.0, time.perf_counter()
+        while not task.done():
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+        await task
+        return longest
+
+    import openai  # before the clock runs
+
+    assert asyncio.run(everything()) < 0.09
+
+
 @pytest.fixture(autouse=True)
 def _settled() -> Iterator[None]:
     yield
