@@ -103,13 +103,16 @@ def left_out(rows: Sequence[Row]) -> dict[str, Coefficients]:
 
 
 def summary(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Summarise (measured, predicted) pairs: rows, median absolute error, share within a factor of two, bias."""
+    """Summarise (measured, predicted) pairs: rows, median absolute error, share within two, bias, and the factor
+    either way that nine in ten rows stay within.
+    """
     ratios = [p / m for m, p in pairs]
     return {
         "rows": len(pairs),
         "median_error": _round(statistics.median(abs(r - 1) for r in ratios)),
         "within_two": _round(sum(0.5 <= r <= 2 for r in ratios) / len(ratios)),
         "median_ratio": _round(statistics.median(ratios)),
+        "p90_fold": _round(float(np.quantile([max(r, 1 / r) for r in ratios], 0.9))),
     }
 
 
