@@ -22,7 +22,7 @@ from typer.main import get_command
 from greenai import catalog, errors, receipts, route
 from greenai.classify import rules
 from greenai.cli import app, leaderboard
-from greenai.meters import carbon, stars
+from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
 from greenai.units import significant
@@ -115,6 +115,12 @@ def constant_table() -> str:
             "factor on the upper end of a modelled interval where a stream was cut",
             "assumption: a provider may go on generating after the client has left",
         ),
+        (
+            code("REPORTED_SPREAD"),
+            f"{receipts.REPORTED_SPREAD:g}",
+            "factor either way on an energy that a provider reports, within the provider's own boundary",
+            "assumption: a GPU's counter is good to 5%, but requests in one batch share it by their tokens",
+        ),
     )
     return table(("constant", "value", "what it stands for", "source"), rows)
 
@@ -128,6 +134,56 @@ def world_sentence() -> str:
         f"({zone.year}). {len(carbon.zones()) - 1} grids are known: {countries} countries and territories, states, "
         f"provinces, bidding zones and cloud regions. Source: {zone.source}.\n"
     )
+
+
+def site_table() -> str:
+    """What is published of providers' sites."""
+    rows = []
+    for provider in sites.providers():
+        site = sites.find(provider)
+        if site is not None:
+            market = "" if site.market is None else f"{site.market.g_per_kwh:g} ({site.market.source})"
+            zone = carbon.zone(site.zone).name
+            rows.append(
+                (code(provider), zone, _span(site.pue), _span(site.wue_l_per_kwh), market, site.source, site.date)
+            )
+    rows.append(
+        ("any other", "the setting `zone`", _span(sites.pue()), "unknown", "", "assumption", site.date if site else "")
+    )
+    heads = ("provider", "taken to run in", "PUE", "WUE, L per kWh", "market-based, g per kWh", "source", "date")
+    return table(heads, rows)
+
+
+def _span(span: sites.Span) -> str:
+    value, low, high = (significant(number, 3) for number in span)
+    return value if low == high else f"{value} ({low} to {high})"
+
+
+def hardware_table() -> str:
+    """What embodied emissions rest on."""
+    rows = (
+        (code(name), row["value"], f"{row['low']} to {row['high']}", row["unit"], row["source"], row["date"])
+        for name, row in footprint.hardware().items()
+    )
+    return table(("figure", "value", "range", "unit", "source", "date"), rows)
+
+
+def grid_table() -> str:
+    """How many grids of which kind, and from where."""
+    counted = Counter(
+        (_kind(zone.code), zone.source.partition(": ")[2].partition("; place: ")[0]) for zone in carbon.zones()
+    )
+    rows = ((kind, count, source) for (kind, source), count in counted.items() if kind)
+    return table(("kind", "grids", "source"), rows)
+
+
+def _kind(grid: str) -> str:
+    if ":" in grid:
+        return "region of Google Cloud" if grid.startswith("gcp:") else ""
+    if "-" not in grid:
+        return "the world" if grid == carbon.WORLD else "country"
+    country = carbon.zone(grid[:2]).name
+    return {"SE": "bidding zone", "NO": "bidding zone"}.get(grid[:2], f"part of {country}")
 
 
 def threshold_table() -> str:
@@ -474,6 +530,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "stars": star_table,
     "constants": constant_table,
     "world": world_sentence,
+    "sites": site_table,
+    "hardware": hardware_table,
+    "grids": grid_table,
     "thresholds": threshold_table,
     "profiles": profile_table,
     "size-sources": size_source_table,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from greenai.values import Reading
 
-__all__ = ["Intensity", "Place", "combined", "embodied_factor", "of", "place"]
+__all__ = ["Intensity", "Place", "combined", "embodied_factor", "hardware", "of", "place"]
 
 OWN = frozenset(("local", "endpoint", "hosted_vllm"))
 """Providers that are no company's site: this machine, or an address that the app gave."""
@@ -189,7 +189,7 @@ class _Making(NamedTuple):
 
 def embodied_factor(*, by_energy: bool = True) -> float:
     """Return the 90% factor each way on embodied emissions: the ranges of what they rest on, in log space."""
-    rows = dict(_hardware())
+    rows = dict(hardware())
     if not by_energy:
         del rows["gpu_watts"]
     gpu, server = rows.pop("gpu_kg"), rows.pop("server_kg")
@@ -200,7 +200,7 @@ def embodied_factor(*, by_energy: bool = True) -> float:
 
 @cache
 def _making() -> _Making:
-    h = {name: row["value"] for name, row in _hardware().items()}
+    h = {name: row["value"] for name, row in hardware().items()}
     kg, years, share = h["gpu_kg"] + h["server_kg"], h["lifetime_years"], h["utilisation"]
     words = f"{kg:g} kg for a GPU and its part of the server, {years:g} years, {share:.0%} of the time serving"
     cited = "kg of EcoLogits 0.11.3, the rest assumptions"
@@ -217,7 +217,8 @@ def _making() -> _Making:
 
 
 @cache
-def _hardware() -> dict[str, dict[str, Any]]:
+def hardware() -> dict[str, dict[str, Any]]:
+    """Return what embodied emissions rest on: figures with range, unit, source and date."""
     loaded: dict[str, Any] = json.loads(Path(__file__).with_name("hardware.json").read_text(encoding="utf-8"))
     return loaded
 

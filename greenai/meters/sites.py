@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Market", "Site", "Span", "find", "pue"]
+__all__ = ["Market", "Site", "Span", "find", "providers", "pue"]
 
 
 class Span(NamedTuple):
@@ -49,6 +49,11 @@ class Site:
 def find(provider: str | None) -> Site | None:
     """Return what is published of a provider, by litellm's name of it, or None."""
     return None if provider is None else _load()[1].get(provider)
+
+
+def providers() -> tuple[str, ...]:
+    """Return the names of those that have published something."""
+    return tuple(_load()[1])
 
 
 def pue(provider: str | None = None) -> Span:
