@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 __all__ = ["Account", "Claim", "Share"]
 
 MEMORY_S = 2.0
-"""Seconds of work after which a calibration is forgotten to 1/e. ML.ENERGY finds windows under 2 s noisy (zeus 0.16.0
-documentation, read 2026-11-21)."""
+"""Seconds of work after which a calibration is forgotten to 1/e. Assumption, 2026-11-21: ML.ENERGY ("Thermally stable
+profiling for accurate GPU energy measurement", ml.energy/blog) finds windows of one second noisy still."""
 
 IDLE_GAP_S = 20.0
-"""A gap between windows from which idle power is learnt, in seconds: the late part of the window before, at most one
-step at 700 W (H100 power limit) = 70 J, is then under 4% of a gap at 100 W. Assumption, 2026-11-21."""
+"""A gap between windows from which idle power is learnt, in seconds. Assumption, 2026-11-21: what shows late of the
+window before, at most one step at 700 W = 70 J, is then under 4% of a gap at 100 W."""
 
 IDLE_ERROR = 0.05
 """Relative error of an idle power, 90%: NVIDIA's NVML documentation states 5% for power. 2026-11-21."""

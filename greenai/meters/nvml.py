@@ -38,8 +38,8 @@ LOOK_AGAIN_S = 1.0
 """Seconds for which the GPUs of a process are taken to stay the same; the processes on them are read every time."""
 
 GUESS_FACTOR = 4.0
-"""90% factor each way of a first short window where the power limit cannot be read. Assumption, 2026-11-21: between
-rest and limit an H100 draws 70 to 700 W, ten times."""
+"""90% factor each way of a first short window where the power limit cannot be read. Assumption, 2026-11-21: a short
+call after a rest may draw several times what the sensor's mean of up to 1 s shows."""
 
 IDLE_PART = 0.95
 """Most of the counter's energy that is taken for idle. Work was done, so it is not nothing; NVML's 5% cannot tell."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_S = 0.02
-"""Seconds between two looks at the power. NVML's own value changes more slowly; arXiv 2312.02741 finds 100 ms."""
+"""Seconds between two looks at the power and the counter, both of which change more slowly."""
 
 MOVES = 5
 """Moves of the counter from which its rate is taken: each is seen up to POLL_S late, of steps of about 0.1 s."""

@@ -4,7 +4,7 @@
 
 The power drawn is made up: rest, a ramp, work that swings around a level. The counter shows it every 100 ms, exact to
 the millijoule; the power sensor shows every 100 ms the mean of the last 25 ms, with an error of up to 2% (arXiv
-2312.02741 describes such a sensor on A100 and H100).
+2312.02741: on A100 and H100 the sensor sees a quarter of the time).
 """
 
 from __future__ import annotations
