@@ -48,6 +48,8 @@ class Engine(NamedTuple):
     traffic_8bit: float = 1.0
     moe_launch_8bit: float = 1.0
     traffic_4bit: float = 1.0
+    all_8bit: float = 1.0
+    all_4bit: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,28 +142,30 @@ def rates(size: Size, where: Where, c: Coefficients) -> Rates:
         exchange = c.exchange_j * _routed_width(size) * math.pow(where.gpus, c.exchange_gpu_exponent)
     state = c.cache_j_per_gb * c.state_gb_per_layer * size.layers * gpu.cache if size.hybrid else 0.0
     prefill = per_token + exchange * c.exchange_prefill_share + state * STATE_PREFILL_SHARE
+    every = engine.all * _by_precision(size, 1.0, engine.all_8bit, engine.all_4bit)
     return Rates(
-        decode=(step / where.batch + per_token + exchange + state) * engine.all,
-        context=c.cache_j_per_gb * size.kv * gpu.cache * engine.all,
-        prefill=prefill * engine.all,
-        attention=compute * _attention_b_per_1k(size) * engine.all,
+        decode=(step / where.batch + per_token + exchange + state) * every,
+        context=c.cache_j_per_gb * size.kv * gpu.cache * every,
+        prefill=prefill * every,
+        attention=compute * _attention_b_per_1k(size) * every,
     )
+
+
+def _by_precision(size: Size, sixteen: float, eight: float, four: float) -> float:
+    if size.bytes_per_weight >= SIXTEEN_BIT:
+        return sixteen
+    return eight if size.bytes_per_weight >= EIGHT_BIT else four
 
 
 def _step(size: Size, where: Where, c: Coefficients) -> float:
     """Return the joules of one decode step that the whole batch shares."""
     gpu, engine = where.gpu, where.engine
-    traffic = c.traffic_j_per_gb * gpu.traffic
-    eight_bit = EIGHT_BIT <= size.bytes_per_weight < SIXTEEN_BIT
-    if eight_bit:
-        traffic *= engine.traffic_8bit
-    elif size.bytes_per_weight < EIGHT_BIT:
-        traffic *= engine.traffic_4bit
+    traffic = c.traffic_j_per_gb * gpu.traffic * _by_precision(size, 1.0, engine.traffic_8bit, engine.traffic_4bit)
     if not size.moe:
         launch = c.launch_j * size.layers * math.pow(where.gpus, c.launch_gpu_exponent)
         return launch * gpu.launch * engine.launch + traffic * size.total * size.bytes_per_weight
     launch = c.moe_launch_j * _routed_width(size) * math.pow(where.gpus, c.moe_launch_gpu_exponent)
-    launch *= gpu.launch * engine.launch * (engine.moe_launch_8bit if eight_bit else 1.0)
+    launch *= gpu.launch * engine.launch * _by_precision(size, 1.0, engine.moe_launch_8bit, 1.0)
     routed = (size.active - size.shared) / (size.total - size.shared)
     touched = size.shared + (size.total - size.shared) * (1 - math.pow(1 - routed, where.batch))
     return launch + traffic * touched * size.bytes_per_weight

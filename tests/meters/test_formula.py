@@ -68,6 +68,13 @@ def test_an_engines_short_weights_save_less_than_their_bytes(bytes_per_weight: f
     assert short.decode - plain.decode == pytest.approx(more)
 
 
+@pytest.mark.parametrize(("bytes_per_weight", "factor"), [(2.0, 1.0), (1.0, 0.7), (0.5, 0.3)])
+def test_an_engines_short_arithmetic(bytes_per_weight: float, factor: float) -> None:
+    size = MOE._replace(bytes_per_weight=bytes_per_weight)
+    plain, short = (rates(size, ALONE._replace(engine=e), C) for e in (Engine(), Engine(all_8bit=0.7, all_4bit=0.3)))
+    assert short == pytest.approx(tuple(factor * rate for rate in plain))
+
+
 def test_factors_of_gpu_and_engine_apply_where_they_belong() -> None:
     base = rates(DENSE, ALONE, C)
     assert rates(DENSE, ALONE._replace(engine=Engine(all=2.0)), C) == pytest.approx(tuple(2 * rate for rate in base))
