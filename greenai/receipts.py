@@ -55,6 +55,9 @@ CUT_SPREAD = 2.0
 REPORTED_SPREAD = 1.5
 REPORTED = "provider-field-1 (the provider's boundary; Neuralwatt's are its GPUs)"
 
+# Services that share larger batches, as the energy model names them.
+TIERS: Mapping[str | None, physics.Tier] = {"batch": "batch", "flex": "flex"}
+
 # From this status on, a provider may have generated before it failed.
 SERVER_ERROR = 500
 
@@ -138,12 +141,8 @@ def modelled(card: Card | None, usage: Usage, service: str | None = None) -> Rea
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens or 0,
         reasoning_tokens=usage.reasoning_tokens or 0,
-        service_tier=_tier(service),
+        service_tier=TIERS.get(service),
     )
-
-
-def _tier(service: str | None) -> physics.Tier | None:
-    return "batch" if service == "batch" else "flex" if service == "flex" else None
 
 
 def reported(energy_j: float) -> Reading:
@@ -220,6 +219,7 @@ def done(
         latency_s=reply.latency_s,
         tries=reply.tries,
         service=service,
+        site=draft.rung.site,
         reasoning_leaked=draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text),
     )
 
@@ -334,13 +334,9 @@ def _accelerators(reading: Reading) -> Reading:
     """Return the part of a modelled reading that its accelerators take."""
     if not reading.energy_j or reading.gpu_energy_j is None:
         return reading
-    share = reading.gpu_energy_j / reading.energy_j
-    return replace(
-        reading,
-        energy_j=reading.gpu_energy_j,
-        low_j=None if reading.low_j is None else reading.low_j * share,
-        high_j=None if reading.high_j is None else reading.high_j * share,
-    )
+    gpu_j, share = reading.gpu_energy_j, reading.gpu_energy_j / reading.energy_j
+    low_j, high_j = (None if end is None else end * share for end in (reading.low_j, reading.high_j))
+    return replace(reading, energy_j=gpu_j, low_j=low_j, high_j=high_j)
 
 
 def _switched_off(request: Request, card: Card, delivered: Attempt | None) -> bool:
@@ -421,7 +417,7 @@ def baseline_energy(
             input_tokens=usage.input_tokens or 0,
             output_tokens=output if output_limit is None else min(output, output_limit),
             cached_tokens=usage.cached_tokens or 0,
-            service_tier=_tier(service),
+            service_tier=TIERS.get(service),
         )
 
     if not thinking:
@@ -432,11 +428,14 @@ def baseline_energy(
 
 def _footprint(attempts: Sequence[Attempt], energy: Reading, site: Site) -> Footprint:
     """Return what `energy`, the sum of the attempts, means where each provider draws its electricity."""
-    providers = dict.fromkeys(a.model.partition("/")[0] for a in counted(attempts))
-    if len(providers) <= 1:
-        return _at(next(iter(providers), "local"), energy, site)
-    by_provider = {p: [a for a in attempts if a.model.partition("/")[0] == p] for p in providers}
-    return footprint.combined([_at(p, spent(group), site) for p, group in by_provider.items()])
+    places = dict.fromkeys(_site_of(a) for a in counted(attempts))
+    if len(places) <= 1:
+        return _at(next(iter(places), "local"), energy, site)
+    return footprint.combined([_at(p, spent([a for a in attempts if _site_of(a) == p]), site) for p in places])
+
+
+def _site_of(attempt: Attempt) -> str:
+    return attempt.site or attempt.model.partition("/")[0]
 
 
 def _at(provider: str, energy: Reading, site: Site) -> Footprint:

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import openai
 from openai import AsyncStream, Stream
@@ -175,8 +175,8 @@ def listening(source: Any) -> EnergyComments | None:
     """Have a stream of openai's that has not begun listen for such comments; None where the source is another."""
     if _Decoder is object or type(getattr(source, "_decoder", None)) is not _Decoder:
         return None
-    source._decoder = EnergyComments()  # noqa: SLF001 (see above)
-    return cast("EnergyComments", source._decoder)  # noqa: SLF001
+    source._decoder = heard = EnergyComments()  # noqa: SLF001 (see above)
+    return heard
 
 
 # --- streams ------------------------------------------------------------------------------

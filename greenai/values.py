@@ -204,6 +204,14 @@ class Rung:
         """The part after the first slash: what the provider calls the model."""
         return self.model.partition("/")[2]
 
+    @property
+    def site(self) -> str:
+        """Whose machines answer: the provider, or `endpoint` at an address whose host is not named after it."""
+        if self.base_url is None or self.provider == "local":
+            return self.provider
+        host = self.base_url.partition("://")[2].partition("/")[0]
+        return self.provider if self.provider in host else "endpoint"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
@@ -427,7 +435,8 @@ class Reply:
 class Attempt:
     """One rung that was tried, as the receipt and the ledger list it.
 
-    `service` is the one whose prices hold: `standard`, `batch`, `flex`, `priority`; None has no list price.
+    `service` is the one whose prices hold: `standard`, `batch`, `flex`, `priority`; None has no list price. `site` is
+    `endpoint` where an address that the app gave answered, and not the provider in the model's name.
     """
 
     attempt_id: str
@@ -440,6 +449,7 @@ class Attempt:
     error: str | None = None
     reasoning_leaked: bool = False
     service: str | None = "standard"
+    site: str = ""
 
 
 # --- what is reported ---------------------------------------------------------------------

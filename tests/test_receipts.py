@@ -397,6 +397,22 @@ def test_a_remote_call_draws_its_electricity_where_its_provider_is() -> None:
     assert found.embodied_carbon_g is None
 
 
+@pytest.mark.parametrize(
+    ("base_url", "grid"),
+    [
+        (None, "United States grid mix, 2023, assumed for openai"),
+        ("https://eu.api.openai.com/v1", "United States grid mix, 2023, assumed for openai"),
+        ("https://api.neuralwatt.com/v1", "France grid mix, 2023"),
+        ("http://127.0.0.1:8000/openai", "France grid mix, 2023"),
+    ],
+)
+def test_another_address_is_not_at_the_provider_in_the_models_name(base_url: str | None, grid: str) -> None:
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1)
+    draft: Any = SimpleNamespace(rung=Rung(model=MODEL, base_url=base_url), reasoning=False)
+    made = receipts.done("c1.0", find(MODEL), request(), draft, reply, None)
+    assert built(made).carbon_source.partition(": ")[0] == grid
+
+
 def test_the_app_may_say_where_a_provider_is() -> None:
     found = built(attempt(energy=reading(3.6e6)), site=Site(zone="FRA", provider_zones={"openai": "US-VA"}))
     assert found.carbon_source.startswith("Virginia, United States grid mix, 2023: EPA eGRID2023")
