@@ -91,7 +91,7 @@ def fit(rows: Sequence[Row]) -> Coefficients:
         soft = np.sign(error) * FORGIVING * np.sqrt(2 * (np.sqrt(1 + (error / FORGIVING) ** 2) - 1))
         return np.concatenate([soft, (x - CENTRES) / SPREADS])
 
-    return unpacked(least_squares(residuals, CENTRES, method="trf", diff_step=1e-4, xtol=1e-5, ftol=1e-6).x)
+    return unpacked(least_squares(residuals, CENTRES, method="trf", diff_step=1e-4, xtol=1e-8, ftol=1e-9).x)
 
 
 def left_out(rows: Sequence[Row]) -> dict[str, Coefficients]:
