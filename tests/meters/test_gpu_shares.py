@@ -102,6 +102,24 @@ def test_what_the_counter_shows_late_is_charged_to_the_next() -> None:
     assert run.paid_j == pytest.approx(run.drawn_j, abs=STEP_S * BUSY_W)
 
 
+def test_short_windows_far_apart_are_charged_no_more_than_they_drew() -> None:
+    run, chance = Run(), random.Random(5)
+    for _ in range(300):
+        run.window(0.03)
+        run.gpu.draw(30 * chance.uniform(0.5, 1.5), IDLE_W)
+    assert run.balance_j() == pytest.approx(0.0, abs=1e-6)
+    # What the counter shows late is lost in 3 kJ of rest: the figure is what moves inside the windows tell.
+    assert run.paid_j == pytest.approx(run.drawn_j, rel=0.15)
+
+
+def test_a_counter_that_moves_more_often_is_noticed() -> None:
+    run = Run(gpus.SteppingGpu(step_s=0.02))
+    for _ in range(20):
+        run.window(0.03)
+        run.gpu.draw(0.01, IDLE_W)
+    assert run.account.step_s == pytest.approx(0.04, abs=0.021)
+
+
 def test_power_that_changes_is_followed() -> None:
     run = Run()
     for _ in range(200):

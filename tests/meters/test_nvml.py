@@ -123,12 +123,15 @@ def test_two_processes_that_are_both_measured_share_one_gpu() -> None:
         gpus, clock = machine(api)
         windows = [gpus.begin(one.pid), gpus.begin(two.pid)]
         api.energy_mj, clock.now_s = {0: 80_000}, clock.now_s + 2.0
+        second = measured(windows[1])  # the first is open all the while, so its process is no stranger
         first = measured(windows[0])
-        second = measured(windows[1])
+        again = gpus.begin(one.pid)
         one.communicate(b"\n")
         two.communicate(b"\n")
     assert first.energy_j == second.energy_j == 40.0
     assert first.evidence == second.evidence == "measured_shared"
+    assert [window.others for window in (*windows, again) if window] == [{two.pid}, set(), {two.pid}]
+    assert second.low_j == pytest.approx(40 / 1.1)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +166,17 @@ def test_a_first_short_window_lies_between_what_the_sensor_shows_and_the_limit()
     assert reading.low_j == pytest.approx(6 / 2.05)
     assert reading.high_j == pytest.approx(6 * 2.05)
     assert reading.evidence == "measured_shared"
+
+
+def test_the_sensor_is_asked_again_as_long_as_the_counter_has_told_nothing() -> None:
+    api = FakeNvml([{ME}], watts=100.0, limit_w=400.0)
+    gpus, clock = machine(api)
+    energies = []
+    for api.watts in (100.0, 225.0):
+        window = gpus.begin(ME)
+        clock.now_s += 0.01
+        energies.append(measured(window).energy_j)
+    assert energies == [pytest.approx(200 * 0.01), pytest.approx(300 * 0.01)]
 
 
 def test_without_a_limit_the_first_short_window_is_four_times_as_wide() -> None:
