@@ -432,7 +432,8 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
 
 
 def _explain_card(detail: Mapping[str, Any], entries: Any, message: str, source: _Source) -> str:
-    _, index, *inner = cast("tuple[Any, ...]", detail["loc"])
+    path: list[Any] = list(detail["loc"])
+    index, inner = path[1], path[2:]
     entry = entries[index]
     name = entry.get("name") if isinstance(entry, Mapping) else None
     which = f"cards, entry {index + 1}" + (f" ({_shown(name)})" if name else "")

@@ -46,7 +46,7 @@ def added(
 def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str, Switch]) -> Card:
     """Return the card that an entry describes; with `replace` the catalog's card with the stated fields in place."""
     if not entry.replace:
-        fields = {"aliases": (), "ladder": (entry.name,), **_fields(entry, switches)}
+        fields: dict[str, Any] = {"aliases": (), "ladder": (entry.name,), **_fields(entry, switches)}
         card = Card(name=entry.name, provider=entry.name.partition("/")[0], **fields)
         return dataclasses.replace(card, active_params_b=card.active_params_b or card.total_params_b)
     base = shipped.get(entry.name)

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenai import receipts
+from greenai.catalog import Rate
 from greenai.cli.leaderboard import STANDARD, Standing, Use
 from greenai.units import format_energy, format_interval, significant
 
@@ -40,7 +41,7 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+    if isinstance(value, Rate):
         return value._asdict()
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
