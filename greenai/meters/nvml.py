@@ -362,4 +362,4 @@ def _obstacle(api: Any) -> tuple[str | None, str]:
             "the GPU's processes have the host's numbers, which are unknown here",
             "run the container with --pid=host",
         )
-    return (None, "") if handles else ("no NVIDIA GPU", "")
+    return (None, "") if handles else ("no NVIDIA GPU", "nothing: work on the processor has meters of its own")

@@ -328,7 +328,7 @@ def test_the_probe_is_content_with_a_counter() -> None:
 @pytest.mark.parametrize(
     ("api", "why_not", "how"),
     [
-        (FakeNvml([]), "no NVIDIA GPU", ""),
+        (FakeNvml([]), "no NVIDIA GPU", "nothing: work on the processor has meters of its own"),
         (
             FakeNvml([{ME}], failure=NVMLError("GPU is lost", 15)),
             "the energy counter cannot be read: GPU is lost",

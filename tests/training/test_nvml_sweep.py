@@ -159,6 +159,16 @@ def test_an_unknown_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "--models 70b: known are 1b, 3b, 8b, tiny\n"
 
 
+def test_without_a_counter_it_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = {"usable": False, "why_not": "no NVIDIA GPU", "how": "install the NVIDIA driver"}
+    monkeypatch.setattr(nvml_sweep.nvml, "probe", lambda: missing)
+    assert nvml_sweep.main(["--out", str(tmp_path)]) == 2
+    error = "No counter to read: no NVIDIA GPU. install the NVIDIA driver; or --trace FILE.\n"
+    assert capsys.readouterr().err == error
+
+
 def test_the_summary_is_printed_as_text_and_as_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         {"key": "a", "status": "ok", "units": 10, "counter_j": 100, "aligned_j": 102, "power_j": 104, "meter_j": 102},

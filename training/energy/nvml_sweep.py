@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sweep_meter import GpuMeter, Trace
 from sweep_points import SHAPES, Point, plan
 
+from greenai.meters import nvml
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -282,6 +284,9 @@ def main(argv: list[str] | None = None) -> int:
     models = tuple(asked.models.split(","))
     if unknown := [name for name in models if name not in SHAPES]:
         print(f"--models {','.join(unknown)}: known are {', '.join(SHAPES)}", file=sys.stderr)
+        return 2
+    if asked.trace is None and not (sensor := nvml.probe())["usable"]:
+        print(f"No counter to read: {sensor['why_not']}. {sensor['how']}; or --trace FILE.", file=sys.stderr)
         return 2
     torch_work = importlib.import_module("sweep_torch")
     sweep = Sweep(
