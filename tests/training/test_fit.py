@@ -65,7 +65,7 @@ def test_it_finds_what_the_rows_were_made_from() -> None:
     assert found.compute_j_per_b == pytest.approx(true.compute_j_per_b, rel=0.12)
     assert found.traffic_j_per_gb == pytest.approx(true.traffic_j_per_gb, rel=0.1)
     pairs = [(row.joules, fit.predicted(row, found).gpu_energy_j) for row in made(true)]
-    assert fit.summary(pairs)["median_error"] < 0.03
+    assert fit.summary(pairs)["median_error"] < 0.05
 
 
 def test_a_family_left_out_is_not_in_its_fit() -> None:
