@@ -422,7 +422,7 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
         return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
     key = str(path[0])
     source = origin[key]
-    if key == "cards" and len(path) > 1:
+    if key == "cards" and path[1:]:
         return _explain_card(detail, merged[key], message, source)
     if detail["type"] == "extra_forbidden":
         known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields

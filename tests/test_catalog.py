@@ -291,6 +291,15 @@ def test_many_threads_register_and_all_cards_stay(own: Register) -> None:
     assert all(find(name) is not None for name in names)
 
 
+def test_threads_that_look_up_at_once_find_the_same_card() -> None:
+    for function in (catalog._file, catalog._switches, catalog._positions, catalog._shipped):
+        function.cache_clear()
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(find, ["gpt-5.5", "openai/gpt-5.5"] * 64))
+    assert all(card == found[0] for card in found)
+    assert found[0] is not None
+
+
 def test_a_client_reads_own_cards_from_its_settings(own: Register) -> None:
     from greenai import Client
 

@@ -49,13 +49,17 @@ _own: Mapping[str, Card] = MappingProxyType({})  # by name and alias; replaced w
 
 def find(name: str) -> Card | None:
     """Return the card with exactly this name or alias, or None; an app's own card comes before the catalog's."""
-    return _own.get(name) or _index().get(name)
+    own_card = _own.get(name)
+    if own_card is not None:
+        return own_card
+    position = _positions().get(name)
+    return None if position is None else _shipped(position)
 
 
 def cards() -> tuple[Card, ...]:
     """Return every card: the app's own, then the catalog's in its order."""
     own_cards = {card.name: card for card in _own.values()}
-    return (*own_cards.values(), *(card for card in _load()[0] if card.name not in own_cards))
+    return (*own_cards.values(), *(card for card in _all() if card.name not in own_cards))
 
 
 def register(entries: Iterable[CardEntry]) -> None:
@@ -68,14 +72,13 @@ def register(entries: Iterable[CardEntry]) -> None:
     entries = tuple(entries)
     if entries:
         with _lock:
-            _own = MappingProxyType(own.added(entries, _own, _index(), _load()[1]))
+            _own = MappingProxyType(own.added(entries, _own, _index(), _switches()))
 
 
 def suggest(name: str, n: int = 3) -> tuple[str, ...]:
     """Return up to `n` names that look like `name`: for the text of an error, never to choose a model."""
-    index = {**_index(), **_own}
-    close = get_close_matches(name.lower(), index, n=3 * n, cutoff=0.6)
-    return tuple(dict.fromkeys(index[key].name for key in close))[:n]
+    close = get_close_matches(name.lower(), {**_positions(), **_own}, n=3 * n, cutoff=0.6)
+    return tuple(dict.fromkeys(card.name for key in close if (card := find(key)) is not None))[:n]
 
 
 def schema() -> dict[str, Any]:
@@ -84,38 +87,64 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+# --- the file: parsed at the first look-up; a card is made when it is asked for, as most never are ---------
+
+
+@cache
+def _file() -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(Path(__file__).with_name("models.json").read_text(encoding="utf-8"))
+    return parsed
+
+
+@cache
+def _switches() -> dict[str, Switch]:
+    return {key: _switch(row) for key, row in _file()["switches"].items()}
+
+
+@cache
+def _positions() -> dict[str, int]:
+    rows = _file()["cards"]
+    return {key: position for position, row in enumerate(rows) for key in (row["name"], *row["aliases"])}
+
+
+@cache
+def _shipped(position: int) -> Card:
+    return _card(_file()["cards"][position], _switches())
+
+
+@cache
+def _all() -> tuple[Card, ...]:
+    return tuple(_shipped(position) for position in range(len(_file()["cards"])))
+
+
 @cache
 def _index() -> dict[str, Card]:
-    return {key: card for card in _load()[0] for key in (card.name, *card.aliases)}
+    return {key: card for card in _all() for key in (card.name, *card.aliases)}
 
 
-@cache
-def _load() -> tuple[tuple[Card, ...], dict[str, Switch]]:
-    raw = json.loads(Path(__file__).with_name("models.json").read_text(encoding="utf-8"))
-    switches = {key: _switch(row) for key, row in raw["switches"].items()}
-    return tuple(_card(row, switches) for row in raw["cards"]), switches
+def _switch(row: Mapping[str, Any]) -> Switch:
+    made = dict(row)
+    made["off"], made["on"] = MappingProxyType(row.get("off", {})), MappingProxyType(row.get("on", {}))
+    return Switch(**made)
 
 
-def _switch(row: dict[str, Any]) -> Switch:
-    row["off"], row["on"] = MappingProxyType(row.get("off", {})), MappingProxyType(row.get("on", {}))
-    return Switch(**row)
-
-
-def _price(row: dict[str, Any]) -> Price:
+def _price(row: Mapping[str, Any]) -> Price:
+    made = dict(row)
     for key in ("services", "long"):
-        row[key] = MappingProxyType({service: Rate(*rate) for service, rate in row.get(key, {}).items()})
-    return Price(**row)
+        made[key] = MappingProxyType({service: Rate(*rate) for service, rate in row.get(key, {}).items()})
+    return Price(**made)
 
 
-def _card(row: dict[str, Any], switches: Mapping[str, Switch]) -> Card:
-    row["reasoning"] = switches[row["reasoning"]]
+def _card(row: Mapping[str, Any], switches: Mapping[str, Switch]) -> Card:
+    made = dict(row)  # the parsed file stays as it is: two threads may make the same card
+    made["reasoning"] = switches[row["reasoning"]]
     for key in ("total_params_b", "active_params_b"):
         if row.get(key):
-            row[key] = Range(**dict(zip(("low", "mid", "high"), row[key], strict=True)))
+            made[key] = Range(**dict(zip(("low", "mid", "high"), row[key], strict=True)))
     if row.get("price"):
-        row["price"] = _price(row["price"])
-    row["quality"] = tuple(Quality(**score) for score in row.get("quality", ()))
-    row["aliases"], row["ladder"] = tuple(row["aliases"]), tuple(row["ladder"])
-    row["capabilities"] = frozenset(row["capabilities"])
-    row["defaults"] = MappingProxyType(row.get("defaults", {}))
-    return Card(**row)
+        made["price"] = _price(row["price"])
+    made["quality"] = tuple(Quality(**score) for score in row.get("quality", ()))
+    made["aliases"], made["ladder"] = tuple(row["aliases"]), tuple(row["ladder"])
+    made["capabilities"] = frozenset(row["capabilities"])
+    made["defaults"] = MappingProxyType(row.get("defaults", {}))
+    return Card(**made)

@@ -58,15 +58,12 @@ def draw(rows: Sequence[Standing], path: Path) -> None:
         raise PlotError(f"--plot: {len(known)} models are too many for a picture. Use --limit {MAX_ROWS} or less.")
     figure = _figure(known)
     try:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        figure.savefig(path, dpi=150)
     except OSError as error:
         raise PlotError(f"--plot: {path} cannot be written: {error.strerror}. Choose another file.") from error
 
 
 def _figure(rows: Sequence[Standing]) -> Any:
-    import matplotlib as mpl
-
-    mpl.rcParams["svg.hashsalt"] = "greenai"  # the same data give the same file
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

@@ -29,12 +29,10 @@ def test_a_picture_is_written(shell: Shell, tmp_path: Path, ending: str, magic: 
 
 
 @needs_matplotlib
-def test_the_picture_has_each_model_and_is_the_same_each_time(tmp_path: Path) -> None:
+def test_the_picture_has_each_model(tmp_path: Path) -> None:
     rows = leaderboard.ranked(leaderboard.standings(leaderboard.chosen(provider="anthropic")), "energy")
-    for name in ("a.svg", "b.svg"):
-        plot.draw(rows, tmp_path / name)
+    plot.draw(rows, tmp_path / "a.svg")
     text = (tmp_path / "a.svg").read_text("utf-8")
-    assert text == (tmp_path / "b.svg").read_text("utf-8")
     comments = text.count("<!-- anthropic/")
     assert comments == len([row for row in rows if row.least.energy.energy_j is not None])
     assert "<!-- Score against energy, each mode with its Pareto line -->" in text
