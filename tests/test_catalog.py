@@ -292,7 +292,14 @@ def test_many_threads_register_and_all_cards_stay(own: Register) -> None:
 
 
 def test_threads_that_look_up_at_once_find_the_same_card() -> None:
-    for function in (catalog._file, catalog._switches, catalog._positions, catalog._shipped):
+    for function in (
+        catalog._file,
+        catalog._switches,
+        catalog._positions,
+        catalog._shipped,
+        catalog._all,
+        catalog._index,
+    ):
         function.cache_clear()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(find, ["gpt-5.5", "openai/gpt-5.5"] * 64))
