@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt  # noqa: E402 (the settings above come first)
 INK, FAINT, CARD, BAND = "#222a33", "#66707a", "#fbfbf9", "#e9ede9"
 COLOURS = {"greenai": "#1b7f4d", "EcoLogits": "#c2571a"}
 OFFSETS = {"greenai": 0.18, "EcoLogits": -0.2}
-LOWEST, HIGHEST = 1 / 24, 12
+LOWEST, HIGHEST = 1 / 22, 10
 
 FAMILIES = {
     "deepseek-v3": "DeepSeek V3, R1",
@@ -48,7 +48,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         _family(axes, y, found["families"][family])
     _frame(axes, [FAMILIES.get(family, family) for family in families])
     _heads(axes, len(families), found)
-    figure.subplots_adjust(left=0.22, right=0.84, top=0.88, bottom=0.09)
+    figure.subplots_adjust(left=0.235, right=0.83, top=0.86, bottom=0.09)
     figure.savefig(path, format="svg", facecolor=CARD, metadata={"Date": None})
     plt.close(figure)
 
@@ -85,7 +85,7 @@ def _heads(axes: Any, rows: int, found: dict[str, Any]) -> None:
     errors = {line["name"].split()[0]: line for line in reversed(known["lines"]) if "median_error" in line}
     both = next((line for line in known["lines"] if line["told"] == "sizes, batch, GPU count"), {})
     title = f"{known['lines'][0]['rows']} measured rows, 13 model families; each dot is one configuration"
-    axes.text(0, 1.115, title, transform=axes.transAxes, color=INK, fontsize=11.5, weight="bold")
+    axes.text(0, 1.13, title, transform=axes.transAxes, color=INK, fontsize=11.5, weight="bold")
     told = {"greenai": errors["greenai"], "EcoLogits": both}
     words = {
         "greenai": "greenai, fitted without the family it predicts",
@@ -94,6 +94,6 @@ def _heads(axes: Any, rows: int, found: dict[str, Any]) -> None:
     for i, (name, line) in enumerate(told.items()):
         if "median_error" in line:
             said = f"{words[name]}: median error {line['median_error']:.0%}, {line['within_two']:.0%} within two"
-            axes.text(0, 1.068 - 0.04 * i, said, transform=axes.transAxes, color=COLOURS[name])
+            axes.text(0, 1.085 - 0.037 * i, said, transform=axes.transAxes, color=COLOURS[name])
     for x, head in ((1.08, "median"), (1.2, "error")):
         axes.text(x, rows - 0.35, head, transform=axes.get_yaxis_transform(), color=FAINT, ha="right")

@@ -28,6 +28,9 @@ from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalS
 from greenai.units import significant
 
 DOCS = Path(__file__).parent
+sys.path.append(str(DOCS))
+import accuracy_tables  # noqa: E402 (a module of this folder)
+
 BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
 
 
@@ -544,6 +547,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "ladder-entry": ladder_entry_list,
     "commands": command_sections,
     "errors": error_tree,
+    **accuracy_tables.parts(table),
 }
 
 
