@@ -212,6 +212,14 @@ class Run:
             }
         return found
 
+    def parts(self) -> dict[str, Figures]:
+        """Return greenai's errors by task and by GPU, everything known."""
+        readings = self.readings(self.rows, lambda row: row.place)
+        names = sorted({row.task for row in self.rows}) + sorted({str(row.place.gpu) for row in self.rows})
+        return {
+            name: own("greenai", "all", (x for x in readings if name in (x[0].task, x[0].place.gpu))) for name in names
+        }
+
 
 def _no_batch(row: Row) -> Deployment:
     return replace(row.place, batch=None)
@@ -242,6 +250,7 @@ def results(folder: Path) -> Figures:
         "date": F.DATE,
         "blocks": blocks,
         "families": run.families(),
+        "parts": run.parts(),
         "anchors": [asdict(anchor) for anchor in anchors],
         "anchors_inside": counted(anchors),
         "o3_tokens_of_33_wh": hidden_tokens(33),
@@ -333,7 +342,7 @@ def text(found: Figures) -> str:
         if isinstance(value, list):
             body = ",\n    ".join(json.dumps(one, ensure_ascii=False) for one in value)
             parts.append(f'"{key}": [\n    {body}\n  ]')
-        elif key == "families":
+        elif key in ("families", "parts"):
             body = ",\n    ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
             parts.append(f'"{key}": {{\n    {body}\n  }}')
         else:

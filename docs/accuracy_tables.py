@@ -30,8 +30,6 @@ GOALS = {
     "transformers_batch_1": "transformers at batch 1",
 }
 
-STANDARD = {"input_tokens": 300, "output_tokens": 300}
-
 
 def parts(table: Table) -> Mapping[str, Callable[[], str]]:
     """Return the generated parts of the page by name; `table` writes Markdown."""
@@ -43,7 +41,8 @@ def parts(table: Table) -> Mapping[str, Callable[[], str]]:
         "accuracy-intervals": lambda: interval_table(table),
         "accuracy-elsewhere": lambda: elsewhere_table(table),
         "accuracy-families": lambda: family_table(table),
-        "accuracy-widths": lambda: width_sentence(table),
+        "accuracy-parts": lambda: part_table(table),
+        "accuracy-widths": lambda: width_table(table),
         "accuracy-anchors": lambda: anchor_table(table),
         "accuracy-reasoning": reasoning_sentence,
     }
@@ -175,12 +174,24 @@ def family_table(table: Table) -> str:
     return table((*heads, "EcoLogits, median error", "within two", "width without a deployment"), rows)
 
 
-def width_sentence(table: Table) -> str:
+_PARTS = {"lm-arena-chat": "chat", "gpqa": "hard questions with reasoning (GPQA)", "sourcegraph-fim": "code completion"}
+
+
+def part_table(table: Table) -> str:
+    """Errors by task and by GPU."""
+    rows = [
+        (_PARTS.get(name, name), one["rows"], percent(one["median_error"]), percent(one["within_two"]))
+        for name, one in data()["parts"].items()
+    ]
+    return table(("task or GPU", "rows", "median error", "within two"), rows)
+
+
+def width_table(table: Table) -> str:
     """How wide the API view is over the catalog, by whether the size is published."""
     widths: dict[str, list[float]] = {"published": [], "not published": []}
     for card in catalog.cards():
         size, active = card.total_params_b, card.active_params_b
-        reading = estimate(card, **STANDARD)
+        reading = estimate(card, input_tokens=300, output_tokens=300)
         if card.provider == "local" or size is None or reading.low_j is None or reading.high_j is None:
             continue
         exact = size.low == size.high and (active is None or active.low == active.high)
