@@ -111,6 +111,12 @@ def test_goals_are_stated_with_what_was_found() -> None:
     assert f"{count} of {len(DATA['anchors_inside'])}" in PAGE
 
 
+def test_rows_off_by_more_than_two_are_those_that_the_page_names() -> None:
+    off = {name: sum(not 0.5 <= r <= 2 for r in one["ratios"]["greenai"]) for name, one in DATA["families"].items()}
+    assert f"Of the {sum(off.values())} rows of all families" in PAGE
+    assert f"{off['qwen3-480b']} are of these." in PAGE
+
+
 # --- the picture ----------------------------------------------------------------------------
 
 
