@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from greenai._fields import MODEL, like
 from greenai.values import Tier
 
-__all__ = ["CardEntry", "PriceEntry", "SizeEntry"]
+__all__ = ["CardEntry", "DeploymentEntry", "PriceEntry", "SizeEntry"]
 
 STATED_BY_APP = "stated in the app's settings"
 DAY = like(r"\d{4}-\d{2}-\d{2}", 'it must be a day, for example "2026-11-21"')
@@ -86,12 +86,24 @@ class PriceEntry(_Strict):
     reasoning_output: Annotated[float, Field(ge=0)] | None = None
 
 
+class DeploymentEntry(_Strict):
+    """Where a model of the app's own is served, as far as it is known: `meters.Deployment` says what each is."""
+
+    gpu: Annotated[str, Field(min_length=1)] | None = None
+    gpus: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    batch: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    engine: Annotated[str, Field(min_length=1)] | None = None
+    bytes_per_weight: Annotated[float, Field(gt=0, le=8)] | None = None
+    software_factor: Annotated[float, Field(gt=0, le=1000)] | None = None
+
+
 class CardEntry(_Strict):
     """One card of the app's own.
 
     `active_params_b` None means that every parameter is used for each token. `ladder` are siblings at the same
-    provider, least energy first, this model among them. `reasoning` names a switch of the catalog. With `replace` the
-    card is one that the catalog has: what the entry states replaces the catalog's, and the rest stays.
+    provider, least energy first, this model among them. `deployment` is the server, as far as the app knows it.
+    `reasoning` names a switch of the catalog. With `replace` the card is one that the catalog has: what the entry
+    states replaces the catalog's, and the rest stays.
     """
 
     name: Annotated[str, MODEL]
@@ -103,6 +115,7 @@ class CardEntry(_Strict):
     kv_gb_per_1k_tokens: Annotated[float, Field(gt=0, le=100)] | None = None
     bytes_per_weight: Annotated[float, Field(gt=0, le=8)] | None = None
     hybrid: bool = False
+    deployment: DeploymentEntry | None = None
     tier: Tier = "large"
     ladder: tuple[Annotated[str, MODEL], ...] = ()
     reasoning: str = "unknown"

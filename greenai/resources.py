@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
-from greenai import catalog, drivers, hooks, meters
+from greenai import drivers, hooks, meters
 from greenai._params import KNOWN
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store, namespace
@@ -24,6 +24,7 @@ from greenai.classify import Classifier
 from greenai.errors import InvalidRequest
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
+from greenai.meters.inputs import register_cards
 from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
@@ -124,7 +125,7 @@ class Resources:
         self._store = outside.store(settings)
         self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
-        catalog.register(settings.cards)
+        register_cards(settings.cards)
         self.steps = Steps(
             classifier=Classifier(),
             ledger=self.ledger,

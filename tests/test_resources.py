@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from greenai import Client
+from greenai import Client, catalog
 from greenai.cache import ttl_for
 from greenai.errors import SettingsError
+from greenai.meters import Deployment, ModelCard, estimate
 from greenai.resources import Recent
 from greenai.testing import FakeProvider, offline
 from greenai.values import Assessment, Reply, Usage
@@ -189,3 +191,41 @@ def test_live_intensity_needs_its_token_when_the_client_is_made(monkeypatch: pyt
     monkeypatch.delenv("ELECTRICITY_MAPS_TOKEN", raising=False)
     with pytest.raises(SettingsError, match="needs a token in the variable ELECTRICITY_MAPS_TOKEN"):
         Client(settings={"carbon_source": "electricity-maps", "zone": "FRA"})
+
+
+# --- what the app says of its own server ---------------------------------------------------
+
+SERVER = {"gpu": "H100", "gpus": 2, "batch": 32, "engine": "vllm-0.11", "bytes_per_weight": 2}
+
+
+@pytest.fixture
+def catalog_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let own cards be of this test only."""
+    monkeypatch.setattr(catalog, "_own", MappingProxyType({}))
+
+
+@pytest.mark.usefixtures("catalog_alone")
+def test_a_server_of_ones_own_is_a_known_deployment() -> None:
+    card = {"name": "hosted_vllm/acme/thirty", "total_params_b": 30, "deployment": SERVER}
+    with offline(settings={"cards": [card], "ladder": ["hosted_vllm/acme/thirty"]}) as client:
+        response = client.chat.completions.create(messages=[{"role": "user", "content": "Greet Ada."}])
+        energy = response.greenai.energy
+    assert energy.evidence == "modelled_known_deployment"
+    said = estimate(
+        ModelCard(total_params_b=30, provider="hosted_vllm"),
+        input_tokens=response.greenai.attempts[0].usage.input_tokens,
+        output_tokens=response.greenai.attempts[0].usage.output_tokens,
+        deployment=Deployment(**SERVER),
+    )
+    assert energy.gpu_energy_j == pytest.approx(said.gpu_energy_j)
+
+
+@pytest.mark.usefixtures("catalog_alone")
+def test_a_server_with_a_gpu_that_nobody_knows_is_an_error_at_once() -> None:
+    card = {"name": "hosted_vllm/acme/forty", "total_params_b": 40, "deployment": {"gpu": "P100"}}
+    with pytest.raises(SettingsError) as caught:
+        offline(settings={"cards": [card]})
+    assert str(caught.value) == (
+        "cards: the deployment of hosted_vllm/acme/forty: gpu='P100' has no coefficients. Use one of H100, H200, B200, "
+        "A100, A100-80GB, L40S, L4, A40, V100, MI300X, or leave gpu out: the API view's mix of GPUs is then taken."
+    )

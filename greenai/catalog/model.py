@@ -115,6 +115,7 @@ class Card:
         kv_gb_per_1k_tokens: key-value cache in GB per 1,000 tokens at 16 bits.
         bytes_per_weight: as the weights are usually served; None where unknown.
         hybrid: most layers keep a fixed state in place of a growing cache (Mamba and its kin).
+        deployment: the server that the app said it knows: arguments of `meters.Deployment`.
         quality: public scores; empty where no readable source has one.
         capabilities: of `tools`, `vision`, `json_schema`, `audio`.
         default_system: system message for a call without one; None leaves it to the model's template.
@@ -143,6 +144,7 @@ class Card:
     reasoning: Switch = Switch()
     price: Price | None = None
     quality: tuple[Quality, ...] = ()
+    deployment: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     default_system: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     note: str | None = None

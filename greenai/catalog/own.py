@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from greenai.catalog.model import Card, Price, Range, Switch
@@ -73,6 +74,9 @@ def _fields(entry: CardEntry, switches: Mapping[str, Switch]) -> dict[str, Any]:
         stated["moe"] = bool(total and active and active.mid < total.mid)
     if entry.price is not None:
         stated["price"] = Price(**dict(entry.price), source=entry.source, date=entry.date or "")
+    if "deployment" in stated:
+        known = {} if entry.deployment is None else entry.deployment.model_dump(exclude_none=True)
+        stated["deployment"] = MappingProxyType(known)
     if "reasoning" in stated:
         stated["reasoning"] = _switch(entry, switches)
     return stated

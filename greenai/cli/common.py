@@ -121,11 +121,11 @@ def settings_of(path: Path | None) -> Settings:
     Raises:
         SettingsError: a setting is wrong.
     """
-    from greenai import catalog
+    from greenai.meters.inputs import register_cards
     from greenai.settings import load_settings
 
     loaded = load_settings(path)
-    catalog.register(loaded.cards)
+    register_cards(loaded.cards)
     return loaded
 
 

@@ -6,10 +6,16 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-from greenai.catalog import Card, Range, find, suggest
-from greenai.errors import UnknownModel
+from greenai.catalog import Card, Range, find, register, suggest
+from greenai.errors import SettingsError, UnknownModel
 from greenai.meters.coefficients import coefficients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greenai.own_cards import CardEntry
 
 __all__ = ["Deployment", "ModelCard", "engine_name", "engines", "gpu_name", "gpus", "model_card", "span"]
 
@@ -32,6 +38,7 @@ class ModelCard:
         hybrid: most layers keep a fixed state in place of a growing cache (Mamba and its kin).
         moe: a mixture of experts; None means: where fewer parameters are active than there are.
         shared_params_b: parameters in 1e9 that every token uses (attention, dense layers, shared experts).
+        deployment: where it is served, for a call that says nothing else.
         name, provider: for messages, and for the provider's published PUE.
 
     Raises:
@@ -46,6 +53,7 @@ class ModelCard:
     hybrid: bool = False
     moe: bool | None = None
     shared_params_b: float | None = None
+    deployment: Deployment | None = None
     name: str = "this model"
     provider: str | None = None
 
@@ -169,10 +177,26 @@ def model_card(model: str | Card | ModelCard) -> ModelCard:
         bytes_per_weight=card.bytes_per_weight,
         hybrid=card.hybrid,
         moe=card.moe,
-        shared_params_b=getattr(card, "shared_params_b", None),
+        shared_params_b=card.shared_params_b,
+        deployment=Deployment(**card.deployment) if card.deployment else None,
         name=card.name,
         provider=card.provider,
     )
+
+
+def register_cards(entries: Iterable[CardEntry]) -> None:
+    """Add an app's own cards to the catalog, once the hardware that they name is known.
+
+    Raises:
+        SettingsError: a deployment has a GPU without coefficients, or what `catalog.register` raises.
+    """
+    entries = tuple(entries)
+    for entry in entries:
+        try:
+            Deployment(**(entry.deployment.model_dump() if entry.deployment else {}))
+        except ValueError as error:
+            raise SettingsError(f"cards: the deployment of {entry.name}: {error}") from error
+    register(entries)
 
 
 def span(size: float | Range | None) -> Range | None:

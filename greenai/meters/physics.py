@@ -68,7 +68,8 @@ def estimate(
         cached_tokens: the part of the prompt that the provider read from its cache.
         reasoning_tokens: a part of the output; counted in full where a provider leaves it out of the output.
         images: pictures in the prompt that `input_tokens` does not count; providers usually bill them as tokens.
-        deployment: hardware and software, as far as known; None is the view from outside an API.
+        deployment: hardware and software, as far as known; None takes the card's, if it has one, else the view from
+            outside an API.
         service_tier: "batch" and "flex" work is served in larger batches.
         zone: a grid such as "FR": the reading then carries its `footprint`.
         fitted: other coefficients than the shipped ones: those of a fit that left a family out, to validate.
@@ -89,6 +90,7 @@ def estimate(
     fresh = input_tokens - cached + images * value("image_tokens")
     if fresh + cached + output == 0:
         return Reading.unknown(f"{METHOD}: no tokens were counted for {card.name}")
+    deployment = deployment or card.deployment
     if card.provider == "local" and deployment is None:
         reading = _on_this_processor(card, fresh, cached, output)
     else:
