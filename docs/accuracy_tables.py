@@ -197,7 +197,7 @@ def width_table(table: Table) -> str:
         exact = size.low == size.high and (active is None or active.low == active.high)
         widths["published" if exact else "not published"].append(reading.high_j / reading.low_j)
     rows = [
-        (f"size {name}", len(some), *(times(_quantile(some, q)) for q in (0.1, 0.5, 0.9)))
+        (f"size {name}", len(some), *(significant(_quantile(some, q), 2) for q in (0.1, 0.5, 0.9)))
         for name, some in widths.items()
     ]
     return table(
