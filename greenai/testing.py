@@ -343,7 +343,8 @@ class ReplayMeter:
 class _ReplayWindow:
     reading: Reading | None
 
-    def stop(self) -> Reading | None:
+    def stop(self, tokens: float | None = None) -> Reading | None:
+        del tokens
         return self.reading
 
 

@@ -8,23 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from greenai.meters import cpu, nvml, rapl
+from greenai.meters import apple, cpu, nvml, rapl
 from greenai.meters.inputs import Deployment, ModelCard
 from greenai.meters.physics import estimate
+from greenai.meters.shares import work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.values import Reading
 
-__all__ = ["Deployment", "Meter", "ModelCard", "Window", "available", "estimate", "window"]
+__all__ = ["Deployment", "Meter", "ModelCard", "Window", "available", "estimate", "window", "work"]
 
 
 class Window(Protocol):
     """A measurement that has begun."""
 
-    def stop(self) -> Reading | None:
-        """End it and return the energy in between, or None if the meter could not tell."""
+    def stop(self, tokens: float | None = None) -> Reading | None:
+        """End it and return the energy in between, or None if the meter could not tell.
+
+        `tokens` is the work that was done meanwhile, as `work` counts it: windows that were open on one process at
+        once are charged by it. None, where nobody counted, weighs by time.
+        """
         ...
 
 
@@ -40,8 +45,9 @@ class Meter(Protocol):
 class NullWindow:
     """A window that measures nothing."""
 
-    def stop(self) -> None:
+    def stop(self, tokens: float | None = None) -> None:
         """Return None: unknown."""
+        del tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +56,18 @@ class BestOf:
 
     windows: tuple[Window, ...]
 
-    def stop(self) -> Reading | None:
+    def stop(self, tokens: float | None = None) -> Reading | None:
         """End them all and return the best reading that there is."""
-        readings = [window.stop() for window in self.windows]
+        readings = [window.stop(tokens) for window in self.windows]
         return next((reading for reading in readings if reading is not None), None)
 
 
 def processor(pid: int, watts_per_core: float | None, /) -> Window | None:
-    """Begin with the processor's counters, or with core time where they cannot be read.
-
-    One of the two, never both: each would take a share of the same core time.
-    """
+    """Begin with the processor's counters, or with core time where they cannot be read."""
     return rapl.begin(pid, watts_per_core) or cpu.begin(pid, watts_per_core)
 
 
-METERS: tuple[Meter, ...] = (nvml.begin, processor)
+METERS: tuple[Meter, ...] = (nvml.begin, apple.begin, processor)
 """The meters, best first."""
 
 
@@ -82,4 +85,4 @@ def window(pid: int | None, *, watts_per_core: float | None = None, meters: Sequ
 
 def available() -> tuple[dict[str, Any], ...]:
     """Return each sensor with `name`, `usable`, `why_not` and `how` to get it, best first, for `greenai doctor`."""
-    return nvml.probe(), rapl.probe(), cpu.probe()
+    return nvml.probe(), apple.probe(), rapl.probe(), cpu.probe()

@@ -1,48 +1,55 @@
 """Energy of a process from the processor's own counters (RAPL, Linux powercap), shared out by core time.
 
-The counters hold the whole package, whoever used it. A window's part is its core time over the core time that all
-processes used meanwhile, so the reading is measured, and shared. Files: /sys/class/powercap/intel-rapl:N/energy_uj.
+The counters hold whole packages and, where the processor has such a counter (Intel's servers; AMD's have none), the
+memory behind them, whoever used it. A process's part is its core time over the core time that all processes used
+meanwhile, so the reading is measured, and shared; the package's power at rest is in it in the same proportion. Windows
+on one process divide its part by the rule of `shares.py`. Files: /sys/class/powercap/intel-rapl:N/energy_uj, on AMD
+too. The platform's counter (psys) includes the packages, and `core` and `uncore` are parts of one: left out.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from greenai.meters import cpu
 from greenai.meters.coefficients import value
+from greenai.meters.core_time import STAT, CoreShare, machine_ns, process_ns
+from greenai.meters.machine import Counter, Machine
+from greenai.meters.shares import Account, Accounts, Claim
 from greenai.values import Reading
 
-__all__ = ["METHOD", "RaplWindow", "begin", "packages", "probe"]
+__all__ = ["METHOD", "RaplWindow", "begin", "counters", "probe"]
 
-METHOD = "rapl-1 (processor packages, shared by core time)"
+METHOD = "rapl-2 (processor packages, and memory where counted, shared by core time)"
 ROOT = Path("/sys/class/powercap")
-STAT = Path("/proc/stat")
+DEFAULT_RANGE_UJ = 2**32
+"""Where a counter starts again if the system does not say: 32 bits, in microjoules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One counter: where its value is, and the value at which it starts again from 0, in microjoules."""
-
-    counter: Path
-    wraps_at_uj: int
-
-    def read_uj(self) -> int:
-        """Return the counter; raises OSError where it may not be read."""
-        return int(self.counter.read_text(encoding="ascii"))
-
-
-def packages(root: Path = ROOT) -> tuple[Package, ...]:
-    """Return the counters of whole packages; parts of one (core, dram) and the platform's are left out."""
-    found: list[Package] = []
+def counters(root: Path = ROOT) -> tuple[Counter, ...]:
+    """Return the counters of whole packages (`cpu`) and of their memory (`dram`)."""
+    found: list[Counter] = []
     for folder in sorted(root.glob("*-rapl:*")):
-        if folder.name.count(":") != 1 or not _text(folder / "name").startswith("package"):
-            continue
-        limit = _text(folder / "max_energy_range_uj")
-        found.append(Package(folder / "energy_uj", int(limit) if limit.isdigit() else 2**32))
+        kind = _kind(folder)
+        if kind is not None:
+            limit = _text(folder / "max_energy_range_uj")
+            wraps_at = int(limit) + 1 if limit.isdigit() else DEFAULT_RANGE_UJ
+            found.append(Counter(kind, partial(_read_uj, folder / "energy_uj"), wraps_at))
     return tuple(found)
+
+
+def _kind(folder: Path) -> str | None:
+    name, depth = _text(folder / "name"), folder.name.count(":")
+    if name.startswith("package") and depth == 1:
+        return "cpu"
+    return "dram" if name == "dram" and depth == 2 else None
+
+
+def _read_uj(path: Path) -> int:
+    return int(path.read_text(encoding="ascii"))
 
 
 def _text(path: Path) -> str:
@@ -52,76 +59,84 @@ def _text(path: Path) -> str:
         return ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RaplWindow:
-    """A measurement that has begun: the counters' values then, and the process's share of core time since."""
+    """A measurement that has begun, on the account of one process."""
 
-    counters: tuple[tuple[Package, int], ...]
-    process: cpu.CpuWindow
-    machine_ns: int
-    stat: Path = STAT
+    account: Account[Machine]
+    claim: Claim
+    watts_per_core: float | None
+    failures: int
+    used_ns: int = 0
+    closed: bool = False
+    result: Reading | None = field(default=None, repr=False)
 
-    def stop(self) -> Reading | None:
-        """Return this window's part of the packages' energy.
+    def stop(self, tokens: float | None = None) -> Reading | None:
+        """Return this window's part of the counters. `tokens` is its work: windows that overlap are charged by it.
 
-        Where a counter can no longer be read, the modelled reading of the core time; None if the process is gone.
+        Where a counter could not be read meanwhile, or did not move, the modelled reading of the core time; None if
+        the process is gone. A second stop changes nothing.
         """
-        modelled = self.process.stop()
-        try:
-            packages_j = sum(_since(package, before) for package, before in self.counters) / 1e6
-            busy_ns = busy_core_ns(self.stat) - self.machine_ns
-        except OSError:
-            return modelled
-        if modelled is None or packages_j <= 0:
-            return modelled
-        # The machine's core time counts in steps of 10 ms: a short window may seem to have used more than all.
-        share = self.process.used_ns / max(busy_ns, self.process.used_ns, 1)
-        energy_j, error = packages_j * share, value("rapl_error")
+        if not self.closed:
+            self.closed = True
+            self.result = self._read(tokens)
+        return self.result
+
+    def _read(self, tokens: float | None) -> Reading | None:
+        taken = self.account.close(self.claim, tokens)
+        if taken is None or not taken[0]:
+            return None
+        self.used_ns = taken[0]
+        energy_j: dict[str, float] = {}
+        for counter, used_uj in zip(self.account.source.counters, taken[1:], strict=False):
+            energy_j[counter.name] = energy_j.get(counter.name, 0.0) + used_uj / 1e6
+        total_j, error = sum(energy_j.values()), value("rapl_error")
+        if self.failures != self.account.source.failures or not energy_j["cpu"]:
+            return cpu.reading(self.used_ns / 1e9, self.watts_per_core)
         return Reading(
-            energy_j=energy_j,
-            low_j=energy_j / error,
-            high_j=energy_j * error,
+            energy_j=total_j,
+            low_j=total_j / error,
+            high_j=total_j * error,
             gpu_energy_j=0.0,
             evidence="measured_shared",
             method=METHOD,
-            components={"cpu": energy_j},
+            components=energy_j,
         )
 
 
-def _since(package: Package, before_uj: int) -> int:
-    used = package.read_uj() - before_uj
-    return used if used >= 0 else used + package.wraps_at_uj
+_accounts: Accounts[Machine] = Accounts()
 
 
 def begin(pid: int, watts_per_core: float | None = None, *, root: Path = ROOT, stat: Path = STAT) -> RaplWindow | None:
     """Begin measuring process `pid`; None where no counter can be read. `watts_per_core` serves if one fails later."""
-    try:
-        counters = tuple((package, package.read_uj()) for package in packages(root))
-        machine_ns = busy_core_ns(stat) if counters else 0
-    except OSError:
+    account = _accounts.of((pid, root, stat), partial(_machine, pid, root, stat))
+    machine = account.source
+    failures = machine.failures
+    claim = account.open() if machine.counters else None
+    if claim is None:
         return None
-    process = cpu.shares_of(pid).open(watts_per_core) if counters else None
-    return None if process is None else RaplWindow(counters, process, machine_ns, stat)
+    if machine.failures > failures:
+        account.close(claim)
+        return None
+    return RaplWindow(account, claim, watts_per_core, failures)
 
 
-def busy_core_ns(stat: Path = STAT) -> int:
-    """Return the core time that all processes have used since the machine started; raises OSError without /proc."""
-    with stat.open(encoding="ascii") as file:
-        user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(t) for t in file.readline().split()[1:])
-    return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+def _machine(pid: int, root: Path, stat: Path) -> Machine:
+    return Machine(counters(root), CoreShare(partial(process_ns, pid), partial(machine_ns, stat)))
 
 
 def probe(root: Path = ROOT) -> dict[str, Any]:
     """Return whether the counters can be read, why not, and how to change that."""
-    found = packages(root)
+    found = counters(root)
     why_not, how = None, None
     if not found:
         why_not = f"no processor package in {root}"
         how = "virtual machines, containers and other systems than Linux do not have it; watts_per_core= replaces it"
-    else:
+    for counter in found:
         try:
-            found[0].read_uj()
+            counter.read_uj()
         except OSError as error:
-            why_not = f"{found[0].counter}: {error.strerror}"
+            why_not = f"{error.filename}: {error.strerror}"
             how = f"sudo chmod a+r {root}/*/energy_uj (until the next restart)"
+            break
     return {"name": "rapl", "usable": why_not is None, "why_not": why_not, "how": how}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from greenai.meters import cpu
+from greenai.meters import cpu, watts
 
 BUSY = "import sys\nprint('up', flush=True)\nwhile True: sum(range(1000))"
 IDLE = "import sys\nprint('up', flush=True)\nsys.stdin.read()"
@@ -43,11 +43,17 @@ def idle() -> Iterator[int]:
     end(process)
 
 
+@pytest.fixture
+def unknown_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watts, "model_name", lambda: None)
+
+
+@pytest.mark.usefixtures("unknown_processor")
 def test_a_reading_states_watts_and_an_interval() -> None:
     reading = cpu.reading(2.0)
     assert (reading.low_j, reading.energy_j, reading.high_j) == (4.0, 10.0, 24.0)
     assert reading.evidence == "modelled_known_deployment"
-    assert reading.method == "cpu-time-1 (5 W per core)"
+    assert reading.method == "cpu-time-2 (5 W per core, default)"
     assert reading.gpu_energy_j == 0.0
 
 
@@ -56,32 +62,64 @@ def test_watts_of_this_machine_narrow_the_interval() -> None:
     assert reading.energy_j == 7.0
     assert reading.low_j == pytest.approx(7.0 / 1.33)
     assert reading.high_j == pytest.approx(7.0 * 1.33)
-    assert reading.method == "cpu-time-1 (3.5 W per core)"
+    assert reading.method == "cpu-time-2 (3.5 W per core, as set)"
+
+
+def test_a_processor_of_the_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watts, "model_name", lambda: "AMD EPYC 9654 96-Core Processor")
+    reading = cpu.reading(2.0)
+    assert reading.energy_j == 7.5
+    assert reading.method == "cpu-time-2 (3.75 W per core, AMD EPYC 9654)"
+    assert (reading.low_j, reading.high_j) == (7.5 / 1.6, 15.0)
 
 
 @linux
 def test_a_busy_process_uses_core_time_and_an_idle_one_hardly_any(busy: int, idle: int) -> None:
-    windows = [cpu.shares_of(pid).open() for pid in (busy, idle)]
+    windows = [cpu.begin(pid, 5.0) for pid in (busy, idle)]
     time.sleep(0.3)
-    working, waiting = (None if window is None else window.stop() for window in windows)
-    assert working is not None
-    assert waiting is not None
-    assert (working.energy_j or 0) > 0.02 * 5 > (waiting.energy_j or 0)
+    working, waiting = (0 if window is None or window.stop() is None else window.used_ns for window in windows)
+    assert working > 20_000_000 > waiting
 
 
 @linux
 def test_windows_at_once_share_and_the_shares_add_up_exactly(busy: int) -> None:
-    shares = cpu.Shares(busy)
-    whole = shares.open()
+    whole = cpu.begin(busy)
     assert whole is not None
-    before_ns = shares.seen_ns
-    windows = [w for w in (shares.open() for _ in range(7)) if w is not None]
-    for window in windows:
+    seen = whole.account.seen
+    assert seen is not None
+    windows = [w for w in (cpu.begin(busy) for _ in range(7)) if w is not None]
+    for n, window in enumerate(windows):
         time.sleep(0.01)
-        window.stop()
-    whole.stop()
-    assert sum(w.used_ns for w in (whole, *windows)) == shares.seen_ns - before_ns
-    assert windows[0].used_ns < windows[-1].used_ns < whole.used_ns
+        window.stop(None if n % 3 == 0 else 10.0 * n)
+    whole.stop(5.0)
+    now = whole.account.seen
+    assert now is not None
+    assert sum(w.used_ns for w in (whole, *windows)) == now[0] - seen[0]
+    assert windows[0].used_ns < whole.used_ns
+
+
+@linux
+def test_what_a_process_uses_between_windows_is_counted_apart(busy: int) -> None:
+    first = cpu.begin(busy)
+    assert first is not None
+    first.stop()
+    time.sleep(0.02)
+    second = cpu.begin(busy)
+    assert second is not None
+    assert cpu.uncharged_s(busy) > 0.005
+    second.stop()
+
+
+@linux
+def test_a_window_in_which_nothing_ran_is_unknown_not_zero(idle: int) -> None:
+    first = cpu.begin(idle)
+    assert first is not None
+    time.sleep(0.05)  # until it waits
+    first.stop()
+    second = cpu.begin(idle)
+    assert second is not None
+    assert second.stop() is None
+    assert second.used_ns == 0
 
 
 @linux
@@ -126,15 +164,6 @@ def test_a_process_that_ended_is_unknown_not_zero() -> None:
     assert window.stop() is None
     assert cpu.begin(process.pid) is None
     assert cpu.core_seconds(process.pid) is None
-
-
-@linux
-def test_the_clock_and_proc_agree(busy: int) -> None:
-    time.sleep(0.05)
-    by_clock, by_proc = cpu.core_seconds(busy), cpu._stat_ns(busy)
-    assert by_clock is not None
-    assert by_proc is not None
-    assert by_clock == pytest.approx(by_proc / 1e9, abs=0.05)
 
 
 def test_this_process_can_always_be_read() -> None:
