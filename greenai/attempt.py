@@ -69,7 +69,7 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
         hold.settle(ended, None)
         raise
     watch.away(time.perf_counter() - started)
-    measured = _stop(window, reply.usage)
+    measured = None if window is None else _stop(window, _tokens(request, reply))
     done = _done(attempt_id, card, request, draft, reply, measured)
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
 
@@ -159,15 +159,21 @@ def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:
     return fail_open("The meter failed; this call's energy is modelled instead.", begin, None)
 
 
-def _stop(window: meters.Window | None, usage: Usage | None = None) -> Reading | None:
-    """End a window; `usage` tells its part of what several windows used together, None where nobody counted."""
-    if window is None:
-        return None
+def _stop(window: meters.Window | None, tokens: float | None = None) -> Reading | None:
+    return (
+        None
+        if window is None
+        else fail_open("The meter failed; this call's energy is modelled instead.", lambda: window.stop(tokens), None)
+    )
 
-    def end() -> Reading | None:
-        return window.stop(None if usage is None else meters.work(usage))
 
-    return fail_open("The meter failed; this call's energy is modelled instead.", end, None)
+def _tokens(request: Request, reply: Reply) -> float | None:
+    """Count a call's work: it is charged by that where other windows were open. A cut stream's prompt is estimated."""
+    return fail_open(
+        "The tokens of this call could not be counted; it is charged by time.",
+        lambda: meters.work(receipts.filled(reply.usage, request, reply)),
+        None,
+    )
 
 
 def _done(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from greenai import errors, flow
+from greenai import errors, flow, meters
 from greenai.budget import Ledger
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
@@ -486,7 +486,7 @@ LOCAL = Rung(model="local/smollm2-135m", tier="small")
 @pytest.mark.parametrize("when", ["start", "stop"])
 def test_a_failing_meter_leaves_a_modelled_reading(when: str, caplog: pytest.LogCaptureFixture) -> None:
     class Window:
-        def stop(self) -> Reading | None:
+        def stop(self, tokens: float | None = None) -> Reading | None:
             raise RuntimeError("broken")
 
     def meter(pid: int, watts: float | None, /) -> Any:
@@ -518,6 +518,23 @@ def test_a_measured_call_has_the_meters_reading() -> None:
     answer = hand("Hello.").answer(request(), steps(ladder=(LOCAL,), meters=(meter,)))
     assert (answer.receipt.energy.energy_j, answer.receipt.energy.evidence) == (2.5, "measured")
     assert meter.windows == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_meter_is_told_how_much_work_a_call_was(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float | None] = []
+
+    class Window:
+        def stop(self, tokens: float | None = None) -> Reading | None:
+            told.append(tokens)
+            return None
+
+    if fails:
+        monkeypatch.setattr("greenai.meters.work", None)
+    answer = hand("Hello.").answer(request(), steps(ladder=(LOCAL,), meters=(lambda pid, watts: Window(),)))
+    usage = answer.receipt.attempts[0].usage
+    assert told == [None if fails else pytest.approx(meters.work(usage))]
+    assert fails or told[0]
 
 
 # --- abandoned ----------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import typer
 
 from greenai import __version__, catalog, meters
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
-from greenai.units import format_bytes
+from greenai.units import format_bytes, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +32,7 @@ _KEYS = {
 _EXTRAS = {
     "local": ("xllamacpp", "language models on this machine"),
     "nvidia": ("pynvml", "energy of NVIDIA GPUs"),
+    **({"apple": ("zeus_apple_silicon", "energy of Apple silicon")} if sys.platform == "darwin" else {}),
 }
 
 
@@ -56,6 +59,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
         "weights": _weights(settings),
         "sensors": [dict(sensor) for sensor in meters.available()],
+        "processor": _processor(settings),
         "ledger": _ledger(settings),
     }
 
@@ -94,6 +98,14 @@ def _weights(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": f"local/{w.name}", "path": str(w.path), "bytes": w.size_bytes} for w in here]
 
 
+def _processor(settings: Settings) -> dict[str, Any]:
+    from greenai.local.cpus import usable_cores
+    from greenai.meters import watts
+
+    figure = watts.here(settings.watts_per_core)
+    return {"name": watts.model_name(), "usable_cores": usable_cores(), "watts_per_core": dataclasses.asdict(figure)}
+
+
 def _ledger(settings: Settings) -> dict[str, Any]:
     from greenai.budget import open_ledger
 
@@ -130,6 +142,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ledger", _ledger_line(found["ledger"])
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
+    yield "processor", _processor_line(found["processor"])
     yield "readings", "\n".join(_readings(found["sensors"]))
     yield "not installed", "\n".join(_missing(found["extras"])) or "nothing"
 
@@ -153,6 +166,14 @@ def _weights_line(found: Mapping[str, Any]) -> str:
     if not here:
         return "none; to get one: greenai models pull smollm2-135m"
     return "\n".join(f"{w['name']}, {format_bytes(w['bytes'])}" for w in here)
+
+
+def _processor_line(processor: Mapping[str, Any]) -> str:
+    watts = processor["watts_per_core"]
+    low, value, high = (significant(watts[key], 2) for key in ("low", "value", "high"))
+    name = processor["name"] or "its name is not told"
+    cores = f"{processor['usable_cores']} usable cores"
+    return f"{name}, {cores}; {value} W per core ({low} to {high}), {watts['name']}: {watts['source']}"
 
 
 def _readings(sensors: list[dict[str, Any]]) -> Iterator[str]:

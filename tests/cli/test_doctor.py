@@ -21,7 +21,32 @@ def test_everything_that_is_found(shell: Shell, tmp_path: Path) -> None:
     assert (found["ledger"]["ok"], found["ledger"]["calls"]) == (True, 0)
     assert found["weights"] == []
     assert not any(found["keys"].values())
+    assert [sensor["name"] for sensor in found["sensors"]] == ["nvml", "apple", "rapl", "cpu-time"]
     assert {"name", "usable"} <= found["sensors"][0].keys()
+
+
+def test_the_processor_and_whose_watts_it_has(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenai.meters.watts.model_name", lambda: "AMD EPYC 9654 96-Core Processor")
+    monkeypatch.setattr("greenai.local.cpus.usable_cores", lambda: 6)
+    processor = shell.json("doctor")["processor"]
+    assert (processor["name"], processor["usable_cores"]) == ("AMD EPYC 9654 96-Core Processor", 6)
+    assert processor["watts_per_core"] == {
+        "value": 3.75,
+        "low": 3.75 / 1.6,
+        "high": 7.5,
+        "name": "AMD EPYC 9654",
+        "source": (
+            "360 W / 96 cores; BoaviztAPI 2.5.0 (https://www.techpowerup.com/cpu-specs/epyc-9654.c2933) and "
+            "CodeCarbon 3.3.2, 2026-11-21"
+        ),
+    }
+    text = " ".join(shell("doctor").stdout.split())
+    assert "AMD EPYC 9654 96-Core Processor, 6 usable cores; 3.8 W per core (2.3 to 7.5), AMD EPYC 9654: 360 W" in text
+
+
+def test_watts_that_are_set_win(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAI_WATTS_PER_CORE", "6.5")
+    assert "6.5 W per core (4.9 to 8.6), as set: settings" in " ".join(shell("doctor").stdout.split())
 
 
 def test_keys_are_named_and_never_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
