@@ -258,7 +258,7 @@ def test_the_attempt_left_on_an_error_is_found_again() -> None:
 class Measured:
     """A meter whose every window takes 7 J."""
 
-    def stop(self) -> Reading:
+    def stop(self, tokens: float | None = None) -> Reading:
         return Reading(energy_j=7.0, low_j=7.0, high_j=7.0, evidence="measured", method="test")
 
 
