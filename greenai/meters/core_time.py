@@ -34,7 +34,7 @@ def process_ns(pid: int) -> int | None:
         return time.process_time_ns()
     if sys.platform == "linux":
         return _clock_ns(pid)
-    return _mac().process_ns(pid) if sys.platform == "darwin" else None
+    return _mac(os.getpid()).process_ns(pid) if sys.platform == "darwin" else None
 
 
 def _clock_ns(pid: int) -> int | None:
@@ -57,7 +57,7 @@ def _stat_ns(pid: int) -> int | None:
 def machine_ns(stat: Path = STAT) -> int:
     """Return the core time that all processes have used since the machine started; raises OSError where unknown."""
     if sys.platform == "darwin":
-        return _mac().machine_ns()
+        return _mac(os.getpid()).machine_ns()
     with stat.open(encoding="ascii") as file:
         user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(t) for t in file.readline().split()[1:])
     return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -132,5 +132,6 @@ def mac(lib: Any) -> Mac:
 
 
 @lru_cache(maxsize=1)
-def _mac() -> Mac:
+def _mac(_pid: int) -> Mac:
+    """Return the reader of this process: a fork does not inherit the port of the host."""
     return mac(ctypes.CDLL(None))
