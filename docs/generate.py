@@ -243,24 +243,6 @@ def _model_row(row: leaderboard.Standing) -> tuple[str, ...]:
     return code(row.card.name), off, widths[0], on, widths[1], str(row.least.stars), leaderboard.score_cell(row)
 
 
-def size_table() -> str:
-    """Sizes that the energy of each model rests on."""
-    rows = (
-        (code(c.name), _billions(c.active_params_b), _billions(c.total_params_b), c.params_source, c.params_date)
-        for c in catalog.cards()
-        if c.same_as is None
-    )
-    return table(("model", "active, 1e9", "total, 1e9", "source", "date"), rows)
-
-
-def _billions(size: catalog.Range | None) -> str:
-    if size is None:
-        return "not stated"
-    if size.low == size.high:
-        return significant(size.mid, 4)
-    return f"{significant(size.mid, 3)} ({significant(size.low, 3)} to {significant(size.high, 3)})"
-
-
 def switch_table() -> str:
     """How reasoning is turned off, by group of models."""
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -539,7 +521,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "thresholds": threshold_table,
     "profiles": profile_table,
     "size-sources": size_source_table,
-    "sizes": size_table,
     "switches": switch_table,
     "models": model_table,
     "settings": setting_sections,
