@@ -43,6 +43,7 @@ _METHODS = {
     "cpu-time": "processor time x {detail}",
     "rapl": "energy counter of the processor, by core time",
     "nvml": "energy counter of the GPU",
+    "apple": "energy counters of the chip, by core time",
     "physics": "tokens and model size",
     "physics-cpu": "tokens and model size, on this processor",
     "provider-field": "in its response, {detail}",
