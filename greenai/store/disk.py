@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import shutil
 import threading
 import zlib
@@ -25,6 +26,8 @@ __all__ = ["JsonCache"]
 CACHE_BYTES = 256 * 1024**2
 MAX_VALUE_BYTES = 8 * 1024**2
 CACHE_TIMEOUT_S = 0.25
+CULL_EVERY = 256
+"""Writes of one client after which it drops what has expired or is too much; large ones count by their size."""
 
 _LEVEL = 1  # zlib: the fastest; higher levels gain little on answers of this size and take twice the time
 
@@ -33,7 +36,7 @@ _LEVEL = 1  # zlib: the fastest; higher levels gain little on answers of this si
 _CACHE_SETTINGS: Mapping[str, Any] = {
     "timeout": CACHE_TIMEOUT_S,
     "eviction_policy": "least-recently-stored",
-    "cull_limit": 10,
+    "cull_limit": 0,  # looking for what to drop costs a third of a write: so not at each one, see `put`
     "statistics": 0,
     "tag_index": 0,
     "disk_min_file_size": 0,
@@ -123,6 +126,8 @@ class JsonCache:
         self._lock = threading.Lock()
         self._cache: Any = None
         self._off = folder is None
+        # Anywhere between two, so that many short processes cull as often as one long one.
+        self._unculled = random.random()  # noqa: S311 (no secret)
         self.problem: str | None = None
 
     def get(self, key: str) -> Any:
@@ -137,7 +142,13 @@ class JsonCache:
             return False
         if len(data) > MAX_VALUE_BYTES:
             return False
-        return bool(self._try(lambda cache: cache.set(key, data, expire=ttl_s)))
+        kept = bool(self._try(lambda cache: cache.set(key, data, expire=ttl_s)))
+        # Two threads may lose a count between them: the next write makes up for it.
+        self._unculled += max(1 / CULL_EVERY, len(data) / (self._size_limit / 16))
+        if self._unculled >= 1:
+            self._unculled = 0.0
+            self._try(lambda cache: cache.cull())
+        return kept
 
     def forget(self, key: str) -> None:
         """Drop what is under `key`."""

@@ -120,6 +120,14 @@ def test_the_size_is_limited(tmp_path: Path) -> None:
     assert (tmp_path / "cache" / "cache.db").stat().st_size < 1_000_000
 
 
+def test_short_processes_limit_the_size_too(tmp_path: Path) -> None:
+    for n in range(400):
+        cache = JsonCache(tmp_path / "cache", size_limit=500_000)
+        cache.put(f"key-{n}", os.urandom(5000).hex(), 60.0)
+        cache.close()
+    assert (tmp_path / "cache" / "cache.db").stat().st_size < 1_000_000
+
+
 def test_without_a_folder_nothing_is_kept() -> None:
     cache = JsonCache(None)
     assert not cache.put("key", 1, 60.0)
@@ -289,9 +297,9 @@ def test_a_read_only_folder_turns_both_stores_off_and_loses_no_call(tmp_path: Pa
         from pathlib import Path
         import diskcache, sqlite3
         from greenai.budget import Ledger
+        from greenai.readings import Reading
         from greenai.store.disk import JsonCache
         from greenai.store.ledger_db import LedgerDb
-        from greenai.values import Reading
 
         folder = Path(sys.argv[1])
         folder.chmod(0o555)
