@@ -13,7 +13,7 @@ from typing import Any, Literal
 from greenai.catalog import find
 from greenai.meters import ModelCard, estimate, sites
 from greenai.meters.footprint import embodied_factor
-from greenai.values import Reading
+from greenai.readings import Reading
 
 TYPICAL_INPUT, TYPICAL_OUTPUT = 300, 500
 """Output: what Epoch AI takes for a typical query, the only count in these sources; input: as ML.ENERGY's chat rows."""

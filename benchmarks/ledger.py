@@ -19,21 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
+from greenai.readings import Reading
 from greenai.store.disk import JsonCache
 from greenai.store.ledger_db import LedgerDb
-from greenai.values import (
-    Attempt,
-    Decision,
-    Options,
-    Overhead,
-    Reading,
-    Receipt,
-    Request,
-    Rung,
-    Stars,
-    Transport,
-    Usage,
-)
+from greenai.values import Attempt, Decision, Options, Overhead, Receipt, Request, Rung, Stars, Transport, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

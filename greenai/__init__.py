@@ -29,9 +29,10 @@ if TYPE_CHECKING:
         SettingsError,
         UnknownModel,
     )
+    from greenai.readings import Reading
     from greenai.settings import Settings
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
-    from greenai.values import Decision, Options, Reading, Receipt, Usage
+    from greenai.values import Decision, Options, Receipt, Usage
 
 __version__ = "0.1.0"
 
@@ -74,7 +75,7 @@ _HOME = {
     "TextStream": "text",
     "Decision": "values",
     "Options": "values",
-    "Reading": "values",
+    "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",
 }

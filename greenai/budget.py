@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from greenai.values import Attempt, Entry, Reading, Receipt, Usage
+    from greenai.readings import Reading
+    from greenai.values import Attempt, Entry, Receipt, Usage
 
 __all__ = ["Hold", "Ledger", "open_ledger"]
 

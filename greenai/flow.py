@@ -39,6 +39,7 @@ from greenai.errors import (
     OptInRequired,
     RequestTooLarge,
 )
+from greenai.readings import total
 from greenai.receipts import Stopwatch
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.units import format_bytes
@@ -55,7 +56,6 @@ from greenai.values import (
     RungEstimate,
     Work,
     text_of,
-    total,
 )
 
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.

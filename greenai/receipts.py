@@ -15,16 +15,15 @@ from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.nudges import effort
+from greenai.readings import Footprint, Reading, total
 from greenai.values import (
     Attempt,
     Avoided,
     Decision,
     Draft,
-    Footprint,
     Note,
     Outcome,
     Overhead,
-    Reading,
     Receipt,
     Reply,
     Request,
@@ -32,7 +31,6 @@ from greenai.values import (
     Try,
     Usage,
     text_of,
-    total,
 )
 
 # A rough count where a provider reports none: English text runs at about four characters per token with the

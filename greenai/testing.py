@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, overload
 
 from greenai.client import AsyncClient, Client
 from greenai.local import Engine, Engines
-from greenai.values import Call, Reading, Reply, Try, Usage
+from greenai.readings import Reading
+from greenai.values import Call, Reply, Try, Usage
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -1,26 +1,19 @@
 """The frozen values that travel between the steps of one call. They decide nothing and do no I/O.
 
-A quantity carries its unit in its name (`energy_j`, `latency_s`); what is unknown is None, never 0.
+A quantity carries its unit in its name (`latency_s`); what is unknown is None, never 0. Energy is in readings.py.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from greenai.readings import Reading
 
 T = TypeVar("T")
 
 Outcome = Literal["cache", "semantic_cache", "answerer", "lookup_needed", "task_model", "small", "large"]
-Evidence = Literal[
-    "provider_reported",
-    "measured",
-    "measured_shared",
-    "modelled_known_deployment",
-    "modelled_api",
-    "unknown",
-]
 OptIn = Literal["reasoning", "large", "long_output", "semantic_cache"]
 Tier = Literal["small", "large"]
 Entry = Literal["ask", "create"]
@@ -48,105 +41,7 @@ def is_given(value: object) -> bool:
     return type(value).__name__ not in ("NotGiven", "Omit")
 
 
-# --- energy -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
-    """What a reading means where its electricity is drawn. None is unknown, never 0; each figure has its source.
-
-    `carbon_g` is grams of CO2 equivalent, location-based, with the reading's own interval; `market_carbon_g` counts
-    what the provider bought instead, where that is published. `embodied_carbon_g` is the share of making the hardware,
-    in neither of them. `water_ml` is millilitres: cooling at the site and making the electricity.
-    """
-
-    zone: str
-    carbon_g: float | None
-    carbon_low_g: float | None
-    carbon_high_g: float | None
-    carbon_source: str
-    market_carbon_g: float | None = None
-    market_carbon_source: str | None = None
-    water_ml: float | None = None
-    water_source: str | None = None
-    embodied_carbon_g: float | None = None
-    embodied_source: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Energy of one piece of work, in joules, with a 90% interval and what the figure rests on.
-
-    `energy_j` counts the whole boundary that `method` states (accelerators, host, idle share and
-    facility for a modelled one); `gpu_energy_j` only the accelerators. None means unknown.
-    `components` splits `energy_j` by cause, in joules. `footprint` is there where a zone was given.
-    """
-
-    energy_j: float | None
-    low_j: float | None
-    high_j: float | None
-    gpu_energy_j: float | None = None
-    evidence: Evidence = "unknown"
-    method: str = "none"
-    components: Mapping[str, float] = field(default_factory=dict)
-    footprint: Footprint | None = None
-
-    @classmethod
-    def unknown(cls, why: str) -> Reading:
-        """Return the reading that says it does not know, and why."""
-        return cls(energy_j=None, low_j=None, high_j=None, evidence="unknown", method=why)
-
-    def __str__(self) -> str:
-        from greenai.units import format_energy, format_interval
-
-        if self.energy_j is None:
-            return f"unknown ({self.method})"
-        interval = f"{format_interval(self.low_j, self.high_j)}; " if self.energy_j else ""
-        return f"{format_energy(self.energy_j)} ({interval}{self.evidence})"
-
-
-_EVIDENCE_ORDER: tuple[Evidence, ...] = (
-    "provider_reported",
-    "measured",
-    "measured_shared",
-    "modelled_known_deployment",
-    "modelled_api",
-    "unknown",
-)
-
-
-def total(readings: Sequence[Reading]) -> Reading:
-    """Add readings up; the sum is as well known as its least known part.
-
-    Interval halves are added in quadrature around the sum: the parts are taken as independent.
-    One unknown part makes the sum unknown, because a sum without it would be too small.
-    """
-    if not readings:
-        return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing ran")
-    if len(readings) == 1:
-        return readings[0]
-    evidence = _EVIDENCE_ORDER[max(_EVIDENCE_ORDER.index(r.evidence) for r in readings)]
-    method = " + ".join(dict.fromkeys(r.method for r in readings))
-    energies = [r.energy_j for r in readings if r.energy_j is not None]
-    if len(energies) < len(readings):
-        return Reading.unknown(method)
-    energy_j = sum(energies)
-    below = math.hypot(*(e - (e if r.low_j is None else r.low_j) for e, r in zip(energies, readings, strict=True)))
-    above = math.hypot(*((e if r.high_j is None else r.high_j) - e for e, r in zip(energies, readings, strict=True)))
-    gpu = [r.gpu_energy_j for r in readings]
-    components: dict[str, float] = {}
-    for r in readings:
-        for name, value in r.components.items():
-            components[name] = components.get(name, 0.0) + value
-    return Reading(
-        energy_j=energy_j,
-        low_j=max(energy_j - below, 0.0),
-        high_j=energy_j + above,
-        gpu_energy_j=None if None in gpu else sum(g for g in gpu if g is not None),
-        evidence=evidence,
-        method=method,
-        components=components,
-    )
+# --- tokens -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.budget import Hold, Ledger, open_ledger
+from greenai.readings import Reading
 from greenai.settings import load_settings
 from greenai.store.ledger_db import LedgerDb
-from greenai.values import Attempt, Avoided, Decision, Overhead, Reading, Receipt, Stars, Try, Usage
+from greenai.values import Attempt, Avoided, Decision, Overhead, Receipt, Stars, Try, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,9 +19,10 @@ from openai import AsyncStream, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 
 from greenai import AsyncClient, Client, Options, Receipt, errors
+from greenai.readings import Reading
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.text import TextAnswer
-from greenai.values import Overhead, Reading
+from greenai.values import Overhead
 
 SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 MESSAGES = [{"role": "user", "content": "Say hello to my friend Ada."}]

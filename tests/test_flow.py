@@ -14,10 +14,11 @@ from greenai import errors, flow, meters
 from greenai.budget import Ledger
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
+from greenai.readings import Reading
 from greenai.receipts import Site
 from greenai.store.ledger_db import LedgerDb
 from greenai.testing import FakeEngines, FakeProvider, FakeReply, MemoryStore, ReplayMeter, error, offline
-from greenai.values import Answer, Call, Draft, Options, Reading, Receipt, Request, Rung, Transport, Work
+from greenai.values import Answer, Call, Draft, Options, Receipt, Request, Rung, Transport, Work
 
 SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 LADDER = (Rung(model=SMALL, tier="small"), Rung(model=LARGE, tier="large"))

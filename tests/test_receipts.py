@@ -13,24 +13,12 @@ from greenai.catalog import cards, find
 from greenai.client import Client
 from greenai.local import Engine
 from greenai.meters.footprint import Intensity
+from greenai.readings import Reading
 from greenai.receipts import Site
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.testing import FakeEngine, FakeEngines, FakeProvider, MemoryStore, _settings, error, offline
-from greenai.values import (
-    Attempt,
-    Avoided,
-    Decision,
-    Options,
-    Overhead,
-    Reading,
-    Reply,
-    Request,
-    Rung,
-    Transport,
-    Try,
-    Usage,
-)
+from greenai.values import Attempt, Avoided, Decision, Options, Overhead, Reply, Request, Rung, Transport, Try, Usage
 
 # gpt-5.5 reasons by default and can be told not to.
 MODEL = "openai/gpt-5.5"

@@ -11,21 +11,9 @@ from rich.console import Console
 
 from greenai import receipts
 from greenai.meters import carbon, cpu, nvml, physics, rapl
+from greenai.readings import Reading
 from greenai.render import decision_html, decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
-from greenai.values import (
-    Attempt,
-    Avoided,
-    Check,
-    Decision,
-    Note,
-    Overhead,
-    Reading,
-    Receipt,
-    RungEstimate,
-    Stars,
-    Try,
-    Usage,
-)
+from greenai.values import Attempt, Avoided, Check, Decision, Note, Overhead, Receipt, RungEstimate, Stars, Try, Usage
 
 READING = Reading(
     energy_j=3.6, low_j=1.8, high_j=7.2, evidence="modelled_api", method="physics-1", components={"decode": 3.6}
@@ -238,24 +226,6 @@ def test_a_decision_shows_itself() -> None:
     assert "answer from   a small model" in printed(decision)
     assert "acme/&lt;b&gt;" in decision._repr_html_()
     assert repr(decision).startswith("Decision(outcome='small', route=('acme/<b>',)")
-
-
-@pytest.mark.parametrize(
-    ("reading", "text"),
-    [
-        (READING, "1 mWh (500 µWh to 2 mWh; modelled_api)"),
-        (
-            Reading(energy_j=1.224, low_j=0.468, high_j=2.916, evidence="modelled_api", method="physics-1"),
-            "340 µWh (130 to 810 µWh; modelled_api)",
-        ),
-        (NOTHING, "0 Wh (measured)"),
-        (Reading(energy_j=3.6, low_j=None, high_j=None, evidence="measured"), "1 mWh (interval unknown; measured)"),
-        (Reading.unknown("no usage came"), "unknown (no usage came)"),
-    ],
-)
-def test_a_reading_says_its_figure_and_how_well_it_is_known(reading: Reading, text: str) -> None:
-    assert str(reading) == f"{reading}" == text
-    assert repr(reading).startswith("Reading(energy_j=")
 
 
 def test_a_model_behind_base_url_has_no_size() -> None:

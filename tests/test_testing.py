@@ -10,8 +10,9 @@ import pytest
 
 import greenai.testing
 from greenai import AsyncClient, Client
+from greenai.readings import Reading
 from greenai.testing import FakeProvider, FakeReply, MemoryStore, ReplayMeter, error, offline
-from greenai.values import Call, Reading
+from greenai.values import Call
 
 MESSAGES = [{"role": "user", "content": "Say hello to my friend Ada."}]
 LOCAL = {"ladder": ["local/smollm2-135m"]}

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from greenai.values import Assessment, Reading, Reply, Request, Rung, Tier, Usage
+from greenai.readings import Reading
+from greenai.values import Assessment, Reply, Request, Rung, Tier, Usage
 
 __all__ = ["Entry", "ExactCache", "Store", "exact_key", "namespace", "policy_fingerprint", "ttl_for"]
 

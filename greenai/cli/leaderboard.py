@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from greenai import catalog, receipts
 from greenai.meters import stars
+from greenai.readings import Reading
 from greenai.units import significant, wh_from_j
-from greenai.values import Reading, Usage
+from greenai.values import Usage
 
 if TYPE_CHECKING:
     from rich.table import Table

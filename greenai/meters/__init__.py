@@ -16,7 +16,7 @@ from greenai.meters.shares import work
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from greenai.values import Reading
+    from greenai.readings import Reading
 
 __all__ = ["Deployment", "Meter", "ModelCard", "Window", "available", "estimate", "window", "work"]
 

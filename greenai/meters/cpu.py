@@ -13,8 +13,8 @@ from typing import Any
 from greenai.meters.core_time import READS_OTHERS, process_ns
 from greenai.meters.shares import Account, Accounts, Amounts, Claim
 from greenai.meters.watts import here
+from greenai.readings import Reading
 from greenai.units import significant
-from greenai.values import Reading
 
 __all__ = ["CpuWindow", "account_of", "begin", "core_seconds", "method", "probe", "reading", "uncharged_s"]
 

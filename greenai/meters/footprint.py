@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenai.meters import carbon, sites
+from greenai.readings import Footprint
 from greenai.units import kwh_from_j
-from greenai.values import Footprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from greenai.values import Reading
+    from greenai.readings import Reading
 
 __all__ = ["Intensity", "Place", "combined", "embodied_factor", "hardware", "of", "place"]
 
@@ -229,7 +229,7 @@ def hardware() -> dict[str, dict[str, Any]]:
 def combined(parts: Sequence[Footprint]) -> Footprint:
     """Add footprints of work in several places; a figure that one part does not know is unknown in the sum.
 
-    Interval halves are added in quadrature, as `values.total` does.
+    Interval halves are added in quadrature, as `readings.total` does.
     """
     if len(parts) == 1:
         return parts[0]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.meters.coefficients import value
 from greenai.meters.gpu_shares import IDLE_ERROR, Account, Claim, Share
 from greenai.meters.processes import in_tree, visible
-from greenai.values import Reading
+from greenai.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

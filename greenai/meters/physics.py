@@ -18,7 +18,7 @@ from greenai.meters import footprint, sites
 from greenai.meters.coefficients import coefficients, value
 from greenai.meters.formula import VLLM, Coefficients, Engine, Gpu, Rates, Size, Where, coefficients_of, rates
 from greenai.meters.inputs import Deployment, ModelCard, engine_name, gpu_name, model_card, span
-from greenai.values import Evidence, Reading
+from greenai.readings import Evidence, Reading
 
 if TYPE_CHECKING:
     from greenai.catalog import Card, Range

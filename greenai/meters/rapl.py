@@ -19,7 +19,7 @@ from greenai.meters.coefficients import value
 from greenai.meters.core_time import STAT, CoreShare, machine_ns, process_ns
 from greenai.meters.machine import Counter, Machine
 from greenai.meters.shares import Account, Accounts, Claim
-from greenai.values import Reading
+from greenai.readings import Reading
 
 __all__ = ["METHOD", "RaplWindow", "begin", "counters", "probe"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from greenai.readings import Reading
 from greenai.units import wh_from_j
-from greenai.values import Reading, Stars
+from greenai.values import Stars
 
 __all__ = ["SCALE", "grade"]
 

@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from greenai.cache import Entry, ExactCache, exact_key, namespace, policy_fingerprint, ttl_for
+from greenai.readings import Reading
 from greenai.store.disk import JsonCache
-from greenai.values import Assessment, Options, Reading, Reply, Request, Rung, Transport, Usage
+from greenai.values import Assessment, Options, Reply, Request, Rung, Transport, Usage
 
 SCALAR = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6) | st.text(max_size=8)
 JSON = st.recursive(

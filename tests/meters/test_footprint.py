@@ -9,7 +9,7 @@ import pytest
 from greenai.errors import SettingsError
 from greenai.meters import carbon, sites
 from greenai.meters.footprint import Intensity, combined, embodied_factor, of, place
-from greenai.values import Footprint, Reading
+from greenai.readings import Footprint, Reading
 
 KWH = 3.6e6
 

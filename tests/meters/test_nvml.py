@@ -11,7 +11,7 @@ import pytest
 from gpus import Clock, FakeNvml, NVMLError, SteppingGpu, stepping
 
 from greenai.meters import nvml
-from greenai.values import Reading
+from greenai.readings import Reading
 
 ME = os.getpid()
 NOBODY = 2**22 + 1  # above the highest process number there can be

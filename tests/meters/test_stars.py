@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from greenai.meters.stars import SCALE, grade
+from greenai.readings import Reading
 from greenai.units import j_from_wh
-from greenai.values import Reading
 
 
 def reading(energy_wh: float, low_wh: float | None = None, high_wh: float | None = None) -> Reading:

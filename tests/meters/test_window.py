@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from greenai.meters import apple, available, rapl, window
 from greenai.meters.cpu import reading
-from greenai.values import Reading
+from greenai.readings import Reading
 
 
 @dataclass
