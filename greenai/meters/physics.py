@@ -165,7 +165,7 @@ def _on_this_processor(card: ModelCard, fresh: float, cached: int, output: int) 
 def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coefficients) -> _Plan:
     c, place = coefficients(), deployment or Deployment()
     batch = c.get(f"batch_{tier}", c["batch_default"])
-    precision = c["bytes_per_weight"]
+    precision = c["bytes_per_weight" if engine_name(place.engine) is None else "bytes_per_weight_engine_known"]
     weight = place.bytes_per_weight or card.bytes_per_weight
     gpu, other = _gpus_of(place, fitted)
     total, active = span(card.total_params_b), span(card.active_params_b)

@@ -197,6 +197,15 @@ def test_a_gpu_is_scaled_by_its_data_sheet(gpu: str) -> None:
     assert 0.5 < here / h100 < 3.5
 
 
+@pytest.mark.parametrize(("engine", "bits"), [("transformers", 2.0), ("vllm-0.11", 2.0), (None, 1.0), ("sglang", 1.0)])
+def test_an_engine_loads_a_checkpoint_in_its_own_precision(engine: str | None, bits: float) -> None:
+    card, place = replace(LLAMA_8B, bytes_per_weight=None), replace(VLLM, engine=engine, bytes_per_weight=None)
+    unsaid = estimate(card, input_tokens=50, output_tokens=50, deployment=place)
+    said = estimate(card, input_tokens=50, output_tokens=50, deployment=replace(place, bytes_per_weight=bits))
+    assert unsaid.gpu_energy_j == pytest.approx(said.gpu_energy_j)
+    assert unsaid.high_j / unsaid.low_j > said.high_j / said.low_j  # type: ignore[operator]
+
+
 def test_an_own_factor_replaces_the_softwares_spread() -> None:
     plain = estimate(LLAMA_8B, input_tokens=5, output_tokens=5, deployment=replace(VLLM, engine=None))
     own = estimate(
