@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from greenai.hooks import Observer
     from greenai.session import Session
     from greenai.settings import Settings
-    from greenai.shapes import GreenAsyncStream, GreenStream
+    from greenai.streams import GreenAsyncStream, GreenStream
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision
 

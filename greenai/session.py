@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
     from greenai.hooks import Observer
-    from greenai.shapes import GreenAsyncStream, GreenStream
+    from greenai.streams import GreenAsyncStream, GreenStream
 
 _CONNECTION = (
     "api_key", "base_url", "organization", "openai_project", "default_headers", "default_query", "http_client",
@@ -223,11 +223,11 @@ class Session:
 
     def stream(self, request: Request) -> GreenStream:
         """Answer one request as openai's stream."""
-        from greenai import shapes
+        from greenai import streams
 
         opened = drivers.open_stream(self._flow(request), self._provider)
         if isinstance(opened, Answer):
-            return shapes.replayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
+            return streams.replayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
         return _live(opened)
 
     def text_stream(self, request: Request) -> TextStream:
@@ -258,11 +258,11 @@ class Session:
 
     async def astream(self, request: Request) -> GreenAsyncStream:
         """Do what `stream` does, awaited."""
-        from greenai import shapes
+        from greenai import streams
 
         opened = await self._driver.open_stream(self._flow(request))
         if isinstance(opened, Answer):
-            return shapes.areplayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
+            return streams.areplayed(opened.reply, opened.receipt, with_usage=_wants_usage(request))
         return _alive(opened, self._driver)
 
     async def atext_stream(self, request: Request) -> AsyncTextStream:
@@ -297,15 +297,15 @@ def _wants_usage(request: Request) -> bool:
 
 
 def _live(live: drivers.Live) -> GreenStream:
-    from greenai import shapes
+    from greenai import streams
 
-    relay = shapes.relay(shapes.Seen(live.call.draft.rung.name), drivers.StreamEnding(live), live.elapsed, live.call)
-    return shapes.GreenStream(live.opened.source, relay, live.opened.response)
+    relay = streams.relay(streams.Seen(live.call.draft.rung.name), drivers.StreamEnding(live), live.elapsed, live.call)
+    return streams.GreenStream(live.opened.source, relay, live.opened.response)
 
 
 def _alive(live: drivers.Live, driver: drivers.AsyncDriver) -> GreenAsyncStream:
-    from greenai import shapes
+    from greenai import streams
 
     ending = drivers.StreamEnding(live, driver)
-    relay = shapes.relay(shapes.Seen(live.call.draft.rung.name), ending, live.elapsed, live.call)
-    return shapes.GreenAsyncStream(live.opened.source, relay, live.opened.response)
+    relay = streams.relay(streams.Seen(live.call.draft.rung.name), ending, live.elapsed, live.call)
+    return streams.GreenAsyncStream(live.opened.source, relay, live.opened.response)

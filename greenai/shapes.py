@@ -1,44 +1,35 @@
-"""openai's response and stream classes, made and read: their only door.
+"""openai's responses and errors, made and read. Its streams are in streams.py; the two are the door to these classes.
 
-Importing this module imports openai; the client does so at its first openai-shaped response. What an app
-gets back is openai's own `ChatCompletion`, `ChatCompletionChunk`, `Stream` and `AsyncStream`, with one
-attribute more: `greenai`, the receipt.
+Importing this module imports openai; the client does so at its first openai-shaped response. What an app gets back
+is openai's own `ChatCompletion`, with one attribute more: `greenai`, the receipt.
 """
 
 from __future__ import annotations
 
-import atexit
-import json
 import math
-import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import openai
-from openai import AsyncStream, Stream
-from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
-from greenai.background import background
-from greenai.values import Call, Receipt, Reply, Usage
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from greenai.values import Receipt, Reply, Usage
 
 __all__ = [
     "ChatCompletion",
     "ChatCompletionChunk",
-    "GreenAsyncStream",
-    "GreenStream",
-    "Seen",
+    "chunk_from",
     "completion",
+    "completion_from",
     "http_library",
+    "no_request",
     "openai_error",
     "read",
-    "replay",
+    "read_usage",
+    "reasoning_of",
+    "reported_energy",
     "with_receipt",
 ]
 
@@ -47,6 +38,11 @@ def http_library() -> Any:
     """Return the HTTP library under the installed openai: httpx for 2.x, httpx2 for 3.x."""
     base = openai.DefaultHttpxClient.__mro__[1]
     return sys.modules[base.__module__.partition(".")[0]]
+
+
+def no_request() -> Any:
+    """Return a request that was never sent, for what openai's classes want one for."""
+    return http_library().Request("POST", "greenai://no-request/chat/completions")
 
 
 # --- whole responses ----------------------------------------------------------------------
@@ -94,7 +90,7 @@ def read(native: Any, model: str, latency_s: float) -> Reply:
         latency_s=latency_s,
         native=native,
         tool_calls=bool(getattr(message, "tool_calls", None) or getattr(message, "function_call", None)),
-        reasoning_text=_has_reasoning(message),
+        reasoning_text=bool(reasoning_of(message)),
         reported_energy_j=reported_energy(native),
     )
 
@@ -103,12 +99,9 @@ def _string(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _has_reasoning(message: object) -> bool:
+def reasoning_of(message: object) -> str:
+    """Return the reasoning in a message or a piece of one, empty where there is none."""
     # OpenAI-compatible servers disagree on the name: vLLM writes `reasoning`, others `reasoning_content`.
-    return bool(_reasoning(message))
-
-
-def _reasoning(message: object) -> str:
     return _string(getattr(message, "reasoning_content", None)) or _string(getattr(message, "reasoning", None))
 
 
@@ -152,407 +145,6 @@ def _field(holder: object, name: str) -> object:
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
 
 
-# In a stream Neuralwatt sends that object as a comment before the last line, `: energy {...}`, which openai drops: its
-# decoder is replaced by one that listens. That class is openai's own business, so without it streams are as before.
-_COMMENT = ": energy "
-_Decoder: Any = getattr(sys.modules.get("openai._streaming"), "SSEDecoder", object)
-
-
-class EnergyComments(_Decoder):  # type: ignore[misc]  # the base is only known at run time
-    """openai's decoder of server-sent events, which keeps the energy that a comment reports."""
-
-    energy_j: float | None = None
-
-    def decode(self, line: str) -> Any:
-        """Decode one line."""
-        if line.startswith(_COMMENT):
-            with suppress(ValueError, RecursionError):
-                self.energy_j = reported_energy(json.loads(line.removeprefix(_COMMENT)))
-        return super().decode(line)
-
-
-def listening(source: Any) -> EnergyComments | None:
-    """Have a stream of openai's that has not begun listen for such comments; None where the source is another."""
-    if _Decoder is object or type(getattr(source, "_decoder", None)) is not _Decoder:
-        return None
-    source._decoder = heard = EnergyComments()  # noqa: SLF001 (see above)
-    return heard
-
-
-# --- streams ------------------------------------------------------------------------------
-
-
-class Source(Protocol):
-    """Where a synchronous stream's chunks come from: a provider's stream or the replay of a stored answer."""
-
-    def __next__(self) -> ChatCompletionChunk: ...
-    def close(self) -> None: ...
-
-
-class AsyncSource(Protocol):
-    """The same, awaited."""
-
-    async def __anext__(self) -> ChatCompletionChunk: ...
-    async def close(self) -> None: ...
-
-
-class Seen:
-    """What has been relayed of one stream so far: enough to settle it and, where it is plain text, to store it."""
-
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self.id = ""
-        self.created = 0
-        self.parts: list[str] = []
-        self.finish_reason: str | None = None
-        self.usage: Any = None
-        self.pieces = 0  # chunks of text or of reasoning
-        self.characters = 0
-        self.plain = True
-        self.tool_calls = False
-        self.reasoning = False
-        self.energy_j: float | None = None
-
-    def add(self, chunk: ChatCompletionChunk) -> bool:
-        """Take one chunk in, whatever a server put in it; return True where it only carries the usage."""
-        usage, choices = getattr(chunk, "usage", None), getattr(chunk, "choices", None)
-        if usage is not None:
-            self.usage = usage
-            self.energy_j = self.energy_j or reported_energy(chunk)
-        if not choices or not isinstance(choices, list):
-            self.energy_j = self.energy_j or reported_energy(chunk)
-            return usage is not None
-        if not self.id:
-            self.id, self.created, self.model = chunk.id, chunk.created, chunk.model or self.model
-        choice = choices[0]
-        if getattr(choice, "index", 0) or len(choices) > 1 or getattr(choice, "logprobs", None) is not None:
-            self.plain = False
-        self._add_delta(getattr(choice, "delta", None))
-        finish_reason = getattr(choice, "finish_reason", None)
-        if finish_reason is not None:
-            self.finish_reason = finish_reason
-        return False
-
-    def _add_delta(self, delta: Any) -> None:
-        text = getattr(delta, "content", None)
-        if isinstance(text, str):
-            if text:
-                self.parts.append(text)
-                self._count_piece(text)
-        elif text is not None:
-            self.plain = False
-        if getattr(delta, "tool_calls", None) or getattr(delta, "function_call", None):
-            self.tool_calls, self.plain = True, False
-        if getattr(delta, "refusal", None):
-            self.plain = False
-        if getattr(delta, "model_extra", None) and _has_reasoning(delta):
-            self.reasoning, self.plain = True, False
-            self._count_piece(_reasoning(delta))
-
-    def _count_piece(self, text: str) -> None:
-        self.pieces += 1
-        self.characters += len(text)
-
-    def reply(self, latency_s: float, *, complete: bool) -> Reply:
-        """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
-        text = "".join(self.parts)
-        usage = read_usage(self.usage)
-        if usage.output_tokens is None:
-            # A cut stream has no usage. A chunk is at least one token, and a token about four characters: the larger
-            # of the two counts is taken, and marked as estimated.
-            tokens = max(self.pieces, self.characters // 4)
-            usage = Usage(input_tokens=usage.input_tokens, output_tokens=tokens, estimated=True)
-        return Reply(
-            model=self.model,
-            text=text,
-            finish_reason=self.finish_reason,
-            usage=usage,
-            latency_s=latency_s,
-            body=self._body(text) if complete and self.plain and self.finish_reason else None,
-            tool_calls=self.tool_calls,
-            reasoning_text=self.reasoning,
-            reported_energy_j=self.energy_j,
-            complete=complete,
-        )
-
-    def _body(self, text: str) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None}
-        return {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
-            "usage": self.usage.to_dict(mode="json") if isinstance(self.usage, CompletionUsage) else None,
-        }
-
-
-class Ending(Protocol):
-    """What a stream calls once when it ends: it settles the call and returns the receipt."""
-
-    def finish(self, reply: Reply) -> Receipt: ...
-    async def afinish(self, reply: Reply) -> Receipt: ...
-    def abandon(self, reply: Reply) -> None: ...
-
-
-# A stream that runs longer than this renews its hold, so that it never expires under a live call.
-RENEW_EVERY_S = 30.0
-
-
-class _Relay:
-    """What the two stream classes share. It never refers to the stream, so that dropping that frees it at once."""
-
-    def __init__(self, seen: Seen, ending: Ending | None, elapsed: Callable[[], float], call: Call | None) -> None:
-        self.seen = seen
-        self.ending = ending
-        self.elapsed = elapsed
-        self.hide_usage = call is not None and call.hide_usage_chunk
-        self._renew = call.renew if call is not None else None
-        self._renew_at = RENEW_EVERY_S
-        self.ended = False
-        self.close: Callable[[], object] | None = None
-        self.heard: EnergyComments | None = None
-        self._pid = os.getpid()
-
-    def abandon(self) -> None:
-        """Queue closing and settling, and take no lock: a finalizer may run inside httpcore's or the ledger's own."""
-        if self._pid != os.getpid():
-            return  # a forked child dropped its copy: the call is its parent's
-        close, ending = self.close, self.take()
-        if ending is not None:
-            if close is not None:
-                background.put(
-                    close
-                )  # apart from the settlement, which a close that raises must not keep from happening
-            ending.abandon(self.reply(complete=self.seen.finish_reason is not None))
-
-    def relayed(self, chunk: ChatCompletionChunk) -> bool:
-        """Count a chunk, renew the hold of a long stream, and say whether the app gets to see the chunk."""
-        only_usage = self.seen.add(chunk)
-        if self._renew is not None and (elapsed := self.elapsed()) > self._renew_at:
-            background.put(self._renew)  # it writes to the ledger, and an event loop may be waiting here
-            self._renew_at = elapsed + RENEW_EVERY_S
-        return not (only_usage and self.hide_usage)
-
-    def take(self) -> Ending | None:
-        """Return the ending the first time, None afterwards."""
-        ending, self.ending, self.ended = self.ending, None, True
-        _open.discard(self)
-        return ending
-
-    def reply(self, *, complete: bool) -> Reply:
-        if self.heard is not None:
-            self.seen.energy_j = self.seen.energy_j or self.heard.energy_j
-        return self.seen.reply(self.elapsed(), complete=complete)
-
-
-_open: set[_Relay] = set()  # what runs; it also keeps a source alive until the settler closes it
-
-
-def _end_left_open() -> None:
-    for left in _open.copy():
-        left.abandon()
-
-
-atexit.register(_end_left_open)  # before the background is drained, whose hook was registered before this one
-
-
-class GreenStream(Stream[ChatCompletionChunk]):
-    """openai's `Stream`, relayed: same chunks, same context manager, same `close`.
-
-    `greenai` is None while the stream runs, and the receipt once it is exhausted or closed.
-    """
-
-    greenai: Receipt | None
-
-    def __init__(self, source: Source, relay: _Relay, response: Any) -> None:
-        # openai's own __init__ wants a client and a live HTTP response; a stored answer has neither.
-        self._source = source
-        self._relay = relay
-        self.response = response
-        self.greenai = None
-        relay.heard = getattr(source, "heard", None)
-        if relay.ending is not None:
-            relay.close = source.close
-            _open.add(relay)
-
-    def __next__(self) -> ChatCompletionChunk:
-        relay = self._relay
-        while not relay.ended:
-            try:
-                chunk = self._source.__next__()
-            except StopIteration:
-                self._end(complete=relay.seen.finish_reason is not None)
-                break
-            except BaseException:
-                self._end(complete=False)
-                raise
-            if relay.relayed(chunk):
-                return chunk
-        raise StopIteration
-
-    def __iter__(self) -> Iterator[ChatCompletionChunk]:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection and settle the call at what was seen."""
-        try:
-            self._source.close()
-        finally:
-            self._end(complete=self._relay.seen.finish_reason is not None)
-
-    def _end(self, *, complete: bool) -> None:
-        ending = self._relay.take()
-        if ending is not None:
-            self.greenai = ending.finish(self._relay.reply(complete=complete))
-
-    def __del__(self) -> None:
-        relay: _Relay | None = getattr(self, "_relay", None)
-        if relay is not None:
-            relay.abandon()
-
-
-class GreenAsyncStream(AsyncStream[ChatCompletionChunk]):
-    """openai's `AsyncStream`, relayed; see `GreenStream`."""
-
-    greenai: Receipt | None
-
-    def __init__(self, source: AsyncSource, relay: _Relay, response: Any) -> None:
-        self._source = source
-        self._relay = relay
-        self.response = response
-        self.greenai = None
-        relay.heard = getattr(source, "heard", None)
-        if relay.ending is not None:
-            _open.add(relay)
-
-    async def __anext__(self) -> ChatCompletionChunk:
-        relay = self._relay
-        while not relay.ended:
-            try:
-                chunk = await self._source.__anext__()
-            except StopAsyncIteration:
-                await self._end(complete=relay.seen.finish_reason is not None)
-                break
-            except GeneratorExit:
-                self.__del__()  # the coroutine is closed from outside: nothing may be awaited any more
-                raise
-            except BaseException:
-                await self._end(complete=False)
-                raise
-            if relay.relayed(chunk):
-                return chunk
-        raise StopAsyncIteration
-
-    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection and settle the call at what was seen."""
-        try:
-            await self._source.close()
-        finally:
-            await self._end(complete=self._relay.seen.finish_reason is not None)
-
-    async def _end(self, *, complete: bool) -> None:
-        ending = self._relay.take()
-        if ending is not None:
-            self.greenai = await ending.afinish(self._relay.reply(complete=complete))
-
-    def __del__(self) -> None:
-        relay: _Relay | None = getattr(self, "_relay", None)
-        if relay is not None:
-            relay.abandon()
-
-
-def relay(seen: Seen, ending: Ending, elapsed: Callable[[], float], call: Call) -> _Relay:
-    """Return what a stream needs to count what it relays and to settle once."""
-    return _Relay(seen, ending, elapsed, call)
-
-
-class _Replay:
-    """A stored answer as a stream's source, in both colours."""
-
-    def __init__(self, chunks: list[ChatCompletionChunk]) -> None:
-        self._chunks = iter(chunks)
-
-    def __next__(self) -> ChatCompletionChunk:
-        return next(self._chunks)
-
-    async def __anext__(self) -> ChatCompletionChunk:
-        for chunk in self._chunks:
-            return chunk
-        raise StopAsyncIteration
-
-    def close(self) -> None:
-        self._chunks = iter(())
-
-
-class _AsyncReplay(_Replay):
-    async def close(self) -> None:  # type: ignore[override]  # the asynchronous colour of the same source
-        super().close()
-
-
-def replay(reply: Reply, *, with_usage: bool) -> list[ChatCompletionChunk]:
-    """Cut a whole answer into the chunks that a live stream would have brought: role, words, finish, usage."""
-    body = reply.body or {}
-    head = {"id": body["id"], "object": "chat.completion.chunk", "created": body["created"], "model": body["model"]}
-
-    def chunk(delta: dict[str, Any], finish: str | None = None) -> ChatCompletionChunk:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-        return chunk_from({**head, "choices": [choice]})
-
-    chunks = [chunk({"role": "assistant", "content": "", "refusal": None})]
-    chunks += [chunk({"content": part}) for part in _pieces(reply.text)]
-    chunks.append(chunk({}, reply.finish_reason or "stop"))
-    if with_usage:
-        chunks.append(chunk_from({**head, "choices": [], "usage": body.get("usage")}))
-    return chunks
-
-
-_PIECE = 24  # characters: small enough to look like a stream, large enough to cost nothing
-
-
-def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
-
-
-def replayed(reply: Reply, receipt: Receipt, *, with_usage: bool) -> GreenStream:
-    """Return a stored or calculated answer as a synchronous stream that already has its receipt."""
-    done = _Relay(Seen(reply.model), None, lambda: 0.0, None)
-    stream = GreenStream(_Replay(replay(reply, with_usage=with_usage)), done, _replay_response())
-    stream.greenai = receipt
-    return stream
-
-
-def areplayed(reply: Reply, receipt: Receipt, *, with_usage: bool) -> GreenAsyncStream:
-    """Return a stored or calculated answer as an asynchronous stream that already has its receipt."""
-    done = _Relay(Seen(reply.model), None, lambda: 0.0, None)
-    stream = GreenAsyncStream(_AsyncReplay(replay(reply, with_usage=with_usage)), done, _replay_response())
-    stream.greenai = receipt
-    return stream
-
-
-def _replay_response() -> Any:
-    http = http_library()
-    return http.Response(200, request=_no_request(), headers={"content-type": "text/event-stream"})
-
-
-def _no_request() -> Any:
-    return http_library().Request("POST", "greenai://no-request/chat/completions")
-
-
 # --- errors -------------------------------------------------------------------------------
 
 _BY_STATUS: dict[int, type[openai.APIStatusError]] = {
@@ -571,12 +163,12 @@ def openai_error(
 ) -> openai.APIError:
     """Make the openai exception that the bare client raises for this status, or for no answer at all."""
     if timeout:
-        return openai.APITimeoutError(request=_no_request())
+        return openai.APITimeoutError(request=no_request())
     if status is None:
-        return openai.APIConnectionError(message=message, request=_no_request())
+        return openai.APIConnectionError(message=message, request=no_request())
     kind = _BY_STATUS.get(status) or (openai.InternalServerError if status >= 500 else openai.APIStatusError)
     http = http_library()
     if not isinstance(response, http.Response):
         headers = dict(getattr(response, "headers", None) or {})
-        response = http.Response(status, request=_no_request(), headers=headers)
+        response = http.Response(status, request=no_request(), headers=headers)
     return kind(message, response=response, body=body)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from greenai.values import Receipt, Reply, Request
 
 if TYPE_CHECKING:
-    from greenai.shapes import GreenAsyncStream, GreenStream
+    from greenai.streams import GreenAsyncStream, GreenStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -463,7 +463,7 @@ def test_an_error_at_opening_a_stream_is_raised_there() -> None:
 
 def test_a_long_stream_renews_its_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     renewed: list[float] = []
-    monkeypatch.setattr("greenai.shapes.RENEW_EVERY_S", 0.0)
+    monkeypatch.setattr("greenai.streams.RENEW_EVERY_S", 0.0)
     monkeypatch.setattr(Hold, "renew", lambda self, ttl_s: renewed.append(ttl_s))
     with offline(FakeProvider(" ".join("x" * 200))) as client:
         list(client.chat.completions.create(messages=MESSAGES, stream=True))

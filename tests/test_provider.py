@@ -19,7 +19,8 @@ from openai.types.chat import ChatCompletion
 
 from greenai import AsyncClient, Client
 from greenai.errors import MissingKey
-from greenai.shapes import Seen, chunk_from, completion_from, read
+from greenai.shapes import chunk_from, completion_from, read
+from greenai.streams import Seen
 from greenai.values import Usage
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from typing import Any
 
 import openai
 
-from greenai.shapes import ChatCompletionChunk, http_library, listening, openai_error
+from greenai.shapes import ChatCompletionChunk, http_library, openai_error
+from greenai.streams import listening
 
 __all__ = ["AsyncBounded", "Bounded", "bare_timeout", "current", "hooks", "timed_out"]
 

@@ -20,7 +20,7 @@ from greenai import (
     TextStream,
 )
 from greenai._params import GreenCompletion
-from greenai.shapes import GreenAsyncStream, GreenStream
+from greenai.streams import GreenAsyncStream, GreenStream
 from greenai.testing import FakeProvider, FakeReply, ReplayMeter, error, offline
 
 
