@@ -15,20 +15,8 @@ from typing import TYPE_CHECKING, Any
 from greenai import drivers, flow
 from greenai.background import background
 from greenai.errors import InvalidRequest
-from greenai.resources import (
-    Config,
-    Outside,
-    ProviderSource,
-    Recent,
-    Resources,
-    block_options,
-    changed,
-    endpoint_rung,
-    load,
-    make_request,
-    of_blocks,
-    options_from,
-)
+from greenai.request import block_options, changed, make_request, of_blocks, options_from
+from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.stages import Flow, Steps
 from greenai.text import AsyncTextStream, TextAnswer, TextStream
 from greenai.values import Answer, Decision, Entry, Receipt, Request, is_given

@@ -1,172 +1,17 @@
-"""How a call's arguments become a request: whose answer it may share, how long it may take, what it opts into."""
+"""What a client opens: where work runs, what the app says of its own servers, which requests it remembers."""
 
 from __future__ import annotations
 
-import math
-import time
-import warnings
 from types import MappingProxyType
 from typing import Any
 
-import httpx
-import openai
 import pytest
 
 from greenai import Client, catalog
-from greenai.cache import ttl_for
 from greenai.errors import SettingsError
 from greenai.meters import Deployment, ModelCard, estimate
 from greenai.resources import Recent
 from greenai.testing import FakeProvider, offline
-from greenai.values import Assessment, Reply, Usage
-
-MESSAGES: list[Any] = [{"role": "user", "content": "Say hello to my friend Ada."}]
-
-
-def made(client: Client, **arguments: Any) -> Any:
-    given = {"messages": MESSAGES, "model": "gpt-5.5", "stream": False, **arguments}
-    return client._session.request("create", given.pop("messages"), given.pop("model"), given.pop("stream"), given)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"default_headers": {"Authorization": "Bearer B"}},
-        {"default_query": {"tenant": "B"}},
-        {"organization": "org-B"},
-        {"openai_project": "proj_B"},
-        {"base_url": "http://b.example/v1"},
-        {"api_key": "sk-B"},
-    ],
-    ids=str,
-)
-def test_callers_with_another_connection_share_no_answer(other: dict[str, Any]) -> None:
-    with offline(FakeProvider(default="Hello.")) as client:
-        copy = client.with_options(**other)
-        assert client.ask("Greet guest 1.").greenai.outcome != "cache"
-        assert copy.ask("Greet guest 1.").greenai.outcome != "cache"
-        assert client.ask("Greet guest 1.").greenai.outcome == "cache"
-        assert copy.ask("Greet guest 1.").greenai.outcome == "cache"
-
-
-@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "API-Key"])
-def test_callers_with_another_header_share_no_answer(name: str) -> None:
-    with offline() as client:
-        namespaces = {made(client, extra_headers=h).namespace for h in (None, {name: "A"}, {name: "B"})}
-        assert len(namespaces) == 3
-        assert made(client, extra_headers={name: "A"}).namespace in namespaces
-
-
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "NEWCOMER_API_KEY"])
-def test_callers_with_another_key_in_the_environment_share_no_answer(
-    variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = set()
-    with offline(settings={"ladder": ["newcomer/small", "openai/gpt-5.5"]}) as client:
-        for value in ("A", "B"):
-            monkeypatch.setenv(variable, value)
-            found.add(made(client).namespace)
-    assert len(found) == 2
-
-
-@pytest.mark.parametrize("unseen", [{"http_client": httpx.Client()}, {"api_key": lambda: "sk"}], ids=str)
-def test_a_caller_that_cannot_be_seen_gets_nothing_from_the_cache(unseen: dict[str, Any]) -> None:
-    with offline(FakeProvider(default="Hello.")) as client:
-        copy, another = client.with_options(**unseen), client.with_options(**unseen)
-        assert [copy.ask("Greet guest 1.").greenai.outcome for _ in range(2)] == ["small", "small"]
-        assert made(copy).namespace != made(another).namespace
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"message": {"content": "Hi."}, "logprobs": {"content": [{"token": "Hi"}]}},
-        {"message": {"content": "Hi.", "reasoning_content": "hm"}},
-        {"message": {"content": "Hi.", "annotations": [{"type": "url_citation"}]}},
-        {"message": {"content": "Hi.", "audio": {"id": "a"}}},
-    ],
-    ids=str,
-)
-def test_an_answer_that_is_more_than_text_is_not_kept(choice: dict[str, Any]) -> None:
-    calm = Assessment(
-        task="fact", needs_generation=0.9, large_gain=0.1, reasoning_gain=0.1, volatile=0.1,
-        expected_output_tokens=(5, 50), why=(), method="rules-1",
-    )  # fmt: skip
-    with offline() as client:
-        for one, kept in ((choice, False), ({"message": {"content": "Hi.", "annotations": [], "audio": None}}, True)):
-            reply = Reply(
-                model="m", text="Hi.", finish_reason="stop", usage=Usage(), latency_s=0.1, body={"choices": [one]}
-            )
-            assert (ttl_for(made(client), calm, reply) is not None) == kept
-
-
-def test_none_is_no_deadline_and_openais_sentinels_are_the_default(tmp_path: Any) -> None:
-    settings = {"state_dir": str(tmp_path), "ladder": ["openai/gpt-5.5"]}
-    with Client(settings=settings, timeout=None) as client:
-        assert math.isinf(made(client).deadline)
-    for nothing in (openai.NOT_GIVEN, openai.omit):
-        with Client(settings=settings, timeout=nothing, max_retries=nothing) as client:
-            assert made(client).transport.timeout_s == 600.0
-            assert client._session.config.max_retries == 2
-
-
-def test_an_id_of_an_openai_project_is_pointed_out(tmp_path: Any) -> None:
-    settings = {"state_dir": str(tmp_path), "ladder": ["openai/gpt-5.5"]}
-    with pytest.warns(UserWarning, match="openai_project='proj_1'"), Client(settings=settings, project="proj_1"):
-        pass
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Client(settings=settings, project="support", openai_project="proj_1").close()
-
-
-def test_asking_again_keeps_the_timeout_and_what_was_asked() -> None:
-    provider = FakeProvider("small", "large")
-    messages: list[Any] = [{"role": "user", "content": "Say hello to Ada."}]
-    with offline(provider) as client:
-        response = client.chat.completions.create(model="gpt-5.5", messages=messages, timeout=5)
-        messages[0]["content"] = "changed"
-        client.escalate(response)
-    assert provider.calls[1].draft.messages[-1]["content"] == "Say hello to Ada."
-    assert provider.calls[1].deadline - time.monotonic() < 6
-
-
-@pytest.mark.parametrize(
-    ("body", "wanted"),
-    [
-        ({"reasoning_effort": "high"}, True),
-        ({"thinking": {"type": "enabled"}}, True),
-        ({"reasoning": {"effort": "high"}}, True),
-        ({"reasoning_effort": "none"}, False),
-        ({"thinking": {"type": "disabled"}}, False),
-        ({"reasoning": {"enabled": False}}, False),
-        ({"top_k": 1}, False),
-    ],
-    ids=str,
-)
-def test_reasoning_in_the_extra_body_is_an_opt_in(body: dict[str, Any], wanted: bool) -> None:
-    with offline() as client:
-        options = made(client, extra_body=body).options
-        assert ("reasoning" in options.opt_in, options.reason) == (wanted, "argument" if wanted else None)
-        strict = client.with_options(strict_opt_in=True)
-        assert not made(strict, extra_body=body).options.opt_in
-
-
-def test_what_was_asked_and_its_headers_are_not_in_a_repr() -> None:
-    with offline() as client:
-        shown = repr(made(client, extra_headers={"Authorization": "Bearer hush"}, user="someone"))
-    assert not [secret for secret in ("hush", "Ada", "someone") if secret in shown]
-
-
-def test_a_large_content_is_not_copied_to_be_measured() -> None:
-    class Huge(dict[str, Any]):
-        def __str__(self) -> str:
-            raise AssertionError("copied")
-
-        __repr__ = __str__
-
-    with offline() as client:
-        Recent().add(made(client, messages=[{"role": "user", "content": [Huge(type="image_url")]}]))
-
 
 # --- where work runs ----------------------------------------------------------------------
 
@@ -229,3 +74,18 @@ def test_a_server_with_a_gpu_that_nobody_knows_is_an_error_at_once() -> None:
         "cards: the deployment of hosted_vllm/acme/forty: gpu='P100' has no coefficients. Use one of H100, H200, B200, "
         "A100, A100-80GB, L40S, L4, A40, V100, MI300X, or leave gpu out: the API view's mix of GPUs is then taken."
     )
+
+
+# --- what is remembered -------------------------------------------------------------------
+
+
+def test_a_large_content_is_not_copied_to_be_measured() -> None:
+    class Huge(dict[str, Any]):
+        def __str__(self) -> str:
+            raise AssertionError("copied")
+
+        __repr__ = __str__
+
+    with offline() as client:
+        messages = [{"role": "user", "content": [Huge(type="image_url")]}]
+        Recent().add(client._session.request("create", messages, "gpt-5.5", stream=False, arguments={}))
