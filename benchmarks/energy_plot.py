@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-mpl.use("svg")
-mpl.rcParams |= {"svg.hashsalt": "greenai", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
-
-import matplotlib.pyplot as plt  # noqa: E402 (the settings above come first)
-
+STYLE = {"svg.hashsalt": "greenai", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
 INK, FAINT, CARD, BAND = "#222a33", "#66707a", "#fbfbf9", "#e9ede9"
 COLOURS = {"greenai": "#1b7f4d", "EcoLogits": "#c2571a"}
 OFFSETS = {"greenai": 0.18, "EcoLogits": -0.2}
@@ -39,8 +36,14 @@ FAMILIES = {
 
 def draw(found: dict[str, Any], path: Path) -> None:
     """Draw the errors by family into an SVG file."""
+    with mpl.rc_context(STYLE):
+        _draw(found, path)
+
+
+def _draw(found: dict[str, Any], path: Path) -> None:
     families = sorted(found["families"], key=lambda f: -found["families"][f]["greenai"]["median_error"])
-    figure, axes = plt.subplots(figsize=(8.4, 7.0), facecolor=CARD)
+    figure = Figure(figsize=(8.4, 7.0), facecolor=CARD)
+    axes = figure.subplots()
     axes.set_facecolor(CARD)
     axes.axvspan(0.5, 2, color=BAND, linewidth=0)
     axes.axvline(1, color=FAINT, linewidth=0.8)
@@ -50,7 +53,6 @@ def draw(found: dict[str, Any], path: Path) -> None:
     _heads(axes, len(families), found)
     figure.subplots_adjust(left=0.235, right=0.83, top=0.86, bottom=0.09)
     figure.savefig(path, format="svg", facecolor=CARD, metadata={"Date": None})
-    plt.close(figure)
 
 
 def _family(axes: Any, y: int, family: dict[str, Any]) -> None:

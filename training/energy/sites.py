@@ -45,7 +45,8 @@ DEFAULT_PUE = {
 MARKET = {
     "google_genai": {
         "g_per_kwh": 95.8,
-        "source": "0.023 g CO2e of scope 2, market-based, over 0.24 Wh of the median Gemini Apps prompt, arXiv 2508.15734",
+        "source": "0.023 g CO2e of scope 2, market-based, over 0.24 Wh of the median Gemini Apps prompt, "
+        "arXiv 2508.15734",
         "year": 2025,
         "date": DATE,
     }
