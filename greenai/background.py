@@ -9,6 +9,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from greenai._locks import Lock
+
 __all__ = ["Background", "background"]
 
 logger = logging.getLogger("greenai")
@@ -20,7 +22,7 @@ class Background:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._pid = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def start(self) -> None:
         """Start the thread unless this process has it already."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from greenai._locks import Lock
 from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store.ledger_db import LedgerDb
 from greenai.store.schema import CALL_COLUMNS
@@ -96,7 +96,7 @@ class Ledger:
         self._clock = clock
         self._memory = db if db.path is None else LedgerDb(None)
         self._retry_at = 0.0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._swept = False
         self.problem: str | None = None
 

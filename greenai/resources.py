@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from greenai import drivers, hooks, meters
+from greenai._locks import Lock
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store
 from greenai.classify import Classifier
@@ -170,7 +170,7 @@ class LazyProvider:
         self._config = config
         self._provider: Provider | None = None
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __call__(self) -> Provider:
         """Return the provider; a forked child gets one of its own, since sockets must not be shared."""
@@ -235,7 +235,7 @@ class Recent:
         self._requests: OrderedDict[str, tuple[Request, int]] = OrderedDict()
         self._most = most
         self._room = most_characters
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def add(self, request: Request) -> None:
         """Remember a request, forgetting the oldest ones that no longer fit."""

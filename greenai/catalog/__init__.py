@@ -8,13 +8,13 @@ belong to a model of another size. An app's own cards stand beside the catalog's
 from __future__ import annotations
 
 import json
-import threading
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from greenai._locks import Lock
 from greenai.catalog import own
 from greenai.catalog.model import Card, Default, Price, Quality, Range, Rate, Status, Switch
 
@@ -43,7 +43,7 @@ __all__ = [
 VERSION = "catalog-2026.11.21"
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _own: Mapping[str, Card] = MappingProxyType({})  # by name and alias; replaced whole, so reading needs no lock
 
 

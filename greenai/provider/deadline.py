@@ -24,6 +24,7 @@ from typing import Any
 
 import openai
 
+from greenai._locks import Lock
 from greenai.shapes import ChatCompletionChunk, http_library, openai_error
 from greenai.streams import listening
 
@@ -211,7 +212,7 @@ class _Watch:
         self._guards: dict[int, _Guard] = {}
         self._wakes_at = math.inf
         self._news = threading.Event()
-        self._starting = threading.Lock()
+        self._starting = Lock()
         self._pid = 0
 
     def add(self, guard: _Guard) -> None:

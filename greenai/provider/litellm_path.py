@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 
 import openai
 
+from greenai._locks import Lock
 from greenai.errors import GreenAIError, MissingKey
 from greenai.shapes import ChatCompletion, ChatCompletionChunk, chunk_from, completion_from, openai_error
 from greenai.values import Call
@@ -37,7 +37,7 @@ KEY_VARIABLES = {
     "moonshot": ("MOONSHOT_API_KEY",),
 }
 
-_import_lock = threading.Lock()
+_import_lock = Lock()
 
 
 def loaded() -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-import threading
 import time
 import weakref
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import openai
 from openai.resources.chat.completions import Completions
 
+from greenai._locks import Lock
 from greenai.errors import MissingKey
 from greenai.provider import deadline
 from greenai.shapes import ChatCompletion, http_library
@@ -97,7 +97,7 @@ class OpenAIPath:
         self._aclients: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, dict[tuple[str | None, str | None], openai.AsyncOpenAI]
         ] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def client(self, rung: Rung) -> openai.OpenAI:
         """Return the synchronous client for this rung's address."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import email.utils
 import math
 import random
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_base, stop_a
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
+from greenai._locks import Lock
 from greenai.values import Try
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class RetryBudget:
 
     def __init__(self) -> None:
         self._saved = MOST_SAVED
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def earn(self) -> None:
         """Count one call."""
