@@ -5,7 +5,6 @@ A reading says what it rests on. Who makes one is in `meters/`; what a call does
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,20 +40,38 @@ class Footprint:
     embodied_carbon_g: float | None = None
     embodied_source: str | None = None
 
+    def __str__(self) -> str:
+        from greenai.units import format_mass, significant
+
+        said = [f"{format_mass(self.carbon_g)} CO2e ({self.carbon_source.partition(': ')[0]})"]
+        if self.market_carbon_g is not None:
+            said.append(f"{format_mass(self.market_carbon_g)} CO2e by what the provider bought")
+        if self.water_ml is not None:
+            said.append(f"{significant(self.water_ml)} ml of water")
+        if self.embodied_carbon_g is not None:
+            said.append(f"{format_mass(self.embodied_carbon_g)} CO2e of making the hardware")
+        return ", ".join(said)
+
+    def __rich__(self) -> str:
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Energy of one piece of work, in joules, with a 90% interval and what the figure rests on.
 
     `energy_j` counts the whole boundary that `method` states (accelerators, host, idle share and
-    facility for a modelled one); `gpu_energy_j` only the accelerators. None means unknown.
-    `components` splits `energy_j` by cause, in joules. `footprint` is there where a zone was given.
+    facility for a modelled one); `gpu_energy_j` only the accelerators, with an interval of their own where it is
+    modelled. None means unknown. `components` splits `energy_j` by cause, in joules; `gpu_idle`, where a GPU was
+    measured, stands beside it. `footprint` is there where a zone was given.
     """
 
     energy_j: float | None
     low_j: float | None
     high_j: float | None
     gpu_energy_j: float | None = None
+    gpu_low_j: float | None = None
+    gpu_high_j: float | None = None
     evidence: Evidence = "unknown"
     method: str = "none"
     components: Mapping[str, float] = field(default_factory=dict)
@@ -73,6 +90,12 @@ class Reading:
         interval = f"{format_interval(self.low_j, self.high_j)}; " if self.energy_j else ""
         return f"{format_energy(self.energy_j)} ({interval}{self.evidence})"
 
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __rich__(self) -> str:
+        return str(self)
+
 
 _EVIDENCE_ORDER: tuple[Evidence, ...] = (
     "provider_reported",
@@ -87,8 +110,9 @@ _EVIDENCE_ORDER: tuple[Evidence, ...] = (
 def total(readings: Sequence[Reading]) -> Reading:
     """Add readings up; the sum is as well known as its least known part.
 
-    Interval halves are added in quadrature around the sum: the parts are taken as independent.
-    One unknown part makes the sum unknown, because a sum without it would be too small.
+    Ends of intervals are added as they are: what makes one figure too high (a model's size, watts per core) makes the
+    others so too, and taking them as independent would promise what many calls cannot give. One unknown part makes the
+    sum unknown, because a sum without it would be too small.
     """
     if not readings:
         return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing ran")
@@ -100,19 +124,24 @@ def total(readings: Sequence[Reading]) -> Reading:
     if len(energies) < len(readings):
         return Reading.unknown(method)
     energy_j = sum(energies)
-    below = math.hypot(*(e - (e if r.low_j is None else r.low_j) for e, r in zip(energies, readings, strict=True)))
-    above = math.hypot(*((e if r.high_j is None else r.high_j) - e for e, r in zip(energies, readings, strict=True)))
-    gpu = [r.gpu_energy_j for r in readings]
+    low_j = sum(e if r.low_j is None else r.low_j for e, r in zip(energies, readings, strict=True))
+    high_j = sum(e if r.high_j is None else r.high_j for e, r in zip(energies, readings, strict=True))
     components: dict[str, float] = {}
     for r in readings:
         for name, value in r.components.items():
             components[name] = components.get(name, 0.0) + value
     return Reading(
         energy_j=energy_j,
-        low_j=max(energy_j - below, 0.0),
-        high_j=energy_j + above,
-        gpu_energy_j=None if None in gpu else sum(g for g in gpu if g is not None),
+        low_j=low_j,
+        high_j=high_j,
+        gpu_energy_j=_sum([r.gpu_energy_j for r in readings]),
+        gpu_low_j=_sum([r.gpu_low_j for r in readings]),
+        gpu_high_j=_sum([r.gpu_high_j for r in readings]),
         evidence=evidence,
         method=method,
         components=components,
     )
+
+
+def _sum(joules: Sequence[float | None]) -> float | None:
+    return None if None in joules else sum(j for j in joules if j is not None)

@@ -332,9 +332,9 @@ def _accelerators(reading: Reading) -> Reading:
     """Return the part of a modelled reading that its accelerators take."""
     if not reading.energy_j or reading.gpu_energy_j is None:
         return reading
-    gpu_j, share = reading.gpu_energy_j, reading.gpu_energy_j / reading.energy_j
-    low_j, high_j = (None if end is None else end * share for end in (reading.low_j, reading.high_j))
-    return replace(reading, energy_j=gpu_j, low_j=low_j, high_j=high_j)
+    return replace(
+        reading, energy_j=reading.gpu_energy_j, low_j=reading.gpu_low_j, high_j=reading.gpu_high_j, components={}
+    )
 
 
 def _switched_off(request: Request, card: Card, delivered: Attempt | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from greenai.units import format_duration, format_energy, format_interval, significant
+from greenai.units import format_duration, format_energy, format_interval, format_mass, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,6 @@ _METHODS = {
 _STATES = {"answered": "answered", "discarded": "answer discarded", "failed": "failed", "cut": "cut off"}
 _RECEIPT = "receipt"
 _DECISION = "decision"
-_MASSES = ((1.0, "g"), (1e-3, "mg"), (1e-6, "µg"), (1e-9, "ng"))
 
 
 # --- receipt --------------------------------------------------------------------------------
@@ -147,15 +146,17 @@ def _stars(stars: Mapping[str, Any]) -> str:
 
 
 def _carbon(receipt: Mapping[str, Any]) -> str:
-    return _mass(receipt["carbon_g"], receipt["carbon_source"]) or "unknown"
+    amount, low, high = (receipt.get(name) for name in ("carbon_g", "carbon_low_g", "carbon_high_g"))
+    if amount is None or not low or high is None:
+        return _mass(amount, receipt["carbon_source"]) or "unknown"
+    interval = f"{format_mass(low)} to {format_mass(high)}"
+    return f"{format_mass(amount)} CO2e ({interval}; {_heads(receipt['carbon_source'])[2:]}"
 
 
 def _mass(grams: float | None, source: str | None) -> str:
     if grams is None:
         return ""
-    scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
-    amount = f"{significant(grams / scale)} {unit}" if grams else "0 g"
-    return f"{amount} CO2e{_heads(source)}"
+    return f"{format_mass(grams)} CO2e{_heads(source)}"
 
 
 def _heads(source: str | None) -> str:

@@ -52,6 +52,17 @@ def format_interval(low_j: float | None, high_j: float | None) -> str:
     return f"{amount} to {high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 
 
+_MASSES = ((1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg"), (1e-9, "ng"))
+
+
+def format_mass(grams: float | None) -> str:
+    """Format grams for people; unknown is said."""
+    if grams is None:
+        return "unknown"
+    scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
+    return f"{significant(grams / scale)} {unit}" if grams else "0 g"
+
+
 def format_duration(seconds: float) -> str:
     """Format seconds as milliseconds or seconds."""
     if seconds < 1:

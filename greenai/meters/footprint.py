@@ -229,18 +229,16 @@ def hardware() -> dict[str, dict[str, Any]]:
 def combined(parts: Sequence[Footprint]) -> Footprint:
     """Add footprints of work in several places; a figure that one part does not know is unknown in the sum.
 
-    Interval halves are added in quadrature, as `readings.total` does.
+    Ends of intervals are added as they are, as `readings.total` does.
     """
     if len(parts) == 1:
         return parts[0]
     carbon_g = _sum([p.carbon_g for p in parts])
-    below = [_less(p.carbon_g, p.carbon_low_g) for p in parts]
-    above = [_less(p.carbon_high_g, p.carbon_g) for p in parts]
     return Footprint(
         zone=_joined([p.zone for p in parts]) or "",
         carbon_g=carbon_g,
-        carbon_low_g=None if carbon_g is None or None in below else max(carbon_g - math.hypot(*_known(below)), 0.0),
-        carbon_high_g=None if carbon_g is None or None in above else carbon_g + math.hypot(*_known(above)),
+        carbon_low_g=_sum([p.carbon_low_g for p in parts]),
+        carbon_high_g=_sum([p.carbon_high_g for p in parts]),
         carbon_source=_joined([p.carbon_source for p in parts]) or "",
         market_carbon_g=_sum([p.market_carbon_g for p in parts]),
         market_carbon_source=_joined([p.market_carbon_source for p in parts]),
@@ -257,10 +255,6 @@ def _known(values: Sequence[float | None]) -> list[float]:
 
 def _sum(values: Sequence[float | None]) -> float | None:
     return None if None in values else sum(_known(values))
-
-
-def _less(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
 
 
 def _joined(sources: Sequence[str | None]) -> str | None:

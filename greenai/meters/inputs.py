@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from greenai.catalog import Card, Range, find, register, suggest
@@ -13,13 +13,26 @@ from greenai.errors import SettingsError, UnknownModel
 from greenai.meters.coefficients import coefficients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from greenai.own_cards import CardEntry
 
-__all__ = ["Deployment", "ModelCard", "engine_name", "engines", "gpu_name", "gpus", "model_card", "span"]
+__all__ = ["Deployment", "ModelCard", "engine_name", "engines", "fitted_gpu", "gpu_name", "gpus", "model_card", "span"]
 
 _GPU, _ENGINE = "gpu_", "engine_"
+
+MOST_PARAMS_B = 100_000.0
+_MOST: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "layers": (10_000, ""),
+        "kv_gb_per_1k_tokens": (100, ""),
+        "bytes_per_weight": (8, "; 16-bit weights are 2 bytes"),
+        "gpus": (100_000, ""),
+        "batch": (1_000_000, ""),
+        "software_factor": (1_000, ""),
+    }
+)
+"""The largest value that makes sense, and what to remember: above it a unit was mistaken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +73,12 @@ class ModelCard:
     def __post_init__(self) -> None:
         total, active = span(self.total_params_b), span(self.active_params_b)
         for field, size in (("total_params_b", total), ("active_params_b", active)):
-            if size is not None and not 0 < size.low <= size.mid <= size.high < math.inf:
-                raise ValueError(f"{field} of {self.name} must be above 0, in 1e9 parameters, not {size}.")
+            if size is not None and not 0 < size.low <= size.mid <= size.high <= MOST_PARAMS_B:
+                given = f"{size.mid:g}" if size.low == size.high else f"{size.low:g}, {size.mid:g}, {size.high:g}"
+                raise ValueError(
+                    f"{field} of {self.name} must be above 0 and at most {MOST_PARAMS_B:,.0f}, in 1e9 parameters (70 "
+                    f"means 70e9), not {given}."
+                )
         if total is not None and active is not None and active.mid > total.mid * 1.001:
             raise ValueError(
                 f"{self.name} has {total.mid:g}e9 parameters, so {active.mid:g}e9 of them cannot be active. "
@@ -97,6 +114,9 @@ class Deployment:
     software_factor: float | None = None
 
     def __post_init__(self) -> None:
+        for field in ("gpu", "engine"):
+            if not isinstance(getattr(self, field), (str, type(None))):
+                raise TypeError(f"{field} of Deployment must be a name, not {getattr(self, field)!r}.")
         if self.gpu is not None and gpu_name(self.gpu) is None:
             raise ValueError(
                 f"gpu={self.gpu!r} has no coefficients. Use one of {', '.join(gpus())}, "
@@ -122,30 +142,45 @@ def _named(prefix: str) -> tuple[str, ...]:
     return tuple(name.removeprefix(prefix) for name in coefficients() if name.startswith(prefix))
 
 
-@cache
+@lru_cache(maxsize=256)
 def gpu_name(name: str) -> str | None:
     """Return the GPU of `gpus()` that a name means, in any case and with what a driver writes around it, or None."""
-    words = re.split(r"[^A-Z0-9]+", name.upper().replace("GB200", "B200"))
-    if "A100" in words and "80GB" in words:
+    words = _words(name)
+    if "A100" in words and {"80GB", "80"} & set(words):
         return "A100-80GB"
     return next((known for known in gpus() if known in words), None)
 
 
-@cache
+@lru_cache(maxsize=256)
+def fitted_gpu(name: str) -> bool:
+    """Say whether the fit saw this very GPU: an H100 SXM or a B200, whole."""
+    return gpu_name(name) in ("H100", "B200") and not {"PCIE", "NVL", "MIG", "GB200"} & set(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    words = re.split(r"[^A-Z0-9]+", name.upper())
+    return [*words, "B200"] if "GB200" in words else words
+
+
+@lru_cache(maxsize=256)
 def engine_name(name: str | None) -> str | None:
     """Return the engine of `engines()` that stands for a name and version, or None where none does.
 
     Between two versions that have a row, the older one's counts; before the first, the first.
     """
-    found = re.fullmatch(r"(?P<software>.*?)(?:[-= ]*v?(?P<version>\d+(?:\.\d+)*).*)?", (name or "").lower())
-    if found is None or not found["software"]:
-        return None
-    rows = [known for known in engines() if known.partition("-0")[0] == found["software"].rstrip("-= ")]
-    if found["version"] is None or len(rows) < 2:
+    said = re.sub(r"\btrt-?llm", "tensorrt-llm", (name or "").lower())
+    words = re.split(r"[^a-z0-9.]+", said)
+    rows = [known for known in engines() if words[: len(_software(known))] == _software(known)]
+    number = next((word.removeprefix("v") for word in words if re.fullmatch(r"v?\d+(\.\d+)*", word)), None)
+    if number is None or len(rows) < 2:
         return rows[0] if rows else None
     versions = sorted((_version(known), known) for known in rows)
-    reached = [known for version, known in versions if version <= _version(found["version"])]
+    reached = [known for version, known in versions if version <= _version(number)]
     return reached[-1] if reached else versions[0][1]
+
+
+def _software(row: str) -> list[str]:
+    return re.split(r"-(?!\d)", row.partition("-0")[0])
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -160,6 +195,8 @@ def model_card(model: str | Card | ModelCard) -> ModelCard:
     """
     if isinstance(model, ModelCard):
         return model
+    if not isinstance(model, (str, Card)):
+        raise TypeError(f"model must be a name of the catalog, a Card or a ModelCard, not {type(model).__name__}.")
     card = find(model) if isinstance(model, str) else model
     if card is None:
         close = suggest(str(model))
@@ -201,9 +238,20 @@ def register_cards(entries: Iterable[CardEntry]) -> None:
 
 def span(size: float | Range | None) -> Range | None:
     """Return a size as a range; a number is a range without width."""
-    return size if size is None or isinstance(size, Range) else Range(low=size, mid=size, high=size)
+    if size is None or isinstance(size, Range):
+        return size
+    if not isinstance(size, (int, float)):
+        raise TypeError(f"A size must be a number in 1e9 parameters, or Range(low=, mid=, high=), not {size!r}.")
+    return Range(low=size, mid=size, high=size)
 
 
 def _refuse_unless_positive(field: str, value: float | None, of: str) -> None:
-    if value is not None and not 0 < value < math.inf:
-        raise ValueError(f"{field} of {of} must be above 0, not {value}.")
+    if value is None:
+        return
+    most, hint = _MOST.get(field, (MOST_PARAMS_B, ""))
+    try:
+        good = 0 < value <= most
+    except TypeError as error:
+        raise TypeError(f"{field} of {of} must be a number, not {value!r}.") from error
+    if not good:
+        raise ValueError(f"{field} of {of} must be above 0 and at most {most:,.0f}, not {value}{hint}.")

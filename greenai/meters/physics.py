@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from greenai.meters import footprint, sites
 from greenai.meters.coefficients import coefficients, value
 from greenai.meters.formula import VLLM, Coefficients, Engine, Gpu, Rates, Size, Where, coefficients_of, rates
-from greenai.meters.inputs import Deployment, ModelCard, engine_name, gpu_name, model_card, span
+from greenai.meters.inputs import Deployment, ModelCard, engine_name, fitted_gpu, gpu_name, model_card, span
 from greenai.readings import Evidence, Reading
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ CPU_METHOD = "physics-cpu-1"
 Z90 = 1.645
 """Standard deviations from the median to either end of a 90% interval."""
 
-Tier = Literal["default", "flex", "batch"]
+MOST = 10**12
+"""The largest count that is taken for one: above it somebody divided by nought, or meant something else."""
+
+LOADS_AS_PUBLISHED = ("vllm", "transformers")
+"""Engines that serve a checkpoint in the precision it was published in, unless told otherwise."""
+
+Tier = Literal["auto", "default", "priority", "scale", "flex", "batch"]
+TIERS: tuple[Tier | None, ...] = (None, *get_args(Tier))
 
 
 class _Plan(NamedTuple):
@@ -39,6 +46,7 @@ class _Plan(NamedTuple):
     mid: Rates
     ends: tuple[tuple[Rates, Rates, float], ...]
     fixed_variance: float
+    site_variance: float
     host: float
     idle: float
     facility: float
@@ -65,18 +73,18 @@ def estimate(
         model: a name of the catalog, exactly; a catalog card; or a `ModelCard`.
         input_tokens: all of the prompt, cached part included. None is unknown, and so is the energy then.
         output_tokens: all that was generated, hidden reasoning included; 0 for an embedding.
-        cached_tokens: the part of the prompt that the provider read from its cache.
-        reasoning_tokens: a part of the output; counted in full where a provider leaves it out of the output.
+        cached_tokens: the part of the prompt that the provider read from its cache; at most all of it counts.
+        reasoning_tokens: a part of the output. More of them than output tokens cannot be a part: they are then added.
         images: pictures in the prompt that `input_tokens` does not count; providers usually bill them as tokens.
         deployment: hardware and software, as far as known; None takes the card's, if it has one, else the view from
             outside an API.
-        service_tier: "batch" and "flex" work is served in larger batches.
+        service_tier: "batch" and "flex" work is served in larger batches; the others count as the default.
         zone: a grid such as "FR": the reading then carries its `footprint`.
         fitted: other coefficients than the shipped ones: those of a fit that left a family out, to validate.
 
     Raises:
         UnknownModel: the catalog has no model of exactly this name.
-        ValueError: a count is negative.
+        TypeError, ValueError: a count is no number, below 0, not finite, or above `MOST`.
         SettingsError: no grid has the code `zone`.
     """
     card = model_card(model)
@@ -84,13 +92,25 @@ def estimate(
         return Reading.unknown(f"{METHOD}: no token counts for {card.name}")
     if card.total_params_b is None:
         return Reading.unknown(f"{METHOD}: no size is stated for {card.name}")
-    cached, output = min(cached_tokens or 0, input_tokens), max(output_tokens, reasoning_tokens or 0)
-    if min(input_tokens, output_tokens, cached, reasoning_tokens or 0, images) < 0:
-        raise ValueError(f"A count of tokens or images of {card.name} is negative. Give counts of 0 or more.")
+    if service_tier not in TIERS:
+        raise ValueError(f"service_tier={service_tier!r} is none of {', '.join(str(tier) for tier in TIERS)}.")
+    cached, reasoning = cached_tokens or 0, reasoning_tokens or 0
+    _refuse_bad_counts(
+        card.name,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=cached,
+        reasoning_tokens=reasoning,
+        images=images,
+    )
+    cached = min(cached, input_tokens)
+    output = output_tokens if reasoning <= output_tokens else output_tokens + reasoning
     fresh = input_tokens - cached + images * value("image_tokens")
     if fresh + cached + output == 0:
         return Reading.unknown(f"{METHOD}: no tokens were counted for {card.name}")
     deployment = deployment or card.deployment
+    if deployment is not None and not isinstance(deployment, Deployment):
+        raise TypeError(f"deployment must be a greenai.meters.Deployment, not {type(deployment).__name__}.")
     if card.provider == "local" and deployment is None:
         reading = _on_this_processor(card, fresh, cached, output)
     else:
@@ -98,6 +118,16 @@ def estimate(
             _plan(card, deployment, service_tier or "default", fitted or _shipped()), fresh, cached, output
         )
     return reading if zone is None else replace(reading, footprint=footprint.of(reading, zone, provider=card.provider))
+
+
+def _refuse_bad_counts(of: str, **counts: object) -> None:
+    for name, count in counts.items():
+        try:
+            good = 0 <= count <= MOST  # type: ignore[operator]
+        except TypeError as error:
+            raise TypeError(f"{name} of {of} must be a number, not {count!r}.") from error
+        if not good:
+            raise ValueError(f"{name}={count!r} of {of} must be from 0 to {MOST:,}.")
 
 
 def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading:
@@ -108,7 +138,7 @@ def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading
     for low, high, sigmas in plan.ends:
         at_low, at_high = (sum(end.joules(fresh, cached, output, share)) for end in (low, high))
         variance += (math.log(at_high / at_low) / sigmas) ** 2
-    factor = math.exp(Z90 * math.sqrt(variance))
+    of_gpus, factor = (math.exp(Z90 * math.sqrt(v)) for v in (variance, variance + plan.site_variance))
     host, idle = gpu * plan.host, gpu * plan.idle
     facility = (gpu + host + idle) * plan.facility
     energy = gpu + host + idle + facility
@@ -118,6 +148,8 @@ def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading
         low_j=energy / factor,
         high_j=energy * factor,
         gpu_energy_j=gpu,
+        gpu_low_j=gpu / of_gpus,
+        gpu_high_j=gpu * of_gpus,
         evidence=plan.evidence,
         method=plan.method,
         components={**parts, "host": host, "idle": idle, "facility": facility},
@@ -161,11 +193,12 @@ def _on_this_processor(card: ModelCard, fresh: float, cached: int, output: int) 
 # --- what does not depend on the tokens: worked out once for each model and deployment -----------
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coefficients) -> _Plan:
     c, place = coefficients(), deployment or Deployment()
     batch = c.get(f"batch_{tier}", c["batch_default"])
-    precision = c["bytes_per_weight" if engine_name(place.engine) is None else "bytes_per_weight_engine_known"]
+    native = str(engine_name(place.engine)).startswith(LOADS_AS_PUBLISHED)
+    precision = c["bytes_per_weight_engine_known" if native else "bytes_per_weight"]
     weight = place.bytes_per_weight or card.bytes_per_weight
     gpu, other = _gpus_of(place, fitted)
     total, active = span(card.total_params_b), span(card.active_params_b)
@@ -191,17 +224,46 @@ def _plan(card: ModelCard, deployment: Deployment | None, tier: str, fitted: Coe
     return _Plan(
         mid=at(),
         ends=tuple(ends),
-        fixed_variance=_fixed_variance(place, pue),
+        fixed_variance=_fixed_variance(place),
+        site_variance=_site_variance(pue),
         host=value("host_share"),
         idle=value("idle_share"),
         facility=pue.value - 1,
-        evidence="modelled_known_deployment" if place.gpu and place.batch else "modelled_api",
-        method=METHOD if engine_name(place.engine) or place.engine is None else _no_engine(place.engine),
+        evidence=_evidence(card, place, weight),
+        method=_method(card, place, weight),
     )
 
 
-def _no_engine(name: str) -> str:
-    return f"{METHOD} (no coefficients for the engine {name}: taken as unknown)"
+def _evidence(card: ModelCard, place: Deployment, weight: float | None) -> Evidence:
+    """Return whether enough is known of the deployment: size, GPU, batch and software, and that they go together."""
+    total, active = span(card.total_params_b), span(card.active_params_b)
+    sized = all(size is None or size.low == size.high for size in (total, active))
+    software = place.software_factor is not None or engine_name(place.engine) is not None
+    known = sized and software and place.gpu and place.batch and not _too_much(card, place, weight)
+    return "modelled_known_deployment" if known else "modelled_api"
+
+
+def _method(card: ModelCard, place: Deployment, weight: float | None) -> str:
+    """Return the method's name, with what a reader should know of this deployment."""
+    if place.engine is not None and engine_name(place.engine) is None:
+        return f"{METHOD} (no coefficients for the engine {place.engine}: taken as unknown)"
+    return f"{METHOD} ({said})" if (said := _too_much(card, place, weight)) else METHOD
+
+
+def _too_much(card: ModelCard, place: Deployment, weight: float | None) -> str | None:
+    """Return words where the weights cannot lie in the memory of the stated GPUs: offloading is not modelled."""
+    total = span(card.total_params_b)
+    if total is None or weight is None or place.gpu is None or place.gpus is None:
+        return None
+    weights_gb, memory_gb = total.mid * weight, place.gpus * coefficients()[f"gpu_{_known_gpu(place)}"]["value"][3]
+    if weights_gb <= memory_gb:
+        return None
+    gpus = f"{place.gpus} x {gpu_name(place.gpu)}"
+    return f"{weights_gb:,.0f} GB of weights do not fit the {memory_gb:,.0f} GB of {gpus}: offloading is not modelled"
+
+
+def _known_gpu(place: Deployment) -> str:
+    return str(gpu_name(str(place.gpu))).lower()
 
 
 def _size(card: ModelCard, end: str, weight: float) -> Size:
@@ -255,18 +317,22 @@ def _engine(place: Deployment, fitted: Coefficients) -> Engine:
     return engine if place.software_factor is None else engine._replace(all=engine.all * place.software_factor)
 
 
-def _fixed_variance(place: Deployment, pue: sites.Span) -> float:
-    """Return the variance that no token count changes: the formula's own error, software, GPU, host and facility."""
+def _fixed_variance(place: Deployment) -> float:
+    """Return the variance of the accelerators' energy that no token count changes: formula, software, GPU."""
     c = coefficients()
-    host, idle = c["host_share"], c["idle_share"]
-    site = math.log((1 + host["high"] + idle["high"]) / (1 + host["low"] + idle["low"])) / (2 * Z90)
-    facility = math.log(pue.high / pue.low) / (2 * Z90)
     engine, software = engine_name(place.engine), 0.0
     if place.software_factor is None:
         software = value("software_sigma") if engine is None else c[f"engine_{engine}"].get("sigma", 0.0)
-    fitted_on = place.gpu is None or gpu_name(place.gpu) in ("H100", "B200")
-    gpu = 0.0 if fitted_on else value("datasheet_sigma")
-    return math.hypot(value("model_sigma"), software, gpu, site, facility) ** 2
+    gpu = value("datasheet_sigma") if place.gpu is not None and not fitted_gpu(place.gpu) else 0.0
+    return math.hypot(value("model_sigma"), software, gpu) ** 2
+
+
+@lru_cache(maxsize=64)
+def _site_variance(pue: sites.Span) -> float:
+    """Return the variance of what the site adds: host and idle share, facility."""
+    host, idle = coefficients()["host_share"], coefficients()["idle_share"]
+    site = math.log((1 + host["high"] + idle["high"]) / (1 + host["low"] + idle["low"])) / (2 * Z90)
+    return math.hypot(site, math.log(pue.high / pue.low) / (2 * Z90)) ** 2
 
 
 def _fewest_gpus(weights_gb: float, place: Deployment) -> int:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from greenai.catalog import Range, find
 from greenai.errors import UnknownModel
 from greenai.meters import Deployment, ModelCard
-from greenai.meters.inputs import engine_name, engines, gpu_name, gpus, model_card, span
+from greenai.meters.inputs import engine_name, engines, fitted_gpu, gpu_name, gpus, model_card, span
 
 
 def test_what_has_coefficients() -> None:
@@ -25,6 +27,8 @@ def test_what_has_coefficients() -> None:
         ("NVIDIA L4", "L4"),
         ("NVIDIA L40S", "L40S"),
         ("GB200", "B200"),
+        ("NVIDIA H100 PCIe", "H100"),
+        ("A100 80 GB", "A100-80GB"),
         ("H1000", None),
         ("", None),
     ],
@@ -47,6 +51,13 @@ def test_a_gpu_by_the_name_its_driver_gives(name: str, meant: str | None) -> Non
         ("transformers-4.50", "transformers"),
         ("TensorRT-LLM", "tensorrt-llm"),
         ("tensorrt-llm-0.17", "tensorrt-llm"),
+        ("vllm/0.11.0", "vllm-0.11"),
+        ("vllm_0.5", "vllm-0.5"),
+        ("vllm-openai:v0.11.0", "vllm-0.11"),
+        ("tensorrt_llm", "tensorrt-llm"),
+        ("trtllm", "tensorrt-llm"),
+        ("TRT-LLM 1.0", "tensorrt-llm"),
+        ("vllmx", None),
         ("sglang-0.5", None),
         ("", None),
         (None, None),
@@ -86,15 +97,18 @@ def test_a_similar_name_never_lends_its_size() -> None:
             {"total_params_b": 8, "active_params_b": 70},
             "x has 8e9 parameters, so 70e9 of them cannot be active. Give both in 1e9.",
         ),
-        ({"total_params_b": 8, "layers": 0}, "layers of x must be above 0, not 0."),
-        ({"total_params_b": 8, "kv_gb_per_1k_tokens": -1.0}, "kv_gb_per_1k_tokens of x must be above 0, not -1.0."),
+        ({"total_params_b": 8, "layers": 0}, "layers of x must be above 0 and at most 10,000, not 0."),
+        (
+            {"total_params_b": 8, "kv_gb_per_1k_tokens": -1.0},
+            "kv_gb_per_1k_tokens of x must be above 0 and at most 100, not -1.0.",
+        ),
         (
             {"total_params_b": float("nan")},
-            "total_params_b of x must be above 0, in 1e9 parameters, not Range(low=nan, mid=nan, high=nan).",
+            "total_params_b of x must be above 0 and at most 100,000, in 1e9 parameters (70 means 70e9), not nan, nan, nan.",
         ),
         (
             {"total_params_b": Range(low=3, mid=2, high=1)},
-            "total_params_b of x must be above 0, in 1e9 parameters, not Range(low=3, mid=2, high=1).",
+            "total_params_b of x must be above 0 and at most 100,000, in 1e9 parameters (70 means 70e9), not 3, 2, 1.",
         ),
     ],
 )
@@ -114,12 +128,64 @@ def test_a_card_that_cannot_be(given: dict[str, float], message: str) -> None:
                 "or leave gpu out: the API view's mix of GPUs is then taken."
             ),
         ),
-        ({"batch": 0}, "batch of Deployment must be above 0, not 0."),
-        ({"gpus": -1}, "gpus of Deployment must be above 0, not -1."),
-        ({"bytes_per_weight": float("inf")}, "bytes_per_weight of Deployment must be above 0, not inf."),
+        ({"batch": 0}, "batch of Deployment must be above 0 and at most 1,000,000, not 0."),
+        ({"gpus": -1}, "gpus of Deployment must be above 0 and at most 100,000, not -1."),
+        (
+            {"bytes_per_weight": float("inf")},
+            "bytes_per_weight of Deployment must be above 0 and at most 8, not inf; 16-bit weights are 2 bytes.",
+        ),
     ],
 )
 def test_a_deployment_that_cannot_be(given: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError) as caught:
         Deployment(**given)  # type: ignore[arg-type]
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: ModelCard(total_params_b=70e9),
+            "total_params_b of this model must be above 0 and at most 100,000, in 1e9 parameters (70 means 70e9), not 7e+10.",
+        ),
+        (
+            lambda: Deployment(bytes_per_weight=16),
+            "bytes_per_weight of Deployment must be above 0 and at most 8, not 16; 16-bit weights are 2 bytes.",
+        ),
+    ],
+)
+def test_a_mistaken_unit_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Deployment(gpus="2"), "gpus of Deployment must be a number, not '2'."),  # type: ignore[arg-type]
+        (lambda: Deployment(gpu=5), "gpu of Deployment must be a name, not 5."),  # type: ignore[arg-type]
+        (lambda: Deployment(engine=11), "engine of Deployment must be a name, not 11."),  # type: ignore[arg-type]
+        (
+            lambda: ModelCard(total_params_b=[30, 60]),  # type: ignore[arg-type]
+            "A size must be a number in 1e9 parameters, or Range(low=, mid=, high=), not [30, 60].",
+        ),
+        (
+            lambda: model_card(5),  # type: ignore[arg-type]
+            "model must be a name of the catalog, a Card or a ModelCard, not int.",
+        ),
+    ],
+)
+def test_another_type_is_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [("H100", True), ("NVIDIA B200", True), ("NVIDIA H100 PCIe", False), ("H200", False), ("GB200", False)],
+)
+def test_the_fit_saw_h100_and_b200_only(name: str, seen: bool) -> None:
+    assert fitted_gpu(name) is seen

@@ -121,10 +121,41 @@ def test_no_tokens_are_no_reading() -> None:
     assert reading.method == "physics-2: no tokens were counted for hosted_vllm/llama-8b"
 
 
-@pytest.mark.parametrize("counts", [{"input_tokens": -1}, {"output_tokens": -1}, {"cached_tokens": -1}, {"images": -1}])
-def test_a_negative_count_is_refused(counts: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"is negative\. Give counts of 0 or more\."):
-        estimate(LLAMA_8B, **{"input_tokens": 5, "output_tokens": 5, **counts})
+@pytest.mark.parametrize("count", [-1, math.nan, math.inf, 10**30])
+@pytest.mark.parametrize("name", ["input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "images"])
+def test_a_count_that_cannot_be_is_refused(name: str, count: float) -> None:
+    with pytest.raises(ValueError) as caught:
+        estimate(LLAMA_8B, **{"input_tokens": 5, "output_tokens": 5, name: count})  # type: ignore[arg-type]
+    assert str(caught.value) == f"{name}={count!r} of hosted_vllm/llama-8b must be from 0 to 1,000,000,000,000."
+
+
+def test_another_type_is_named() -> None:
+    with pytest.raises(TypeError, match="input_tokens of hosted_vllm/llama-8b must be a number, not '300'"):
+        estimate(LLAMA_8B, input_tokens="300", output_tokens=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"deployment must be a greenai\.meters\.Deployment, not dict\."):
+        estimate(LLAMA_8B, input_tokens=3, output_tokens=5, deployment={"gpu": "H100"})  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="service_tier='cheap' is none of None, auto, default, priority, scale, flex, batch"
+    ):
+        estimate(LLAMA_8B, input_tokens=3, output_tokens=5, service_tier="cheap")  # type: ignore[arg-type]
+
+
+def test_weights_that_do_not_fit_are_no_known_deployment() -> None:
+    place = Deployment(gpu="L4", gpus=1, batch=64, bytes_per_weight=2, engine="vllm-0.11")
+    reading = estimate(ModelCard(total_params_b=405), input_tokens=5, output_tokens=5, deployment=place)
+    assert reading.evidence == "modelled_api"
+    assert reading.method == (
+        "physics-2 (810 GB of weights do not fit the 24 GB of 1 x L4: offloading is not modelled)"
+    )
+
+
+def test_the_accelerators_interval_has_nothing_of_the_site() -> None:
+    reading = estimate(LLAMA_8B, input_tokens=300, output_tokens=300, deployment=VLLM)
+    assert reading.gpu_low_j
+    assert reading.gpu_high_j
+    assert reading.low_j
+    assert reading.gpu_high_j / reading.gpu_low_j == pytest.approx(math.exp(2 * 1.645 * 0.219), rel=0.1)
+    assert reading.gpu_high_j / reading.gpu_low_j < reading.high_j / reading.low_j  # type: ignore[operator]
 
 
 @given(card=CARDS, more=st.floats(min_value=1.001, max_value=1.5))
@@ -170,11 +201,13 @@ def test_an_undisclosed_size_widens_the_interval() -> None:
     assert width(guess) > 1.5 * width(LLAMA_8B)
 
 
-def test_only_a_known_gpu_and_batch_are_a_known_deployment() -> None:
+def test_only_a_known_gpu_batch_and_software_are_a_known_deployment() -> None:
     def evidence(place: Deployment | None) -> str:
         return estimate(LLAMA_8B, input_tokens=5, output_tokens=5, deployment=place).evidence
 
     assert evidence(VLLM) == "modelled_known_deployment"
+    assert evidence(replace(VLLM, engine=None)) == evidence(replace(VLLM, engine="sglang")) == evidence(None)
+    assert evidence(replace(VLLM, engine=None, software_factor=1.2)) == "modelled_known_deployment"
     assert evidence(replace(VLLM, batch=None)) == evidence(Deployment(engine="vllm-0.11")) == evidence(None)
     assert evidence(None) == "modelled_api"
 
@@ -260,7 +293,7 @@ def test_reasoning_left_out_of_the_output_is_counted() -> None:
     outside = estimate(LLAMA_8B, input_tokens=10, output_tokens=100, reasoning_tokens=400)
     plain = estimate(LLAMA_8B, input_tokens=10, output_tokens=500)
     assert inside == plain
-    assert outside == estimate(LLAMA_8B, input_tokens=10, output_tokens=400)
+    assert outside == estimate(LLAMA_8B, input_tokens=10, output_tokens=500)
 
 
 def test_a_model_on_this_processor_has_its_own_law() -> None:
