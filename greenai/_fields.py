@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from pydantic import AfterValidator, BeforeValidator
 
-__all__ = ["CARBON_SOURCE", "MODEL", "ONE_LINE", "UPPER", "URL", "VARIABLE", "ZONE", "duration_s", "entry", "split"]
+__all__ = [
+    "CARBON_SOURCE",
+    "MODEL",
+    "ONE_LINE",
+    "PROVIDERS",
+    "UPPER",
+    "URL",
+    "VARIABLE",
+    "ZONE",
+    "duration_s",
+    "entry",
+    "shown",
+    "split",
+]
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
@@ -40,6 +54,12 @@ def entry(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it: as JSON, and not too long."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def like(pattern: str, must: str) -> AfterValidator:
     """Hold a text to `pattern`; `must` says in words what it has to be, for nobody should read the pattern."""
     compiled = re.compile(pattern)
@@ -59,8 +79,9 @@ VARIABLE = like(
     'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',
 )
 ONE_LINE = like(r"[^\x00-\x1f\x7f]+", "it must be one line without control characters")
+# Which grids there are is for meters.carbon, which also suggests one to somebody who writes a name.
 ZONE = like(
-    r"[A-Z]{2,3}|WORLD|[A-Z]{2}-[A-Z0-9]{2,3}|(AWS|AZURE|GCP):[A-Z0-9-]+",
+    r"[^\W\d_][\w :,.()'&-]{1,60}",
     'it must be a country such as "FRA", a state or province such as "US-CA", a cloud region such as "aws:eu-west-3", '
     "or WORLD",
 )
@@ -69,3 +90,13 @@ CARBON_SOURCE = like(
     'it must be "static", "electricity-maps" or "uk-carbon-intensity"',
 )
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+
+PROVIDERS = frozenset(
+    (
+        "anthropic", "azure", "azure_ai", "baseten", "bedrock", "cerebras", "codestral", "cohere", "cohere_chat",
+        "dashscope", "deepinfra", "deepseek", "endpoint", "fireworks_ai", "gemini", "groq", "hosted_vllm",
+        "huggingface", "hyperbolic", "local", "minimax", "mistral", "moonshot", "nebius", "novita", "openai",
+        "perplexity", "together_ai", "vertex_ai", "xai", "zai",
+    )
+)  # fmt: skip
+"""Whose models the catalog has, or who has published its sites, with `endpoint` and `local`. The catalog lies above."""

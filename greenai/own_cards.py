@@ -1,19 +1,31 @@
 """What an app may say of a model of its own, or of one that the catalog has: the entries of the setting `cards`.
 
-Only the shape is checked here. Whether a name is taken is for `catalog.register`, which knows the others.
+Only the shape is checked here, and what is wrong with it said. Whether a name is taken is for `catalog.register`,
+which knows the others.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
-from greenai._fields import MODEL, like
+from greenai._fields import MODEL, like, shown
 from greenai.values import Tier
 
-__all__ = ["CardEntry", "DeploymentEntry", "PriceEntry", "SizeEntry"]
+__all__ = ["CardEntry", "DeploymentEntry", "PriceEntry", "SizeEntry", "explain"]
 
 STATED_BY_APP = "stated in the app's settings"
 DAY = like(r"\d{4}-\d{2}-\d{2}", 'it must be a day, for example "2026-11-21"')
@@ -125,6 +137,16 @@ class CardEntry(_Strict):
     source: Annotated[str, Field(min_length=3, max_length=500)] = STATED_BY_APP
     date: Annotated[str, DAY] | None = None
     replace: bool = False
+    _place: str | None = PrivateAttr(default=None)
+
+    @property
+    def place(self) -> str:
+        """Where the entry stands, for messages: the file and the line of its name, or the setting."""
+        return "cards" if self._place is None else f"{self._place}: cards"
+
+    def stand_at(self, place: str) -> None:
+        """Remember where the entry was read; the first place stays."""
+        self._place = self._place or place
 
     @model_validator(mode="after")
     def _whole(self) -> CardEntry:
@@ -135,3 +157,44 @@ class CardEntry(_Strict):
         if self.ladder and self.name not in self.ladder:
             raise ValueError("ladder must name the model itself too, in the order of energy")
         return self
+
+
+# --- what is wrong with an entry -----------------------------------------------------------
+
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "price": PriceEntry,
+    "total_params_b": SizeEntry,
+    "active_params_b": SizeEntry,
+    "deployment": DeploymentEntry,
+}
+_EXAMPLE = 'Write for example: [[cards]] with name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+_PRICE_EXAMPLE = "Write for example: price = { input = 0.1, output = 0.4 }, in US dollars per million tokens."
+
+
+def explain(detail: Mapping[str, Any], entries: Any, message: str, place_of: Callable[[int, str], str]) -> str:
+    """Return what pydantic found, in words; `place_of` says where the key of an entry stands."""
+    path: list[Any] = list(detail["loc"])
+    index, inner = path[1], path[2:]
+    entry = entries[index]
+    name = entry.get("name") if isinstance(entry, Mapping) else None
+    which = f"cards, entry {index + 1}" + (f" ({shown(name)})" if name else "")
+    key = str(inner[0]) if inner else ""
+    start = f"{place_of(index, key)}: {which}"
+    example = _PRICE_EXAMPLE if key == "price" else _EXAMPLE
+    if detail["type"] == "extra_forbidden":
+        return f"{start}: {'.'.join(map(str, inner))} is no key of a card. {_hint(inner)}"
+    if detail["type"] == "missing":
+        return f"{start} has no {'.'.join(map(str, inner))}. {example}"
+    if not inner:
+        return f"{start} is not valid: {message}. {example}"
+    more = f" {example}" if key == "price" else ""
+    return f"{start}: {key} = {shown(entry.get(key))} is not valid: {message}.{more}"
+
+
+def _hint(inner: list[Any]) -> str:
+    """Return what may have been meant by the last key of `inner`, or every key that may stand there."""
+    table = str(inner[0]) if len(inner) > 1 else ""
+    known = _TABLES.get(table, CardEntry).model_fields
+    close = difflib.get_close_matches(str(inner[-1]).lower(), known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(known)}."
+    return f"{hint} {_PRICE_EXAMPLE}" if table == "price" else hint

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -32,9 +33,23 @@ from pydantic import (
     model_validator,
 )
 
-from greenai._fields import CARBON_SOURCE, MODEL, ONE_LINE, UPPER, URL, VARIABLE, ZONE, duration_s, entry, split
+from greenai import own_cards
+from greenai._fields import (
+    CARBON_SOURCE,
+    MODEL,
+    ONE_LINE,
+    PROVIDERS,
+    UPPER,
+    URL,
+    VARIABLE,
+    ZONE,
+    duration_s,
+    entry,
+    shown,
+    split,
+)
 from greenai.errors import SettingsError
-from greenai.own_cards import CardEntry, PriceEntry, SizeEntry
+from greenai.own_cards import CardEntry
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
 
 __all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
@@ -254,7 +269,9 @@ class _Source:
 
     def where(self, key: str) -> str:
         """Return the source's name, with the line for a file."""
-        found = re.search(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=", self.text)
+        found = re.search(
+            rf"(?m)^[ \t]*(\"?{re.escape(key)}\"?[ \t]*=|\[(tool\.greenai\.)?{re.escape(key)}\])", self.text
+        )
         return self._at(found.start()) if found else self.name
 
     def where_in(self, table: str, index: int, key: str) -> str:
@@ -402,10 +419,27 @@ def _validated(sources: list[_Source]) -> Settings:
             merged[key] = {**merged[key], **value} if both_tables else value
             origin[key] = source
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False)[0]
         raise SettingsError(_explain(cast("dict[str, Any]", detail), merged, origin)) from None
+    for number, card in enumerate(settings.cards):
+        card.stand_at(origin["cards"].where_in("cards", number, "name"))
+    if settings.provider_zones:
+        _refuse_unknown_provider(settings, origin["provider_zones"])
+    return settings
+
+
+def _refuse_unknown_provider(settings: Settings, source: _Source) -> None:
+    """Refuse a zone for a provider that neither the catalog nor these settings know: it would never be used."""
+    models = (*(rung.model for rung in settings.ladder or ()), *(card.name for card in settings.cards))
+    known = PROVIDERS | {model.partition("/")[0] for model in models}
+    for provider in settings.provider_zones:
+        if provider not in known:
+            close = difflib.get_close_matches(provider.lower(), known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known providers: {', '.join(sorted(known))}."
+            place = source.where("provider_zones")
+            raise SettingsError(f"{place}: provider_zones.{provider} is no provider. {hint}")
 
 
 def _unknown_key(source: _Source, key: str, known: list[str], inside: str = "") -> str:
@@ -423,7 +457,7 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     key = str(path[0])
     source = origin[key]
     if key == "cards" and path[1:]:
-        return _explain_card(detail, merged[key], message, source)
+        return own_cards.explain(detail, merged[key], _lower(message), partial(source.where_in, "cards"))
     if detail["type"] == "extra_forbidden":
         known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields
         return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
@@ -431,33 +465,6 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
-def _explain_card(detail: Mapping[str, Any], entries: Any, message: str, source: _Source) -> str:
-    path: list[Any] = list(detail["loc"])
-    index, inner = path[1], path[2:]
-    entry = entries[index]
-    name = entry.get("name") if isinstance(entry, Mapping) else None
-    which = f"cards, entry {index + 1}" + (f" ({_shown(name)})" if name else "")
-    key = str(inner[0]) if inner else ""
-    place = source.where_in("cards", index, key)
-    if detail["type"] == "extra_forbidden":
-        known = _CARD_TABLES.get(key, CardEntry)
-        wrong = ".".join(map(str, inner))
-        close = difflib.get_close_matches(str(inner[-1]), known.model_fields, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(known.model_fields)}."
-        return f"{place}: {which}: {wrong} is no key of a card. {hint}"
-    if detail["type"] == "missing":
-        return f"{place}: {which} has no {'.'.join(map(str, inner))}. {_CARD_EXAMPLE}"
-    if not inner:
-        return f"{place}: {which} is not valid: {_lower(message)}. {_CARD_EXAMPLE}"
-    return f"{place}: {which}: {key} = {_shown(entry.get(key))} is not valid: {_lower(message)}."
-
-
-_CARD_TABLES: Mapping[str, type[BaseModel]] = {
-    "price": PriceEntry,
-    "total_params_b": SizeEntry,
-    "active_params_b": SizeEntry,
-}
-_CARD_EXAMPLE = 'Write for example: [[cards]] with name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
 _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields))
 _WORDS = {
     "bool_parsing": "it must be true or false",
@@ -481,13 +488,8 @@ def _spelled(detail: Mapping[str, Any], whole: object, source: _Source) -> str:
     if inner == "api_key_env":  # somebody may have written the key itself
         return f"{key}.{inner}"
     if isinstance(inner, int) or inner == "model":
-        return f"{key}: {_shown(detail['input'])}"
-    return f"{key}.{inner} = {_shown(detail['input'])}" if inner in _INNER_KEYS else f"{key} = {_shown(whole)}"
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."
+        return f"{key}: {shown(detail['input'])}"
+    return f"{key}.{inner} = {shown(detail['input'])}" if inner in _INNER_KEYS else f"{key} = {shown(whole)}"
 
 
 def _lower(message: str) -> str:

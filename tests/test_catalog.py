@@ -17,6 +17,7 @@ from greenai import catalog
 from greenai.catalog import cards, find, suggest
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
+from greenai.settings import load_settings
 
 TRAINING = Path(__file__).parents[1] / "training" / "catalog"
 
@@ -282,6 +283,23 @@ def test_a_card_that_cannot_stand_is_refused(own: Register, rows: list[dict[str,
         own(*rows)
     assert str(caught.value) == problem
     assert find("acme/a") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ('aliases = ["gpt-5.5"]', "gpt-5.5 is a name of the catalog's model openai/gpt-5.5. "),
+        ('reasoning = "swich"', "acme/b has reasoning = 'swich', which is no switch. "),
+        ('ladder = ["acme/b", "acme/z"]', "the ladder of acme/b names acme/z, which no card describes."),
+        ("replace = true", "acme/b has replace = true, and the catalog has no such model. "),
+    ],
+)
+def test_a_refused_card_names_its_line(own: Register, tmp_path: Path, more: str, problem: str) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text(f'project = "x"\n\n[[cards]]\nname = "acme/b"\ntotal_params_b = 7\n{more}\n')
+    with pytest.raises(SettingsError) as caught:
+        catalog.register(load_settings(file).cards)
+    assert str(caught.value).startswith(f"{file}, line 4: cards: {problem}")
 
 
 def test_many_threads_register_and_all_cards_stay(own: Register) -> None:

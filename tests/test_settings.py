@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from greenai import catalog
+from greenai._fields import PROVIDERS
 from greenai.errors import SettingsError
+from greenai.meters import sites
 from greenai.settings import Settings, default_ladder, duration_s, load_settings
 from greenai.values import Rung
 
@@ -134,19 +137,23 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
             ),
         ),
         (
-            'zone = "france"',
+            'zone = "7"',
             (
-                '{file}, line 1: zone = "france" is not valid: it must be a country such as "FRA", a state or province '
+                '{file}, line 1: zone = "7" is not valid: it must be a country such as "FRA", a state or province '
                 'such as "US-CA", a cloud region such as "aws:eu-west-3", or WORLD. Write for example: zone = "FRA".'
             ),
         ),
         (
-            'provider_zones = { openai = "virginia" }',
+            'provider_zones = { openai = "7" }',
             (
-                '{file}, line 1: provider_zones = {{"openai": "virginia"}} is not valid: it must be a country such as '
+                '{file}, line 1: provider_zones = {{"openai": "7"}} is not valid: it must be a country such as '
                 '"FRA", a state or province such as "US-CA", a cloud region such as "aws:eu-west-3", or WORLD. '
                 'Write for example: provider_zones = {{ openai = "US-VA", mistral = "FRA" }}.'
             ),
+        ),
+        (
+            'project = "x"\nprovider_zones = { openai = "USA", opnai = "USA" }',
+            "{file}, line 2: provider_zones.opnai is no provider. Did you mean openai?",
         ),
         (
             'provider_zones = "US-VA"',
@@ -424,6 +431,25 @@ def test_without_a_home_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> N
     assert (found.state_dir, found.ledger_path, found.cache_dir) == (None, None, None)
 
 
+# --- providers ----------------------------------------------------------------------------
+
+
+def test_a_provider_may_be_the_catalogs_the_ladders_or_a_cards() -> None:
+    zones = {"openai": "US-VA", "endpoint": "FRA", "local": "FRA", "vllm": "FRA", "acme": "FRA"}
+    cards = [{"name": "acme/chat", "total_params_b": 7}]
+    assert load_settings(provider_zones=zones, ladder=["vllm/qwen"], cards=cards).provider_zones == zones
+
+
+def test_the_known_providers_are_the_catalogs_and_those_with_sites() -> None:
+    shipped = {card["name"].partition("/")[0] for card in catalog._file()["cards"]}
+    assert {*shipped, *sites.providers(), "endpoint", "local"} == PROVIDERS
+
+
+def test_an_unknown_provider_with_no_close_name() -> None:
+    found = message(provider_zones={"zzzz": "FRA"})
+    assert found.startswith("argument: provider_zones.zzzz is no provider. Known providers: anthropic, azure, ")
+
+
 # --- cards of the app's own ---------------------------------------------------------------
 
 
@@ -491,8 +517,33 @@ name = "acme/b"
         (
             "price = { input = 1 }",
             (
-                '{file}, line 9: cards, entry 2 ("acme/b") has no price.output. Write for example: [[cards]] with '
-                'name = "hosted_vllm/acme/chat-7b" and total_params_b = 7.'
+                '{file}, line 9: cards, entry 2 ("acme/b") has no price.output. Write for example: '
+                "price = {{ input = 0.1, output = 0.4 }}, in US dollars per million tokens."
+            ),
+        ),
+        (
+            "price = { in = 1, output = 2 }",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b") has no price.input. Write for example: '
+                "price = {{ input = 0.1, output = 0.4 }}, in US dollars per million tokens."
+            ),
+        ),
+        (
+            "price = 3",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): price = 3 is not valid: it must be a table. Write for '
+                "example: price = {{ input = 0.1, output = 0.4 }}, in US dollars per million tokens."
+            ),
+        ),
+        (
+            'deployment = { GPU = "H100" }',
+            '{file}, line 9: cards, entry 2 ("acme/b"): deployment.GPU is no key of a card. Did you mean gpu?',
+        ),
+        (
+            "deployment = { zzz = 1 }",
+            (
+                '{file}, line 9: cards, entry 2 ("acme/b"): deployment.zzz is no key of a card. Known keys: gpu, gpus, '
+                "batch, engine, bytes_per_weight, software_factor."
             ),
         ),
         (
@@ -519,6 +570,15 @@ def test_a_wrong_card_is_told_with_its_line(tmp_path: Path, line: str, problem: 
     file.unlink()
     project.write_text((CARDS + line).replace("[[cards]]", "[[tool.greenai.cards]]").replace('project = "x"', ""))
     assert message() == problem.format(file=f"{project} [tool.greenai]")
+
+
+def test_a_card_says_where_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text(CARDS)
+    loaded = load_settings()
+    assert [card.place for card in loaded.cards] == [f"{file}, line {n}: cards" for n in (4, 8)]
+    assert load_settings(loaded, project="y").cards[0].place == f"{file}, line 4: cards"
+    assert load_settings(cards=[{"name": "acme/a", "total_params_b": 7}]).cards[0].place == "argument: cards"
 
 
 def test_a_card_without_a_name(tmp_path: Path) -> None:

@@ -31,16 +31,18 @@ def added(
         SettingsError: a name is taken, a sibling or a switch is unknown, or there is nothing to replace.
     """
     index = dict(own)
-    fresh: list[Card] = []
+    fresh: list[tuple[CardEntry, Card]] = []
     for entry in entries:
         card = card_of(entry, shipped, switches)
-        _refuse_conflict(card, index, shipped, replaces=entry.replace)
+        _refuse_conflict(card, entry, index, shipped)
         index.update(dict.fromkeys((card.name, *card.aliases), card))
-        fresh.append(card)
-    for card in fresh:
+        fresh.append((entry, card))
+    for entry, card in fresh:
         for sibling in card.ladder:
             if sibling not in index and sibling not in shipped:
-                raise SettingsError(f"cards: the ladder of {card.name} names {sibling}, which no card describes.")
+                raise SettingsError(
+                    f"{entry.place}: the ladder of {card.name} names {sibling}, which no card describes."
+                )
     return index
 
 
@@ -54,7 +56,9 @@ def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str
     if base is None or base.name != entry.name:
         meant = base.name if base else next(iter(get_close_matches(entry.name, shipped, n=1)), None)
         hint = f"Did you mean {meant}?" if meant else "Leave out `replace` to add it."
-        raise SettingsError(f"cards: {entry.name} has replace = true, and the catalog has no such model. {hint}")
+        raise SettingsError(
+            f"{entry.place}: {entry.name} has replace = true, and the catalog has no such model. {hint}"
+        )
     changes = _fields(entry, switches)
     if "total_params_b" in changes and "active_params_b" not in changes:
         changes["active_params_b"] = changes["total_params_b"]
@@ -90,21 +94,23 @@ def _switch(entry: CardEntry, switches: Mapping[str, Switch]) -> Switch:
     if entry.reasoning not in switches:
         close = get_close_matches(entry.reasoning, switches, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Known switches: {', '.join(sorted(switches))}."
-        raise SettingsError(f"cards: {entry.name} has reasoning = {entry.reasoning!r}, which is no switch. {hint}")
+        raise SettingsError(
+            f"{entry.place}: {entry.name} has reasoning = {entry.reasoning!r}, which is no switch. {hint}"
+        )
     return switches[entry.reasoning]
 
 
-def _refuse_conflict(card: Card, own: Mapping[str, Card], shipped: Mapping[str, Card], *, replaces: bool) -> None:
+def _refuse_conflict(card: Card, entry: CardEntry, own: Mapping[str, Card], shipped: Mapping[str, Card]) -> None:
     for name in (card.name, *card.aliases):
         before = own.get(name)
         if before is not None and before != card:
             raise SettingsError(
-                f"cards: {name} is defined twice with different values; own cards hold for the whole process. "
+                f"{entry.place}: {name} is defined twice with different values; own cards hold for the whole process. "
                 "Keep one definition."
             )
         taken = shipped.get(name)
-        if taken is not None and not (replaces and taken.name == card.name):
+        if taken is not None and not (entry.replace and taken.name == card.name):
             raise SettingsError(
-                f"cards: {name} is a name of the catalog's model {taken.name}. Choose another name, or set "
+                f"{entry.place}: {name} is a name of the catalog's model {taken.name}. Choose another name, or set "
                 f"replace = true on a card named {taken.name} to change what is known of it."
             )

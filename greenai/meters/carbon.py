@@ -20,6 +20,8 @@ __all__ = ["WORLD", "Zone", "grams", "zone", "zones"]
 
 WORLD = "WORLD"
 _WORLD_MEAN = ", mean of the countries weighted by their generation"
+_ALSO = {"UK": "GBR"}  # reserved in ISO 3166 for the United Kingdom, which has GB
+_EUROPE = frozenset(("EU", "EU27", "EU-27", "EUR", "EUROPE", "EUROPEAN UNION"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ def grams(energy_j: float, code: str = WORLD) -> tuple[float, str]:
 
 
 def zone(code: str) -> Zone:
-    """Return the grid with this code, in any case; countries also by ISO 3166 alpha-2.
+    """Return the grid with this code, in any case; countries also by ISO 3166 alpha-2, and GBR as UK.
 
     Raises:
         SettingsError: no grid has that code.
@@ -73,6 +75,8 @@ def zones() -> tuple[Zone, ...]:
 def _unknown(code: str) -> str:
     names = {name: z.code for z in reversed(zones()) for name in (z.name.upper(), z.name.upper().partition(",")[0])}
     wanted = code.strip().upper()
+    if wanted in _EUROPE:
+        return f'zone={code!r}: there is no mean of the EU among the grids; name a country, for example "FRA".'
     close = [
         names.get(key) or _index()[key].code for key in get_close_matches(wanted, [*names, *_index()], n=3, cutoff=0.7)
     ]
@@ -93,6 +97,7 @@ def _index() -> dict[str, Zone]:
         found[code.upper()] = made
         if made.iso2:
             found[made.iso2] = made
+    found |= {other: found[code] for other, code in _ALSO.items()}
     for code, (grid, place, source) in raw["regions"].items():
         found[code.upper()] = _region(code, found[grid], place, source)
     return found

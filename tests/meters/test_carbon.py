@@ -21,6 +21,20 @@ def test_two_letters_three_letters_and_case() -> None:
     assert zone("fr") is zone("FRA") is zone(" fra ")
 
 
+def test_the_united_kingdom_is_also_uk() -> None:
+    assert zone("UK") is zone("uk") is zone("GB") is zone("GBR")
+    assert [z.code for z in zones()].count("GBR") == 1
+
+
+@pytest.mark.parametrize("code", ["EU", "eu", "Europe", "EUROPE", "European Union", "EU-27"])
+def test_there_is_no_mean_of_europe(code: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        zone(code)
+    assert str(caught.value) == (
+        f'zone={code!r}: there is no mean of the EU among the grids; name a country, for example "FRA".'
+    )
+
+
 def test_the_world_is_the_default() -> None:
     assert grams(3.6e6)[0] == pytest.approx(480.6)
     assert grams(3.6e6)[1] == f"World grid mix, 2023{SOURCE}, mean of the countries weighted by their generation"
@@ -74,7 +88,7 @@ def test_water_is_unknown_where_only_the_worlds_mean_was_filled_in() -> None:
 
 @pytest.mark.parametrize(
     ("code", "close"),
-    [("Germny", "DEU"), ("quebec", "CA-QC"), ("aws:eu-west-9", "aws:eu-west-3, aws:eu-west-2, aws:eu-west-1")],
+    [("Germny", "DEU"), ("virginia", "US-VA, US-WV"), ("quebec", "CA-QC"), ("aws:eu-west-9", "aws:eu-west-3, aws:eu-west-2, aws:eu-west-1")],
 )
 def test_an_unknown_grid_says_what_to_write(code: str, close: str) -> None:
     with pytest.raises(SettingsError) as caught:
