@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -26,7 +27,7 @@ from greenai.meters import carbon
 from greenai.meters.footprint import Intensity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["ElectricityMaps", "Feed", "Source", "UkCarbonIntensity", "opened"]
 
@@ -40,10 +41,14 @@ TTL_S = 900.0
 """Age in seconds from which a figure is asked for again; also the pause after a failure."""
 EXPIRES_S = 7200.0
 """Age in seconds from which a figure is not used any more: it is of another hour."""
+AHEAD_S = 300.0
+"""Seconds by which a figure may be dated ahead of this machine's clock: clocks differ."""
 TIMEOUT_S = 10.0
 MOST_BYTES = 100_000
 MOST_G_PER_KWH = 3000.0
 """Above any grid: burning lignite in an old plant emits about 1,200."""
+MOST_LOGGED = 200
+"""Characters of an error that are logged: a server may answer anything."""
 
 
 class Source(Protocol):
@@ -87,14 +92,20 @@ class ElectricityMaps:
 
     def url(self, grid: carbon.Zone) -> str | None:
         """Return the address: countries by two letters, Canadian provinces and bidding zones as we call them."""
+        theirs = self._theirs(grid)
+        return None if theirs is None else f"{self.base_url}/carbon-intensity/latest?zone={theirs}"
+
+    def _theirs(self, grid: carbon.Zone) -> str | None:
         theirs = self.own.get(grid.code) or _two_letters(grid)
         if theirs is None and grid.grid[:3] in ("CA-", "SE-", "NO-"):
             theirs = grid.grid
-        return None if theirs is None else f"{self.base_url}/carbon-intensity/latest?zone={theirs}"
+        return theirs
 
     def read(self, body: Any, grid: carbon.Zone) -> Intensity:
-        """Read `carbonIntensity`."""
+        """Read `carbonIntensity`, of the zone that was asked for and no other."""
         at = body["datetime"]
+        if body["zone"] != (asked := self._theirs(grid)):
+            raise ValueError(f"asked for zone {asked}, got {body['zone']!r}")
         kind = str(body.get("emissionFactorType", "lifecycle"))
         estimated = ", estimated" if body.get("isEstimated") else ""
         cited = f"Electricity Maps carbon-intensity/latest of zone {body['zone']}, {kind}{estimated}"
@@ -117,7 +128,7 @@ class UkCarbonIntensity:
         """Read `actual`, or `forecast` while there is none."""
         now = body["data"][0]
         found, at = now["intensity"], now["from"]
-        kind = "forecast" if found.get("actual") is None else "actual"
+        kind = "actual" if "actual" in found and found["actual"] is not None else "forecast"
         cited = f"carbonintensity.org.uk (NESO, CC BY 4.0), {kind}, CO2 of generating alone, Great Britain"
         return _checked(found[kind], at, f"{grid.name} grid live, {at}: {cited}")
 
@@ -134,9 +145,15 @@ def _checked(value: object, at: object, source: str) -> Intensity:
     return Intensity(g_per_kwh=float(value), at=at, source=source)
 
 
-def _age_s(at: str, now: float) -> float:
+def _refuse_other_times(at: str, now: float, expires_s: float) -> None:
     moment = datetime.fromisoformat(at)
-    return now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    age_s = now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not -AHEAD_S <= age_s <= expires_s:
+        raise ValueError(f"the figure is of {at}")
+
+
+_UNREADABLE = (LookupError, TypeError, ValueError, OverflowError, RecursionError)
+"""What reading JSON that somebody else wrote may raise."""
 
 
 # --- the feed -----------------------------------------------------------------------------
@@ -196,15 +213,18 @@ class Feed:
 
         try:
             found = self.source.read(_fetched(url, self.source.headers, self._timeout_s), grid)
-            if _age_s(found.at, self._clock()) > self._expires_s:
-                raise ValueError(f"the figure is of {found.at}")
-        except (OSError, HTTPException, LookupError, TypeError, ValueError) as error:
+            _refuse_other_times(found.at, self._clock(), self._expires_s)
+        except _UnsendableError as error:
+            self._say(f"the request cannot be built: {error}")
+            return
+        except (OSError, HTTPException, *_UNREADABLE) as error:
             self._say(f"{type(error).__name__}: {error}")
             return
         cell.intensity, cell.fetched = found, self._clock()
         self._keep()
 
     def _say(self, what: str) -> None:
+        what = _without(self.source.headers.values(), what)[:MOST_LOGGED]
         if what not in self._said:
             self._said.add(what)
             logger.warning("No live carbon intensity from %s (%s). The yearly mean serves.", self.source.name, what)
@@ -216,17 +236,20 @@ class Feed:
             return {}
         try:
             raw = json.loads(self._file.read_text(encoding="utf-8"))
-            rows = raw["grids"] if raw["source"] == self.source.name else {}
+            rows = dict(raw["grids"]) if raw["source"] == self.source.name else {}
             return {code: self._cell(row) for code, row in rows.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, LookupError, TypeError, ValueError) as error:
+        except (OSError, *_UNREADABLE) as error:
             self._say(f"{self._file.name} is not readable, {type(error).__name__}")
             return {}
 
     def _cell(self, row: Mapping[str, Any]) -> _Cell:
-        fetched = min(float(row["fetched"]), self._clock())
+        fetched, now = float(row["fetched"]), self._clock()
+        if not fetched <= now + AHEAD_S:  # not a number, or of a clock that went wrong
+            raise ValueError(f"fetched at {fetched}")
         found = _checked(row["g_per_kwh"], row["at"], str(row["source"]))
+        _refuse_other_times(found.at, now, math.inf)
         return _Cell(intensity=found, fetched=fetched, ask_at=fetched + self._ttl_s)
 
     def _keep(self) -> None:
@@ -251,6 +274,18 @@ class Feed:
             self._say(f"{self._file} cannot be written: {error.strerror}")
 
 
+class _UnsendableError(Exception):
+    """The request cannot be built; the text is the name of the reason alone, which may quote the token."""
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    """Return `text` with each secret struck out, however the text spells its end and its escapes."""
+    for secret in secrets:
+        for spelled in (secret, repr(secret)[1:-1], secret.strip()):
+            text = text.replace(spelled, "***") if spelled else text
+    return text
+
+
 def _fetched(url: str, headers: Mapping[str, str], timeout_s: float) -> Any:
     """Return the JSON at `url`; a redirect is an error, since it would carry the token elsewhere."""
     from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -261,8 +296,12 @@ def _fetched(url: str, headers: Mapping[str, str], timeout_s: float) -> Any:
 
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"{url} is no web address")
-    request = Request(url, headers={"accept": "application/json", **headers})  # noqa: S310 (checked above)
-    with build_opener(NoRedirect).open(request, timeout=timeout_s) as response:
+    try:
+        request = Request(url, headers={"accept": "application/json", **headers})  # noqa: S310 (checked above)
+        opened = build_opener(NoRedirect).open(request, timeout=timeout_s)
+    except ValueError as error:  # of a header, which it quotes
+        raise _UnsendableError(type(error).__name__) from None
+    with opened as response:
         if response.status != HTTPStatus.OK:
             raise ValueError(f"the server answered {response.status}")
         return json.loads(response.read(MOST_BYTES))
@@ -277,7 +316,7 @@ def opened(
     """Return the feed that the settings name, None for the yearly means.
 
     Raises:
-        SettingsError: the token is missing, or the service knows none of the settings' grids.
+        SettingsError: the token is missing or unusable, or the service knows none of the settings' grids.
     """
     kind, _, theirs = carbon_source.partition(":")
     if kind == STATIC:
@@ -291,10 +330,20 @@ def opened(
                 f'Set zone = "GBR", or carbon_source = "{MAPS}".'
             )
     else:
-        if not (token := env.get(TOKEN)):
-            raise SettingsError(
-                f'carbon_source="{MAPS}" needs a token in the variable {TOKEN}, which is not set. '
-                f"Set it with: export {TOKEN}=..."
-            )
-        source = ElectricityMaps(token=token, own={carbon.zone(zone).code: theirs} if theirs else {})
+        source = ElectricityMaps(token=_token(env), own={carbon.zone(zone).code: theirs} if theirs else {})
     return Feed(source, file=None if state_dir is None else state_dir / "carbon.json")
+
+
+def _token(env: Mapping[str, str]) -> str:
+    token = env.get(TOKEN, "").strip()  # a file that `export` read may have ended in a line's end
+    if not token:
+        raise SettingsError(
+            f'carbon_source="{MAPS}" needs a token in the variable {TOKEN}, which is not set. '
+            f"Set it with: export {TOKEN}=..."
+        )
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise SettingsError(
+            f"The token in the variable {TOKEN} has a space, a line's end or a letter outside ASCII in it, "
+            f"so it was copied wrongly. Set it again with: export {TOKEN}=..."
+        )
+    return token

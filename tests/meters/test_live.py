@@ -18,6 +18,7 @@ import pytest
 
 from greenai.errors import SettingsError
 from greenai.meters import carbon, live
+from greenai.meters.footprint import Intensity
 from greenai.meters.live import ElectricityMaps, Feed, UkCarbonIntensity
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC).timestamp()
@@ -94,7 +95,7 @@ def maps(server: Server, clock: Clock, **options: Any) -> Feed:
     return Feed(ElectricityMaps(token="secret", base_url=server.url), clock=clock, **options)
 
 
-def asked(feed: Feed, code: str = "FRA") -> live.Intensity | None:
+def asked(feed: Feed, code: str = "FRA") -> Intensity | None:
     """Ask, wait for the answer in the background, and ask again."""
     feed.intensity(code)
     assert feed.wait(10.0)
@@ -237,7 +238,46 @@ def test_a_new_process_finds_the_last_figure_in_the_file(server: Server, tmp_pat
     assert Feed(UkCarbonIntensity(), clock=clock, file=file).intensity("FRA") is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"source": "electricity-maps", "grids": {"FRA": {"g_per_kwh": -1}}}', "{"])
+def kept(**changes: Any) -> str:
+    """Return the file's text with one row, changed."""
+    row = {"g_per_kwh": 20.0, "at": AT, "source": "France grid live", "fetched": NOON, **changes}
+    return json.dumps({"source": "electricity-maps", "grids": {"FRA": row}})
+
+
+def test_the_row_that_the_broken_ones_are_made_from_is_read(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "carbon.json"
+    file.write_text(kept())
+    found = maps(server, Clock(), file=file).intensity("FRA")
+    assert found is not None
+    assert found.g_per_kwh == 20.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "5",
+        "{",
+        "[" * 100_000,
+        '{"source": "electricity-maps", "grids": [1]}',
+        '{"source": "electricity-maps", "grids": [[1, 2]]}',
+        '{"source": "electricity-maps", "grids": 1}',
+        '{"source": "electricity-maps", "grids": null}',
+        '{"source": "electricity-maps", "grids": {"FRA": 1}}',
+        '{"source": "electricity-maps", "grids": {"FRA": []}}',
+        '{"source": "electricity-maps", "grids": {"FRA": {"g_per_kwh": -1}}}',
+        kept(g_per_kwh=-1),
+        kept(fetched=float("nan")),
+        kept(fetched=float("inf")),
+        kept(fetched=NOON + 86_400),
+        kept(fetched=10**400),
+        kept(fetched=[]),
+        kept(at="noon"),
+        kept(at="2126-11-21T12:00:00Z"),
+    ],
+    ids=lambda text: text[:60],
+)
 def test_a_broken_file_is_as_good_as_none(
     server: Server, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -277,6 +317,13 @@ def _redirect(handler: BaseHTTPRequestHandler) -> None:
         ({**FRANCE, "carbonIntensity": 1e9}, 200, "1000000000.0 is no intensity in g/kWh"),
         ({**FRANCE, "datetime": "2026-11-20T12:00:00.000Z"}, 200, "the figure is of 2026-11-20T12:00:00.000Z"),
         ({**FRANCE, "datetime": 5}, 200, "5 is no time"),
+        ({**FRANCE, "datetime": "noon"}, 200, "Invalid isoformat string: 'noon'"),
+        ({**FRANCE, "datetime": "2026-11-21T12:45:00.000Z"}, 200, "the figure is of 2026-11-21T12:45:00.000Z"),
+        ({**FRANCE, "zone": "DE"}, 200, "asked for zone FR, got 'DE'"),
+        ({**FRANCE, "zone": None}, 200, "asked for zone FR, got None"),
+        ({**FRANCE, "zone": "secret"}, 200, "asked for zone FR, got '***'"),
+        ({**FRANCE, "zone": "x" * 1000}, 200, "asked for zone FR, got 'xxx"),
+        (b"[" * 90_000, 200, "RecursionError"),
         (_drop, 200, ""),
         (_redirect, 200, "HTTPError: HTTP Error 302: Found"),
     ],
@@ -296,8 +343,59 @@ def test_what_fails_is_logged_once_and_never_raised(
     assert message.startswith("No live carbon intensity from electricity-maps (")
     assert message.endswith("). The yearly mean serves.")
     assert said in message
+    assert len(message) < 300
     assert "secret" not in caplog.text
     assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(("ahead_s", "taken"), [(299, True), (301, False)])
+def test_clocks_may_differ_by_five_minutes(server: Server, ahead_s: int, taken: bool) -> None:
+    clock = Clock()
+    clock.now = NOON - ahead_s
+    assert (asked(maps(server, clock)) is not None) is taken
+
+
+@pytest.mark.parametrize(
+    "intensity", [{"actual": None}, {}, [], "263", None, {"actual": "263", "forecast": 1}], ids=repr
+)
+def test_what_britain_may_answer_instead(server: Server, intensity: object, caplog: pytest.LogCaptureFixture) -> None:
+    server.reply = {"data": [{"from": "2026-11-21T12:00Z", "intensity": intensity}]}
+    with caplog.at_level(logging.WARNING, "greenai"):
+        assert asked(Feed(UkCarbonIntensity(base_url=server.url), clock=Clock()), "GBR") is None
+    assert [r.getMessage()[:51] for r in caplog.records] == ["No live carbon intensity from uk-carbon-intensity ("]
+
+
+@pytest.mark.parametrize(
+    ("token", "name"),
+    [("s3cret\n", "ValueError"), ("s3cret\r\nX: y", "ValueError"), ("s3cr\u2019et", "UnicodeEncodeError")],
+)
+def test_a_token_that_no_header_can_carry_is_not_logged(
+    server: Server, token: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Feed(ElectricityMaps(token=token, base_url=server.url), clock=Clock())
+    with caplog.at_level(logging.DEBUG):
+        assert asked(feed) is None
+    assert [r.getMessage() for r in caplog.records] == [
+        f"No live carbon intensity from electricity-maps (the request cannot be built: {name}). The yearly mean serves."
+    ]
+    assert "s3cr" not in caplog.text
+    assert server.seen == []
+
+
+def test_a_token_that_the_server_repeats_is_not_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    def repeat(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(403, f"{handler.headers['auth-token']} has expired")
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server.reply = repeat
+    with caplog.at_level(logging.DEBUG, "greenai"):
+        assert asked(maps(server, Clock())) is None
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "No live carbon intensity from electricity-maps (HTTPError: HTTP Error 403: *** has expired). "
+        "The yearly mean serves."
+    )
 
 
 # --- from settings ------------------------------------------------------------------------
@@ -318,9 +416,26 @@ def test_electricity_maps_takes_its_token_from_the_environment() -> None:
     assert feed.source == ElectricityMaps(token="t", own={"US-CA": "US-CAL-CISO"})
 
 
-def test_without_a_token_the_message_says_how_to_set_it() -> None:
+def test_a_line_end_after_the_token_is_not_part_of_it() -> None:
+    feed = opened("electricity-maps", env={"ELECTRICITY_MAPS_TOKEN": " s3cret\r\n"})
+    assert feed is not None
+    assert feed.source == ElectricityMaps(token="s3cret")
+
+
+@pytest.mark.parametrize("token", ["s3c ret", "s3c\nret", "s3c\r\nX: ret", "s3cr\u00e9t", "s3cret\u2019", "s3c\x00ret"])
+def test_a_token_that_was_copied_wrongly_is_refused_and_not_quoted(token: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        opened("electricity-maps")
+        opened("electricity-maps", env={"ELECTRICITY_MAPS_TOKEN": token})
+    assert str(caught.value) == (
+        "The token in the variable ELECTRICITY_MAPS_TOKEN has a space, a line's end or a letter outside ASCII in it, "
+        "so it was copied wrongly. Set it again with: export ELECTRICITY_MAPS_TOKEN=..."
+    )
+
+
+@pytest.mark.parametrize("env", [{}, {"ELECTRICITY_MAPS_TOKEN": ""}, {"ELECTRICITY_MAPS_TOKEN": " \n"}], ids=repr)
+def test_without_a_token_the_message_says_how_to_set_it(env: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        opened("electricity-maps", env=env)
     assert str(caught.value) == (
         'carbon_source="electricity-maps" needs a token in the variable ELECTRICITY_MAPS_TOKEN, which is not set. '
         "Set it with: export ELECTRICITY_MAPS_TOKEN=..."
