@@ -7,6 +7,7 @@ two definitions of one name cannot stand beside each other, and the second is re
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
 
     from greenai.own_cards import CardEntry, SizeEntry
 
-__all__ = ["added"]
+__all__ = ["OwnCard", "added"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCard(Card):
+    """A card of an app's own, or one of the catalog with what the app states in place.
+
+    Attributes:
+        stated: the fields that the app states.
+        stated_source: where it has them from, with the date.
+        rest_source: what the catalog has for context and capabilities; empty where it has nothing.
+    """
+
+    stated: frozenset[str] = frozenset()
+    stated_source: str = ""
+    rest_source: str = ""
 
 
 def added(
@@ -49,8 +65,9 @@ def added(
 def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str, Switch]) -> Card:
     """Return the card that an entry describes; with `replace` the catalog's card with the stated fields in place."""
     if not entry.replace:
-        fields: dict[str, Any] = {"aliases": (), "ladder": (entry.name,), **_fields(entry, switches)}
-        card = Card(name=entry.name, provider=entry.name.partition("/")[0], **fields)
+        stated = _fields(entry, switches)
+        fields: dict[str, Any] = {"aliases": (), "ladder": (entry.name,), **stated, **_origin(entry, stated)}
+        card = OwnCard(name=entry.name, provider=entry.name.partition("/")[0], **fields)
         return dataclasses.replace(card, active_params_b=card.active_params_b or card.total_params_b)
     base = shipped.get(entry.name)
     if base is None or base.name != entry.name:
@@ -62,8 +79,17 @@ def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str
     changes = _fields(entry, switches)
     if "total_params_b" in changes and "active_params_b" not in changes:
         changes["active_params_b"] = changes["total_params_b"]
+    changes |= _origin(entry, changes, base)
     changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *entry.aliases)))
-    return dataclasses.replace(base, **changes)
+    kept = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
+    return OwnCard(**{**kept, **changes})
+
+
+def _origin(entry: CardEntry, stated: Mapping[str, Any], base: Card | None = None) -> dict[str, Any]:
+    """Return who said what, as fields of an own card."""
+    rest = base.price.source if base is not None and base.price is not None else ""
+    source = ", ".join(part for part in (entry.source, entry.date) if part)
+    return {"stated": frozenset(stated), "stated_source": source, "rest_source": rest}
 
 
 def _fields(entry: CardEntry, switches: Mapping[str, Switch]) -> dict[str, Any]:

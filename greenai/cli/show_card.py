@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai import receipts
 from greenai.catalog import Rate
+from greenai.catalog.own import OwnCard
 from greenai.cli.leaderboard import STANDARD, Standing, Use
 from greenai.units import format_energy, format_interval, significant
 
@@ -23,6 +24,7 @@ Row = tuple[str, str, str]
 """What it is, its value, and where that comes from."""
 
 LAW = "left to the law of the estimator, fitted on models of known shape"
+BY_ENERGY = "by estimated energy of the standard request"
 BY_HAND = "config.json of the model on its hub page, entered by hand"
 _STATUS = {
     "off": "can be switched off",
@@ -73,27 +75,36 @@ def _identity(card: Card) -> Iterator[Row]:
     if card.same_as:
         kind = "dated snapshot of" if card.dated else "another host's name of"
         yield "the same as", f"{kind} {card.same_as}", ""
-    yield "tier", card.tier, ""
+    yield "tier", card.tier, _source(card, "tier", "")
     if len(card.ladder) > 1:
-        yield "ladder", " < ".join(card.ladder), "by estimated energy of the standard request"
+        yield "ladder", " < ".join(card.ladder), _source(card, "ladder", BY_ENERGY)
+
+
+def _source(card: Card, field: str, otherwise: str) -> str:
+    """Return where a field comes from: what the app says of the fields that it states, else `otherwise`."""
+    return card.stated_source if isinstance(card, OwnCard) and field in card.stated else otherwise
 
 
 def _shape(card: Card) -> Iterator[Row]:
     source = f"{card.params_source}, {card.params_date}" if card.params_date else card.params_source
     yield "parameters", _billions(card.total_params_b), source
-    yield "active per token", _billions(card.active_params_b), source
+    yield "active per token", _billions(card.active_params_b), _source(card, "active_params_b", source)
     if card.shared_params_b is not None:
-        yield "shared by all tokens", f"{significant(card.shared_params_b, 4)} B", BY_HAND
-    yield "layers", "not entered" if card.layers is None else str(card.layers), LAW if card.layers is None else BY_HAND
+        shared = f"{significant(card.shared_params_b, 4)} B"
+        yield "shared by all tokens", shared, _source(card, "shared_params_b", BY_HAND)
+    layers = LAW if card.layers is None else _source(card, "layers", BY_HAND)
+    yield "layers", "not entered" if card.layers is None else str(card.layers), layers
     kv = card.kv_gb_per_1k_tokens
     cache = "not entered" if kv is None else f"{significant(kv, 4)} GB per 1,000 tokens"
-    noted = card.note if card.note and "cache" in card.note else BY_HAND
+    noted = _source(card, "kv_gb_per_1k_tokens", card.note if card.note and "cache" in card.note else BY_HAND)
     yield "key-value cache", cache, LAW if kv is None else noted
     weight = card.bytes_per_weight
     if weight is not None:
-        yield "bytes per weight", significant(weight, 3), "as the weights are published"
+        published = _source(card, "bytes_per_weight", "as the weights are published")
+        yield "bytes per weight", significant(weight, 3), published
     if card.hybrid:
-        yield "hybrid", "most layers keep a fixed state in place of a cache", card.params_source
+        hybrid = _source(card, "hybrid", card.params_source)
+        yield "hybrid", "most layers keep a fixed state in place of a cache", hybrid
 
 
 def _use(row: Standing) -> Iterator[Row]:
@@ -141,10 +152,11 @@ def _price(price: Price | None) -> Iterator[Row]:
 
 
 def _rest(card: Card) -> Iterator[Row]:
+    listed = card.rest_source if isinstance(card, OwnCard) else card.price.source if card.price else ""
     if card.context_tokens is not None:
-        yield "context", f"{card.context_tokens:,} tokens", card.price.source if card.price else ""
+        yield "context", f"{card.context_tokens:,} tokens", _source(card, "context_tokens", listed)
     if card.capabilities:
-        yield "capabilities", ", ".join(sorted(card.capabilities)), card.price.source if card.price else ""
+        yield "capabilities", ", ".join(sorted(card.capabilities)), _source(card, "capabilities", listed)
     if card.default_system:
         yield "default system message", card.default_system, ""
     if card.defaults:

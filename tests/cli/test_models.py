@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
+from greenai import catalog
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -65,6 +69,32 @@ def test_show_prints_every_figure_with_its_source(shell: Shell) -> None:
     assert line("reasoning").startswith("reasoning can be switched off; by default off developers.openai.com/")
     assert 'sent without opt-in {"reasoning_effort": "none"}' in line("sent without opt-in")
     assert "1.25 input, 0.125 cached input, 10 output litellm" in line("$ per 1e6 tokens")
+
+
+def test_show_says_of_each_figure_of_an_own_card_who_stated_it(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_own", {})
+    before = {line.split("  ")[0]: line for line in shell("models", "show", "gpt-5.5").stdout.splitlines()}
+    (tmp_path / "greenai.toml").write_text(
+        '[[cards]]\nname = "openai/gpt-5.5"\nreplace = true\nprice = { input = 4, output = 20 }\n'
+        'source = "our contract"\ndate = "2026-10-01"\n'
+        '[[cards]]\nname = "openai/gpt-5.4"\nreplace = true\ncontext_tokens = 1000\nlayers = 3\nsource = "a mail"\n'
+    )
+    after = {
+        line.split("  ")[0]: " ".join(line.split()) for line in shell("models", "show", "gpt-5.5").stdout.splitlines()
+    }
+    assert after[" $ per 1e6 tokens"] == "$ per 1e6 tokens 4 input, 20 output our contract, 2026-10-01"
+    for same in (" context", " capabilities", " parameters", " tier"):
+        assert after[same] == " ".join(before[same].split())
+    assert "litellm" in after[" context"]
+    other = {
+        line.split("  ")[0]: " ".join(line.split()) for line in shell("models", "show", "gpt-5.4").stdout.splitlines()
+    }
+    assert other[" context"] == "context 1,000 tokens a mail"
+    assert other[" layers"] == "layers 3 a mail"
+    assert "litellm" in other[" capabilities"]
+    assert "litellm" in other[" $ per 1e6 tokens"]
 
 
 def test_show_says_what_is_not_known(shell: Shell) -> None:
