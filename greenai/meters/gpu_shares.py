@@ -9,7 +9,9 @@ The counter moves in steps of about 100 ms, and is seen only when a window opens
   rate of work (tokens per second), those still open being taken to work at the mean rate of the windows closed so far;
   without tokens all rates are equal. The last to close takes what is left, so the parts add up.
 - *Between.* What the GPU draws while no window is open is nobody's. What the counter shows late of the window before
-  is told from it by the idle power, where that is known and the gap is short enough to tell.
+  is told from it by the power between windows, where that is known and the gap is short enough to tell.
+
+The power at rest (`Rest`) is learnt as a least upper bound: a GPU that did anything drew more.
 
 At any moment: what was paid + what is in the pots + `owed_j` + `between_j` = what the counter showed + `ahead_j`.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-__all__ = ["Account", "Claim", "Share"]
+__all__ = ["Account", "Claim", "Rest", "Share"]
 
 MEMORY_S = 2.0
 """Seconds of work after which a calibration is forgotten to 1/e. Assumption, 2026-11-21: ML.ENERGY ("Thermally stable
@@ -28,6 +30,18 @@ profiling for accurate GPU energy measurement", ml.energy/blog) finds windows of
 IDLE_GAP_S = 20.0
 """A gap between windows from which idle power is learnt, in seconds. Assumption, 2026-11-21: what shows late of the
 window before, at most one step at 700 W = 70 J, is then under 4% of a gap at 100 W."""
+
+SENSOR_S = 1.2
+"""Seconds after a window from which the sensor shows nothing of it. NVIDIA's NVML documentation: its power is a mean of
+1 s (Ampere and later); 0.2 s more for its lag is an assumption. 2026-11-21."""
+
+AGREE_S, AGREE = 1.0, 0.1
+"""Two readings at rest agree: this far apart in seconds (the sensor's mean) and in relative power. Assumption,
+2026-11-21: NVML states 5% for one of them."""
+
+GAP_STEPS = 5
+"""Steps from which a gap's mean power says something: one step is then at most a quarter of it. Assumption,
+2026-11-21."""
 
 IDLE_ERROR = 0.05
 """Relative error of an idle power, 90%: NVIDIA's NVML documentation states 5% for power. 2026-11-21."""
@@ -136,17 +150,48 @@ class Power:
 
 
 @dataclass(slots=True)
+class Rest:
+    """The power at rest. Every reading, the sensor's or a gap's mean, is an upper bound: the least of them counts.
+
+    It counts once two readings one after the other agree, since one alone may show work that nobody here knows of.
+    """
+
+    least_w: float = math.inf
+    last_w: float | None = None
+    last_s: float = 0.0
+    agreed: bool = False
+
+    @property
+    def watts(self) -> float | None:
+        """Return the power at rest, or None as long as nothing confirms it."""
+        return self.least_w if self.agreed else None
+
+    def read(self, now_s: float, watts: float) -> None:
+        """Note a reading at rest."""
+        if watts <= 0 or (self.last_w is not None and now_s - self.last_s < AGREE_S):
+            return
+        self.agreed = self.agreed or (self.last_w is not None and _agree(self.last_w, watts))
+        self.least_w, self.last_w, self.last_s = min(self.least_w, watts), watts, now_s
+
+
+def _agree(one_w: float, other_w: float) -> bool:
+    return abs(one_w - other_w) <= AGREE * min(one_w, other_w)
+
+
+@dataclass(slots=True)
 class Account:
     """The open windows of one GPU, oldest first, and what waits for them.
 
     `pots[k]` belongs to the first k + 1 of them: whatever was drawn while a window was open, the ones older than it
     were open too. `idle_w` is the power at rest in watts, None where unknown; `stated` says that somebody gave it.
+    Until it is known, `gap_w`, the least mean power of a gap, tells work from rest in the counter's steps.
     """
 
     step_s: float
     idle_w: float | None = None
     stated: bool = False
-    learnt: bool = False
+    rest: Rest = field(default_factory=Rest)
+    gap_w: float | None = None
     power: Power = field(init=False)
     claims: list[Claim] = field(default_factory=list)
     pots: list[Pot] = field(default_factory=list)
@@ -163,9 +208,12 @@ class Account:
     def __post_init__(self) -> None:
         self.power = Power(self.step_s)
 
-    def open(self, now_s: float, counter_j: float, *, quiet: bool = True) -> Claim:
-        """Open a window. `quiet` says that no other process computes on the GPU, so that idle power can be learnt."""
-        self.advance(now_s, counter_j, quiet=quiet)
+    def open(self, now_s: float, counter_j: float, *, quiet: bool = True, sensor_w: float | None = None) -> Claim:
+        """Open a window. `quiet` says that nothing computes on the GPU, as far as can be seen: idle can be learnt.
+
+        `sensor_w` is what the power sensor shows meanwhile, None where that is unknown or the GPU may be working.
+        """
+        self.advance(now_s, counter_j, quiet=quiet, sensor_w=sensor_w)
         claim = Claim(now_s, alone=not self.claims)
         for other in self.claims:
             other.alone = False
@@ -206,23 +254,31 @@ class Account:
             self.rate = rate if self.rate is None else self.rate + RATE_WEIGHT * (rate - self.rate)
         return taken
 
-    def advance(self, now_s: float, counter_j: float, *, quiet: bool = False) -> None:
+    @property
+    def between_w(self) -> float:
+        """Return the power between windows, in watts, 0 where unknown."""
+        return self.gap_w or 0.0 if self.idle_w is None else self.idle_w
+
+    def advance(self, now_s: float, counter_j: float, *, quiet: bool = False, sensor_w: float | None = None) -> None:
         """Take in what the counter shows now, in joules, at `now_s` on a clock that only moves forward, in seconds."""
         before = self.seen_j
         seconds, self.seen_s, self.seen_j = now_s - self.seen_s, now_s, counter_j
         if before is None or counter_j < before:  # the first value, or the driver was loaded again
+            self._learn_idle(math.inf, 0.0, sensor_w if quiet and before is None else None)
             self._restart()
         elif self.claims:
             self._work(seconds, counter_j - before)
         else:
-            self._gap(seconds, counter_j - before, quiet)
+            if quiet:
+                self._learn_idle(seconds, counter_j - before, sensor_w)
+            self._gap(seconds, counter_j - before)
 
     def _restart(self) -> None:
         for claim in self.claims:
             claim.lost = True
         self.pots = [Pot() for _ in self.claims]
         self.owed_j = self.power.waiting_s = self.power.resting_j = self.ahead_j = self.before_j = 0.0
-        self._rest((self.idle_w or 0.0) * self.step_s / 2)
+        self._rest(self.between_w * self.step_s / 2)
 
     def _rest(self, idle_j: float) -> None:
         """Note what was drawn at rest and is not in the counter yet."""
@@ -258,10 +314,12 @@ class Account:
         self.owed_j -= settled_j
         self.pots[-1].add(Pot(usual_j + settled_j, seconds))
 
-    def _gap(self, seconds: float, counted_j: float, quiet: bool) -> None:
-        self._learn_idle(seconds, counted_j - self.ahead_j, quiet)
+    def _gap(self, seconds: float, counted_j: float) -> None:
+        if seconds >= GAP_STEPS * self.step_s and counted_j > 0:
+            mean_w = counted_j / (seconds - self.step_s)  # the counter may have been late by a step: an upper bound
+            self.gap_w = mean_w if self.gap_w is None else min(mean_w, self.gap_w)
         self._learn_step(seconds, counted_j > 0)
-        idle_w = self.idle_w or 0.0
+        idle_w = self.between_w
         if counted_j <= 0:
             self._rest(idle_w * seconds)
             return
@@ -283,20 +341,29 @@ class Account:
     def _late(self, seconds: float, shown_j: float, work_j: float) -> float | None:
         """Return how much of what a gap showed belongs to the windows before it; None where that cannot be told."""
         step_j = (self.power.watts or 0.0) * self.step_s
-        if self.idle_w is None:
+        if not self.between_w:
             return shown_j if seconds < self.step_s or shown_j < 0 else None
         # The rest that is not shown yet at the gap's end is in `shown_j` of what comes next.
-        idle_j = self.idle_w * (seconds - min(seconds, self.step_s) / 2)
+        idle_j = self.between_w * (seconds - min(seconds, self.step_s) / 2)
         if 2 * IDLE_ERROR * idle_j >= step_j:
             return None
         return min(max(shown_j - idle_j, -work_j), step_j)
 
-    def _learn_idle(self, seconds: float, counted_j: float, quiet: bool) -> None:
-        if self.stated or not quiet or seconds < IDLE_GAP_S or counted_j <= 0:
+    def _learn_idle(self, seconds: float, counted_j: float, sensor_w: float | None) -> None:
+        """Learn from `seconds` without a window, during which the counter moved by `counted_j`, and from the sensor.
+
+        A gap's mean counts where the sensor at its end agrees, or where there is none: others may have worked.
+        """
+        if self.stated:
             return
-        watts = counted_j / seconds
-        self.idle_w = min(watts, self.idle_w) if self.learnt and self.idle_w is not None else watts
-        self.learnt = True
+        if IDLE_GAP_S <= seconds < math.inf:
+            mean_w = counted_j / (seconds - self.step_s)
+            if sensor_w is None or _agree(mean_w, sensor_w):
+                self.rest.read(self.seen_s, mean_w)
+        if sensor_w is not None and seconds >= SENSOR_S:
+            self.rest.read(self.seen_s, sensor_w)
+        if self.rest.watts is not None:
+            self.idle_w = self.rest.watts if self.idle_w is None else min(self.rest.watts, self.idle_w)
 
     def _factor(self, duration_s: float) -> float:
         within = 1 + min(self.step_s / duration_s, 1.0) if duration_s > 0 else 2.0

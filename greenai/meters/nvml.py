@@ -3,7 +3,8 @@
 Only GPUs on which the process, or one that it started, runs are read. A window's energy is what the counters showed,
 less the power at rest for its time, where that power is known: a GPU that is switched on for a loaded model draws it
 whether or not anybody asks, between the calls too, so it belongs to none of them. It is reported as `gpu_idle` beside
-`gpu`; the two add up to the counter. Where it is not known nothing is subtracted, and the method says so.
+`gpu`; the two add up to the counter. Where it is not known, or would be most of what was drawn, nothing is subtracted, and
+the method says so.
 
 With other processes on a GPU the reading is shared, and an upper bound: its interval begins where all of them would
 have used the same. With multi-instance GPU on, the counter belongs to all instances and nothing is read. How windows
@@ -29,10 +30,21 @@ from greenai.readings import Reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["METHOD", "METHOD_WITH_IDLE", "Machine", "NvmlWindow", "begin", "measure_idle", "probe", "state_idle"]
+__all__ = [
+    "METHOD",
+    "METHOD_MOSTLY_IDLE",
+    "METHOD_WITH_IDLE",
+    "Machine",
+    "NvmlWindow",
+    "begin",
+    "measure_idle",
+    "probe",
+    "state_idle",
+]
 
 METHOD = "nvml-1 (GPU only, above idle)"
 METHOD_WITH_IDLE = "nvml-1 (GPU only, idle included: not known)"
+METHOD_MOSTLY_IDLE = "nvml-1 (GPU only, idle included: most of it)"
 
 LOOK_AGAIN_S = 1.0
 """Seconds for which the GPUs of a process are taken to stay the same; the processes on them are read every time."""
@@ -41,8 +53,12 @@ GUESS_FACTOR = 4.0
 """90% factor each way of a first short window where the power limit cannot be read. Assumption, 2026-11-21: a short
 call after a rest may draw several times what the sensor's mean of up to 1 s shows."""
 
-IDLE_PART = 0.95
-"""Most of the counter's energy that is taken for idle. Work was done, so it is not nothing; NVML's 5% cannot tell."""
+IDLE_PART = 0.6
+"""Most of a window's energy that is taken for idle: with more, little is left, and it is less sure than the whole. The
+whole is reported then. Assumption, 2026-11-21."""
+
+LEAST_PART = 0.05
+"""The interval begins no lower than this part of the figure: work was done, so it is not nothing. 2026-11-21."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,10 +104,11 @@ class Gpu:
         """Return what the sensor shows now, a mean of up to 1 s, or None."""
         return _watts(self.api, "nvmlDeviceGetPowerUsage", self.handle)
 
-    def learn_at_rest(self) -> None:
-        """Take the power now for the idle power, if none is known and the GPU did nothing in its last sample."""
-        if self.account.idle_w is None and _utilization(self.api, self.handle) == 0:
-            self.account.idle_w = self.watts()
+    def open(self, now_s: float, counter_j: float, *, alone: bool) -> Claim:
+        """Open a window. `alone` says that no other process computes on the GPU: it may tell its power at rest."""
+        used = _utilization(self.api, self.handle) if alone and not self.account.claims else None
+        sensor_w = self.watts() if used == 0 else None
+        return self.account.open(now_s, counter_j, quiet=alone and not used, sensor_w=sensor_w)
 
     def guess(self) -> None:
         """Where the counter has not shown this work's power yet: between what the sensor shows and the limit."""
@@ -141,7 +158,7 @@ class Machine:
                 return None
             others = self._others(pid, [users for _, users in found])
             with self.lock:
-                claims = self._open([gpu for gpu, _ in found], quiet=not others)
+                claims = self._open([gpu for gpu, _ in found], alone=not others)
                 self.roots.append(pid)
         except self.api.NVMLError:
             return None
@@ -186,13 +203,10 @@ class Machine:
         seen = frozenset[int]().union(*users) - roots
         return frozenset(other for other in seen if not any(in_tree(other, root) for root in roots))
 
-    def _open(self, gpus: Sequence[Gpu], *, quiet: bool) -> tuple[tuple[Gpu, Claim], ...]:
+    def _open(self, gpus: Sequence[Gpu], *, alone: bool) -> tuple[tuple[Gpu, Claim], ...]:
         counters = [gpu.counter_j() for gpu in gpus]  # all are read before one is opened: one may fail
-        for gpu in gpus:
-            if quiet and not gpu.account.claims:
-                gpu.learn_at_rest()
         now_s = self.clock()
-        return tuple((g, g.account.open(now_s, j, quiet=quiet)) for g, j in zip(gpus, counters, strict=True))
+        return tuple((g, g.open(now_s, j, alone=alone)) for g, j in zip(gpus, counters, strict=True))
 
     def _close(self, gpu: Gpu, claim: Claim, tokens: float | None) -> Share | None:
         try:
@@ -211,24 +225,30 @@ def _any_in(users: frozenset[int], pid: int) -> bool:
 
 def _reading(shares: Sequence[Share], idle_w: Sequence[float | None], others: int) -> Reading:
     gross_j = sum(share.energy_j for share in shares)
-    known_w = [watts for watts in idle_w if watts is not None]
-    known = len(known_w) == len(idle_w)
-    idle_j = sum(w * s.seconds for w, s in zip(known_w, shares, strict=True)) if known else 0.0
-    idle_j = min(idle_j, gross_j * IDLE_PART)
+    idle_j, method = _idle(shares, idle_w, gross_j)
     factor = value("nvml_error") + max(share.factor for share in shares)
-    above_j = math.hypot(gross_j * (factor - 1), idle_j * IDLE_ERROR)
-    below_j = math.hypot(gross_j * (1 - 1 / factor), idle_j * IDLE_ERROR)
-    net_j = gross_j - idle_j
+    above_j = math.hypot(gross_j * (factor - 1), (idle_j or 0.0) * IDLE_ERROR)
+    below_j = math.hypot(gross_j * (1 - 1 / factor), (idle_j or 0.0) * IDLE_ERROR)
+    net_j = gross_j - (idle_j or 0.0)
     alone = others == 0 and all(share.alone and share.duration_s >= value("nvml_step_s") for share in shares)
     return Reading(
         energy_j=net_j,
-        low_j=max(net_j - below_j, 0.0) / (1 + others),
+        low_j=max(net_j - below_j, net_j * LEAST_PART) / (1 + others),
         high_j=net_j + above_j,
         gpu_energy_j=net_j,
         evidence="measured" if alone else "measured_shared",
-        method=METHOD if known else METHOD_WITH_IDLE,
-        components={"gpu": net_j, "gpu_idle": idle_j} if known else {"gpu": net_j},
+        method=method,
+        components={"gpu": net_j} if idle_j is None else {"gpu": net_j, "gpu_idle": idle_j},
     )
+
+
+def _idle(shares: Sequence[Share], idle_w: Sequence[float | None], gross_j: float) -> tuple[float | None, str]:
+    """Return the energy at rest to subtract, None for nothing, and the method that says so."""
+    known_w = [watts for watts in idle_w if watts is not None]
+    if len(known_w) < len(idle_w):
+        return None, METHOD_WITH_IDLE
+    idle_j = sum(w * s.seconds for w, s in zip(known_w, shares, strict=True))
+    return (idle_j, METHOD) if idle_j <= gross_j * IDLE_PART else (None, METHOD_MOSTLY_IDLE)
 
 
 def divided(api: Any, handle: Any) -> bool:

@@ -112,6 +112,16 @@ def test_short_windows_far_apart_are_charged_no_more_than_they_drew() -> None:
     assert run.paid_j == pytest.approx(run.drawn_j, rel=0.15)
 
 
+def test_short_windows_are_not_charged_the_rest_between_them_where_idle_power_is_unknown() -> None:
+    run, chance = Run(account=Account(STEP_S)), random.Random(5)
+    for _ in range(300):
+        run.window(0.03)
+        run.gpu.draw(chance.uniform(0.5, 2.0), IDLE_W)
+    assert run.account.idle_w is None
+    assert run.balance_j() == pytest.approx(0.0, abs=1e-6)
+    assert run.paid_j == pytest.approx(run.drawn_j, rel=0.1)
+
+
 def test_a_counter_that_moves_more_often_is_noticed() -> None:
     run = Run(gpus.SteppingGpu(step_s=0.02))
     for _ in range(20):
@@ -182,22 +192,56 @@ def test_a_second_window_over_the_restart_is_unknown_too() -> None:
     assert not account.claims
 
 
-def test_idle_power_is_learnt_from_a_long_quiet_gap_and_the_least_counts() -> None:
-    gpu, account = gpus.SteppingGpu(), Account(STEP_S)
-    for watts, gap_s in ((120.0, 30.0), (100.0, 30.0), (150.0, 30.0), (20.0, 3.0)):
-        claim = account.open(gpu.now_s, gpu.shown_j)
+def after_gaps(*gaps: tuple[float, float, float | None], idle_w: float | None = None) -> Account:
+    """Return the account after a window and a gap of so many watts, seconds and sensor's watts, again and again."""
+    gpu, account = gpus.SteppingGpu(), Account(STEP_S, idle_w=idle_w)
+    account.advance(gpu.now_s, gpu.shown_j)
+    for watts, gap_s, sensor_w in gaps:
+        claim = account.open(gpu.now_s, gpu.shown_j, quiet=False)
         gpu.draw(2.0, BUSY_W)
         account.close(claim, gpu.now_s, gpu.shown_j)
         gpu.draw(gap_s, watts)
-    account.open(gpu.now_s, gpu.shown_j)
-    assert account.idle_w == pytest.approx(100.0, rel=0.02)
+        claim = account.open(gpu.now_s, gpu.shown_j, sensor_w=sensor_w)
+        account.close(claim, gpu.now_s, gpu.shown_j)
+    return account
+
+
+def test_idle_power_is_learnt_from_gaps_that_agree_and_the_least_counts() -> None:
+    assert after_gaps((120.0, 30.0, None), (100.0, 30.0, None), (150.0, 30.0, None)).idle_w is None
+    account = after_gaps((100.0, 30.0, None), (104.0, 30.0, None), (150.0, 30.0, None), (20.0, 3.0, None))
+    assert account.idle_w == pytest.approx(100.0, rel=0.03)
+
+
+def test_idle_power_is_learnt_from_two_readings_of_the_sensor_and_falls_with_a_lesser_one() -> None:
+    assert after_gaps((80.0, 5.0, 444.0), (80.0, 5.0, 81.0)).idle_w is None
+    assert after_gaps((80.0, 5.0, 444.0), (80.0, 5.0, 81.0), (80.0, 5.0, 80.0)).idle_w == 80.0
+    assert after_gaps((80.0, 5.0, 81.0), (80.0, 5.0, 80.0), (60.0, 5.0, 60.0), (80.0, 5.0, 80.0)).idle_w == 60.0
+
+
+def test_idle_power_is_not_learnt_from_the_sensor_while_it_shows_the_window_before() -> None:
+    assert after_gaps(*[(80.0, 1.0, 300.0)] * 5).idle_w is None
+
+
+def test_two_readings_of_the_sensor_at_once_are_one() -> None:
+    account = Account(STEP_S)
+    for now_s in (10.0, 10.5):
+        account.rest.read(now_s, 70.0)
+    assert account.rest.watts is None
+    account.rest.read(11.0, 70.0)
+    assert account.rest.watts == 70.0
+
+
+def test_a_gap_in_which_the_gpu_worked_for_others_teaches_nothing() -> None:
+    assert after_gaps(*[(500.0, 25.0, 80.0)] * 2, (80.0, 5.0, 300.0)).idle_w == 80.0
+    assert after_gaps(*[(500.0, 25.0, 416.0), (80.0, 5.0, 80.0)] * 3).idle_w is None
+    assert after_gaps(*[(380.0, 25.0, None)] * 3, idle_w=80.0).idle_w == 80.0
 
 
 @pytest.mark.parametrize(("quiet", "stated"), [(False, False), (True, True)])
 def test_idle_power_is_not_learnt_where_others_compute_or_it_was_stated(quiet: bool, stated: bool) -> None:
     account = Account(STEP_S, idle_w=77.0 if stated else None, stated=stated)
-    account.close(account.open(0.0, 0.0), 1.0, 500.0)
-    account.open(60.0, 5500.0, quiet=quiet)
+    for now_s in (0.0, 60.0, 120.0):
+        account.close(account.open(now_s, now_s * 90, quiet=quiet), now_s + 1, now_s * 90 + 500)
     assert account.idle_w == (77.0 if stated else None)
 
 

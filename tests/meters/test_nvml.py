@@ -59,30 +59,73 @@ def test_idle_power_is_subtracted_and_reported() -> None:
     assert reading.low_j < 1000 < reading.high_j
 
 
-def test_work_is_never_nothing_where_the_gpu_drew_no_more_than_at_rest() -> None:
+def test_idle_power_stays_in_where_it_is_most_of_what_was_drawn() -> None:
     api = FakeNvml([{ME}], {0: 0})
     gpus, clock = machine(api)
     window = gpus.begin(ME)
     gpus.gpus[0].account.idle_w = 100.0
     api.energy_mj, clock.now_s = {0: 490_000}, clock.now_s + 5.0
     reading = measured(window)
-    assert reading.energy_j == pytest.approx(490 * 0.05)
-    assert reading.low_j == 0.0
+    assert reading.energy_j == 490.0
+    assert reading.components == {"gpu": 490.0}
+    assert reading.method == "nvml-1 (GPU only, idle included: most of it)"
+    assert reading.low_j == pytest.approx(490 / 1.07)
 
 
-def test_idle_power_is_the_sensors_where_the_gpu_rests_at_the_first_window() -> None:
+def test_the_interval_never_begins_at_nothing() -> None:
+    api = FakeNvml([{ME}], {0: 0}, watts=100.0)
+    gpus, clock = machine(api)
+    window = gpus.begin(ME)
+    gpus.gpus[0].account.idle_w = 100.0
+    clock.now_s += 0.05  # the counter has not moved: a guess within a factor of four
+    assert measured(window).low_j == pytest.approx(100 * 0.05 / 4.05, rel=0.05)
+    gpus.gpus[0].account.idle_w = 60.0
+    window = gpus.begin(ME)
+    clock.now_s += 0.05
+    reading = measured(window)
+    assert reading.energy_j is not None
+    assert reading.low_j == pytest.approx(reading.energy_j * 0.05)
+
+
+def test_idle_power_is_the_sensors_once_it_agrees_with_itself() -> None:
     api = FakeNvml([{ME}], {0: 0}, watts=70.0, busy_percent=0)
-    gpus, _ = machine(api)
-    gpus.begin(ME)
-    assert gpus.gpus[0].account.idle_w == 70.0
+    gpus, clock = machine(api)
+    known = []
+    for _ in range(2):
+        window = gpus.begin(ME)
+        known.append(gpus.gpus[0].account.idle_w)
+        clock.now_s += 2.0
+        assert window is not None
+        window.stop()
+        clock.now_s += 5.0
+    assert known == [None, 70.0]
+
+
+def test_idle_power_is_the_least_although_the_gpu_had_worked_before_the_first_window() -> None:
+    api = FakeNvml([{ME}], {0: 0}, watts=444.0, busy_percent=0)  # a mean of 1 s: the sensor still shows a warm-up
+    gpus, clock = machine(api)
+    drawn_j, readings = 0.0, []
+    for _ in range(5):
+        window = gpus.begin(ME)
+        drawn_j, clock.now_s = drawn_j + 800.0, clock.now_s + 2.0
+        api.energy_mj = {0: int(drawn_j * 1e3)}
+        readings.append(measured(window))
+        drawn_j, clock.now_s, api.watts = drawn_j + 5 * 80.0, clock.now_s + 5.0, 80.0
+        api.energy_mj = {0: int(drawn_j * 1e3)}
+    assert [reading.method for reading in readings] == [nvml.METHOD_WITH_IDLE] * 2 + [nvml.METHOD] * 3
+    assert readings[-1].energy_j == pytest.approx(800 - 2 * 80, rel=0.02)
 
 
 @pytest.mark.parametrize(
     ("users", "busy_percent"), [({ME}, 30), ({ME}, None), ({ME, NOBODY}, 0)], ids=["busy", "unknown", "others"]
 )
 def test_idle_power_is_unknown_where_the_gpu_may_be_working(users: set[int], busy_percent: int | None) -> None:
-    gpus, _ = machine(FakeNvml([users], {0: 0}, watts=70.0, busy_percent=busy_percent))
-    gpus.begin(ME)
+    gpus, clock = machine(FakeNvml([users], {0: 0}, watts=70.0, busy_percent=busy_percent))
+    for _ in range(3):
+        window = gpus.begin(ME)
+        assert window is not None
+        window.stop()
+        clock.now_s += 5.0
     assert gpus.gpus[0].account.idle_w is None
 
 
