@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from greenai import hosts
 from greenai.readings import Reading
 
 T = TypeVar("T")
@@ -101,11 +102,10 @@ class Rung:
 
     @property
     def site(self) -> str:
-        """Whose machines answer: the provider, or `endpoint` at an address whose host is not named after it."""
+        """Whose machines answer: the provider, or `endpoint` at an address outside the provider's own domains."""
         if self.base_url is None or self.provider == "local":
             return self.provider
-        host = self.base_url.partition("://")[2].partition("/")[0]
-        return self.provider if self.provider in host else "endpoint"
+        return self.provider if hosts.is_of(self.provider, self.base_url) else "endpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +309,7 @@ class Reply:
     """One answer in openai's shape, wherever it came from.
 
     `body` is the JSON of a `ChatCompletion` or None while only `native` (the provider's own object) is there.
-    `complete` is False for a stream that ended before its last chunk.
+    `complete` is False for a stream that ended before its last chunk. `service_tier` is what the provider says it used.
     """
 
     model: str
@@ -324,6 +324,7 @@ class Reply:
     reported_energy_j: float | None = None
     tries: tuple[Try, ...] = ()
     complete: bool = True
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,79 @@
+"""Whose machines an address reaches: the domains on which each provider answers, by litellm's name of it.
+
+From the providers' API references and the addresses in litellm 1.105.3, 2026-11-21. A provider without a row has no
+domain that only its own machines answer on. A `*` stands for one label, such as a cloud's region; a cloud that also
+hosts its customers' servers has the name of the service in its row, never the cloud's whole domain.
+"""
+
+from __future__ import annotations
+
+__all__ = ["is_of"]
+
+_AZURE = (
+    "openai.azure.com",
+    "cognitiveservices.azure.com",
+    "services.ai.azure.com",
+    "models.ai.azure.com",
+    "inference.ai.azure.com",
+    "api.cognitive.microsoft.com",
+)
+_COHERE = ("cohere.com", "cohere.ai")
+_GOOGLE = ("googleapis.com",)
+_MISTRAL = ("mistral.ai",)
+
+_DOMAINS: dict[str, tuple[str, ...]] = {
+    "anthropic": ("anthropic.com",),
+    "azure": _AZURE,
+    "azure_ai": _AZURE,
+    "baseten": ("baseten.co",),
+    "bedrock": (
+        "bedrock-runtime.*.amazonaws.com",
+        "bedrock-runtime-fips.*.amazonaws.com",
+        "bedrock-runtime.*.vpce.amazonaws.com",
+        "bedrock-runtime.*.amazonaws.com.cn",
+        "bedrock-mantle.*.api.aws",
+    ),
+    "cerebras": ("cerebras.ai",),
+    "codestral": _MISTRAL,
+    "cohere": _COHERE,
+    "cohere_chat": _COHERE,
+    "dashscope": ("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
+    "deepinfra": ("deepinfra.com",),
+    "deepseek": ("deepseek.com",),
+    "fireworks_ai": ("fireworks.ai",),
+    "gemini": _GOOGLE,
+    "groq": ("groq.com",),
+    "huggingface": ("huggingface.co",),
+    "hyperbolic": ("hyperbolic.xyz",),
+    "minimax": ("minimax.io", "minimaxi.com"),
+    "mistral": _MISTRAL,
+    "moonshot": ("moonshot.ai", "moonshot.cn"),
+    "nebius": ("studio.nebius.ai", "studio.nebius.com", "tokenfactory.nebius.com"),
+    "novita": ("novita.ai",),
+    "nvidia_nim": ("api.nvidia.com",),
+    "openai": ("openai.com",),
+    "openrouter": ("openrouter.ai",),
+    "perplexity": ("perplexity.ai",),
+    "sambanova": ("sambanova.ai",),
+    "together_ai": ("together.ai", "together.xyz"),
+    "vertex_ai": _GOOGLE,
+    "xai": ("x.ai",),
+    "zai": ("z.ai", "bigmodel.cn"),
+}
+
+
+def is_of(provider: str, url: str) -> bool:
+    """Say whether the host of `url` lies in one of the provider's own domains."""
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # a bracket without its pair
+        return False
+    labels = host.removesuffix(".").split(".")
+    return any(_within(labels, domain.split(".")) for domain in _DOMAINS.get(provider, ()))
+
+
+def _within(labels: list[str], domain: list[str]) -> bool:
+    last = labels[-len(domain) :]
+    return len(last) == len(domain) and all(d in ("*", label) for d, label in zip(domain, last, strict=True))
