@@ -19,6 +19,7 @@ At any moment: what was paid + what is in the pots + `owed_j` + `between_j` = wh
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import dataclass, field
 
 __all__ = ["Account", "Claim", "Rest", "Share"]
@@ -53,9 +54,9 @@ RATE_WEIGHT = 0.2
 """Weight of the newest window in the mean rate of work, tokens per second. Assumption, 2026-11-21."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Claim:
-    """One open window on one GPU. `lost` says that the counter started anew meanwhile."""
+    """One open window on one GPU; who drops it gives it up. `lost` says that the counter started anew meanwhile."""
 
     opened_s: float
     alone: bool = True
@@ -193,7 +194,7 @@ class Account:
     rest: Rest = field(default_factory=Rest)
     gap_w: float | None = None
     power: Power = field(init=False)
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[weakref.ref[Claim]] = field(default_factory=list)
     pots: list[Pot] = field(default_factory=list)
     seen_j: float | None = None
     seen_s: float = 0.0
@@ -215,9 +216,9 @@ class Account:
         """
         self.advance(now_s, counter_j, quiet=quiet, sensor_w=sensor_w)
         claim = Claim(now_s, alone=not self.claims)
-        for other in self.claims:
+        for other in self._held():
             other.alone = False
-        self.claims.append(claim)
+        self.claims.append(weakref.ref(claim))
         self.pots.append(Pot())
         return claim
 
@@ -240,19 +241,32 @@ class Account:
 
     def drop(self, claim: Claim, rate: float | None = None) -> Pot:
         """Remove a window and return its part; `rate` is its work per second, None where unknown."""
-        place = self.claims.index(claim)
+        place = self.claims.index(weakref.ref(claim))
         others = self.rate or rate or 1.0
         mine = rate or others
         taken = Pot()
         for k in range(place, len(self.pots)):
             taken.add(self.pots[k].take(mine / (mine + k * others)))
+        self._remove(place)
+        if rate:
+            self.rate = rate if self.rate is None else self.rate + RATE_WEIGHT * (rate - self.rate)
+        return taken
+
+    def expire(self) -> None:
+        """Forget the windows that were given up: nobody can close them. What only they were open for is nobody's."""
+        for place in reversed([place for place, claim in enumerate(self.claims) if claim() is None]):
+            left = self._remove(place)
+            self.between_j += 0.0 if place else left.energy_j
+
+    def _held(self) -> list[Claim]:
+        return [claim for claim in (ref() for ref in self.claims) if claim is not None]
+
+    def _remove(self, place: int) -> Pot:
         left = self.pots.pop(place)
         if place:
             self.pots[place - 1].add(left)
         del self.claims[place]
-        if rate:
-            self.rate = rate if self.rate is None else self.rate + RATE_WEIGHT * (rate - self.rate)
-        return taken
+        return left
 
     @property
     def between_w(self) -> float:
@@ -261,6 +275,7 @@ class Account:
 
     def advance(self, now_s: float, counter_j: float, *, quiet: bool = False, sensor_w: float | None = None) -> None:
         """Take in what the counter shows now, in joules, at `now_s` on a clock that only moves forward, in seconds."""
+        self.expire()
         before = self.seen_j
         seconds, self.seen_s, self.seen_j = now_s - self.seen_s, now_s, counter_j
         if before is None or counter_j < before:  # the first value, or the driver was loaded again
@@ -274,7 +289,7 @@ class Account:
             self._gap(seconds, counter_j - before)
 
     def _restart(self) -> None:
-        for claim in self.claims:
+        for claim in self._held():
             claim.lost = True
         self.pots = [Pot() for _ in self.claims]
         self.owed_j = self.power.waiting_s = self.power.resting_j = self.ahead_j = self.before_j = 0.0

@@ -3,8 +3,8 @@
 Only GPUs on which the process, or one that it started, runs are read. A window's energy is what the counters showed,
 less the power at rest for its time, where that power is known: a GPU that is switched on for a loaded model draws it
 whether or not anybody asks, between the calls too, so it belongs to none of them. It is reported as `gpu_idle` beside
-`gpu`; the two add up to the counter. Where it is not known, or would be most of what was drawn, nothing is subtracted, and
-the method says so.
+`gpu`; the two add up to the counter. Where it is not known, or would be most of what was drawn, nothing is subtracted,
+and the method says so.
 
 With other processes on a GPU the reading is shared, and an upper bound: its interval begins where all of them would
 have used the same. With multi-instance GPU on, the counter belongs to all instances and nothing is read. How windows
@@ -16,12 +16,13 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from greenai._locks import Lock
 from greenai.meters.coefficients import value
 from greenai.meters.gpu_shares import IDLE_ERROR, Account, Claim, Share
 from greenai.meters.processes import in_tree, visible
@@ -61,7 +62,7 @@ LEAST_PART = 0.05
 """The interval begins no lower than this part of the figure: work was done, so it is not nothing. 2026-11-21."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class NvmlWindow:
     """A measurement that has begun. `others` are processes outside the tree that were seen on its GPUs."""
 
@@ -75,11 +76,12 @@ class NvmlWindow:
     def stop(self, tokens: float | None = None) -> Reading | None:
         """Return the GPUs' energy since; None if a GPU or its driver went away, or nothing can be said yet.
 
-        `tokens` is the window's work: windows that overlap on a GPU are charged by it. A second stop changes nothing.
+        None too in a forked child: the window is the parent's, and NVML does not survive a fork. `tokens` is the
+        window's work: windows that overlap on a GPU are charged by it. A second stop changes nothing.
         """
         if not self.closed:
             self.closed = True
-            self.reading = self.machine.end(self, tokens)
+            self.reading = self.machine.end(self, tokens) if os.getpid() == self.machine.home else None
         return self.reading
 
 
@@ -106,6 +108,7 @@ class Gpu:
 
     def open(self, now_s: float, counter_j: float, *, alone: bool) -> Claim:
         """Open a window. `alone` says that no other process computes on the GPU: it may tell its power at rest."""
+        self.account.expire()
         used = _utilization(self.api, self.handle) if alone and not self.account.claims else None
         sensor_w = self.watts() if used == 0 else None
         return self.account.open(now_s, counter_j, quiet=alone and not used, sensor_w=sensor_w)
@@ -147,8 +150,9 @@ class Machine:
     clock: Callable[[], float] = time.monotonic
     gpus: dict[int, Gpu] = field(default_factory=dict)
     places: dict[int, tuple[float, tuple[Gpu, ...]]] = field(default_factory=dict)
-    roots: list[int] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    windows: weakref.WeakSet[NvmlWindow] = field(default_factory=weakref.WeakSet)
+    lock: Lock = field(default_factory=Lock)
+    home: int = field(default_factory=os.getpid)
 
     def begin(self, pid: int) -> NvmlWindow | None:
         """Begin measuring the GPUs of the tree of process `pid`; None where there is none that can be read."""
@@ -158,16 +162,16 @@ class Machine:
                 return None
             others = self._others(pid, [users for _, users in found])
             with self.lock:
-                claims = self._open([gpu for gpu, _ in found], alone=not others)
-                self.roots.append(pid)
+                window = NvmlWindow(self, pid, self._open([gpu for gpu, _ in found], alone=not others), others)
+                self.windows.add(window)
         except self.api.NVMLError:
             return None
-        return NvmlWindow(self, pid, claims, others)
+        return window
 
     def end(self, window: NvmlWindow, tokens: float | None) -> Reading | None:
         """Close a window and return its reading."""
         with self.lock:
-            self.roots.remove(window.pid)
+            self.windows.discard(window)
             shares = [self._close(gpu, claim, tokens) for gpu, claim in window.claims]
         known = [share for share in shares if share is not None]
         if len(known) < len(shares):
@@ -199,7 +203,8 @@ class Machine:
 
     def _others(self, pid: int, users: Sequence[frozenset[int]]) -> frozenset[int]:
         """Return the processes that belong neither to `pid` nor to another window that is open here."""
-        roots = {pid, *self.roots}
+        with self.lock:
+            roots = {pid, *(window.pid for window in self.windows)}
         seen = frozenset[int]().union(*users) - roots
         return frozenset(other for other in seen if not any(in_tree(other, root) for root in roots))
 
@@ -263,7 +268,7 @@ def divided(api: Any, handle: Any) -> bool:
 # --- the machine of this process ------------------------------------------------------------
 
 _machines: dict[int, Machine] = {}
-_machines_lock = threading.Lock()
+_machines_lock = Lock()
 
 
 def machine(api: Any = None) -> Machine | None:
@@ -276,9 +281,7 @@ def machine(api: Any = None) -> Machine | None:
 
 
 def _forget() -> None:
-    """Start anew in a forked child: locks may be held and windows are open in the parent only."""
-    global _machines_lock  # noqa: PLW0603 - a lock that another thread held at the fork is never released here
-    _machines_lock = threading.Lock()
+    """Start anew in a forked child: windows are open in the parent only."""
     _machines.clear()
 
 
@@ -327,6 +330,7 @@ def measure_idle(
 
 
 def _at_rest(gpu: Gpu) -> bool:
+    gpu.account.expire()
     return not gpu.account.claims and not _utilization(gpu.api, gpu.handle)
 
 

@@ -9,7 +9,8 @@ A window that closes must get its figure then, although nobody knows yet what th
   (`LEAVE`). Without tokens (the call failed, or nobody counted), or before there is a price, it takes an equal part of
   each pot by the number of windows that own it, that is, by time.
 - *Rest.* What it leaves stays for the other windows of that pot. The last to close takes what is left, so the shares
-  add up, in whole numbers, to what was used. What was used while no window was open is nobody's (`uncharged`).
+  add up, in whole numbers, to what was used. What was used while no window was open is nobody's (`uncharged`), and so
+  is what only a window was open for that was thrown away without an end.
 
 The price is learnt from the windows closed lately: what they were charged per token. That lags at first where many
 start at once, so a second one, what was used from one close to the next per token, counts beside it (geometric mean)
@@ -22,12 +23,12 @@ benchmarks/shares.py runs the rule on a simulated engine and compares each call'
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from greenai._locks import Lock
 from greenai.meters.coefficients import coefficients
 from greenai.values import Usage
 
@@ -47,7 +48,7 @@ FLOW_TRUST, FLOW_MEMORY = 0.5, 0.98
 """Weight of the second price, and what it keeps of it with each window. Assumption, 2026-11-21."""
 
 MOST_ACCOUNTS = 64
-"""Processes whose price is remembered while no window is open on them."""
+"""Processes whose price is remembered while no window is open on them: those measured last."""
 
 
 def work(usage: Usage) -> float | None:
@@ -62,7 +63,7 @@ def work(usage: Usage) -> float | None:
     return (usage.output_tokens or 0) + fresh * prefill / decode or None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Claim:
     """One open window. `lost` says that the counters started anew or could not be read meanwhile."""
 
@@ -71,7 +72,7 @@ class Claim:
 
 @dataclass(slots=True, eq=False)
 class Pots:
-    """The open windows of one process, oldest first, and what waits for them.
+    """The open windows of one process, oldest first, and what waits for them. Who drops a claim gives it up.
 
     `pots[k]` belongs to the first k + 1 of `claims`: whatever was used while a window was open, the windows older than
     it were open too. The price is learnt in the first kind of amounts: `charged` and `used` for `tokens`, all three
@@ -79,7 +80,7 @@ class Pots:
     """
 
     kinds: int = 1
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[weakref.ref[Claim]] = field(default_factory=list)
     pots: list[list[int]] = field(default_factory=list)
     uncharged: list[int] = field(init=False)
     charged: float = 0.0
@@ -103,9 +104,17 @@ class Pots:
     def open(self) -> Claim:
         """Open a window."""
         claim = Claim()
-        self.claims.append(claim)
+        self.claims.append(weakref.ref(claim))
         self.pots.append([0] * self.kinds)
         return claim
+
+    def expire(self) -> None:
+        """Forget the windows that were given up: nobody can close them any more."""
+        for place in reversed([place for place, claim in enumerate(self.claims) if claim() is None]):
+            left = self._remove(place)
+            if not place:
+                self.uncharged = [a + b for a, b in zip(self.uncharged, left, strict=True)]
+                self.since = max(self.since - left[0], 0)
 
     def charge(self, amounts: Amounts) -> None:
         """Take in what was used since the last charge."""
@@ -116,7 +125,7 @@ class Pots:
 
     def lose(self) -> None:
         """Forget what waits and mark every open window as lost."""
-        for claim in self.claims:
+        for claim in filter(None, (ref() for ref in self.claims)):
             claim.lost = True
         self.pots = [[0] * self.kinds for _ in self.claims]
         self.charged = self.used = self.tokens = 0.0
@@ -125,7 +134,7 @@ class Pots:
     def close(self, claim: Claim, tokens: float | None = None) -> Amounts:
         """Close a window and return what it is charged. `tokens` is its work, None where unknown."""
         tokens = tokens if tokens and tokens > 0 else None
-        place = self.claims.index(claim)
+        place = self.claims.index(weakref.ref(claim))
         taken = [0] * self.kinds
         for pot, part in zip(self.pots[place:], self._parts(place, tokens), strict=True):
             for kind, amount in enumerate(pot):
@@ -156,11 +165,13 @@ class Pots:
         self.since = 0
         self.closed += 1
 
-    def _remove(self, place: int) -> None:
+    def _remove(self, place: int) -> list[int]:
+        """Remove a window and return what it left, which goes to those that its pot was shared with."""
         left = self.pots.pop(place)
         if place:
             self.pots[place - 1] = [a + b for a, b in zip(self.pots[place - 1], left, strict=True)]
         del self.claims[place]
+        return left
 
 
 class Source(Protocol):
@@ -179,14 +190,19 @@ class Source(Protocol):
 S = TypeVar("S", bound=Source)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Account(Generic[S]):
-    """One process: its counters' totals when a window last opened or closed, and its windows. Safe from any thread."""
+    """One process: its counters' totals when a window last opened or closed, and its windows. Safe from any thread.
+
+    `home` is the process that opens the windows. A forked child cannot close them: the parent does, and the copy may
+    be torn.
+    """
 
     source: S
     pots: Pots = field(init=False)
     seen: Amounts | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Lock = field(default_factory=Lock)
+    home: int = field(default_factory=os.getpid)
 
     def __post_init__(self) -> None:
         self.pots = Pots(self.source.kinds)
@@ -197,13 +213,16 @@ class Account(Generic[S]):
             return self.pots.open() if self._charge() else None
 
     def close(self, claim: Claim, tokens: float | None = None) -> Amounts | None:
-        """Close a window and return what it is charged; None if a reading failed meanwhile."""
+        """Close a window and return what it is charged; None if a reading failed meanwhile, or in a forked child."""
+        if os.getpid() != self.home:
+            return None
         with self.lock:
             self._charge()
             taken = self.pots.close(claim, tokens)
         return None if claim.lost else taken
 
     def _charge(self) -> bool:
+        self.pots.expire()
         now = self.source.read(resting=not self.pots.claims)
         before, self.seen = self.seen, now
         if now is None or (before is not None and any(b > n for b, n in zip(before, now, strict=True))):
@@ -214,27 +233,33 @@ class Account(Generic[S]):
 
 
 class Accounts(Generic[S]):
-    """The accounts of one meter, by process. A forked child starts with none: windows are open in the parent only."""
+    """The accounts of one meter, by process. A forked child starts with none: windows are open in the parent only.
+
+    An account lives as long as a window on it, or `MOST_ACCOUNTS` processes more.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._accounts: dict[Hashable, Account[S]] = {}
+        self._lock = Lock()
+        self._accounts: weakref.WeakValueDictionary[Hashable, Account[S]] = weakref.WeakValueDictionary()
+        self._latest: dict[Hashable, Account[S]] = {}
         _ALL.add(self)
 
     def of(self, key: Hashable, make: Callable[[], S]) -> Account[S]:
         """Return the one account of `key`; `make` is called for its source at the first window."""
         with self._lock:
-            if key not in self._accounts and len(self._accounts) >= MOST_ACCOUNTS:
-                self._accounts = {k: a for k, a in self._accounts.items() if a.pots.claims}
             found = self._accounts.get(key)
             if found is None:
                 found = self._accounts[key] = Account(make())
+            self._latest.pop(key, None)
+            self._latest[key] = found
+            if len(self._latest) > MOST_ACCOUNTS:
+                del self._latest[next(iter(self._latest))]
             return found
 
     def forget(self) -> None:
-        """Start anew, with a new lock: another thread may have held the old one at a fork."""
-        self._lock = threading.Lock()
-        self._accounts = {}
+        """Start anew."""
+        self._accounts = weakref.WeakValueDictionary()
+        self._latest = {}
 
 
 _ALL: weakref.WeakSet[Accounts[Any]] = weakref.WeakSet()

@@ -302,6 +302,33 @@ def test_32_windows_at_once_add_up_to_the_counter() -> None:
     assert run.paid_j == pytest.approx(run.gpu.shown_j - run.began_j, rel=0.02)
 
 
+def test_a_window_that_was_given_up_costs_the_later_ones_nothing() -> None:
+    run = Run()
+    run.open()
+    run.gpu.draw(3.0, IDLE_W)
+    for _ in range(5):
+        share = run.window(2.0)
+        assert share is not None
+        assert share.alone
+        assert share.energy_j == pytest.approx(2 * BUSY_W, rel=0.06)
+        run.gpu.draw(3.0, IDLE_W)
+    assert run.balance_j() == pytest.approx(0.0, abs=1e-6)
+    assert run.account.pots == []
+
+
+def test_what_a_window_that_was_given_up_shared_goes_to_the_others() -> None:
+    run = Run()
+    first, second = run.open(), run.open()
+    run.gpu.draw(2.0, BUSY_W)
+    third = run.open()
+    del second
+    run.gpu.draw(2.0, BUSY_W)
+    assert run.close(third) is not None
+    del first
+    assert run.balance_j() == pytest.approx(0.0, abs=1e-6)
+    assert run.account.claims == []
+
+
 EVENT = st.tuples(
     st.sampled_from(["open", "close", "pass"]),
     st.floats(0.0, 3.0),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -261,6 +262,36 @@ def test_a_second_stop_returns_the_same() -> None:
     first = measured(window)
     api.energy_mj = {0: 99_000}
     assert measured(window) is first
+
+
+def test_a_window_that_was_given_up_costs_the_later_ones_nothing() -> None:
+    api = FakeNvml([{ME, NOBODY}], {0: 0})
+    gpus, clock = machine(api)
+    assert gpus.begin(NOBODY) is not None
+    api.users = [{ME}]
+    for n in range(1, 4):
+        window = gpus.begin(ME)
+        api.energy_mj, clock.now_s = {0: n * 50_000}, clock.now_s + 2.0
+        reading = measured(window)
+        assert (reading.energy_j, reading.evidence) == (50.0, "measured")
+    api.users = [{ME, NOBODY}]
+    assert gpus.begin(ME).others == {NOBODY}  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_window_of_the_parent_reads_nothing_in_a_forked_child() -> None:
+    api = FakeNvml([{ME}], {0: 0})
+    gpus, clock = machine(api)
+    window = gpus.begin(ME)
+    assert window is not None
+    api.energy_mj, clock.now_s = {0: 50_000}, clock.now_s + 2.0
+    with gpus.lock:  # as another thread of the parent may
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(0 if window.stop() is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert measured(window).energy_j == 50.0
 
 
 def test_short_calls_add_up_to_the_counter() -> None:

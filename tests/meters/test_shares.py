@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import weakref
 from dataclasses import dataclass, field
 
 import pytest
@@ -240,16 +242,68 @@ def test_threads_that_open_and_close_at_once_share_all_of_it() -> None:
     assert sum(charged) + account.pots.uncharged[0] == 8 * 200 * 7
 
 
-def test_one_account_for_each_key_and_idle_ones_are_dropped_when_there_are_many() -> None:
+def test_one_account_for_each_key_as_long_as_somebody_holds_it() -> None:
     accounts: Accounts[Script] = Accounts()
-    kept = accounts.of("kept", Script)
-    assert kept.open() is not None
-    assert accounts.of("kept", Script) is kept
-    idle = accounts.of("idle", Script)
-    for n in range(63):
+    held, idle = accounts.of("held", Script), accounts.of("idle", Script)
+    gone = weakref.ref(idle)
+    del idle
+    for n in range(64):
         accounts.of(n, Script)
-    assert accounts.of("kept", Script) is kept
-    assert accounts.of("idle", Script) is not idle
+    assert accounts.of("held", Script) is held
+    assert gone() is None
+
+
+def test_accounts_of_windows_that_were_given_up_are_forgotten() -> None:
+    accounts: Accounts[Script] = Accounts()
+    for n in range(200):
+        assert accounts.of(n, Script).open() is not None
+    assert len(accounts._accounts) == 64
+
+
+def test_a_window_that_was_given_up_costs_the_later_ones_nothing() -> None:
+    source = Script()
+    account = Account(source)
+    assert account.open() is not None
+    source.totals = [100]
+    charged = []
+    for n in range(5):
+        claim = account.open()
+        assert claim is not None
+        source.totals = [110 + n * 10]
+        charged.append(account.close(claim))
+    assert charged == [(10,)] * 5
+    assert account.pots.uncharged == [100]
+
+
+def test_what_a_window_that_was_given_up_shared_goes_to_the_others_and_its_own_to_nobody() -> None:
+    pots = Pots()
+    first, second, third = pots.open(), pots.open(), pots.open()
+    pots.charge((30,))
+    del first, second
+    pots.expire()
+    assert pots.close(third) == (30,)
+    first, second = pots.open(), None
+    pots.charge((7,))
+    second = pots.open()
+    pots.charge((50,))
+    del first
+    pots.expire()
+    assert pots.close(second) == (50,)
+    assert pots.uncharged == [7]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_window_of_the_parent_cannot_be_closed_in_a_forked_child() -> None:
+    account = Account(Script())
+    claim = account.open()
+    assert claim is not None
+    with account.lock:  # as another thread of the parent may
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(0 if account.close(claim) is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert account.close(claim) == (0,)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
