@@ -14,8 +14,8 @@ from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.local import Engine
 from greenai.readings import Reading
-from greenai.receipts import Stopwatch
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.stopwatch import Stopwatch
 from greenai.values import Attempt, Call, Draft, Reply, Request, Rung, Usage, Work
 
 __all__ = ["attempt", "estimate"]

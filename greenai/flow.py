@@ -39,9 +39,10 @@ from greenai.errors import (
     OptInRequired,
     RequestTooLarge,
 )
+from greenai.meters import cost
 from greenai.readings import total
-from greenai.receipts import Stopwatch
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (
     Answer,
@@ -86,7 +87,7 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
         return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
     except BaseException:
         # Also a call that is cancelled while its answer is stored. A hold that is settled already stays as it is.
-        climbed.hold.settle(climbed.done, receipts.attempt_cost_usd(climbed.done))
+        climbed.hold.settle(climbed.done, cost.of_attempt(climbed.done))
         raise
 
 
@@ -289,7 +290,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             return replace(climbed, attempts=(*attempts, climbed.done), good=good, warnings=doubts)
         discarded = replace(climbed.done, state="discarded", error=why)
         attempts.append(discarded)
-        yield Work("settle", partial(climbed.hold.settle, discarded, receipts.attempt_cost_usd(discarded)))
+        yield Work("settle", partial(climbed.hold.settle, discarded, cost.of_attempt(discarded)))
         best = replace(climbed, done=discarded)
     raise AssertionError("a plan without rungs never gets here")
 
@@ -382,7 +383,7 @@ def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
 
 
 def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | None) -> None:
-    costs = {a.attempt_id: receipts.attempt_cost_usd(a) for a in receipt.attempts}
+    costs = {a.attempt_id: cost.of_attempt(a) for a in receipt.attempts}
     ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
+from greenai.meters.coefficients import value
 from greenai.nudges import effort
 from greenai.readings import Footprint, Reading, total
+from greenai.stopwatch import Stopwatch
 from greenai.values import (
     Attempt,
     Avoided,
@@ -62,34 +64,14 @@ SERVER_ERROR = 500
 # The method of a failed attempt whose provider may have worked for nobody.
 MAYBE_GENERATED = "no answer came, but it may have been generated"
 
+# The method of a reading of a model that the catalog does not know.
+NO_CARD = "no catalog card for this model"
+
 # Errors of a connection that was never made: nothing was asked, so nothing was generated.
 NEVER_SENT = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"))
 
 # From this probability on, a model's answer is flagged as needing live data.
 LIVE_DATA = 0.8
-
-
-class Stopwatch:
-    """Times one call, less the time spent waiting for a provider: what is left is greenai's own."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._away_s = 0.0
-        self.load_s = 0.0
-        self.load_core_s = 0.0
-
-    def away(self, seconds: float) -> None:
-        """Take out time that passed at a provider, in seconds."""
-        self._away_s += seconds
-
-    def loaded(self, elapsed_s: float, core_s: float | None) -> None:
-        """Note that a local model was started: how long that took, and the core-seconds its process used for it."""
-        self.load_s += elapsed_s
-        self.load_core_s += elapsed_s if core_s is None else core_s
-
-    def own_s(self) -> float:
-        """Return greenai's own seconds so far."""
-        return max(time.perf_counter() - self._started - self._away_s, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,20 +88,29 @@ class Site:
 
 
 def input_tokens_estimate(request: Request) -> int:
-    """Estimate the prompt's tokens from its characters."""
+    """Estimate the prompt's tokens from its characters, and what its pictures are worth."""
     characters = sum(len(text_of(m.get("content"))) for m in request.messages)
-    return max(round(characters / CHARACTERS_PER_TOKEN), 1)
+    pictures = sum(_pictures(m.get("content")) for m in request.messages)
+    return max(round(characters / CHARACTERS_PER_TOKEN), 1) + round(pictures * value("image_tokens"))
+
+
+def _pictures(content: object) -> int:
+    if not isinstance(content, (list, tuple)):
+        return 0
+    return sum(1 for part in content if isinstance(part, Mapping) and part.get("type") in ("image_url", "input_image"))
 
 
 def filled(usage: Usage, request: Request, reply: Reply) -> Usage:
-    """Fill in token counts that the provider left out, marked as estimated."""
-    if usage.input_tokens is not None and usage.output_tokens is not None:
-        return usage
+    """Fill in token counts that the provider left out, or gave as 0 for a prompt or a text, marked as estimated."""
     output = round(len(reply.text) / CHARACTERS_PER_TOKEN)
+    no_input = not usage.input_tokens
+    no_output = usage.output_tokens is None or (usage.output_tokens == 0 and output > 0)
+    if not (no_input or no_output):
+        return usage
     return replace(
         usage,
-        input_tokens=input_tokens_estimate(request) if usage.input_tokens is None else usage.input_tokens,
-        output_tokens=output if usage.output_tokens is None else usage.output_tokens,
+        input_tokens=input_tokens_estimate(request) if no_input else usage.input_tokens,
+        output_tokens=output if no_output else usage.output_tokens,
         estimated=True,
     )
 
@@ -130,7 +121,7 @@ def modelled(card: Card | None, usage: Usage, service: str | None = None) -> Rea
     `service` is the one that was asked for: what is served as `batch` or `flex` shares larger batches.
     """
     if card is None:
-        return Reading.unknown("no catalog card for this model")
+        return Reading.unknown(NO_CARD)
     if usage.input_tokens is None or usage.output_tokens is None:
         return Reading.unknown("no token counts")
     return physics.estimate(
@@ -191,16 +182,11 @@ def overhead(watch: Stopwatch, site: Site) -> Overhead:
     )
 
 
-def attempt_cost_usd(attempt: Attempt) -> float | None:
-    """Return what one attempt costs at list price: nothing on this machine, None where unknown."""
-    return cost.of(attempt.model, attempt.usage, attempt.service)
-
-
 def done(
     attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
 ) -> Attempt:
     """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
-    usage, service = filled(reply.usage, request, reply), cost.service(request.arguments)
+    usage, service = filled(reply.usage, request, reply), cost.service(request.arguments, reply.service_tier)
     if reply.reported_energy_j is not None and 0 < reply.reported_energy_j < math.inf:
         energy = with_lost_tries(reported(reply.reported_energy_j), reply.tries)
     elif measured is not None:
@@ -274,6 +260,9 @@ def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
         said.append(f"{done.model} reasoned although reasoning was switched off; its tokens are counted.")
     if volatile >= LIVE_DATA:
         said.append("The question seems to ask for live data, which a model without a tool cannot know.")
+    if done.energy.method == NO_CARD:
+        words = "so energy, carbon and cost are unknown. Add one to `cards` in the settings"
+        said.append(f"The catalog has no card for {done.model}, {words}, or name the model as the catalog does.")
     if done.state == "cut":
         said.append("The stream ended before its last chunk; energy and tokens count what was seen.")
     return tuple(said)
@@ -420,8 +409,21 @@ def baseline_energy(
 
     if not thinking:
         return at(0)
-    low, high = at(DEFAULT_THINKING_TOKENS / THINKING_SPREAD), at(DEFAULT_THINKING_TOKENS * THINKING_SPREAD)
-    return replace(at(DEFAULT_THINKING_TOKENS), low_j=low.low_j, high_j=high.high_j)
+    middle = at(DEFAULT_THINKING_TOKENS)
+    less, more = at(DEFAULT_THINKING_TOKENS / THINKING_SPREAD), at(DEFAULT_THINKING_TOKENS * THINKING_SPREAD)
+    return replace(
+        middle,
+        low_j=_end(middle.energy_j, middle.low_j, less.energy_j),
+        high_j=_end(middle.energy_j, middle.high_j, more.energy_j),
+    )
+
+
+def _end(energy_j: float | None, model_j: float | None, tokens_j: float | None) -> float | None:
+    """Return one end of the interval where the model and the tokens are both unsure, independently: in log space."""
+    if not energy_j or not model_j or not tokens_j:
+        return None
+    away = math.hypot(math.log(model_j / energy_j), math.log(tokens_j / energy_j))
+    return energy_j * math.exp(math.copysign(away, model_j - energy_j))
 
 
 def _footprint(attempts: Sequence[Attempt], energy: Reading, site: Site) -> Footprint:
@@ -463,7 +465,7 @@ def build(
     unbounded = [a.model for a in attempts if a.energy.method == MAYBE_GENERATED and a.energy.high_j is None]
     missing = [f"{m} failed and may have generated; nothing is known of its energy, so none is in." for m in unbounded]
     drawn = _footprint(attempts if worked else (), energy, site)
-    costs = [attempt_cost_usd(a) for a in worked]
+    costs = [cost.of_attempt(a) for a in worked]
     known = [c for c in costs if c is not None]
     return Receipt(
         call_id=request.call_id,

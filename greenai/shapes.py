@@ -92,7 +92,13 @@ def read(native: Any, model: str, latency_s: float) -> Reply:
         tool_calls=bool(getattr(message, "tool_calls", None) or getattr(message, "function_call", None)),
         reasoning_text=bool(reasoning_of(message)),
         reported_energy_j=reported_energy(native),
+        service_tier=tier_of(native),
     )
+
+
+def tier_of(native: object) -> str | None:
+    """Return the `service_tier` that a completion or a chunk says it was served at."""
+    return _string(getattr(native, "service_tier", None)) or None
 
 
 def _string(value: object) -> str:

@@ -26,6 +26,7 @@ from greenai.shapes import (
     read_usage,
     reasoning_of,
     reported_energy,
+    tier_of,
 )
 from greenai.values import Call, Receipt, Reply, Usage
 
@@ -64,10 +65,12 @@ class Seen:
         self.tool_calls = False
         self.reasoning = False
         self.energy_j: float | None = None
+        self.service_tier: str | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take one chunk in, whatever a server put in it; return True where it only carries the usage."""
         usage, choices = getattr(chunk, "usage", None), getattr(chunk, "choices", None)
+        self.service_tier = self.service_tier or tier_of(chunk)
         if usage is not None:
             self.usage = usage
             self.energy_j = self.energy_j or reported_energy(chunk)
@@ -125,6 +128,7 @@ class Seen:
             reasoning_text=self.reasoning,
             reported_energy_j=self.energy_j,
             complete=complete,
+            service_tier=self.service_tier,
         )
 
     def _body(self, text: str) -> dict[str, Any]:

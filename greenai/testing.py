@@ -63,6 +63,7 @@ class FakeReply:
         finish_reason: why it ended.
         input_tokens: tokens of the prompt; None leaves the whole usage out, as some servers do.
         output_tokens: tokens of the answer; None counts one per four characters.
+        cached_tokens: the part of the prompt that the provider read from its cache.
         reasoning_tokens: tokens thought, on top of the answer's.
         reasoning: text thought, as servers that show it do.
         tool_calls: tool calls in openai's JSON shape.
@@ -71,6 +72,8 @@ class FakeReply:
         pause_s: seconds before each chunk of a stream.
         cut_after: chunks after which a stream breaks with `error`; None lets it end.
         error: what a cut stream raises; None makes it a connection error.
+        energy_j: joules that the provider reports for this answer.
+        service_tier: what the provider says it was served at.
         tries: tries that failed before, for the receipt.
     """
 
@@ -78,6 +81,7 @@ class FakeReply:
     finish_reason: str = "stop"
     input_tokens: int | None = 12
     output_tokens: int | None = None
+    cached_tokens: int = 0
     reasoning_tokens: int = 0
     reasoning: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
@@ -86,6 +90,8 @@ class FakeReply:
     pause_s: float = 0.0
     cut_after: int | None = None
     error: Exception | None = None
+    energy_j: float | None = None
+    service_tier: str | None = None
     tries: tuple[Try, ...] = ()
 
     def usage(self) -> dict[str, Any] | None:
@@ -98,7 +104,7 @@ class FakeReply:
             "prompt_tokens": self.input_tokens,
             "completion_tokens": output,
             "total_tokens": self.input_tokens + output,
-            "prompt_tokens_details": {"cached_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
             "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
         }
 
@@ -211,7 +217,7 @@ def _reply(answer: FakeReply, call: Call) -> Reply:
         counts = Usage(
             input_tokens=usage["prompt_tokens"],
             output_tokens=usage["completion_tokens"],
-            cached_tokens=0,
+            cached_tokens=answer.cached_tokens,
             reasoning_tokens=answer.reasoning_tokens,
         )
     choice = {"index": 0, "message": answer.message(), "finish_reason": answer.finish_reason, "logprobs": None}
@@ -224,6 +230,8 @@ def _reply(answer: FakeReply, call: Call) -> Reply:
         body={**_head(answer, call), "object": "chat.completion", "choices": [choice], "usage": usage},
         tool_calls=bool(answer.tool_calls),
         reasoning_text=answer.reasoning is not None,
+        reported_energy_j=answer.energy_j,
+        service_tier=answer.service_tier,
         tries=answer.tries,
     )
 

@@ -327,9 +327,9 @@ def test_a_denial_is_remembered_for_the_key_that_met_it() -> None:
 
 def test_an_answer_that_does_not_suffice_is_delivered_with_a_warning_and_not_kept() -> None:
     here = steps()
-    first = hand("I'm sorry, I can't help with that.").answer(request(model="gpt-5.5-2026-01-01"), here)
+    first = hand("I'm sorry, I can't help with that.").answer(request(model="gpt-5.5-2026-04-23"), here)
     assert first.receipt.warnings == ("The answer is delivered although the model refused.",)
-    assert hand("Here you are.").answer(request(model="gpt-5.5-2026-01-01"), here).reply.text == "Here you are."
+    assert hand("Here you are.").answer(request(model="gpt-5.5-2026-04-23"), here).reply.text == "Here you are."
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,27 @@ from greenai import Receipt, receipts
 from greenai.catalog import cards, find
 from greenai.client import Client
 from greenai.local import Engine
+from greenai.meters.coefficients import coefficients
 from greenai.meters.footprint import Intensity
 from greenai.readings import Reading
 from greenai.receipts import Site
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.testing import FakeEngine, FakeEngines, FakeProvider, MemoryStore, _settings, error, offline
-from greenai.values import Attempt, Avoided, Decision, Options, Overhead, Reply, Request, Rung, Transport, Try, Usage
+from greenai.values import (
+    Attempt,
+    Avoided,
+    Decision,
+    Draft,
+    Options,
+    Overhead,
+    Reply,
+    Request,
+    Rung,
+    Transport,
+    Try,
+    Usage,
+)
 
 # gpt-5.5 reasons by default and can be told not to.
 MODEL = "openai/gpt-5.5"
@@ -355,6 +369,69 @@ def test_what_a_reported_call_avoided_is_compared_within_the_same_boundary() -> 
     assert baseline.gpu_energy_j is not None
     assert energy_j(alike) == pytest.approx(baseline.gpu_energy_j - 0.001)
     assert energy_j(alike) < energy_j(whole)
+
+
+def test_thinking_and_the_model_widen_the_baseline_independently() -> None:
+    card = find(MODEL)
+    assert card is not None
+    plain, thinking = (receipts.baseline_energy(card, USED, thinking=on) for on in (False, True))
+    assert plain.energy_j
+    assert plain.low_j
+    assert plain.high_j
+    assert thinking.energy_j
+    assert thinking.low_j
+    assert thinking.high_j
+    width, wider = plain.high_j / plain.low_j, thinking.high_j / thinking.low_j
+    # Less than the model's width times the ninefold of the tokens: both would have to be at their ends at once.
+    assert width < wider < width * receipts.THINKING_SPREAD**2
+
+
+def test_a_model_without_a_card_says_what_to_do() -> None:
+    unknown = attempt("endpoint/gpt-99", energy=receipts.modelled(None, USED))
+    assert receipts.warnings(unknown, 0.0) == (
+        (
+            "The catalog has no card for endpoint/gpt-99, so energy, carbon and cost are unknown. Add one to `cards` in the "
+            "settings, or name the model as the catalog does."
+        ),
+    )
+
+
+# --- counts that a provider leaves out ------------------------------------------------------
+
+
+def test_no_tokens_for_a_text_are_no_count() -> None:
+    usage = receipts.filled(Usage(input_tokens=0, output_tokens=0), request(), REPLY)
+    assert usage == Usage(input_tokens=receipts.input_tokens_estimate(request()), output_tokens=20, estimated=True)
+    empty = receipts.filled(Usage(input_tokens=9, output_tokens=0), request(), replace(REPLY, text=""))
+    assert empty == Usage(input_tokens=9, output_tokens=0)
+
+
+def test_pictures_count_where_nobody_counted_them() -> None:
+    shown = [{"type": "text", "text": "Say."}, {"type": "image_url", "image_url": {"url": "data:"}}]
+    asked = request()
+    with_two = replace(asked, messages=({"role": "user", "content": [*shown, shown[1]]},))
+    without = replace(asked, messages=({"role": "user", "content": shown[:1]},))
+    more = receipts.input_tokens_estimate(with_two) - receipts.input_tokens_estimate(without)
+    assert more == 2 * coefficients()["image_tokens"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "service"),
+    [
+        (None, None, "standard"),
+        ("flex", None, "flex"),
+        ("auto", "flex", "flex"),
+        ("flex", "default", "standard"),
+        (None, "priority", "priority"),
+        (None, "scale", None),
+    ],
+)
+def test_the_service_that_answered_sets_the_price(asked: str | None, answered: str | None, service: str | None) -> None:
+    arguments = {} if asked is None else {"service_tier": asked}
+    draft = Draft(rung=Rung(model=MODEL), messages=tuple(ASKED), arguments=arguments)
+    reply = replace(REPLY, usage=USED, service_tier=answered)
+    done = receipts.done("c1.0", find(MODEL), request(**arguments), draft, reply, None)
+    assert done.service == service
 
 
 # --- carbon, water, money -----------------------------------------------------------------

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greenai.catalog import Price
-    from greenai.values import Usage
+    from greenai.values import Attempt, Usage
 
-__all__ = ["of", "service", "usd"]
+__all__ = ["of", "of_attempt", "service", "usd"]
 
 STANDARD = "standard"
 SERVICES: Mapping[object, str] = {
@@ -22,12 +22,13 @@ SERVICES: Mapping[object, str] = {
 """openai's `service_tier` by the service whose price holds; another one, such as bought capacity, has no list price."""
 
 
-def service(arguments: Mapping[str, Any]) -> str | None:
-    """Return the service that a request asks for by `service_tier`; None for one without a list price.
+def service(arguments: Mapping[str, Any], answered: str | None = None) -> str | None:
+    """Return the service whose prices hold: what the provider `answered`, else what the request asks for.
 
-    "auto" is taken as the standard one: what it means is set in the provider's project.
+    Both are openai's `service_tier`; None for a service without a list price. "auto" is taken as the standard one where
+    the provider does not say: what it means is set in the provider's project.
     """
-    asked = arguments.get("service_tier")
+    asked = arguments.get("service_tier") if answered is None else answered
     return SERVICES.get(asked) if asked is None or isinstance(asked, str) else None
 
 
@@ -37,6 +38,11 @@ def of(model: str, usage: Usage, service: str | None = STANDARD) -> float | None
         return 0.0
     card = find(model)
     return usd(card.price if card is not None else None, usage, service)
+
+
+def of_attempt(attempt: Attempt) -> float | None:
+    """Return what one attempt costs at list price: nothing on this machine, None where unknown."""
+    return of(attempt.model, attempt.usage, attempt.service)
 
 
 def usd(price: Price | None, usage: Usage, service: str | None = STANDARD) -> float | None:

@@ -1,0 +1,30 @@
+"""Time of one call: what greenai took itself, apart from what it waited for a provider."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["Stopwatch"]
+
+
+class Stopwatch:
+    """Times one call, less the time spent waiting for a provider: what is left is greenai's own."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._away_s = 0.0
+        self.load_s = 0.0
+        self.load_core_s = 0.0
+
+    def away(self, seconds: float) -> None:
+        """Take out time that passed at a provider, in seconds."""
+        self._away_s += seconds
+
+    def loaded(self, elapsed_s: float, core_s: float | None) -> None:
+        """Note that a local model was started: how long that took, and the core-seconds its process used for it."""
+        self.load_s += elapsed_s
+        self.load_core_s += elapsed_s if core_s is None else core_s
+
+    def own_s(self) -> float:
+        """Return greenai's own seconds so far."""
+        return max(time.perf_counter() - self._started - self._away_s, 0.0)
