@@ -148,6 +148,7 @@ def pull(name: str, weights_dir: Path | None) -> Path:
 
     from greenai.local import weights
 
+    weights.parse(name.removeprefix("local/"))  # a wrong name is refused before a bar is drawn
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)

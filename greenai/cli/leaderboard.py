@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from greenai.catalog import Card
     from greenai.values import Stars
 
-__all__ = ["ORDERS", "STANDARD", "Mode", "Standing", "Use", "chosen", "ranked", "standing", "standings"]
+__all__ = ["ORDERS", "STANDARD", "Mode", "Standing", "Use", "chosen", "first", "ranked", "standing", "standings"]
 
 STANDARD = Usage(input_tokens=300, output_tokens=300)
 """The standard request: a convention, the same for every model, so that they compare; 300 tokens are some 225 words."""
@@ -114,6 +114,13 @@ def chosen(*, provider: str | None = None, every: bool = False, scored: bool = F
     return [card for card in cards if card.provider != "hosted_vllm" or _bare(card) not in served]
 
 
+def first(own: Iterable[str]) -> list[Card]:
+    """Return the cards to begin with: models with a public score, local ones, and those that `own` names."""
+    named = {card.name for name in own if (card := catalog.find(name)) is not None}
+    scored = {card.name for card in chosen(scored=True)}
+    return [card for card in catalog.cards() if card.provider == "local" or card.name in named | scored]
+
+
 def _bare(card: Card) -> str:
     return card.name.rpartition("/")[2].lower()
 
@@ -181,7 +188,7 @@ def as_dict(row: Standing) -> dict[str, Any]:
         "tier": row.card.tier,
         "reasoning_off": _use_dict(row.off),
         "reasoning_on": _use_dict(row.on),
-        "usd": row.usd,
+        "usd_per_request": row.usd,
         "params_source": row.card.params_source,
         "params_date": row.card.params_date,
     }
@@ -195,15 +202,15 @@ def _use_dict(use: Use | None) -> dict[str, Any] | None:
         "energy_j": energy.energy_j,
         "low_j": energy.low_j,
         "high_j": energy.high_j,
-        "width": use.width,
+        "high_over_low": use.width,
         "evidence": energy.evidence,
         "method": energy.method,
         "stars": use.stars.grade,
         "stars_worst": use.stars.worst,
         "stars_best": use.stars.best,
-        "scale": use.stars.scale,
+        "stars_scale": use.stars.scale,
         "score": use.score,
-        "on_pareto_line": use.on_pareto_line,
+        "is_pareto": use.on_pareto_line,
     }
 
 
@@ -220,31 +227,44 @@ def as_json(rows: Sequence[Standing]) -> dict[str, Any]:
     }
 
 
+_USE_KEYS = (
+    "energy_j", "low_j", "high_j", "high_over_low", "evidence", "method", "stars", "stars_worst", "stars_best",
+    "stars_scale", "score", "is_pareto",
+)  # fmt: skip
+COLUMNS = (
+    "name",
+    "tier",
+    *(f"{mode}_{key}" for mode in ("off", "on") for key in _USE_KEYS),
+    "usd_per_request",
+    "params_source",
+    "params_date",
+)
+"""Of the comma-separated values, whichever rows there are; those of a mode begin with its name."""
+
+
 def as_csv(rows: Iterable[Standing]) -> str:
-    """Return the leaderboard as comma-separated values; the columns of a mode begin with its name."""
-    flat = [_flat(as_dict(row)) for row in rows]
-    heads = list(dict.fromkeys(key for row in flat for key in row))
+    """Return the leaderboard as comma-separated values with the `COLUMNS`; what a model has not is empty."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, heads, lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows(_flat(as_dict(row)) for row in rows)
     return out.getvalue()
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict):
-            found |= {f"{key.removeprefix('reasoning_')}_{inner}": item for inner, item in value.items()}
-        elif not key.startswith("reasoning_"):
-            found[key] = value
+    found = {key: value for key, value in row.items() if not key.startswith("reasoning_")}
+    for mode in ("off", "on"):
+        found |= {f"{mode}_{key}": value for key, value in (row[f"reasoning_{mode}"] or {}).items()}
     return found
+
+
+_NO_MODE = "-"
 
 
 def energy_cell(use: Use | None) -> str:
     """Return a request's energy with its interval, in mWh: one unit, so that a column can be read downwards."""
     if use is None:
-        return "-"
+        return _NO_MODE
     reading = use.energy
     if reading.energy_j is None or reading.low_j is None or reading.high_j is None:
         return "unknown"
@@ -262,24 +282,77 @@ def score_cell(row: Standing) -> str:
     return ", ".join(parts)
 
 
-def as_table(rows: Sequence[Standing]) -> Table:
-    """Return the leaderboard as a table for terminals."""
+def as_table(rows: Sequence[Standing], width: int, order: str = "energy") -> Table:
+    """Return the leaderboard as a table for a terminal `width` characters wide.
+
+    Where it is narrow, columns are left out and names take several lines, so that no figure is cut.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    cells = [_cells(row) for row in rows]
+    shown = _fitting(cells, width, _KEPT.get(order))
+    names = _OF_ALL if len(shown) == len(_OF_ALL) else _OF_FEW
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("model", "stars", "mWh, reasoning off", "mWh, reasoning on"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("$ per 1,000", no_wrap=True, justify="right")
-    table.add_column("score", no_wrap=True)
-    table.add_column("source of the size", overflow="fold")
-    for row in rows:
-        price = "" if row.usd is None else significant(1000 * row.usd)
-        cells = (row.card.name, str(row.least.stars), energy_cell(row.off), energy_cell(row.on), price)
-        source = row.card.params_source.partition(":")[0].partition(",")[0]
-        table.add_row(*(Text(cell) for cell in (*cells, score_cell(row), source)))
+    for column in shown:
+        figure = column not in _FOLDING and width >= _TINY
+        justify: Literal["left", "right"] = "right" if column == "price" else "left"
+        table.add_column(names[column], no_wrap=figure, overflow="fold", justify=justify)
+    for row in cells:
+        if "on" not in shown and row["off"] == _NO_MODE:  # it always reasons: its one figure must not go
+            row["off"] = f"on: {row['on']}"
+        table.add_row(*(Text(row[column]) for column in shown))
     return table
+
+
+_OF_ALL = {
+    "model": "model",
+    "stars": "stars",
+    "off": "mWh, reasoning off",
+    "on": "mWh, reasoning on",
+    "price": "$ per 1,000",
+    "score": "score",
+    "source": "source of the size",
+}
+_OF_FEW = {**_OF_ALL, "off": "off, mWh", "on": "on, mWh"}
+_FOLDING = {"model": 28, "source": 18}
+"""Columns that may take several lines, and how narrow they may get before another column is left out, in characters."""
+_LEFT_OUT = ("price", "source", "score", "on", "stars")
+"""In this order; the column that the rows are sorted by only at last."""
+_KEPT = {"price": "price", "quality": "score"}
+_GAP = 3
+_TINY = 50
+"""Width of a terminal below which even figures take several lines, in characters."""
+
+
+def _cells(row: Standing) -> dict[str, str]:
+    return {
+        "model": row.card.name,
+        "stars": str(row.least.stars),
+        "off": energy_cell(row.off),
+        "on": energy_cell(row.on),
+        "price": "" if row.usd is None else significant(1000 * row.usd),
+        "score": score_cell(row),
+        "source": row.card.params_source.partition(":")[0].partition(",")[0],
+    }
+
+
+def _fitting(cells: Sequence[Mapping[str, str]], width: int, kept: str | None) -> list[str]:
+    """Return the columns that have room."""
+    shown = list(_OF_ALL)
+    for column in sorted(_LEFT_OUT, key=lambda name: name == kept):
+        names = _OF_ALL if len(shown) == len(_OF_ALL) else _OF_FEW
+        tag = 0 if "on" in shown else len("on: ")
+        if sum(_least(cells, name, names[name]) + _GAP for name in shown) + tag <= width:
+            break
+        shown.remove(column)
+    return shown
+
+
+def _least(cells: Sequence[Mapping[str, str]], column: str, heading: str) -> int:
+    widest = max([len(heading), *(len(row[column]) for row in cells)])
+    return min(widest, _FOLDING.get(column, widest))
 
 
 def notes(rows: Sequence[Standing]) -> list[str]:
@@ -291,7 +364,7 @@ def notes(rows: Sequence[Standing]) -> list[str]:
     found = [
         (
             f"Standard request: {STANDARD.input_tokens} input and {STANDARD.output_tokens} output tokens; with "
-            f"reasoning {thinking} ({few} to {many:,}) more, an average over models (Dauner and Socher, 2025)."
+            f"reasoning on {thinking} ({few} to {many:,}) more, an average over models (Dauner and Socher, 2025)."
         ),
         f"Modelled ({method}), 90% intervals. Stars are of the least mode, with the grades that its interval touches.",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from greenai.errors import UnknownModel
 from greenai.units import format_bytes, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from greenai.catalog import Card, Range
     from greenai.cli.leaderboard import Standing
@@ -22,21 +23,72 @@ if TYPE_CHECKING:
 
 models = typer.Typer(help="List models, rank them by energy, show what is known of one, bring and delete weights.")
 
-Name = Annotated[str, typer.Argument(help='A model, such as "gpt-5.5" or "smollm2-135m".')]
-Provider = Annotated[str | None, typer.Option("--provider", help="Only the models of one provider.")]
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the names and aliases of the catalog that begin so, for the shell."""
+    return _beginning(incomplete, (name for card in catalog.cards() for name in (card.name, *card.aliases)))
+
+
+def complete_known(incomplete: str) -> list[str]:
+    """Return the local models whose weights can be brought by name, for the shell."""
+    from greenai.local import weights
+
+    return _beginning(incomplete, weights.KNOWN)
+
+
+def complete_installed(incomplete: str) -> list[str]:
+    """Return the local models that are on this machine, for the shell."""
+    from greenai.errors import GreenAIError
+    from greenai.local import weights
+    from greenai.settings import load_settings
+
+    try:
+        folder = load_settings().weights_dir
+    except GreenAIError:  # the command itself will tell; the shell is waiting for names
+        folder = None
+    return _beginning(incomplete, (found.name for found in weights.installed(folder)))
+
+
+def complete_provider(incomplete: str) -> list[str]:
+    """Return the catalog's providers that begin so, for the shell."""
+    return _beginning(incomplete, (card.provider for card in catalog.cards()))
+
+
+def complete_order(incomplete: str) -> list[str]:
+    """Return what `--sort` accepts, for the shell."""
+    from greenai.cli import leaderboard
+
+    return _beginning(incomplete, leaderboard.ORDERS)
+
+
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
+_NAME = 'A model, such as "gpt-5.5" or "smollm2-135m".'
+_LOCAL_NAME = 'A local model, such as "smollm2-135m" or "org/repo:file.gguf" of the model hub.'
+Name = Annotated[str, typer.Argument(help=_NAME, autocompletion=complete_model)]
+Known = Annotated[str, typer.Argument(help=_LOCAL_NAME, autocompletion=complete_known)]
+Here = Annotated[str, typer.Argument(help=_LOCAL_NAME, autocompletion=complete_installed)]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", help="Only the models of one provider.", autocompletion=complete_provider),
+]
 All = Annotated[bool, typer.Option("--all", help="Every model of the catalog, with dated snapshots and every host.")]
 Sort = Annotated[
-    str | None, typer.Option("--sort", help="Rank the catalog by energy, name, price or quality, with a leaderboard.")
+    str | None,
+    typer.Option(
+        "--sort",
+        help="Rank the catalog by energy, name, price or quality, with a leaderboard.",
+        autocompletion=complete_order,
+    ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The most rows; 0 for all. The default is 40.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The most rows; 0 for all, as without it.")]
 Scored = Annotated[bool, typer.Option("--scored", help="Only models with a public quality score.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the leaderboard as comma-separated values.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", help="Write the leaderboard as a picture: a file ending in .svg, .png or .pdf.")
 ]
-
-ROWS = 40
-"""Rows of a leaderboard on a terminal or in a picture, unless --limit says otherwise."""
 
 
 @models.callback(invoke_without_command=True)
@@ -81,17 +133,21 @@ def list_models(
     as_json: AsJson = False,
 ) -> None:
     """List the models of this machine and the ladder, as `greenai models` does; --sort: the catalog's leaderboard."""
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv and --json: choose one of them.")
     ranking = sort is not None or plot is not None or scored or as_csv or limit is not None
-    order = sort or "energy"
     with reported(as_json=as_json):
         loaded = settings_of(settings)
+        ladder = [rung.model for rung in loaded.rungs()]
+        own = [*ladder, *(card.name for card in loaded.cards)]
         if ranking:
-            _rank(order, limit, plot, provider=provider, every=every, scored=scored, form=_form(as_json, as_csv))
+            picked = _ranked(own, provider=provider, every=every, scored=scored)
+            chosen = provider is not None or every or scored
+            _rank(picked, sort or "energy", limit, plot, form=_form(as_json, as_csv), note="" if chosen else _FIRST)
             return
         from greenai.local import weights
 
         here = weights.installed(loaded.weights_dir)
-        ladder = [rung.model for rung in loaded.rungs()]
         picked = _chosen(provider, ladder, every=every)
     if as_json:
         listed = [asdict(installed) | {"path": str(installed.path)} for installed in here]
@@ -107,30 +163,35 @@ def _form(as_json: bool, as_csv: bool) -> Form:
     return "json" if as_json else "csv" if as_csv else "text"
 
 
-def _rank(
-    order: str,
-    limit: int | None,
-    plot: Path | None,
-    *,
-    provider: str | None,
-    every: bool,
-    scored: bool,
-    form: Form,
-) -> None:
-    """Print the leaderboard, and draw it where a picture is asked for."""
+def _ranked(own: Sequence[str], *, provider: str | None, every: bool, scored: bool) -> list[Card]:
+    """Return the cards of the leaderboard; `own` are the ladder and the app's own cards.
+
+    Raises:
+        UnknownModel: there is none.
+    """
+    from greenai.cli import leaderboard
+
+    if provider is None and not every and not scored:
+        return leaderboard.first(own)
+    picked = leaderboard.chosen(provider=provider, every=every, scored=scored)
+    if not picked:
+        raise UnknownModel(_nobody(provider), model=provider or "")
+    return picked
+
+
+def _rank(picked: Sequence[Card], order: str, limit: int | None, plot: Path | None, *, form: Form, note: str) -> None:
+    """Print the leaderboard, and draw it where a picture is asked for; `note` says which models were picked."""
     from greenai.cli import leaderboard
     from greenai.cli import plot as picture
 
     if order not in leaderboard.ORDERS:
         raise typer.BadParameter(f"--sort {order}: use one of {', '.join(leaderboard.ORDERS)}.")
     if plot is not None:
+        if (problem := picture.wrong_ending(plot)) is not None:
+            raise typer.BadParameter(problem)
         picture.check(plot)
-    picked = leaderboard.chosen(provider=provider, every=every, scored=scored)
-    if not picked:
-        raise UnknownModel(_nobody(provider), model=provider or "")
     rows = leaderboard.ranked(leaderboard.standings(picked), order)
-    most = (ROWS if form == "text" or plot is not None else 0) if limit is None else limit
-    shown = rows[: most or None]
+    shown = rows[: limit or None]
     if plot is not None:
         picture.draw(shown, plot)
     if form == "json":
@@ -138,36 +199,54 @@ def _rank(
     elif form == "csv":
         typer.echo(leaderboard.as_csv(shown), nl=False)
     else:
-        _print_leaderboard(shown, len(rows), plot)
+        _print_leaderboard(shown, order, plot, note)
 
 
 def _nobody(provider: str | None) -> str:
+    """Say why there is no model to show."""
     if provider is None:
         return "No model of the catalog has a public quality score."
     known = sorted({card.provider for card in catalog.cards()})
     if provider in known:
         return f"No model of {provider} has a public quality score. Leave out --scored."
-    return f"The catalog has no provider {provider}. It has {', '.join(known)}."
+    close = get_close_matches(provider.lower(), known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(known)}."
+    return f"The catalog has no provider {provider}. {hint}"
 
 
-def _print_leaderboard(rows: Sequence[Standing], total: int, plot: Path | None) -> None:
+def _print_leaderboard(rows: Sequence[Standing], order: str, plot: Path | None, note: str) -> None:
     from greenai.cli import leaderboard
 
     out = console()
-    out.print(leaderboard.as_table(rows))
+    out.print(leaderboard.as_table(rows, out.width, order))
     for line in leaderboard.notes(rows):
         out.print(line, markup=False)
+    total = len(catalog.cards())
     if len(rows) < total:
-        out.print(f"{len(rows)} of {total} models; --limit 0 shows all, --all other hosts and dated snapshots too.")
+        out.print(f"{len(rows)} of the catalog's {total:,} models{note}.", markup=False)
     if plot is not None:
         out.print(f"Picture: {plot}", markup=False, soft_wrap=True)
 
 
+_FIRST = (
+    ": of those with a public score, the ladder's, local ones and cards of your own. With --all it ranks every one, "
+    "dated snapshots and other hosts among them"
+)
+
+
 def _chosen(provider: str | None, ladder: Sequence[str], *, every: bool) -> list[Card]:
+    """Return the cards of the list.
+
+    Raises:
+        UnknownModel: the catalog has no such provider.
+    """
     cards = catalog.cards()
-    if provider is not None:
-        return [card for card in cards if card.provider == provider]
-    return [card for card in cards if every or card.provider == "local" or card.name in ladder]
+    if provider is None:
+        return [card for card in cards if every or card.provider == "local" or card.name in ladder]
+    picked = [card for card in cards if card.provider == provider]
+    if not picked:
+        raise UnknownModel(_nobody(provider), model=provider)
+    return picked
 
 
 def _summary(card: Card) -> dict[str, Any]:
@@ -189,7 +268,7 @@ def _print_list(cards: Sequence[Card], here: Sequence[Installed], ladder: Sequen
     names = {f"local/{installed.name}" for installed in here}
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("model", "tier", "active parameters", "context", "reasoning", "here"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading in {"tier", "context", "here"}, overflow="fold")
     for card in cards:
         place = "yes" if card.name in names else "no" if card.provider == "local" else ""
         context = "" if card.context_tokens is None else f"{card.context_tokens:,}"
@@ -242,13 +321,13 @@ def _found(name: str) -> Card:
 
 
 @models.command()
-def schema() -> None:
+def schema(*, _as_json: AsJson = False) -> None:
     """Print the JSON Schema of the catalog; `$defs` has `card` and `own_card`, an entry of the setting `cards`."""
     print_json(catalog.schema())
 
 
 @models.command("pull")
-def pull_model(name: Name, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+def pull_model(name: Known, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Bring the weights of a local model to this machine; an unfinished download is continued."""
     with reported(as_json=as_json):
         path = pull(name, settings_of(settings).weights_dir)
@@ -259,7 +338,7 @@ def pull_model(name: Name, *, settings: SettingsFile = None, as_json: AsJson = F
 
 
 @models.command("rm")
-def remove_model(name: Name, *, settings: SettingsFile = None, yes: Yes = False, as_json: AsJson = False) -> None:
+def remove_model(name: Here, *, settings: SettingsFile = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete the weights of a local model from this machine."""
     with reported(as_json=as_json):
         from greenai.local import weights

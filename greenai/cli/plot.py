@@ -15,7 +15,7 @@ from greenai.units import wh_from_j
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "MAX_ROWS", "PlotError", "check", "draw"]
+__all__ = ["FORMATS", "MAX_ROWS", "PlotError", "check", "draw", "wrong_ending"]
 
 FORMATS = (".svg", ".png", ".pdf")
 MAX_ROWS = 120
@@ -29,16 +29,21 @@ class PlotError(GreenAIError):
     """The picture cannot be drawn or written; the message has the next step."""
 
 
+def wrong_ending(path: Path) -> str | None:
+    """Return what is wrong with a file's ending where it names no format that is known, else None."""
+    if path.suffix.lower() in FORMATS:
+        return None
+    ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
+    return f"--plot: {path.name} {ending}. Use one of {', '.join(FORMATS)}."
+
+
 def check(path: Path) -> None:
     """Refuse a picture that cannot be written, before anything is worked out.
 
     Raises:
-        PlotError: the ending names no format that is known, or the folder does not exist.
+        PlotError: the folder does not exist.
         MissingExtra: matplotlib is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
-        ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
-        raise PlotError(f"--plot: {path.name} {ending}. Use one of {', '.join(FORMATS)}.")
     if not path.resolve().parent.is_dir():
         raise PlotError(f"--plot: the folder {path.parent} does not exist. Make it, or choose another.")
     if find_spec("matplotlib") is None:

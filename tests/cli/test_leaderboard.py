@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from greenai import catalog, receipts
 from greenai.catalog import Card, Price, Quality, Range, Switch, find
@@ -68,7 +69,7 @@ def test_an_unknown_size_is_unknown_energy_and_comes_last() -> None:
     rows = leaderboard.standings([card("a/unknown", None), card("a/known", 7)])
     assert [row.card.name for row in leaderboard.ranked(rows, "energy")] == ["a/known", "a/unknown"]
     unknown = leaderboard.as_dict(rows[0])["reasoning_off"]
-    assert (unknown["energy_j"], unknown["width"], unknown["stars"], unknown["evidence"]) == (
+    assert (unknown["energy_j"], unknown["high_over_low"], unknown["stars"], unknown["evidence"]) == (
         None,
         None,
         None,
@@ -148,7 +149,7 @@ def test_sorting_prints_the_leaderboard(shell: Shell) -> None:
     assert lines[0].startswith((" anthropic/claude-haiku-5-5", " anthropic/claude-haiku-4-5"))
     assert "★★★★☆ (" in lines[0]
     assert "EcoLogits 0.11.3 assumption" in lines[0]
-    assert "Standard request: 300 input and 300 output tokens; with reasoning 543 (181 to 1,629) more" in out.stdout
+    assert "Standard request: 300 input and 300 output tokens; with reasoning on 543 (181 to 1,629) more" in out.stdout
     assert "LiveBench, mean of six categories" in out.stdout
     assert "◆" in lines[0] + lines[1]
 
@@ -162,7 +163,7 @@ def test_json_has_the_interval_and_its_width(shell: Shell) -> None:
     for row in data["models"]:
         for mode in ("reasoning_off", "reasoning_on"):
             if row[mode] and row[mode]["energy_j"] is not None:
-                assert row[mode]["width"] == pytest.approx(row[mode]["high_j"] / row[mode]["low_j"])
+                assert row[mode]["high_over_low"] == pytest.approx(row[mode]["high_j"] / row[mode]["low_j"])
                 assert row[mode]["stars_worst"] <= row[mode]["stars"] <= row[mode]["stars_best"]
     assert {row["params_source"] for row in data["models"]} >= {
         "EcoLogits 0.11.3 assumption, ecologits/data/models.json"
@@ -174,28 +175,119 @@ def test_csv_has_a_line_for_each_model(shell: Shell) -> None:
     rows = list(csv.DictReader(io.StringIO(out.stdout)))
     assert [row["name"] for row in rows] == sorted(card.name for card in leaderboard.chosen(provider="zai"))
     assert float(rows[0]["off_energy_j"]) > 0
-    assert "reasoning_off" not in rows[0]
+    assert float(rows[0]["off_high_over_low"]) == pytest.approx(
+        float(rows[0]["off_high_j"]) / float(rows[0]["off_low_j"])
+    )
+    assert float(rows[0]["usd_per_request"]) > 0
+
+
+def test_csv_has_the_same_columns_whatever_the_rows() -> None:
+    never, always = card("a/never", 7, status="none"), card("a/always", 7, status="always_on")
+    both = card("a/both", 7, off=50, price=Price(input=1, cached_input=None, output=1, source="s", date="2026-11-21"))
+    heads = {
+        leaderboard.as_csv(leaderboard.standings(rows)).splitlines()[0] for rows in ([never], [always], [both], [])
+    }
+    use = "energy_j low_j high_j high_over_low evidence method stars stars_worst stars_best stars_scale score is_pareto"
+    assert heads == {
+        ",".join(
+            [
+                *("name", "tier"),
+                *(f"off_{key}" for key in use.split()),
+                *(f"on_{key}" for key in use.split()),
+                *("usd_per_request", "params_source", "params_date"),
+            ]
+        )
+    }
+    row = next(csv.DictReader(io.StringIO(leaderboard.as_csv(leaderboard.standings([never])))))
+    assert (row["on_energy_j"], row["usd_per_request"]) == ("", "")
+
+
+def test_csv_and_json_exclude_each_other(shell: Shell) -> None:
+    out = shell("models", "--csv", "--json")
+    assert (out.exit_code, out.stdout) == (2, "")
+    assert "--csv and --json: choose one of them." in out.stderr
+
+
+def test_it_begins_with_scored_local_and_own_models(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAI_LADDER", "openai/gpt-4o-mini,openai/gpt-5.5")
+    assert named("openai/gpt-4o-mini").quality == ()
+    names = [row["name"] for row in shell.json("models", "--sort", "energy")["models"]]
+    scored = {card.name for card in leaderboard.chosen(scored=True)}
+    assert {*names} == scored | {"local/smollm2-135m", "openai/gpt-4o-mini", "openai/gpt-5.5"}
+    assert len(names) == len({*names}) < 100
+    text = shell("models", "--sort", "energy").stdout
+    assert (
+        f"{len(names)} of the catalog's {len(catalog.cards()):,} models: of those with a public score, the ladder's, "
+        "local ones and cards of your own. With --all it ranks every one, dated snapshots and other hosts among them."
+    ) in text
+
+
+def test_all_ranks_every_one(shell: Shell) -> None:
+    assert len(shell.json("models", "--sort", "name", "--all")["models"]) == len(catalog.cards())
 
 
 def test_limit_and_what_is_left_out(shell: Shell) -> None:
-    total = len(leaderboard.chosen())
-    out = shell("models", "--sort", "energy", "--limit", "3").stdout
-    assert f"3 of {total} models; --limit 0 shows all, --all other hosts and dated snapshots too." in out
-    assert len(shell.json("models", "--sort", "energy", "--limit", "3")["models"]) == 3
-    assert len(shell.json("models", "--sort", "energy")["models"]) == total
+    out = shell("models", "--sort", "energy", "--provider", "perplexity", "--limit", "3").stdout
+    assert f"3 of the catalog's {len(catalog.cards()):,} models." in out
     assert "No public score in the catalog for these models." in out
+    assert len(shell.json("models", "--sort", "energy", "--limit", "3")["models"]) == 3
+    every = shell.json("models", "--sort", "energy", "--limit", "0")
+    assert every == shell.json("models", "--sort", "energy")
+
+
+@pytest.mark.parametrize("order", list(leaderboard.ORDERS))
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 100, 119, 140, 200])
+def test_no_figure_and_no_name_is_cut(width: int, order: str) -> None:
+    rows = leaderboard.ranked(leaderboard.standings(leaderboard.chosen()), order)
+    out = io.StringIO()
+    Console(file=out, width=width).print(leaderboard.as_table(rows, width, order))
+    assert "…" not in out.getvalue()
+    assert max(len(line) for line in out.getvalue().splitlines()) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "order", "heads"),
+    [
+        (50, "energy", "model, off, mWh"),
+        (80, "energy", "model, stars, off, mWh"),
+        (80, "price", "model, off, mWh, $ per 1,000"),
+        (80, "quality", "model, off, mWh, score"),
+        (100, "energy", "model, stars, off, mWh, on, mWh"),
+        (130, "energy", "model, stars, off, mWh, on, mWh, score"),
+        (
+            200,
+            "energy",
+            "model, stars, mWh, reasoning off, mWh, reasoning on, $ per 1,000, score, source of the size",
+        ),
+    ],
+)
+def test_a_narrow_terminal_has_fewer_columns(width: int, order: str, heads: str) -> None:
+    table = leaderboard.as_table(leaderboard.standings(leaderboard.first(())), width, order)
+    assert ", ".join(str(column.header) for column in table.columns) == heads
+
+
+def test_a_model_that_always_reasons_keeps_its_figure() -> None:
+    row = leaderboard.standing(card("a/always", 7, status="always_on"))
+    (narrow,) = (column for column in leaderboard.as_table([row], 50).columns if column.header == "off, mWh")
+    assert [str(cell) for cell in narrow.cells] == [f"on: {leaderboard.energy_cell(row.on)}"]
 
 
 def test_wrong_words(shell: Shell) -> None:
     wrong = shell("models", "--sort", "size")
     assert wrong.exit_code == 2
     assert "--sort size: use one of energy, name, price, quality." in wrong.stderr
-    kind, message = shell.error("models", "--sort", "energy", "--provider", "opnai")
-    assert kind == "UnknownModel"
-    assert message.startswith("The catalog has no provider opnai. It has anthropic, azure,")
     assert shell.error("models", "--scored", "--provider", "perplexity") == (
         "UnknownModel",
         "No model of perplexity has a public quality score. Leave out --scored.",
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--sort", "energy"), ("--all",), ("--scored",)])
+def test_an_unknown_provider_is_an_error_in_the_list_too(shell: Shell, more: tuple[str, ...]) -> None:
+    kind, message = shell.error("models", "--provider", "opnai", *more)
+    assert (kind, message) == ("UnknownModel", "The catalog has no provider opnai. Did you mean openai?")
+    assert shell.error("models", "--provider", "zzzz", *more)[1].startswith(
+        "The catalog has no provider zzzz. It has anthropic, azure,"
     )
 
 

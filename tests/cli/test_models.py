@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenai import catalog
+from greenai.cli import app
+from greenai.cli.models import complete_installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +116,10 @@ def test_schema(shell: Shell) -> None:
     assert schema["$defs"].keys() >= {"card", "own_card", "switch", "price", "quality"}
 
 
+def test_schema_is_json_with_and_without_the_option(shell: Shell) -> None:
+    assert shell("models", "schema", "--json").stdout == shell("models", "schema").stdout
+
+
 def test_unknown_model_names_close_ones(shell: Shell) -> None:
     kind, message = shell.error("models", "show", "gtp-5.5")
     assert kind == "UnknownModel"
@@ -133,6 +139,40 @@ def test_weights_come_and_go(shell: Shell, hub: bytes, tmp_path: Path) -> None:
     assert f"local/{name}: 16 B" in shell("models", "list").stdout
     assert shell.json("models", "rm", name) == {"model": f"local/{name}", "freed_bytes": len(hub)}
     assert shell("models", "rm", name, "--yes").stdout == f"{name} is not here; nothing was deleted.\n"
+
+
+def test_a_wrong_name_is_refused_before_a_bar_is_drawn(shell: Shell) -> None:
+    wrong = shell("models", "pull", "nonsense")
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("local/nonsense is no known model")
+    assert len(wrong.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("models show openai/gpt-5.4-na", ["openai/gpt-5.4-nano", "openai/gpt-5.4-nano-2026-03-17"]),
+        ("models show smollm2-1", ["smollm2-135m"]),
+        ("models pull smol", ["smollm2-135m"]),
+        ("models rm smol", []),
+        ("models --provider mis", ["mistral"]),
+        ("models list --provider open", ["openai"]),
+        ("models --sort ", ["energy", "name", "price", "quality"]),
+    ],
+)
+def test_the_shell_completes(shell: Shell, words: str, expected: list[str]) -> None:
+    line = f"greenai {words}"
+    env = {"_GREENAI_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    found = shell.runner.invoke(app, [], prog_name="greenai", env=env)
+    assert (found.exit_code, found.stdout.split()) == (0, expected)
+
+
+def test_the_shell_completes_what_is_here(shell: Shell, hub: bytes, tmp_path: Path) -> None:
+    assert complete_installed("") == []
+    shell("models", "pull", "org/repo:m.gguf")
+    assert complete_installed("org") == ["org/repo:m.gguf"]
+    (tmp_path / "greenai.toml").write_text("not a setting")
+    assert complete_installed("zzz") == []
 
 
 def test_deleting_asks_first(shell: Shell, hub: bytes, tmp_path: Path) -> None:

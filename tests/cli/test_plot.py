@@ -57,11 +57,19 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     [
         ("models.jpg", "--plot: models.jpg ends in .jpg. Use one of .svg, .png, .pdf."),
         ("models", "--plot: models has no ending. Use one of .svg, .png, .pdf."),
-        ("no/folder.svg", "--plot: the folder no does not exist. Make it, or choose another."),
     ],
 )
-def test_a_wrong_file_is_refused_before_anything_is_worked_out(shell: Shell, name: str, problem: str) -> None:
-    assert shell.error("models", "--plot", name) == ("PlotError", problem)
+def test_a_wrong_ending_is_a_wrong_use_of_the_command(shell: Shell, name: str, problem: str) -> None:
+    wrong = shell("models", "--plot", name)
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert problem in wrong.stderr
+
+
+def test_a_missing_folder_is_refused_before_anything_is_worked_out(shell: Shell) -> None:
+    assert shell.error("models", "--plot", "no/folder.svg") == (
+        "PlotError",
+        "--plot: the folder no does not exist. Make it, or choose another.",
+    )
 
 
 def test_without_matplotlib_the_extra_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
