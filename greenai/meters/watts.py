@@ -17,7 +17,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +82,7 @@ def plain(model: str) -> str:
 @lru_cache(maxsize=1)
 def table() -> dict[str, Any]:
     """Return the table as the file has it."""
-    text = resources.files("greenai.meters").joinpath("cpus.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return dict(json.loads(Path(__file__).with_name("cpus.json").read_text(encoding="utf-8")))
 
 
 @lru_cache(maxsize=1)

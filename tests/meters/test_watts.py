@@ -99,3 +99,8 @@ def test_arm_tells_numbers(tmp_path: Path) -> None:
 
 def test_without_a_file_there_is_no_name(tmp_path: Path) -> None:
     assert watts.linux_name(tmp_path / "missing") is None
+
+
+def test_the_table_is_read_without_the_import_systems_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.resources.files", None)  # another thread may hold them at a fork
+    assert watts.table.__wrapped__()["rows"]
