@@ -226,7 +226,8 @@ class Account:
         """Close a window and return what it is charged; None where nothing can be said. `tokens` is its work."""
         self.advance(now_s, counter_j)
         duration_s = now_s - claim.opened_s
-        taken = self.drop(claim, tokens / duration_s if tokens and tokens > 0 and duration_s > 0 else None)
+        counted = tokens is not None and 0 < tokens < math.inf and duration_s > 0
+        taken = self.drop(claim, tokens / duration_s if tokens and counted else None)
         if claim.lost or taken.energy_j <= 0:
             return None
         if duration_s < self.step_s and self.power.watts is None:

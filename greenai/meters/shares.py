@@ -22,6 +22,7 @@ benchmarks/shares.py runs the rule on a simulated engine and compares each call'
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
 from collections.abc import Callable, Hashable
@@ -133,7 +134,7 @@ class Pots:
 
     def close(self, claim: Claim, tokens: float | None = None) -> Amounts:
         """Close a window and return what it is charged. `tokens` is its work, None where unknown."""
-        tokens = tokens if tokens and tokens > 0 else None
+        tokens = tokens if tokens and 0 < tokens < math.inf else None
         place = self.claims.index(weakref.ref(claim))
         taken = [0] * self.kinds
         for pot, part in zip(self.pots[place:], self._parts(place, tokens), strict=True):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -259,6 +260,17 @@ def test_windows_that_overlap_share_equally_without_tokens() -> None:
     assert one.seconds + other.seconds == pytest.approx(4.0)
     assert not one.alone
     assert not other.alone
+
+
+@pytest.mark.parametrize("tokens", [math.inf, math.nan, -1.0, 0.0])
+def test_tokens_that_are_no_number_of_tokens_set_no_rate(tokens: float) -> None:
+    run = Run()
+    run.account.rate = 300.0
+    claim = run.open()
+    run.gpu.draw(1.0, BUSY_W)
+    share = run.close(claim, tokens)
+    assert share is not None
+    assert run.account.rate == 300.0
 
 
 def test_windows_that_overlap_share_by_their_rate_of_work() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -168,6 +169,16 @@ def test_before_there_is_a_price_parts_are_equal() -> None:
     assert pots.close(small, 1.0)[0] == 5_000
     assert pots.close(large, 1000.0)[0] == 5_000
     assert pots.price is not None
+
+
+@pytest.mark.parametrize("tokens", [math.inf, math.nan, -1.0, 0.0])
+def test_tokens_that_are_no_number_of_tokens_are_unknown_and_teach_no_price(tokens: float) -> None:
+    pots = with_price(100.0)
+    one, two = pots.open(), pots.open()
+    pots.charge((10_000,))
+    assert pots.close(one, tokens) == (5_000,)
+    assert pots.price == pytest.approx(100.0)
+    assert pots.close(two) == (5_000,)
 
 
 def test_a_window_leaves_something_to_those_that_stay() -> None:
