@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -347,6 +348,30 @@ def test_every_switch_says_what_to_send() -> None:
             assert switch.off, card.name
         if switch.default == "off":
             assert switch.on, card.name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "bytes_per_weight", "layers", "shared_params_b", "kv_gb"),
+    [
+        (r"deepseek-(v3(\.\d|p\d)?(-0324|-terminus|-exp)?|r1(-0528)?|chat|reasoner)", 1.0, 61, 17.1, 0.07027),
+        (r"kimi-k2-instruct(-0905)?", 1.0, 61, 11.7, 0.07027),
+        (r"kimi-k2(-thinking|[.p][56]|[.p]7-code)", 0.57, 61, 11.7, 0.07027),
+        (r"minimax-m2([.p]\d)?", 1.0, 62, None, 0.253952),
+        (r"deepseek-v4-flash", 0.56, None, None, 0.0069),
+        (r"deepseek-v4-pro", 0.54, 61, None, 0.0098),
+        (r"gpt-oss-20b", 0.55, 24, 1.8, 0.0307),
+        (r"gpt-oss-120b", 0.55, 36, 2.1, 0.04608),
+        (r"gpt-oss-safeguard-\d+b", 0.55, None, None, None),
+    ],
+)
+def test_weights_published_in_few_bits_are_the_same_at_every_host(
+    pattern: str, bytes_per_weight: float, layers: int | None, shared_params_b: float | None, kv_gb: float | None
+) -> None:
+    found = [card for card in cards() if re.fullmatch(pattern, card.name.rpartition("/")[2].lower())]
+    assert len({card.provider for card in found}) > 1
+    assert {(c.bytes_per_weight, c.layers, c.shared_params_b, c.kv_gb_per_1k_tokens) for c in found} == {
+        (bytes_per_weight, layers, shared_params_b, kv_gb)
+    }
 
 
 def test_the_values_cannot_be_changed() -> None:
