@@ -13,6 +13,7 @@ import typer
 
 from greenai import __version__, catalog, meters
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.meters import carbon
 from greenai.units import format_bytes, significant
 
 if TYPE_CHECKING:
@@ -36,16 +37,36 @@ _EXTRAS = {
 }
 
 
+_SENSOR_EXTRAS = {"nvml": "nvidia", "apple": "apple"}
+
+
 def doctor(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Say what was found, which readings will be measured and which modelled, and how to get what is missing."""
     with reported(as_json=as_json):
-        found = _examine(settings_of(settings))
+        loaded = settings_of(settings)
+        _check_carbon(loaded)
+        found = _examine(loaded)
     if as_json:
         print_json(found)
     else:
         _print(found)
     if not found["ledger"]["ok"]:
         raise typer.Exit(1)
+
+
+def _check_carbon(settings: Settings) -> None:
+    """Refuse what a `Client` would refuse of zones and of the source of carbon figures.
+
+    Raises:
+        SettingsError: a grid is unknown, or the source cannot serve.
+    """
+    from greenai.meters import live
+
+    for code in (settings.zone, *settings.provider_zones.values()):
+        carbon.zone(code)
+    live.opened(
+        settings.carbon_source, settings.zone, settings.provider_zones, env=os.environ, state_dir=settings.state_dir
+    )
 
 
 def _examine(settings: Settings) -> dict[str, Any]:
@@ -58,7 +79,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "keys": {name: bool(os.environ.get(name)) for name in _KEYS},
         "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
         "weights": _weights(settings),
-        "sensors": [dict(sensor) for sensor in meters.available()],
+        "sensors": [_sensor(sensor) for sensor in meters.available()],
         "processor": _processor(settings),
         "ledger": _ledger(settings),
     }
@@ -70,6 +91,8 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "ladder": [rung.model for rung in settings.rungs()],
         "quality": settings.quality,
         "zone": settings.zone,
+        "provider_zones": settings.provider_zones,
+        "carbon_source": settings.carbon_source,
         "opt_in": sorted(settings.active_opt_in()),
         "observe": settings.observe,
         "state_dir": None if settings.state_dir is None else str(settings.state_dir),
@@ -89,6 +112,15 @@ def _lacks(rung: Rung, settings: Settings) -> str | None:
     if rung.base_url is None and variable is not None and not os.environ.get(variable):
         return f"no key: export {variable}=..."
     return None if catalog.find(rung.model) is not None else "not in the catalog, so its energy stays unknown"
+
+
+def _sensor(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a meter says of itself; where a package is missing, the extra is the one way to get it."""
+    sensor = dict(found)
+    extra = _SENSOR_EXTRAS.get(sensor["name"])
+    if not sensor["usable"] and extra in _EXTRAS and find_spec(_EXTRAS[extra][0]) is None:
+        sensor["how"] = f'pip install "greenai[{extra}]"'
+    return sensor
 
 
 def _weights(settings: Settings) -> list[dict[str, Any]]:
@@ -137,7 +169,8 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "greenai", f"{found['version']}, Python {found['python']}"
     yield "catalog", f"{catalogue['models']} models ({catalogue['version']})"
     yield "ladder", "\n".join(f"{r['model']}: {r['missing'] or 'can answer'}" for r in found["rungs"])
-    yield "project", f"{chosen['project']}, quality {chosen['quality']}, carbon zone {chosen['zone']}"
+    yield "project", f"{chosen['project']}, quality {chosen['quality']}"
+    yield "carbon", "\n".join(_carbon_lines(chosen))
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])
     yield "keys", _keys_line(found["keys"])
@@ -145,6 +178,19 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "processor", _processor_line(found["processor"])
     yield "readings", "\n".join(_readings(found["sensors"]))
     yield "not installed", "\n".join(_missing(found["extras"])) or "nothing"
+
+
+def _carbon_lines(chosen: Mapping[str, Any]) -> Iterator[str]:
+    source = chosen["carbon_source"]
+    kind = "static: yearly means" if source == "static" else f"{source}: live, else the yearly mean"
+    yield f"zone {_grid(chosen['zone'])}; {kind}"
+    for provider, zone in chosen["provider_zones"].items():
+        yield f"{provider} in {_grid(zone)}"
+
+
+def _grid(code: str) -> str:
+    found = carbon.zone(code)
+    return f"{found.code} ({found.name})"
 
 
 def _ledger_line(ledger: Mapping[str, Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from greenai import __version__, catalog
+import pytest
+
+from greenai import Client, __version__, catalog
+from greenai.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from conftest import Shell  # type: ignore[attr-defined]
 
 
@@ -72,6 +75,52 @@ def test_damaged_ledger_is_reported_and_left_alone(shell: Shell, tmp_path: Path)
     assert result.exit_code == 1
     assert "cannot be used:" in result.stdout
     assert ledger.read_bytes() == b"not a database" * 100
+
+
+def test_grids_and_where_their_figures_come_from(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text(
+        'zone = "UK"\ncarbon_source = "uk-carbon-intensity"\nprovider_zones = { openai = "US-VA" }\n'
+    )
+    chosen = shell.json("doctor")["settings"]
+    assert (chosen["carbon_source"], chosen["provider_zones"]) == ("uk-carbon-intensity", {"openai": "US-VA"})
+    text = " ".join(shell("doctor").stdout.split())
+    assert "carbon zone GBR (United Kingdom); uk-carbon-intensity: live, else the yearly mean openai in US-VA (" in text
+    (tmp_path / "greenai.toml").unlink()
+    assert "carbon zone WORLD (World); static: yearly means" in " ".join(shell("doctor").stdout.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'zone = "ukraina"',
+        'zone = "EU"',
+        'provider_zones = { openai = "US-XY" }',
+        'provider_zones = { opnai = "USA" }',
+        'carbon_source = "electricity-maps"',
+        'carbon_source = "uk-carbon-intensity"',
+        '[[cards]]\nname = "acme/doctor"\ntotal_params_b = 7\ndeployment = { gpu = "H1000" }',
+        '[[cards]]\nname = "openai/gpt-5.5"\ntotal_params_b = 7',
+    ],
+)
+def test_it_refuses_what_a_client_refuses(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.delenv("ELECTRICITY_MAPS_TOKEN", raising=False)
+    (tmp_path / "greenai.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Client()
+    assert shell.error("doctor") == ("SettingsError", str(caught.value))
+
+
+def test_one_way_to_install_what_reads_a_gpu(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = {"name": "nvml", "usable": False, "why_not": "nvidia-ml-py is not installed", "how": "another way"}
+    monkeypatch.setattr("greenai.meters.available", lambda: [nvml])
+    module = sys.modules["greenai.cli.doctor"]
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert shell.json("doctor")["sensors"][0]["how"] == 'pip install "greenai[nvidia]"'
+    assert "another way" not in shell("doctor").stdout
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    assert shell.json("doctor")["sensors"][0]["how"] == "another way"
 
 
 def test_each_rung_says_what_it_lacks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
