@@ -34,6 +34,19 @@ from greenai.meters import Deployment  # noqa: E402
 from greenai.meters.formula import Coefficients  # noqa: E402
 from greenai.meters.physics import METHOD, estimate  # noqa: E402
 
+FILES = (
+    "mlenergy_v3_llm.csv",
+    "mlenergy_v2_llm.csv",
+    "aienergyscore_2025-02.csv",
+    "arch_features.csv",
+    "published_anchors.csv",
+    "baseline_predictions_v3_text.csv",
+)
+"""What FOLDER has to hold; docs/accuracy.md says what each is made from."""
+
+BATCHES = (48, 64, 76, 96)
+"""What the hidden batch is taken as, beside greenai's own middle."""
+
 MIDDLE, WIDE = (31, 128), (16, 256)
 """Running requests: most rows of a busy server, and all but an idle or a saturated one."""
 
@@ -71,6 +84,19 @@ def own(name: str, told: str, readings: Iterable[tuple[Row, Any]], *, with_inter
     if with_interval:
         figures |= F.interval([F.on_gpus(row, r) for row, r in some])
     return {"name": name, "told": told, **figures}
+
+
+def moved(readings: Iterable[tuple[Row, Any]]) -> Figures:
+    """Return between which limits the median error lies when one row, or one family, is left out of the comparison."""
+    errors = [(row.group, abs(r.gpu_energy_j / row.joules - 1)) for row, r in readings]
+    by_row = [[e for j, (_, e) in enumerate(errors) if j != i] for i in range(len(errors))]
+    by_family = [[e for group, e in errors if group != left] for left in {group for group, _ in errors}]
+    return {"one_row_less": _limits(by_row), "one_family_less": _limits(by_family)}
+
+
+def _limits(groups: Iterable[Sequence[float]]) -> list[float]:
+    medians = [statistics.median(some) for some in groups if some]
+    return [float(f"{end:.3g}") for end in (min(medians), max(medians))]
 
 
 def others(rows: Sequence[Row], some: Sequence[Peer]) -> list[Figures]:
@@ -133,19 +159,23 @@ class Run:
     def hidden(self) -> list[Block]:
         """Compare with the batch hidden: with the hardware known, and without."""
         rows, targets = between(self.rows, MIDDLE), {"median_error": 0.25, "within_two": 0.92}
-        with_hardware = [own("greenai", "all but the batch", self.readings(rows, _no_batch))]
-        with_hardware += [
-            own("greenai", f"batch taken as {b}", self.readings(rows, lambda r, b=b: replace(r.place, batch=b)))
-            for b in (48, 64, 96)
-        ]
+        with_hardware = self._without_batch(rows, "all but the batch", _no_batch)
         with_hardware += others(rows, [self.gpus, self.ecocost, self.constant])
-        without = [own("greenai", "sizes, engine, precision", self.readings(rows, _engine_and_precision))]
+        without = self._without_batch(rows, "sizes, engine, precision", _engine_and_precision)
         without += others(rows, [self.default, self.ecocost, self.constant])
         title = "Batch hidden, 31 to 128 running requests; hardware "
         return [
             Block(name="batch_hidden", title=title + "known", lines=with_hardware, targets=targets),
             Block(name="batch_and_hardware_hidden", title=title + "hidden", lines=without, targets=targets),
         ]
+
+    def _without_batch(self, rows: Sequence[Row], told: str, view: Callable[[Row], Deployment]) -> list[Figures]:
+        readings = self.readings(rows, view)
+        lines = [own("greenai", told, readings) | moved(readings)]
+        for batch in BATCHES:
+            taken = self.readings(rows, lambda row, batch=batch: replace(view(row), batch=batch))
+            lines.append(own("greenai", f"batch taken as {batch}", taken))
+        return lines
 
     def intervals(self) -> list[Block]:
         """Compare how many rows the 90% interval holds, and how wide it is."""
@@ -258,6 +288,11 @@ def results(folder: Path) -> Figures:
     }
 
 
+def missing(folder: Path) -> list[str]:
+    """Return the names of the files that the folder lacks."""
+    return [name for name in FILES if not (folder / name).is_file()]
+
+
 def _read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -319,6 +354,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     parser.add_argument("--plot", type=Path, help="draw the errors by family into this SVG file; needs matplotlib")
     arguments = parser.parse_args()
+    if absent := missing(arguments.folder):
+        sys.exit(f'{arguments.folder} lacks {", ".join(absent)}: see docs/accuracy.md, section "Run it yourself".')
     found = results(arguments.folder)
     console = Console()
     for block in found["blocks"]:

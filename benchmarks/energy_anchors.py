@@ -202,11 +202,13 @@ def _compared(anchor: Anchor, quantity: Quantity, published: float, source: str)
 def interval(anchor: Anchor, quantity: Quantity, output_share: float = 1.0) -> tuple[float, float, float]:
     """Return low, median and high of a quantity in the anchor's boundary, in the quantity's unit."""
     reading = anchor.reading(output_share)
-    energy, gpu = reading.energy_j or 0.0, reading.gpu_energy_j or 0.0
+    energy = reading.energy_j or 0.0
     spans = (reading.low_j or 0.0) / energy, 1.0, (reading.high_j or 0.0) / energy
+    if anchor.boundary == "accelerators":
+        gpu = reading.gpu_low_j or 0.0, reading.gpu_energy_j or 0.0, reading.gpu_high_j or 0.0
+        return _scaled(anchor.requests / J_PER_WH, gpu)
     if quantity == "energy_wh":
-        joules = gpu if anchor.boundary == "accelerators" else energy
-        return _scaled(joules / J_PER_WH * anchor.requests, spans)
+        return _scaled(energy / J_PER_WH * anchor.requests, spans)
     if quantity == "water_ml":
         return _scaled(_water_ml(anchor, reading), spans)
     return _carbon_g(anchor, reading, spans)

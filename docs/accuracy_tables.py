@@ -10,7 +10,7 @@ from typing import Any
 
 import greenai.meters
 from greenai import catalog
-from greenai.meters import estimate
+from greenai.cli import leaderboard
 from greenai.units import significant
 
 DATA = Path(__file__).parent / "assets" / "accuracy.json"
@@ -36,6 +36,8 @@ def parts(table: Table) -> Mapping[str, Callable[[], str]]:
     return {
         "accuracy-run": run_sentence,
         "accuracy-goals": lambda: goal_table(table),
+        "accuracy-missed": missed_sentences,
+        "accuracy-choices": choice_sentences,
         "accuracy-peers": lambda: peer_table(table, "known_deployment"),
         "accuracy-hidden": lambda: hidden_table(table),
         "accuracy-intervals": lambda: interval_table(table),
@@ -44,6 +46,7 @@ def parts(table: Table) -> Mapping[str, Callable[[], str]]:
         "accuracy-parts": lambda: part_table(table),
         "accuracy-widths": lambda: width_table(table),
         "accuracy-anchors": lambda: anchor_table(table),
+        "accuracy-own-figures": own_figures_sentence,
         "accuracy-reasoning": reasoning_sentence,
     }
 
@@ -122,6 +125,49 @@ def found(name: str, value: float) -> str:
     return times(value) if name == "median_width" else percent(value)
 
 
+def missed_sentences() -> str:
+    """Why one goal is met with less known, and one missed with more."""
+    known, hidden = (block(name)["lines"][0] for name in _HIDDEN)
+    within = _with_batch(_HIDDEN[0], 76)["within_two"]
+    moves = ", ".join(f"with {batch} they are {_both(batch)}" for batch in (64, 76, 96))
+    said = (
+        f"**The goal that is missed.** The median error is {percent(known['median_error'])} with the hardware known,",
+        f"and {percent(hidden['median_error'])} with it hidden, as if to know more made it worse. That means nothing:",
+        f"both take one batch, 72, for all rows with 31 to 128 running requests. Its choice moves both more: {moves}.",
+        "With 76 both medians would meet their goal, and the share within a factor of two, hardware known, would miss",
+        f"its own ({percent(within)}). The batch stays at 72: moved until a goal is met, it would show nothing.",
+        f"Without any one row the comparison gives {_ends(known['one_row_less'])} and {_ends(hidden['one_row_less'])},",
+        f"any one family {_ends(known['one_family_less'])} and {_ends(hidden['one_family_less'])}. Read both as",
+        "a quarter.",
+    )
+    return " ".join(said) + "\n"
+
+
+def _with_batch(name: str, batch: int) -> Mapping[str, Any]:
+    return next(line for line in block(name)["lines"] if line["told"] == f"batch taken as {batch}")
+
+
+def _both(batch: int) -> str:
+    return " and ".join(percent(_with_batch(name, batch)["median_error"]) for name in _HIDDEN)
+
+
+def choice_sentences() -> str:
+    """What the errors are with two choices undone that were made with all families in sight."""
+    wide, wider = (errors()[f"known_deployment_priors_{n}_times_wider"]["median_error"] for n in (3, 10))
+    nested = errors()["batch_hidden_31_to_128_batch_of_the_others"]
+    said = (
+        "Two choices can be undone. With priors 3 and 10 times as wide, the median error with a known deployment is",
+        f"{percent(wide)} and {percent(wider)}. With the hidden batch chosen for each family on the other families",
+        f"alone, it is {percent(nested['median_error'])}, and {percent(nested['within_two'])} of the rows are within a",
+        "factor of two.",
+    )
+    return " ".join(said) + "\n"
+
+
+def _ends(limits: Sequence[float]) -> str:
+    return f"{percent(limits[0])} to {percent(limits[1])}"
+
+
 def peer_table(table: Table, name: str) -> str:
     """One comparison, every estimator."""
     return table(_HEADS, (_line(line) for line in block(name)["lines"]))
@@ -187,22 +233,35 @@ def part_table(table: Table) -> str:
 
 
 def width_table(table: Table) -> str:
-    """How wide the API view is over the catalog, by whether the size is published."""
-    widths: dict[str, list[float]] = {"published": [], "not published": []}
-    for card in catalog.cards():
-        size, active = card.total_params_b, card.active_params_b
-        reading = estimate(card, input_tokens=300, output_tokens=300)
-        if card.provider == "local" or size is None or reading.low_j is None or reading.high_j is None:
-            continue
-        exact = size.low == size.high and (active is None or active.low == active.high)
-        widths["published" if exact else "not published"].append(reading.high_j / reading.low_j)
-    rows = [
-        (f"size {name}", len(some), *(significant(_quantile(some, q), 2) for q in (0.1, 0.5, 0.9)))
-        for name, some in widths.items()
-    ]
-    return table(
-        ("models of the catalog", "count", "10th percentile", "median of high over low", "90th percentile"), rows
+    """How wide the API view is over the catalog, by how the size is known. Each model counts once."""
+    models = leaderboard.standings(leaderboard.chosen())
+    remote = [one for one in models if one.card.provider != "local"]
+    sized = [one for one in remote if one.card.total_params_b is not None]
+    rows = []
+    for kind in ("published", "the name alone, 10% either way", "assumed"):
+        some = [one for one in sized if _size_known(one.card) == kind]
+        off = [one.off.width for one in some if one.off is not None and one.off.width is not None]
+        on = [one.on.width for one in some if one.on is not None and one.on.width is not None]
+        rows.append((kind, len(some), _spread(off), _spread(on)))
+    said = (
+        f"{len(sized)} of the catalog's {len(models)} models: {len(remote) - len(sized)} have no size, and",
+        f"{len(models) - len(remote)} runs on this machine. A model counts once, under its maker's name where that",
+        f"serves it; the catalog's {len(catalog.cards())} cards hold dated snapshots and other hosts of it too.",
     )
+    heads = ("size", "models", "reasoning off: median (10th to 90th percentile)", "reasoning on")
+    return " ".join(said) + "\n\n" + table(heads, rows)
+
+
+def _size_known(card: catalog.Card) -> str:
+    total, active = card.total_params_b, card.active_params_b
+    if total is not None and total.low == total.high and (active is None or active.low == active.high):
+        return "published"
+    return "the name alone, 10% either way" if card.params_source.startswith("the model's own name") else "assumed"
+
+
+def _spread(widths: Sequence[float]) -> str:
+    low, mid, high = (significant(_quantile(widths, q), 2) for q in (0.1, 0.5, 0.9))
+    return f"{mid} ({low} to {high})"
 
 
 def _quantile(values: Sequence[float], q: float) -> float:
@@ -219,10 +278,25 @@ def anchor_table(table: Table) -> str:
         published = f"{_number(a['published'])} {UNITS[a['quantity']]}"
         model = f"`{a['model']}`" if "/" in a["model"] else a["model"]
         rows.append(
-            (a["item"], a["kind"], a["boundary"], model, f"{tokens}; {a['tokens']}", published, own, _yes(a["inside"]))
+            (
+                *(a["item"], a["kind"], a["boundary"], model, f"{tokens}; {a['tokens']}", published, own),
+                *(significant(a["median"] / a["published"], 2), _yes(a["inside"])),
+            )
         )
-    heads = ("figure", "kind", "boundary", "model taken", "tokens", "published", "greenai, 90% interval", "inside")
-    return table(heads, rows)
+    heads = ("figure", "kind", "boundary", "model taken", "tokens", "published", "greenai, 90% interval")
+    return table((*heads, "median / published", "inside"), rows)
+
+
+def own_figures_sentence() -> str:
+    """How far greenai's median is from the energy that providers gave themselves."""
+    some = [a for a in data()["anchors"] if a["quantity"] == "energy_wh" and a["kind"] in ("measured", "statement")]
+    ratios = [a["median"] / a["published"] for a in some]
+    width = min(a["high"] / a["low"] for a in some)
+    return (
+        f"**Two providers gave the energy of a request themselves**, Google (measured) and OpenAI (stated, no method). "
+        f"greenai's median is {significant(min(ratios), 2)} to {significant(max(ratios), 2)} times their figures. They "
+        f"lie inside, but the interval is {significant(width, 2)} times wide: lying inside that is no confirmation.\n"
+    )
 
 
 def _number(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +17,14 @@ from rich.console import Console
 import greenai.meters
 from greenai.meters import Deployment, ModelCard
 from greenai.meters.physics import METHOD
+from greenai.readings import Reading
 
 ROOT = Path(__file__).parents[1]
 ASSETS = ROOT / "docs" / "assets"
 DATA: dict[str, Any] = json.loads((ASSETS / "accuracy.json").read_text("utf-8"))
 ERRORS: dict[str, Any] = json.loads(Path(greenai.meters.__file__).with_name("errors.json").read_text("utf-8"))
 PAGE = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
+README = " ".join((ROOT / "README.md").read_text("utf-8").split())
 
 SAME = {
     "known_deployment": "known_deployment",
@@ -111,6 +114,29 @@ def test_goals_are_stated_with_what_was_found() -> None:
     assert f"{count} of {len(DATA['anchors_inside'])}" in PAGE
 
 
+def test_the_readme_says_what_was_found() -> None:
+    known = block("known_deployment")["lines"][0]
+    assert f"the accelerators' energy has a median error of {known['median_error']:.0%}." in README
+    assumed = re.search(r"\| assumed \| \d+ \| \d+ \((\d+) to (\d+)\) \|", PAGE)
+    assert assumed is not None
+    assert f"typically {assumed[1]} to {assumed[2]} times wide" in README
+    own = re.search(r"greenai's median is ([\d.]+ to [\d.]+) times their figures", PAGE)
+    assert own is not None
+    assert f"greenai's median is {own[1]} times them." in README
+
+
+def test_widths_count_the_models_that_the_catalogs_page_counts() -> None:
+    catalog = (ROOT / "docs" / "catalog.md").read_text("utf-8")
+    cards, models = re.findall(r"has (\d+) cards: (\d+) models", catalog)[0]
+    said = re.search(r"(\d+) of the catalog's (\d+) models: (\d+) have no size, and (\d+) runs on this machine", PAGE)
+    assert said is not None
+    shown, every, unsized, here = map(int, said.groups())
+    kinds = re.findall(r"^\| (?:published|the name alone, 10% either way|assumed) \| (\d+) \|", PAGE, re.MULTILINE)
+    assert (str(every), sum(map(int, kinds))) == (models, shown)
+    assert shown + unsized + here == every
+    assert f"the catalog's {cards} cards" in PAGE
+
+
 def test_rows_off_by_more_than_two_are_those_that_the_page_names() -> None:
     off = {name: sum(not 0.5 <= r <= 2 for r in one["ratios"]["greenai"]) for name, one in DATA["families"].items()}
     assert f"Of the {sum(off.values())} rows of all families" in PAGE
@@ -176,6 +202,27 @@ def test_a_missing_peer_is_named_with_its_command(
     console.print(bench["accuracy"].shown({"title": "t", "lines": lines, "targets": {}, "met": {}}))
     assert "not installed: pip install ecocost==0.2.4" in console.export_text()
     assert set(bench["peers"].agreement([row(bench)], []).values()) == {None}
+
+
+def test_files_that_are_missing_are_named_in_one_line(
+    bench: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in bench["accuracy"].FILES[1:]:
+        (tmp_path / name).touch()
+    monkeypatch.setattr("sys.argv", ["energy_accuracy.py", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        bench["accuracy"].main()
+    said = f'{tmp_path} lacks mlenergy_v3_llm.csv: see docs/accuracy.md, section "Run it yourself".'
+    assert caught.value.code == said
+    assert "## Run it yourself\n" in PAGE
+    assert all(f"| `{name}` |" in PAGE for name in bench["accuracy"].FILES)
+
+
+def test_a_median_without_one_row_and_without_one_family(bench: dict[str, ModuleType]) -> None:
+    rows = [row(bench, group=group, joules=100.0) for group in "aab"]
+    readings = [Reading(energy_j=j, low_j=j, high_j=j, gpu_energy_j=j) for j in (110.0, 120.0, 150.0)]
+    found = bench["accuracy"].moved(zip(rows, readings, strict=True))
+    assert found == {"one_row_less": [0.15, 0.35], "one_family_less": [0.15, 0.5]}
 
 
 def test_the_constant_never_sees_its_own_family(bench: dict[str, ModuleType]) -> None:
