@@ -7,6 +7,7 @@ process's work is taken to use (`whole`, such as a Mac's GPU) are the process's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,13 +21,15 @@ __all__ = ["Counter", "Machine"]
 class Counter:
     """One counter in microjoules: what it counts, how it is read, and the value at which it starts again from 0.
 
-    `read_uj` raises OSError where it may not be read. `whole` says that it is not shared by core time.
+    `read_uj` raises OSError where it may not be read. `whole` says that it is not shared by core time. `wraps_after_s`
+    is the time in which it may start again, in seconds: after longer nobody knows how often it did.
     """
 
     name: str
     read_uj: Callable[[], int]
     wraps_at_uj: int | None = None
     whole: bool = False
+    wraps_after_s: float = math.inf
 
 
 @dataclass(slots=True, eq=False)
@@ -34,12 +37,14 @@ class Machine:
     """The counters of the machine as one process's account reads them (see `shares.Account`).
 
     Amounts: core time in nanoseconds, then for each counter the process's part in microjoules, then the same by core
-    time alone. `failures` counts steps at which a counter could not be read: it then adds nothing.
+    time alone. `failures` counts steps at which a counter could not be read, or that took so long while a window was
+    open that it may have started again more than once: it then adds nothing.
     """
 
     counters: tuple[Counter, ...]
     share: CoreShare
     seen: tuple[int, ...] | None = None
+    seen_s: float = 0.0
     parts: list[float] = field(init=False)
     by_core: list[float] = field(init=False)
     failures: int = 0
@@ -63,7 +68,7 @@ class Machine:
         try:
             step = self.share.step(resting=resting)
             if step is not None:
-                self._take(self.values(), step[1])
+                self._take(self.values(), step[1], resting=resting)
         except OSError:
             self.failures += 1
             self.seen = None
@@ -71,8 +76,12 @@ class Machine:
             step = None if used is None else (used, self.part)
         return None if step is None else (step[0], *map(int, self.parts), *map(int, self.by_core))
 
-    def _take(self, now: tuple[int, ...], part: float) -> None:
+    def _take(self, now: tuple[int, ...], part: float, *, resting: bool) -> None:
         before, self.seen, self.part = self.seen or now, now, part
+        since_s, self.seen_s = self.seen_s, self.share.clock()
+        if self.seen_s - since_s >= min(counter.wraps_after_s for counter in self.counters) and not resting:
+            self.failures += 1
+            return
         for n, (counter, then, value) in enumerate(zip(self.counters, before, now, strict=True)):
             used = value - then
             if used < 0:  # it started again; without a known size, at an unknown value

@@ -9,6 +9,7 @@ too. The platform's counter (psys) includes the packages, and `core` and `uncore
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,17 +29,32 @@ ROOT = Path("/sys/class/powercap")
 DEFAULT_RANGE_UJ = 2**32
 """Where a counter starts again if the system does not say: 32 bits, in microjoules."""
 
+MOST_W = 500.0
+"""The most a package draws, in watts, where the system tells no limit. Assumption, 2026-11-21: the highest limit in
+`cpus.json` is 360 W, and newer parts have more."""
+
 
 def counters(root: Path = ROOT) -> tuple[Counter, ...]:
-    """Return the counters of whole packages (`cpu`) and of their memory (`dram`)."""
+    """Return the counters of whole packages (`cpu`) and of their memory (`dram`); none without a package's."""
     found: list[Counter] = []
     for folder in sorted(root.glob("*-rapl:*")):
         kind = _kind(folder)
         if kind is not None:
             limit = _text(folder / "max_energy_range_uj")
             wraps_at = int(limit) + 1 if limit.isdigit() else DEFAULT_RANGE_UJ
-            found.append(Counter(kind, partial(_read_uj, folder / "energy_uj"), wraps_at))
-    return tuple(found)
+            read = partial(_read_uj, folder / "energy_uj")
+            found.append(Counter(kind, read, wraps_at, wraps_after_s=wraps_at / 1e6 / _most_w(folder)))
+    return tuple(found) if any(counter.name == "cpu" for counter in found) else ()
+
+
+def _most_w(folder: Path) -> float:
+    """Return the highest power limit set on the package that `folder` belongs to, in watts.
+
+    The limit of short peaks is above the lasting one. Memory is taken to draw no more than its package.
+    """
+    package = folder.with_name(":".join(folder.name.split(":")[:2]))
+    limits = [_text(path) for path in package.glob("constraint_*_power_limit_uw")]
+    return max((int(limit) / 1e6 for limit in limits if limit.isdigit() and int(limit)), default=MOST_W)
 
 
 def _kind(folder: Path) -> str | None:
@@ -49,12 +65,15 @@ def _kind(folder: Path) -> str | None:
 
 
 def _read_uj(path: Path) -> int:
-    return int(path.read_text(encoding="ascii"))
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    if not text.isdigit():
+        raise OSError(errno.EIO, "no number in it", str(path))
+    return int(text)
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
         return ""
 
@@ -74,8 +93,8 @@ class RaplWindow:
     def stop(self, tokens: float | None = None) -> Reading | None:
         """Return this window's part of the counters. `tokens` is its work: windows that overlap are charged by it.
 
-        Where a counter could not be read meanwhile, or did not move, the modelled reading of the core time; None if
-        the process is gone. A second stop changes nothing.
+        Where a counter could not be read meanwhile, did not move, or may have started again more than once unseen, the
+        modelled reading of the core time; None if the process is gone. A second stop changes nothing.
         """
         if not self.closed:
             self.closed = True
@@ -91,7 +110,7 @@ class RaplWindow:
         for counter, used_uj in zip(self.account.source.counters, taken[1:], strict=False):
             energy_j[counter.name] = energy_j.get(counter.name, 0.0) + used_uj / 1e6
         total_j, error = sum(energy_j.values()), value("rapl_error")
-        if self.failures != self.account.source.failures or not energy_j["cpu"]:
+        if self.failures != self.account.source.failures or not energy_j.get("cpu"):
             return cpu.reading(self.used_ns / 1e9, self.watts_per_core)
         return Reading(
             energy_j=total_j,

@@ -132,6 +132,47 @@ def test_a_counter_that_stands_still_leaves_the_modelled_reading(root: Path, use
     assert window.stop() == cpu.reading(2.0, 3.0)
 
 
+@pytest.mark.parametrize(("limits_w", "seconds"), [((), 520.0), ((0, 0), 520.0), ((200, 240), 1080.0)])
+def test_a_window_in_which_a_counter_may_have_wrapped_twice_is_modelled(
+    root: Path, used: list[int | None], monkeypatch: pytest.MonkeyPatch, limits_w: tuple[int, ...], seconds: float
+) -> None:
+    for folder in (root / "intel-rapl:0", root / "intel-rapl:2"):  # the memory's is its package's
+        for n, limit_w in enumerate(limits_w):
+            (folder / f"constraint_{n}_power_limit_uw").write_text(f"{limit_w}000000\n")
+    stat(root, 1000)
+    for lasts_s, measured in ((seconds, True), (seconds + 20, False), (seconds, True)):
+        window = begin(root, 3.0)
+        share, used_ns = window.account.source.share, used[0] or 0
+        used[0] = used_ns + 1_000_000_000
+        put(root, rapl_0=1_000_000 + used[0] // 1000)
+        now_s = share.clock()
+        monkeypatch.setattr(share, "clock", lambda now_s=now_s + lasts_s: now_s)
+        reading = window.stop()
+        assert reading is not None
+        assert (reading == cpu.reading(1.0, 3.0)) is not measured
+        monkeypatch.setattr(share, "clock", lambda now_s=now_s + 1e4: now_s)  # between windows nobody minds
+
+
+def test_without_a_counter_of_a_package_memory_alone_is_no_measurement(root: Path, used: list[int | None]) -> None:
+    for folder in ("intel-rapl:0", "intel-rapl:2"):
+        (root / folder / "name").write_text("psys\n")
+    stat(root, 1000)
+    assert rapl.counters(root) == ()
+    assert rapl.begin(1, root=root, stat=root / "stat") is None
+
+
+@pytest.mark.parametrize("text", ["", "\n", "none\n", "-5\n"])
+def test_a_counter_without_a_number_is_one_that_fails(root: Path, used: list[int | None], text: str) -> None:
+    counter = root / "intel-rapl:0" / "energy_uj"
+    stat(root, 1000)
+    window = begin(root)
+    counter.write_text(text)
+    used[0] = 2_000_000_000
+    assert window.stop() == cpu.reading(2.0)
+    assert rapl.begin(1, root=root, stat=root / "stat") is None
+    assert rapl.probe(root)["why_not"] == f"{counter}: no number in it"
+
+
 def test_after_a_failure_the_next_window_is_measured_again(root: Path, used: list[int | None]) -> None:
     stat(root, 1000)
     counter = root / "intel-rapl:0" / "energy_uj"
