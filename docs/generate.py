@@ -368,8 +368,8 @@ KEYS: Mapping[str, Key] = {
     "max_retries": Key(about="Tries after the first, for one rung.", example=1, env="1"),
     "max_prompt_bytes": Key(about="The largest prompt, in bytes of text.", example=1_000_000, env="1000000"),
     "watts_per_core": Key(
-        about="What one busy processor core of this machine draws, in watts; without it a stated default with a wide "
-        "interval ([methodology](methodology.md#on-this-machine)).",
+        about="What one busy processor core of this machine draws, in watts; without it the figure of this processor "
+        "or its family, else a stated default ([methodology](methodology.md#on-this-machine)).",
         example=6.5,
         env="6.5",
     ),
