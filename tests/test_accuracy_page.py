@@ -218,6 +218,14 @@ def test_files_that_are_missing_are_named_in_one_line(
     assert all(f"| `{name}` |" in PAGE for name in bench["accuracy"].FILES)
 
 
+def test_a_figure_of_accelerators_is_compared_with_their_own_interval(bench: dict[str, ModuleType]) -> None:
+    (anchor,) = (a for a in bench["anchors"].ANCHORS if a.boundary == "accelerators")
+    reading = anchor.reading()
+    low, median, high = (joules / 3600 for joules in (reading.gpu_low_j, reading.gpu_energy_j, reading.gpu_high_j))
+    assert bench["anchors"].interval(anchor, "energy_wh") == pytest.approx((low, median, high))
+    assert high / low < reading.high_j / reading.low_j
+
+
 def test_a_median_without_one_row_and_without_one_family(bench: dict[str, ModuleType]) -> None:
     rows = [row(bench, group=group, joules=100.0) for group in "aab"]
     readings = [Reading(energy_j=j, low_j=j, high_j=j, gpu_energy_j=j) for j in (110.0, 120.0, 150.0)]
