@@ -289,7 +289,11 @@ def test_a_window_of_the_parent_reads_nothing_in_a_forked_child() -> None:
         child = os.fork()
         if child == 0:
             signal.alarm(10)
-            os._exit(0 if window.stop() is None else 1)
+            status = 1
+            try:
+                status = 0 if window.stop() is None else 1
+            finally:
+                os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert measured(window).energy_j == 50.0
 

@@ -312,7 +312,11 @@ def test_a_window_of_the_parent_cannot_be_closed_in_a_forked_child() -> None:
         child = os.fork()
         if child == 0:
             signal.alarm(10)
-            os._exit(0 if account.close(claim) is None else 1)
+            status = 1
+            try:
+                status = 0 if account.close(claim) is None else 1
+            finally:
+                os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert account.close(claim) == (0,)
 
