@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import (
@@ -109,6 +110,13 @@ class DeploymentEntry(_Strict):
     software_factor: Annotated[float, Field(gt=0, le=1000)] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where an entry was read; two entries that say the same are equal wherever they stand."""
+
+    text: str = field(default="", compare=False)
+
+
 class CardEntry(_Strict):
     """One card of the app's own.
 
@@ -137,16 +145,17 @@ class CardEntry(_Strict):
     source: Annotated[str, Field(min_length=3, max_length=500)] = STATED_BY_APP
     date: Annotated[str, DAY] | None = None
     replace: bool = False
-    _place: str | None = PrivateAttr(default=None)
+    _place: _Place = PrivateAttr(default_factory=_Place)
 
     @property
     def place(self) -> str:
         """Where the entry stands, for messages: the file and the line of its name, or the setting."""
-        return "cards" if self._place is None else f"{self._place}: cards"
+        return f"{self._place.text}: cards" if self._place.text else "cards"
 
     def stand_at(self, place: str) -> None:
         """Remember where the entry was read; the first place stays."""
-        self._place = self._place or place
+        if not self._place.text:
+            self._place = _Place(text=place)
 
     @model_validator(mode="after")
     def _whole(self) -> CardEntry:

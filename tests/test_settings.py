@@ -578,7 +578,9 @@ def test_a_card_says_where_it_stands(tmp_path: Path) -> None:
     loaded = load_settings()
     assert [card.place for card in loaded.cards] == [f"{file}, line {n}: cards" for n in (4, 8)]
     assert load_settings(loaded, project="y").cards[0].place == f"{file}, line 4: cards"
-    assert load_settings(cards=[{"name": "acme/a", "total_params_b": 7}]).cards[0].place == "argument: cards"
+    argument = load_settings(cards=[{"name": "acme/a", "total_params_b": 7}]).cards[0]
+    assert argument.place == "argument: cards"
+    assert argument == loaded.cards[0]
 
 
 def test_a_card_without_a_name(tmp_path: Path) -> None:

@@ -88,7 +88,12 @@ def test_water_is_unknown_where_only_the_worlds_mean_was_filled_in() -> None:
 
 @pytest.mark.parametrize(
     ("code", "close"),
-    [("Germny", "DEU"), ("virginia", "US-VA, US-WV"), ("quebec", "CA-QC"), ("aws:eu-west-9", "aws:eu-west-3, aws:eu-west-2, aws:eu-west-1")],
+    [
+        ("Germny", "DEU"),
+        ("virginia", "US-VA, US-WV"),
+        ("quebec", "CA-QC"),
+        ("aws:eu-west-9", "aws:eu-west-3, aws:eu-west-2, aws:eu-west-1"),
+    ],
 )
 def test_an_unknown_grid_says_what_to_write(code: str, close: str) -> None:
     with pytest.raises(SettingsError) as caught:
