@@ -231,6 +231,28 @@ def test_an_own_card_may_replace_what_the_catalog_says(own: Register) -> None:
     assert [c.name for c in cards()].count("openai/gpt-5.5") == 1
 
 
+def test_another_size_is_another_shape(own: Register) -> None:
+    name = "hosted_vllm/meta-llama/Llama-4-Maverick-17B-128E-Instruct"
+    shipped = find(name)
+    assert shipped is not None
+    assert shipped.layers
+    own({"name": name, "replace": True, "total_params_b": 8})
+    card = find(name)
+    assert card is not None
+    assert (card.layers, card.kv_gb_per_1k_tokens, card.shared_params_b) == (None, None, None)
+    own({"name": "hosted_vllm/Qwen/Qwen3-32B", "replace": True, "total_params_b": 33, "layers": 40})
+    stated = find("hosted_vllm/Qwen/Qwen3-32B")
+    assert stated is not None
+    assert stated.layers == 40
+
+
+def test_more_active_parameters_than_there_are_is_refused(own: Register) -> None:
+    with pytest.raises(
+        SettingsError, match=r"openai/gpt-4o would have 1000e9 active parameters of 440e9\. State total"
+    ):
+        own({"name": "openai/gpt-4o", "replace": True, "active_params_b": 1000})
+
+
 def test_the_same_definition_twice_changes_nothing(own: Register) -> None:
     own({"name": "acme/chat", "total_params_b": 7})
     first = find("acme/chat")

@@ -71,7 +71,7 @@ def test_a_server_with_a_gpu_that_nobody_knows_is_an_error_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         offline(settings={"cards": [card]})
     assert str(caught.value) == (
-        "cards: the deployment of hosted_vllm/acme/forty: gpu='P100' has no coefficients. Use one of H100, H200, B200, "
+        "argument: cards: the deployment of hosted_vllm/acme/forty: gpu='P100' has no coefficients. Use one of H100, H200, B200, "
         "A100, A100-80GB, L40S, L4, A40, V100, MI300X, or leave gpu out: the API view's mix of GPUs is then taken."
     )
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["OwnCard", "added"]
 
 
+_NO_SHAPE: dict[str, Any] = {"layers": None, "kv_gb_per_1k_tokens": None, "shared_params_b": None, "hybrid": False}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnCard(Card):
     """A card of an app's own, or one of the catalog with what the app states in place.
@@ -79,10 +82,18 @@ def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str
     changes = _fields(entry, switches)
     if "total_params_b" in changes and "active_params_b" not in changes:
         changes["active_params_b"] = changes["total_params_b"]
+    if "total_params_b" in changes:
+        changes = {**_NO_SHAPE, **changes}  # the base's layers and cache are those of a model of another size
     changes |= _origin(entry, changes, base)
     changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *entry.aliases)))
     kept = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
-    return OwnCard(**{**kept, **changes})
+    card = OwnCard(**{**kept, **changes})
+    if card.total_params_b and card.active_params_b and card.active_params_b.mid > card.total_params_b.mid:
+        raise SettingsError(
+            f"{entry.place}: {entry.name} would have {card.active_params_b.mid:g}e9 active parameters of "
+            f"{card.total_params_b.mid:g}e9. State total_params_b too."
+        )
+    return card
 
 
 def _origin(entry: CardEntry, stated: Mapping[str, Any], base: Card | None = None) -> dict[str, Any]:

@@ -139,10 +139,15 @@ def standings(cards: Iterable[Card]) -> list[Standing]:
 
 
 def _pareto(rows: Iterable[Standing], mode: Mode) -> set[str]:
-    """Return the names for which no other model takes less energy and scores at least as high, in one mode."""
+    """Return the names for which no other model takes less energy and scores at least as high, in one mode.
+
+    A model whose least is a low effort is on no line without reasoning: what that effort takes is not in its figure.
+    """
     points: list[tuple[float, float, str]] = []
     for row in rows:
         use: Use | None = getattr(row, mode)
+        if mode == "off" and row.card.reasoning.status == "lowest":
+            continue
         if use is not None and use.score is not None and use.energy.energy_j is not None:
             points.append((use.energy.energy_j, -use.score, row.card.name))
     line: set[str] = set()

@@ -232,7 +232,7 @@ def register_cards(entries: Iterable[CardEntry]) -> None:
         try:
             Deployment(**(entry.deployment.model_dump() if entry.deployment else {}))
         except ValueError as error:
-            raise SettingsError(f"cards: the deployment of {entry.name}: {error}") from error
+            raise SettingsError(f"{entry.place}: the deployment of {entry.name}: {error}") from error
     register(entries)
 
 
