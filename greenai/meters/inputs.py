@@ -195,7 +195,7 @@ def model_card(model: str | Card | ModelCard) -> ModelCard:
     """
     if isinstance(model, ModelCard):
         return model
-    if not isinstance(model, (str, Card)):
+    if not isinstance(model, (str, Card)):  # pyright: ignore[reportUnnecessaryIsInstance] - not all callers check types
         raise TypeError(f"model must be a name of the catalog, a Card or a ModelCard, not {type(model).__name__}.")
     card = find(model) if isinstance(model, str) else model
     if card is None:
@@ -240,7 +240,7 @@ def span(size: float | Range | None) -> Range | None:
     """Return a size as a range; a number is a range without width."""
     if size is None or isinstance(size, Range):
         return size
-    if not isinstance(size, (int, float)):
+    if not isinstance(size, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance] - not all callers check types
         raise TypeError(f"A size must be a number in 1e9 parameters, or Range(low=, mid=, high=), not {size!r}.")
     return Range(low=size, mid=size, high=size)
 

@@ -109,7 +109,7 @@ def estimate(
     if fresh + cached + output == 0:
         return Reading.unknown(f"{METHOD}: no tokens were counted for {card.name}")
     deployment = deployment or card.deployment
-    if deployment is not None and not isinstance(deployment, Deployment):
+    if not isinstance(deployment, (Deployment, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance] - not all callers check types
         raise TypeError(f"deployment must be a greenai.meters.Deployment, not {type(deployment).__name__}.")
     if card.provider == "local" and deployment is None:
         reading = _on_this_processor(card, fresh, cached, output)
