@@ -6,8 +6,8 @@ A reading says what it rests on. Who makes one is in `meters/`; what a call does
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 Evidence = Literal[
     "provider_reported",
@@ -82,6 +82,18 @@ class Reading:
         """Return the reading that says it does not know, and why."""
         return cls(energy_j=None, low_j=None, high_j=None, evidence="unknown", method=why)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; energies in joules."""
+        return {**asdict(self), "components": dict(self.components)}
+
+    def __add__(self, other: Reading) -> Reading:
+        """Add as `total` does."""
+        return total([self, other]) if isinstance(other, Reading) else NotImplemented
+
+    def __radd__(self, other: object) -> Reading:
+        """Let `sum(readings)` begin with its 0."""
+        return self if other == 0 else NotImplemented
+
     def __str__(self) -> str:
         from greenai.units import format_energy, format_interval
 
@@ -97,14 +109,7 @@ class Reading:
         return str(self)
 
 
-_EVIDENCE_ORDER: tuple[Evidence, ...] = (
-    "provider_reported",
-    "measured",
-    "measured_shared",
-    "modelled_known_deployment",
-    "modelled_api",
-    "unknown",
-)
+_EVIDENCE_ORDER: tuple[Evidence, ...] = get_args(Evidence)
 
 
 def total(readings: Sequence[Reading]) -> Reading:
@@ -119,7 +124,7 @@ def total(readings: Sequence[Reading]) -> Reading:
     if len(readings) == 1:
         return readings[0]
     evidence = _EVIDENCE_ORDER[max(_EVIDENCE_ORDER.index(r.evidence) for r in readings)]
-    method = " + ".join(dict.fromkeys(r.method for r in readings))
+    method = " + ".join(dict.fromkeys(m for r in readings for m in r.method.split(" + ")))
     energies = [r.energy_j for r in readings if r.energy_j is not None]
     if len(energies) < len(readings):
         return Reading.unknown(method)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from greenai.readings import Reading, total
@@ -59,6 +61,18 @@ def test_a_sum_is_as_well_known_as_its_least_known_part() -> None:
 def test_ends_of_intervals_add_up_since_errors_are_common() -> None:
     both = total([MEASURED, MODELLED])
     assert (both.low_j, both.high_j) == (pytest.approx(3.4), pytest.approx(9.5))
+
+
+def test_readings_add_up_with_plus_and_sum() -> None:
+    three = sum([MEASURED, MODELLED, MODELLED])
+    assert three == (MEASURED + MODELLED) + MODELLED == total([MEASURED, MODELLED, MODELLED])
+    assert three.method == "rapl + physics-1"
+    with pytest.raises(TypeError):
+        MEASURED + 1.0  # type: ignore[operator]
+
+
+def test_a_reading_as_plain_values() -> None:
+    assert json.loads(json.dumps(MODELLED.to_dict()))["components"] == {"decode": 3.0, "facility": 0.6}
 
 
 def test_an_unknown_part_makes_the_sum_unknown() -> None:
