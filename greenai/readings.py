@@ -86,7 +86,7 @@ class Reading:
         """Return plain JSON values; energies in joules."""
         return {**asdict(self), "components": dict(self.components)}
 
-    def __add__(self, other: Reading) -> Reading:
+    def __add__(self, other: object) -> Reading:
         """Add as `total` does."""
         return total([self, other]) if isinstance(other, Reading) else NotImplemented
 
