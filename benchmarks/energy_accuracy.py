@@ -357,7 +357,7 @@ def main() -> None:
     if absent := missing(arguments.folder):
         sys.exit(f'{arguments.folder} lacks {", ".join(absent)}: see docs/accuracy.md, section "Run it yourself".')
     found = results(arguments.folder)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     for block in found["blocks"]:
         console.print(shown(block))
     console.print(shown_anchors(found["anchors"], found["anchors_inside"]))
