@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -240,9 +241,10 @@ def span(size: float | Range | None) -> Range | None:
     """Return a size as a range; a number is a range without width."""
     if size is None or isinstance(size, Range):
         return size
-    if not isinstance(size, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance] - not all callers check types
+    if not isinstance(size, Real):  # numpy's numbers too
         raise TypeError(f"A size must be a number in 1e9 parameters, or Range(low=, mid=, high=), not {size!r}.")
-    return Range(low=size, mid=size, high=size)
+    known = float(size)
+    return Range(low=known, mid=known, high=known)
 
 
 def _refuse_unless_positive(field: str, value: float | None, of: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from greenai.catalog import Range, find
 from greenai.errors import UnknownModel
-from greenai.meters import Deployment, ModelCard
+from greenai.meters import Deployment, ModelCard, estimate
 from greenai.meters.inputs import engine_name, engines, fitted_gpu, gpu_name, gpus, model_card, span
 
 
@@ -71,6 +71,22 @@ def test_a_number_is_a_range_without_width() -> None:
     assert span(None) is None
     assert span(7.0) == Range(low=7.0, mid=7.0, high=7.0)
     assert span(Range(low=1, mid=2, high=3)) == Range(low=1, mid=2, high=3)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    np = pytest.importorskip("numpy")
+    card = ModelCard(total_params_b=np.int64(70), active_params_b=np.float32(70), layers=np.int64(80))
+    place = Deployment(
+        gpu="H100", gpus=np.int64(4), batch=np.float64(64), engine="vllm-0.11", bytes_per_weight=np.int8(2)
+    )
+    found = estimate(card, input_tokens=np.int64(300), output_tokens=np.float64(300.5), deployment=place)
+    plain = estimate(
+        ModelCard(total_params_b=70, active_params_b=70, layers=80),
+        input_tokens=300,
+        output_tokens=300.5,  # type: ignore[arg-type]
+        deployment=Deployment(gpu="H100", gpus=4, batch=64, engine="vllm-0.11", bytes_per_weight=2),
+    )
+    assert found.gpu_energy_j == pytest.approx(plain.gpu_energy_j)
 
 
 def test_a_catalog_name_and_its_card_are_the_same_model() -> None:
