@@ -14,6 +14,7 @@ import sweep_meter
 import synthetic_trace
 from sweep_points import SHAPES, Point, plan
 
+
 TRACE = Path(__file__).parent / "data" / "nvml_trace_synthetic.json"
 TINY = plan(("tiny",))
 
@@ -253,3 +254,10 @@ def test_power_is_the_instant_one_where_the_driver_has_it() -> None:
     assert meter.watts() == 333.0
     Answer.nvmlReturn = 3
     assert meter.watts() == trace.samples[0][2] / 1e3
+
+
+def test_a_folder_without_a_sweep_says_how_to_make_one(tmp_path: Path) -> None:
+    table = tmp_path / "sweep.csv"
+    assert nvml_sweep.lacking(tmp_path) == f"There is no {table}. Make it with: nvml_sweep.py --out {tmp_path}"
+    table.touch()
+    assert nvml_sweep.lacking(tmp_path) is None

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from nvml_sweep import AGREE, read, summary
+from nvml_sweep import AGREE, lacking, read, summary
 
 SHORTEST_S = 2.0
 
@@ -38,6 +38,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="what nvml_sweep.py wrote")
     parser.add_argument("--most", type=float, default=AGREE, help="how far they may lie apart")
     asked = parser.parse_args()
+    if said := lacking(asked.folder):
+        print(said, file=sys.stderr)
+        return 2
     good, lines = check(asked.folder, asked.most)
     print("\n".join(lines))
     return 0 if good else 1

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvml_sweep import energy_j, read
+from nvml_sweep import energy_j, lacking, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,6 +173,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="what nvml_sweep.py wrote")
     parser.add_argument("--above-idle", action="store_true", help="take the idle power off")
     asked = parser.parse_args()
+    if said := lacking(asked.folder):
+        raise SystemExit(said)
     try:
         print(json.dumps(result(asked.folder, above_idle=asked.above_idle), indent=2))
     except TooFew as error:

@@ -2,7 +2,7 @@
 
     pip install torch transformers nvidia-ml-py rich
     python training/energy/nvml_sweep.py --out DIR [--quick] [--json] [--models 1b,3b,8b] [--gpu 0]
-    python training/energy/nvml_sweep.py --out DIR --models tiny --device cpu --trace FILE     # without a GPU
+    python training/energy/nvml_sweep.py --out DIR --models tiny --trace FILE     # without a GPU
 
 Models of Llama's shape with random weights, bfloat16, under transformers. Each point is warmed up, then repeated at
 least three times for five seconds. Each repeat is measured by the energy counter, by polled power, and by greenai's own
@@ -225,6 +225,12 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(whole.splitlines()))
 
 
+def lacking(folder: Path) -> str | None:
+    """Return what to do where a folder holds no sweep."""
+    table = folder / "sweep.csv"
+    return None if table.is_file() else f"There is no {table}. Make it with: nvml_sweep.py --out {folder}"
+
+
 def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return each point's median joules per unit and spread, and how far power and meter lie from the counter."""
     points: dict[str, list[float]] = defaultdict(list)
@@ -268,7 +274,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of sweep.csv and sweep.json")
     parser.add_argument("--models", default="1b,3b,8b", help=f"of {', '.join(SHAPES)}")
-    parser.add_argument("--device", default="cuda", help="torch's device")
+    parser.add_argument("--device", help="torch's device: cuda; with --trace cpu")
     parser.add_argument("--gpu", type=int, default=0, help="NVML's index, which CUDA_VISIBLE_DEVICES does not change")
     parser.add_argument("--trace", type=Path, help="a file of samples in place of a GPU")
     parser.add_argument("--seconds", type=float, help="of each repeat: 5, quick 2")
@@ -289,10 +295,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"No counter to read: {sensor['why_not']}. {sensor['how']}; or --trace FILE.", file=sys.stderr)
         return 2
     torch_work = importlib.import_module("sweep_torch")
+    device = asked.device or ("cuda" if asked.trace is None else "cpu")
+    if device.startswith("cuda") and not torch_work.has_cuda():
+        print(f"--device {device}: this torch has no CUDA. Install one that has it, or --device cpu.", file=sys.stderr)
+        return 2
     sweep = Sweep(
         out=asked.out,
         meter=GpuMeter(_api(asked.trace), asked.gpu),
-        make=lambda name: torch_work.Workload(SHAPES[name], asked.device),
+        make=lambda name: torch_work.Workload(SHAPES[name], device),
         versions=torch_work.versions(),
         seconds=asked.seconds or (2.0 if asked.quick else 5.0),
         repeats=asked.repeats or (2 if asked.quick else 3),

@@ -102,6 +102,11 @@ def _pieces(tokens: int, most: int = 4096) -> list[int]:
     return [min(most, tokens - done) for done in range(0, tokens, most)]
 
 
+def has_cuda() -> bool:
+    """Say whether this torch can use a GPU."""
+    return bool(torch.cuda.is_available())
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a figure depends on."""
     return {"torch": torch.__version__, "transformers": transformers.__version__, "cuda": str(torch.version.cuda)}
