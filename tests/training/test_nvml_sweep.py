@@ -14,7 +14,6 @@ import sweep_meter
 import synthetic_trace
 from sweep_points import SHAPES, Point, plan
 
-
 TRACE = Path(__file__).parent / "data" / "nvml_trace_synthetic.json"
 TINY = plan(("tiny",))
 
