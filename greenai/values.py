@@ -177,11 +177,27 @@ def text_of(content: object) -> str:
 # --- what was decided ---------------------------------------------------------------------
 
 
+AnswerSource = Literal["deterministic", "lookup", "task_model", "generate"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """What the classifier thinks of a request before anything is spent. Probabilities lie in [0, 1].
 
-    `method` names the classifier and its version; with rules the probabilities are stated guesses, not calibrated.
+    Attributes:
+        task: the likeliest of the documented task types.
+        task_probabilities: of every task type; they add up to 1.
+        needs_generation: that a language model has to write the answer.
+        answer_source: where the answer can come from: a deterministic tool, a lookup (a tool or live data), a task
+            model, or generation; they add up to 1.
+        large_gain: that a large model is right where a small one is not; the routing score.
+        reasoning_gain: that reasoning turns a wrong answer right.
+        volatile: that the answer changes within a day.
+        expected_output_tokens: the median and the 90th percentile of the answer's length, without reasoning.
+        why: what weighed most, in words.
+        method: the name of the classifier and its version.
+        calibrated: whether the probabilities were calibrated on held-out data.
+        suffices: model name to probability; call `small_suffices`.
     """
 
     task: str
@@ -193,6 +209,13 @@ class Assessment:
     why: tuple[str, ...]
     method: str
     calibrated: bool = False
+    task_probabilities: Mapping[str, float] = field(default_factory=dict[str, float])
+    answer_source: Mapping[AnswerSource, float] = field(default_factory=dict[AnswerSource, float])
+    suffices: Callable[[str], float] | None = field(default=None, repr=False, compare=False)
+
+    def small_suffices(self, model: str) -> float:
+        """Return the probability that `model` answers well, by its ability figure in the catalog, else its tier's."""
+        return 1.0 - self.large_gain if self.suffices is None else self.suffices(model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
