@@ -15,8 +15,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -48,16 +47,15 @@ from greenai._fields import (
     shown,
     split,
 )
+from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
 
 __all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
 
-MAX_FILE_BYTES = 1_000_000
 MEMORY = ":memory:"
 
-_PREFIX = "GREENAI_"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DEFAULT_LADDERS: tuple[tuple[str, str, str], ...] = (
     ("OPENAI_API_KEY", "openai/gpt-5.4-nano", "openai/gpt-5.5"),
@@ -254,41 +252,6 @@ def _end_of(moment: datetime | date) -> float:
 # --- sources ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Values from one place; `name` is how a message calls that place."""
-
-    name: str
-    values: Mapping[str, Any]
-    text: str = ""
-    style: Literal["file", "env", "argument"] = "file"
-
-    def spell(self, key: str) -> str:
-        """Return `key` as it is written in this source."""
-        return _PREFIX + key.upper() if self.style == "env" else key
-
-    def where(self, key: str) -> str:
-        """Return the source's name, with the line for a file."""
-        found = re.search(
-            rf"(?m)^[ \t]*(\"?{re.escape(key)}\"?[ \t]*=|\[(tool\.greenai\.)?{re.escape(key)}\])", self.text
-        )
-        return self._at(found.start()) if found else self.name
-
-    def where_in(self, table: str, index: int, key: str) -> str:
-        """Return the source's name, with the line of `key` in a table's entry, or of the entry itself."""
-        header = re.compile(rf"(?m)^[ \t]*\[\[[ \t]*(tool\.greenai\.)?{re.escape(table)}[ \t]*\]\]")
-        starts = [match.start() for match in header.finditer(self.text)]
-        if index >= len(starts):
-            return self.where(table)
-        end = re.compile(r"(?m)^[ \t]*\[").search(self.text, self.text.find("\n", starts[index]) + 1)
-        line = re.compile(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=")
-        found = line.search(self.text, starts[index], end.start() if end else len(self.text))
-        return self._at(found.start() if found else starts[index])
-
-    def _at(self, position: int) -> str:
-        return f"{self.name}, line {self.text.count(chr(10), 0, position) + 1}"
-
-
 def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = None, **arguments: Any) -> Settings:
     """Read every source and return the settings.
 
@@ -305,93 +268,32 @@ def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = N
         if not given:
             return explicit
         set_values = {key: getattr(explicit, key) for key in explicit.model_fields_set}
-        return _validated([_Source(name="argument", values={**set_values, **given}, style="argument")])
+        return _validated([Source(name="argument", values={**set_values, **given}, style="argument")])
     if isinstance(explicit, Mapping):
         given = {**explicit, **given}
     file = None if explicit is None or isinstance(explicit, Mapping) else Path(explicit)
-    sources = [*_files(file), _environment(os.environ), _Source(name="argument", values=given, style="argument")]
+    sources = [*files(file), _environment(os.environ), Source(name="argument", values=given, style="argument")]
     return _validated(sources)
 
 
-def _files(explicit: Path | None) -> Iterator[_Source]:
-    """Yield the file sources, the weakest first."""
-    if explicit is not None:
-        yield _read(explicit, must_exist=True)
-        return
-    folders = (Path.cwd(), *Path.cwd().parents)
-    project = next((s for f in folders if (s := _read_project(f / "pyproject.toml")) is not None), None)
-    if project is not None:
-        yield project
-    own = next((f / "greenai.toml" for f in folders if (f / "greenai.toml").is_file()), None)
-    if own is not None:
-        yield _read(own)
-
-
-def _read(path: Path, *, must_exist: bool = False) -> _Source:
-    if path.name == "pyproject.toml":
-        return _read_project(path) or _Source(name=str(path), values={})
-    text = _text(path)
-    if text is None:
-        if must_exist:
-            raise SettingsError(f"{path} does not exist. Name an existing file, or leave it out.")
-        return _Source(name=str(path), values={})
-    return _Source(name=str(path), values=_parse(path, text), text=text)
-
-
-def _read_project(path: Path) -> _Source | None:
-    text = _text(path)
-    if text is None or "tool.greenai" not in text:
-        return None
-    tools = _parse(path, text).get("tool", {})
-    table = tools.get("greenai") if isinstance(tools, dict) else None
-    if not isinstance(table, dict):
-        return None
-    return _Source(name=f"{path} [tool.greenai]", values=cast("dict[str, Any]", table), text=text)
-
-
-def _text(path: Path) -> str | None:
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise SettingsError(
-                f"{path} has {size} bytes; a settings file may have {MAX_FILE_BYTES}. Is it the right file?"
-            )
-        return path.read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}. Make it readable or move it away.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}. Fix that line.") from error
-
-
-def _environment(env: Mapping[str, str]) -> _Source:
+def _environment(env: Mapping[str, str]) -> Source:
     """Read `GREENAI_*`. An unknown variable is an error only where it looks like a slip of a known one."""
     values: dict[str, Any] = {}
     fields = Settings.model_fields
     local: dict[str, str] = {}
     for variable, raw in env.items():
-        key = variable.removeprefix(_PREFIX).lower()
-        if not variable.startswith(_PREFIX) or not raw.strip():
+        key = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or not raw.strip():
             continue
         if key in fields:
             values[key] = _from_text(raw.strip())
         elif key.startswith("local_") and key.removeprefix("local_") in LocalSettings.model_fields:
             local[key.removeprefix("local_")] = raw.strip()
         elif close := difflib.get_close_matches(key, fields, n=1, cutoff=0.8):
-            raise SettingsError(f"environment: {variable} is not a setting. Did you mean {_PREFIX}{close[0].upper()}?")
+            raise SettingsError(f"environment: {variable} is not a setting. Did you mean {PREFIX}{close[0].upper()}?")
     if local:
         values["local"] = {**values.get("local", {}), **local}
-    return _Source(name="environment", values=values, style="env")
+    return Source(name="environment", values=values, style="env")
 
 
 def _from_text(raw: str) -> object:
@@ -407,10 +309,10 @@ def _from_text(raw: str) -> object:
 # --- validation and its messages ----------------------------------------------------------
 
 
-def _validated(sources: list[_Source]) -> Settings:
+def _validated(sources: list[Source]) -> Settings:
     """Merge `sources`, the weakest first, and validate; the message names the source of the bad value."""
     merged: dict[str, Any] = {}
-    origin: dict[str, _Source] = {}
+    origin: dict[str, Source] = {}
     for source in sources:
         for key, value in source.values.items():
             if key not in Settings.model_fields:
@@ -430,7 +332,7 @@ def _validated(sources: list[_Source]) -> Settings:
     return settings
 
 
-def _refuse_unknown_provider(settings: Settings, source: _Source) -> None:
+def _refuse_unknown_provider(settings: Settings, source: Source) -> None:
     """Refuse a zone for a provider that neither the catalog nor these settings know: it would never be used."""
     models = (*(rung.model for rung in settings.ladder or ()), *(card.name for card in settings.cards))
     known = PROVIDERS | {model.partition("/")[0] for model in models}
@@ -442,13 +344,13 @@ def _refuse_unknown_provider(settings: Settings, source: _Source) -> None:
             raise SettingsError(f"{place}: provider_zones.{provider} is no provider. {hint}")
 
 
-def _unknown_key(source: _Source, key: str, known: list[str], inside: str = "") -> str:
+def _unknown_key(source: Source, key: str, known: list[str], inside: str = "") -> str:
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"Did you mean {inside}{close[0]}?" if close else f"Known settings: {', '.join(sorted(known))}."
     return f"{source.where(key)}: {inside}{key} is not a setting. {hint}"
 
 
-def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, _Source]) -> str:
+def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, Source]) -> str:
     path = cast("tuple[str | int, ...]", detail["loc"])
     message = _WORDS.get(str(detail["type"])) or str(detail["msg"]).removeprefix("Value error, ")
     if not path:
@@ -479,7 +381,7 @@ _WORDS = {
 """What pydantic says in terms of Python, in those of a settings file. Only an entry of the ladder can miss a key."""
 
 
-def _spelled(detail: Mapping[str, Any], whole: object, source: _Source) -> str:
+def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
     """Return the key with its bad value; of a list only the bad item, and never what may be a secret."""
     path = cast("tuple[str | int, ...]", detail["loc"])
     key, inner = source.spell(str(path[0])), path[-1]

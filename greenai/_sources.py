@@ -1,0 +1,115 @@
+"""Where settings are read from: files found from the working directory upwards, each with the line of every key.
+
+What the values mean, and whether they are right, is decided in `settings.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from greenai.errors import SettingsError
+
+__all__ = ["MAX_FILE_BYTES", "PREFIX", "Source", "files"]
+
+MAX_FILE_BYTES = 1_000_000
+PREFIX = "GREENAI_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Values from one place; `name` is how a message calls that place."""
+
+    name: str
+    values: Mapping[str, Any]
+    text: str = ""
+    style: Literal["file", "env", "argument"] = "file"
+
+    def spell(self, key: str) -> str:
+        """Return `key` as it is written in this source."""
+        return PREFIX + key.upper() if self.style == "env" else key
+
+    def where(self, key: str) -> str:
+        """Return the source's name, with the line for a file."""
+        found = re.search(
+            rf"(?m)^[ \t]*(\"?{re.escape(key)}\"?[ \t]*=|\[(tool\.greenai\.)?{re.escape(key)}\])", self.text
+        )
+        return self._at(found.start()) if found else self.name
+
+    def where_in(self, table: str, index: int, key: str) -> str:
+        """Return the source's name, with the line of `key` in a table's entry, or of the entry itself."""
+        header = re.compile(rf"(?m)^[ \t]*\[\[[ \t]*(tool\.greenai\.)?{re.escape(table)}[ \t]*\]\]")
+        starts = [match.start() for match in header.finditer(self.text)]
+        if index >= len(starts):
+            return self.where(table)
+        end = re.compile(r"(?m)^[ \t]*\[").search(self.text, self.text.find("\n", starts[index]) + 1)
+        line = re.compile(rf"(?m)^[ \t]*\"?{re.escape(key)}\"?[ \t]*=")
+        found = line.search(self.text, starts[index], end.start() if end else len(self.text))
+        return self._at(found.start() if found else starts[index])
+
+    def _at(self, position: int) -> str:
+        return f"{self.name}, line {self.text.count(chr(10), 0, position) + 1}"
+
+
+def files(explicit: Path | None) -> Iterator[Source]:
+    """Yield the file sources, the weakest first."""
+    if explicit is not None:
+        yield _read(explicit, must_exist=True)
+        return
+    folders = (Path.cwd(), *Path.cwd().parents)
+    project = next((s for f in folders if (s := _read_project(f / "pyproject.toml")) is not None), None)
+    if project is not None:
+        yield project
+    own = next((f / "greenai.toml" for f in folders if (f / "greenai.toml").is_file()), None)
+    if own is not None:
+        yield _read(own)
+
+
+def _read(path: Path, *, must_exist: bool = False) -> Source:
+    if path.name == "pyproject.toml":
+        return _read_project(path) or Source(name=str(path), values={})
+    text = _text(path)
+    if text is None:
+        if must_exist:
+            raise SettingsError(f"{path} does not exist. Name an existing file, or leave it out.")
+        return Source(name=str(path), values={})
+    return Source(name=str(path), values=_parse(path, text), text=text)
+
+
+def _read_project(path: Path) -> Source | None:
+    text = _text(path)
+    if text is None or "tool.greenai" not in text:
+        return None
+    tools = _parse(path, text).get("tool", {})
+    table = tools.get("greenai") if isinstance(tools, dict) else None
+    if not isinstance(table, dict):
+        return None
+    return Source(name=f"{path} [tool.greenai]", values=cast("dict[str, Any]", table), text=text)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise SettingsError(
+                f"{path} has {size} bytes; a settings file may have {MAX_FILE_BYTES}. Is it the right file?"
+            )
+        return path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Make it readable or move it away.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}. Fix that line.") from error
