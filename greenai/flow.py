@@ -116,9 +116,9 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
 
     assessment = steps.classifier.assess(request.messages)
 
-    reply = None if _must_be_asked(request, steps) else answerers.answer(request, assessment)
-    if reply is not None:
-        return Plan(decision=_calculated(request), key=key, assessment=assessment, reply=reply)
+    found = None if _must_be_asked(request, steps) else answerers.answer(request, assessment, steps.clock)
+    if found is not None:
+        return Plan(decision=_answered(request, found), key=key, assessment=assessment, reply=found.reply)
 
     ladder = route.ladder_for(
         request,
@@ -231,13 +231,8 @@ def _replayed(request: Request, entry: Entry) -> Reply | None:
     return fail_open("A cache entry could not be read; the call goes on without it.", read, None)
 
 
-def _calculated(request: Request) -> Decision:
-    return Decision(
-        outcome="answerer",
-        route=(),
-        reasons=("The whole question is arithmetic, so it was calculated; no model was asked.",),
-        observed=request.options.observe,
-    )
+def _answered(request: Request, found: answerers.Found) -> Decision:
+    return Decision(outcome="answerer", route=(), reasons=found.reasons, observed=request.options.observe)
 
 
 def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from greenai import hooks, meters, nudges, route
+from greenai import answerers, hooks, meters, nudges, route
 from greenai.budget import Hold, Ledger
 from greenai.cache import Entry, ExactCache
 from greenai.classify import Classifier
@@ -41,7 +42,8 @@ def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
 class Steps:
     """The collaborators of one client: what the steps need besides the request.
 
-    `denied` holds the models that a provider refused to a key, with that key's namespace.
+    `denied` holds the models that a provider refused to a key, with that key's namespace. `clock` says what time it is,
+    to the answerers.
     """
 
     classifier: Classifier
@@ -58,6 +60,7 @@ class Steps:
     store_prompts: bool = False
     denied: set[tuple[str, str]] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
+    clock: Callable[[], datetime] = answerers.local_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

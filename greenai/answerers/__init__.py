@@ -1,44 +1,76 @@
 """Answers without a language model. It decides whether a built-in tool is sure of the answer, and where it may give it.
 
 Through `ask` and `explain` a tool answers whenever it is sure; through `create` only a plain request: one user message
-and no argument that constrains the form of the answer (`Request.is_plain`).
+and no argument that constrains the form of the answer (`Request.is_plain`). What holds only for now, such as the time
+of day, is answered through `ask` alone: the clock of a server is not that of an app's user.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import calc
+from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
 from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BUILT_IN", "VERSION", "answer"]
+__all__ = ["BUILT_IN", "VERSION", "Answered", "Found", "answer", "built_in", "local_now"]
 
-VERSION = f"answerers-1+{calc.VERSION}"
+VERSION = f"answerers-2+{calc.VERSION}"
 
-BUILT_IN: tuple[tuple[str, Callable[[str], str | None]], ...] = (("calc", calc.calculate),)
-"""Name and function of each built-in answerer, in the order they are asked: text to text, None where not sure."""
+BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (("calc", calc.answer),)
+"""Name and function of each built-in answerer, in the order they are asked: None where one is not sure."""
 
-_ASSUMED_CURRENT = 0.5
+OVERRIDE = "To have a model answer instead: client.with_options(substitute=False)."
 
 
-def answer(request: Request, assessment: Assessment) -> Reply | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A reply that no model gave, and why it is right, in words."""
+
+    reply: Reply
+    reasons: tuple[str, ...]
+
+
+def answer(request: Request, assessment: Assessment, clock: Clock = local_now) -> Found | None:
     """Return a reply in openai's shape from the first built-in answerer that is sure, or None.
 
     The reply's model is `greenai/<answerer>` and its usage is 0 tokens: no model ran.
     """
-    if not _may_answer(request) or assessment.volatile >= _ASSUMED_CURRENT:
+    del assessment  # a built-in tool understands the whole question or keeps silent: a probability adds nothing
+    if not _may_answer(request):
         return None
     started = time.perf_counter()
-    question = request.last_user_text
+    found = built_in(request.last_user_text, clock)
+    if found is None or (found[1].live and request.entry != "ask"):
+        return None
+    name, answered = found
+    model = f"greenai/{name}"
+    reply = _reply(request.call_id, model, answered.text, time.perf_counter() - started)
+    return Found(reply=reply, reasons=_reasons(model, answered))
+
+
+def built_in(text: str, clock: Clock = local_now) -> tuple[str, Answered] | None:
+    """Return the name of the first built-in answerer that is sure of `text`, with its answer, or None."""
+    question = question_of(text, clock)
     for name, answerer in BUILT_IN:
-        text = answerer(question)
-        if text is not None:
-            return _reply(request.call_id, f"greenai/{name}", text, time.perf_counter() - started)
+        answered = answerer(question)
+        if answered is not None:
+            return name, answered
     return None
+
+
+def _reasons(model: str, answered: Answered) -> tuple[str, ...]:
+    now = " The answer holds for now and is not stored." if answered.live else ""
+    return (
+        f"{model} understands the whole question and answered it; no model was asked.{now}",
+        f"Working: {answered.working}",
+        OVERRIDE,
+    )
 
 
 def _may_answer(request: Request) -> bool:

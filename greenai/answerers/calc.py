@@ -19,8 +19,9 @@ from decimal import Context, Decimal
 from fractions import Fraction
 
 from greenai.answerers.phrasing import is_ambiguous, phrase_of
+from greenai.answerers.wording import Answered, Question
 
-VERSION = "calc-1"
+VERSION = "calc-2"
 
 MAX_CHARS = 300
 MAX_NUMBER_CHARS = 60
@@ -29,6 +30,20 @@ MAX_DEPTH = 30
 MAX_DECIMALS = 40
 ROUNDED_DIGITS = 10
 MAX_EXACT_CHARS = 15  # a longer fraction tells a reader less than its decimals
+
+
+def answer(question: Question) -> Answered | None:
+    """Answer a question that is one arithmetic expression."""
+    value = calculate(question.text)
+    if value is None:
+        return None
+    phrase = phrase_of(question.text)
+    expression = question.text if phrase is None else phrase.expression
+    return Answered(text=value, working=f"{expression} {'≈' if value.startswith('about') else '='} {_bare(value)}")
+
+
+def _bare(value: str) -> str:
+    return value.removeprefix("about ").partition(" (")[0]
 
 
 def calculate(text: str) -> str | None:

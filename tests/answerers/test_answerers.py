@@ -30,8 +30,8 @@ def request(entry: Any, *messages: Any, floor: str | None = None, **arguments: A
 
 
 def answered(asked: Request) -> str | None:
-    reply = answer(asked, Classifier().assess(asked.messages))
-    return None if reply is None else reply.text
+    found = answer(asked, Classifier().assess(asked.messages))
+    return None if found is None else found.reply.text
 
 
 USER = {"role": "user", "content": QUESTION}
@@ -45,8 +45,9 @@ def test_plain_question_is_answered(entry: str) -> None:
 
 def test_reply_has_the_shape_of_a_chat_completion() -> None:
     asked = request("create")
-    reply = answer(asked, Classifier().assess(asked.messages))
-    assert reply is not None
+    found = answer(asked, Classifier().assess(asked.messages))
+    assert found is not None
+    reply = found.reply
     body = dict(reply.body or {})
     assert body.pop("created") > 0
     assert body == {
