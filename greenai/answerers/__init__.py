@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from greenai.answerers import calc
+from greenai.answerers import calc, compare
 from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
 from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
 
@@ -22,7 +22,10 @@ __all__ = ["BUILT_IN", "VERSION", "Answered", "Found", "answer", "built_in", "lo
 
 VERSION = f"answerers-2+{calc.VERSION}"
 
-BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (("calc", calc.answer),)
+BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (
+    ("calc", calc.answer),
+    ("compare", compare.answer),
+)
 """Name and function of each built-in answerer, in the order they are asked: None where one is not sure."""
 
 OVERRIDE = "To have a model answer instead: client.with_options(substitute=False)."

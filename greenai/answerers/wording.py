@@ -61,6 +61,11 @@ def question_of(text: str, clock: Clock = local_now) -> Question:
     return Question(text=text, core=core, words=frozenset(_WORD.findall(core)), clock=clock)
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the words of a table, written as one text."""
+    return frozenset(text.split())
+
+
 def has_digit(text: str) -> bool:
     """Say whether a text has one of the digits 0 to 9."""
     return _DIGIT.search(text) is not None
