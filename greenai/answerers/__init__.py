@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from greenai.answerers import calc, compare
+from greenai.answerers import calc, compare, conversions
 from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
 from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
 
@@ -25,6 +25,7 @@ VERSION = f"answerers-2+{calc.VERSION}"
 BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (
     ("calc", calc.answer),
     ("compare", compare.answer),
+    ("units", conversions.answer),
 )
 """Name and function of each built-in answerer, in the order they are asked: None where one is not sure."""
 
