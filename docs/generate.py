@@ -190,9 +190,9 @@ def _kind(grid: str) -> str:
 
 
 def threshold_table() -> str:
-    """From which expected gain on a larger model is asked."""
-    rows = ((code(quality), limit) for quality, limit in route.THRESHOLDS.items())
-    return table(("`quality`", "`large_gain` from which the smallest rung is not expected to suffice"), rows)
+    """How much a rung may lose against the ladder's top, by quality."""
+    rows = ((code(quality), limit, route.HAND_SET_FLOORS[quality]) for quality, limit in route.FLOORS.items())
+    return table(("`quality`", "largest loss", "while the classifier is not calibrated"), rows)
 
 
 def profile_table() -> str:
@@ -289,6 +289,13 @@ KEYS: Mapping[str, Key] = {
         "[substitution](substitution.md#where-it-starts).",
         example="high",
         env="high",
+    ),
+    "verify": Key(
+        about="`\"auto\"` holds an answer near the limit of `quality` against the model's own token probabilities, where "
+        'they can be had, and asks the rung above where they are low; `"off"` never does. See '
+        "[routing](routing.md#verified-answers).",
+        example="off",
+        env="off",
     ),
     "opt_in": Key(
         about="Expensive modes that every call may use: `reasoning`, `large`, `long_output`, `semantic_cache`.",

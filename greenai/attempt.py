@@ -16,9 +16,9 @@ from greenai.local import Engine
 from greenai.readings import Reading
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.values import Attempt, Call, Draft, Reply, Request, Rung, Usage, Work
+from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Usage, Work
 
-__all__ = ["attempt", "estimate"]
+__all__ = ["attempt", "estimate", "is_verified"]
 
 NO_ENERGY = Reading.unknown("the energy model failed")
 
@@ -42,7 +42,7 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     rung, engine = yield from _loaded(rung, request, steps, watch)
     card = find(rung.model)
     draft = _draft(rung, card, engine, request, plan, steps)
-    expected = estimate(rung, plan, request)
+    expected = _expected(rung, request, plan)
     ttl_s = min(_left_s(request), HOLD_LONGEST_S) + HOLD_GRACE_S
     hold: Hold = yield Work(
         "reserve",
@@ -72,6 +72,8 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     watch.away(time.perf_counter() - started)
     measured = None if window is None else _stop(window, _tokens(request, reply))
     done = _done(attempt_id, card, request, draft, reply, measured)
+    if "logprobs" not in request.arguments:
+        reply = _without_logprobs(reply)
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
 
 
@@ -107,6 +109,8 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         draft = _with_defaults(draft, engine)
     if request.options.observe or plan.assessment is None:
         return draft
+    if is_verified(rung, plan, steps):
+        draft = replace(draft, arguments={**draft.arguments, "logprobs": True})
     context = nudges.NudgeContext(
         card=card,
         assessment=plan.assessment,
@@ -185,11 +189,35 @@ def _done(
     return done or make(replace(reply, reported_energy_j=None), NO_ENERGY)
 
 
-def estimate(rung: Rung, plan: Plan, request: Request) -> Reading:
+def is_verified(rung: Rung, plan: Plan, steps: Steps) -> bool:
+    """Say whether this rung's answer is held against its own token probabilities."""
+    first = plan.rungs[0].model if plan.rungs else None
+    return plan.decision.verify and rung.model == first and rung.model not in steps.silent
+
+
+def _without_logprobs(reply: Reply) -> Reply:
+    """Take the token probabilities out of what the app gets: it did not ask for them."""
+    if not reply.token_logprobs:
+        return reply
+    for choice in getattr(reply.native, "choices", None) or ():
+        choice.logprobs = None
+    if reply.body is None:
+        return reply
+    choices = [{**choice, "logprobs": None} for choice in reply.body["choices"]]
+    return replace(reply, body={**reply.body, "choices": choices})
+
+
+def _expected(rung: Rung, request: Request, plan: Plan) -> Reading:
+    """Return what the route was chosen by, where this rung was on the ladder."""
+    weighed = (found.energy for found in plan.decision.estimates if found.model == rung.model)
+    return next(weighed, None) or estimate(rung, request, plan.assessment)
+
+
+def estimate(rung: Rung, request: Request, assessment: Assessment | None) -> Reading:
     """Model what answering on this rung would take, from the prompt and the expected length of the answer."""
     usage = Usage(
         input_tokens=receipts.input_tokens_estimate(request),
-        output_tokens=plan.assessment.expected_output_tokens[0] if plan.assessment else 1,
+        output_tokens=assessment.expected_output_tokens[0] if assessment else 1,
         estimated=True,
     )
     return fail_open(

@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any
 
 from greenai import advice, answerers, nudges, receipts, route
-from greenai.attempt import attempt, estimate
+from greenai.attempt import attempt, estimate, is_verified
 from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
 from greenai.catalog import VERSION as CATALOG_VERSION
@@ -54,7 +54,6 @@ from greenai.values import (
     Reply,
     Request,
     Rung,
-    RungEstimate,
     Work,
     text_of,
 )
@@ -92,12 +91,9 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
 
 
 def explain(request: Request, steps: Steps) -> Flow[Decision]:
-    """Decide without calling any model; the decision lists the estimated energy of every rung."""
+    """Decide without calling any model."""
     plan = yield from decide(request, steps)
-    if plan.ladder is None or plan.assessment is None:
-        return plan.decision
-    estimates = tuple(_estimate(rung, plan, request) for rung in plan.ladder.rungs)
-    return replace(plan.decision, estimates=estimates)
+    return plan.decision
 
 
 # --- steps 1 to 6 -------------------------------------------------------------------------
@@ -128,14 +124,23 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
         previous=steps.memory.find(request),
         denied=frozenset(model for owner, model in steps.denied if owner == request.namespace),
     )
-    chosen = route.route(request, assessment, ladder)
+    chosen = route.route(
+        request,
+        assessment,
+        ladder,
+        lambda rung: estimate(rung, request, assessment),
+        unverifiable=partial(_unverifiable, request, steps),
+    )
     decision = Decision(
         outcome=chosen.rungs[0].tier,
         route=tuple(r.model for r in chosen.rungs),
         reasons=(*assessment.why, ladder.reason, *chosen.reasons),
         checks=chosen.checks,
+        estimates=chosen.estimates,
         opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning"})})),
         observed=request.options.observe,
+        method=assessment.method,
+        verify=chosen.verify,
     )
     return Plan(decision=decision, ladder=ladder, rungs=chosen.rungs, assessment=assessment, key=key)
 
@@ -235,18 +240,10 @@ def _answered(request: Request, found: answerers.Found) -> Decision:
     return Decision(outcome="answerer", route=(), reasons=found.reasons, observed=request.options.observe)
 
 
-def _estimate(rung: Rung, plan: Plan, request: Request) -> RungEstimate:
-    energy = estimate(rung, plan, request)
-    return RungEstimate(model=rung.model, tier=rung.tier, energy=energy, excluded=_excluded(rung, plan))
-
-
-def _excluded(rung: Rung, plan: Plan) -> str | None:
-    order = [r.model for r in plan.ladder.rungs] if plan.ladder is not None else []
-    if rung.model not in order or rung.model in plan.decision.route:
-        return None
-    if order.index(rung.model) < order.index(plan.rungs[0].model):
-        return "not expected to suffice"
-    return "a smaller model is expected to suffice, or it needs an opt-in"
+def _unverifiable(request: Request, steps: Steps, rung: Rung) -> str | None:
+    if rung.model in steps.silent:
+        return f"{rung.model} refused to return token probabilities"
+    return route.unverifiable(request, rung, find(rung.model))
 
 
 # --- step 7 -------------------------------------------------------------------------------
@@ -269,7 +266,10 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             if best is not None:
                 # The discarded answer is worth more to the caller than the error of the rung above it.
                 return replace(best, attempts=tuple(attempts), warnings=(*best.warnings, _above_failed(rung, error)))
-            if _may_skip(rung, error, plan):
+            if _refuses_logprobs(rung, error, plan, steps):
+                steps.silent.add(rung.model)
+                rungs.insert(0, rung)  # asked again as the app wrote it; a refusal took no energy
+            elif _may_skip(rung, error, plan):
                 if not isinstance(error, GreenAIError):  # weights that are missing now may be there next time
                     steps.denied.add((request.namespace, rung.model))
                 rungs = rungs or (yield from _others(request, plan, attempts, steps))
@@ -279,7 +279,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
                 advice.annotate(error, rung, attempts)
                 raise
             continue
-        good, why = _judged(climbed.reply, request)
+        good, why = _judged(climbed.reply, request, verify=is_verified(rung, plan, steps))
         if good or not rungs or request.stream:
             doubts = () if good or not climbed.reply.complete else (f"The answer is delivered although {why}.",)
             return replace(climbed, attempts=(*attempts, climbed.done), good=good, warnings=doubts)
@@ -302,10 +302,18 @@ def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: St
     return [r for r in again.rungs if r.model not in tried and (free or r.tier == plan.rungs[0].tier)]
 
 
-def _judged(reply: Reply, request: Request) -> tuple[bool, str]:
-    return fail_open(
-        "The answer could not be judged; it is delivered.", lambda: route.suffices(reply, request), (True, "not judged")
-    )
+def _judged(reply: Reply, request: Request, *, verify: bool) -> tuple[bool, str]:
+    def judge() -> tuple[bool, str]:
+        good, why = route.suffices(reply, request)
+        doubt = route.unsure(reply) if good and verify else None
+        return (good, why) if doubt is None else (False, doubt)
+
+    return fail_open("The answer could not be judged; it is delivered.", judge, (True, "not judged"))
+
+
+def _refuses_logprobs(rung: Rung, error: Exception, plan: Plan, steps: Steps) -> bool:
+    """Say whether a call was refused that asked for token probabilities, which the app had not written."""
+    return getattr(error, "status_code", None) == 400 and is_verified(rung, plan, steps)
 
 
 def _may_skip(rung: Rung, error: Exception, plan: Plan) -> bool:

@@ -16,7 +16,7 @@ from greenai.cache import namespace
 from greenai.errors import InvalidRequest
 from greenai.resources import Config, Resources
 from greenai.settings import Settings
-from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Transport, is_given
+from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Transport, Verify, is_given
 
 # --- options ------------------------------------------------------------------------------
 
@@ -45,6 +45,7 @@ def options_from(settings: Settings) -> Options:
         ttl_s=settings.cache_ttl_s,
         substitute=settings.substitute,
         observe=settings.observe,
+        verify=settings.verify,
     )
 
 
@@ -83,6 +84,7 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "project": ((lambda value: isinstance(value, str) and bool(value)), "the name of a project"),
     "quality": _one_of(*get_args(Quality)),
     "cache": _one_of(*get_args(CacheMode)),
+    "verify": _one_of(*get_args(Verify)),
     "substitute": _one_of(True, False, None),  # noqa: FBT003  # values, not switches
     "observe": _BOOL,
     "strict_opt_in": _BOOL,

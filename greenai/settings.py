@@ -50,7 +50,7 @@ from greenai._fields import (
 from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
-from greenai.values import CacheMode, OptIn, Quality, Rung, Tier
+from greenai.values import CacheMode, OptIn, Quality, Rung, Tier, Verify
 
 __all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
 
@@ -68,6 +68,7 @@ _EXAMPLES: Mapping[str, str] = {
     "project": 'project = "support-bot"',
     "ladder": 'ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"]',
     "quality": 'quality = "standard" (or "basic", "high")',
+    "verify": 'verify = "auto" (or "off")',
     "opt_in": 'opt_in = ["reasoning"] (of: large, long_output, reasoning, semantic_cache)',
     "opt_in_reason": 'opt_in_reason = "tax advice is checked by a person"',
     "opt_in_expires": "opt_in_expires = 2027-01-31",
@@ -134,6 +135,7 @@ class Settings(_Strict):
         | None
     ) = None
     quality: Quality = "standard"
+    verify: Verify = "auto"
     opt_in: Annotated[frozenset[OptIn], BeforeValidator(split)] = frozenset()
     opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
     opt_in_expires: datetime | date | None = None

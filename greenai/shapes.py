@@ -93,7 +93,16 @@ def read(native: Any, model: str, latency_s: float) -> Reply:
         reasoning_text=bool(reasoning_of(message)),
         reported_energy_j=reported_energy(native),
         service_tier=tier_of(native),
+        token_logprobs=_token_logprobs(choice),
     )
+
+
+def _token_logprobs(choice: object) -> tuple[float, ...]:
+    tokens = getattr(getattr(choice, "logprobs", None), "content", None)
+    if not isinstance(tokens, list):
+        return ()
+    found = (getattr(token, "logprob", None) for token in tokens)
+    return tuple(value for value in found if isinstance(value, float) and math.isfinite(value))
 
 
 def tier_of(native: object) -> str | None:

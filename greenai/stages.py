@@ -42,7 +42,8 @@ def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
 class Steps:
     """The collaborators of one client: what the steps need besides the request.
 
-    `denied` holds the models that a provider refused to a key, with that key's namespace. `clock` says what time it is,
+    `denied` holds the models that a provider refused to a key, with that key's namespace; `silent` the models whose
+    provider refused to return token probabilities. `clock` says what time it is,
     to the answerers.
     """
 
@@ -59,6 +60,7 @@ class Steps:
     max_prompt_bytes: int = 4_000_000
     store_prompts: bool = False
     denied: set[tuple[str, str]] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
     clock: Callable[[], datetime] = answerers.local_now
 

@@ -20,6 +20,7 @@ Tier = Literal["small", "large"]
 Entry = Literal["ask", "create"]
 Quality = Literal["basic", "standard", "high"]
 CacheMode = Literal["auto", "off", "read", "refresh"]
+Verify = Literal["auto", "off"]
 AttemptState = Literal["answered", "discarded", "failed", "cut"]
 
 Message: TypeAlias = Mapping[str, Any]
@@ -79,6 +80,7 @@ class Options:
     substitute: bool | None = None
     observe: bool = False
     tenant: str | None = None
+    verify: Verify = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,17 +232,23 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungEstimate:
-    """What answering on one rung would take; `excluded` is None or the reason why the rung is left out."""
+    """What answering on one rung would take and lose; `excluded` is None or the reason why the rung is left out.
+
+    `p_good` is P(it answers well), `loss` P(the top does and it does not), `shipped_loss` that before any feedback.
+    """
 
     model: str
     tier: Tier
     energy: Reading
     excluded: str | None = None
+    p_good: float | None = None
+    loss: float | None = None
+    shipped_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Why this call was answered the way it was. `route` lists the models to try, least energy first."""
+    """Why this call was answered so, on which models (`route`); `verify`: the first one's own doubts were to count."""
 
     outcome: Outcome
     route: tuple[str, ...]
@@ -249,6 +257,8 @@ class Decision:
     estimates: tuple[RungEstimate, ...] = ()
     opt_ins: tuple[str, ...] = ()
     observed: bool = False
+    method: str = ""
+    verify: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -333,6 +343,7 @@ class Reply:
 
     `body` is the JSON of a `ChatCompletion` or None while only `native` (the provider's own object) is there.
     `complete` is False for a stream that ended before its last chunk. `service_tier` is what the provider says it used.
+    `token_logprobs` are natural logarithms, where they were asked for.
     """
 
     model: str
@@ -348,6 +359,7 @@ class Reply:
     tries: tuple[Try, ...] = ()
     complete: bool = True
     service_tier: str | None = None
+    token_logprobs: tuple[float, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -462,7 +462,7 @@ def test_a_copy_with_its_own_connection_closes_that() -> None:
             {"qualty": "high"},
             (
                 "Unknown option 'qualty'. Known options: cache, observe, opt_in, project, quality, reason, strict_opt_in, "
-                "substitute, tenant, ttl_s."
+                "substitute, tenant, ttl_s, verify."
             ),
         ),
     ],

@@ -23,7 +23,7 @@ def test_table_says_why(shell: Shell) -> None:
     assert result.exit_code == 0
     assert "decision, no model called" in result.stdout
     assert "task: fact (a short question)" in result.stdout
-    assert "is expected to suffice: large_gain 0.25 is below 0.50." in result.stdout
+    assert "is expected to suffice: loss 0.25 is within 0.50." in result.stdout
 
 
 def test_calculation_needs_no_rung(shell: Shell) -> None:

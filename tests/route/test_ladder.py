@@ -1,4 +1,4 @@
-"""What may be substituted, where a route starts, and whether a reply suffices."""
+"""What may be substituted, and for whom."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from greenai import route
 from greenai.catalog import Card, Switch
 from greenai.errors import NoSufficientModel
-from greenai.route import Ladder, ladder_for, suffices
-from greenai.values import Assessment, Check, Options, Reply, Request, Rung, Transport, Usage
+from greenai.route import Ladder, ladder_for
+from greenai.values import Options, Request, Rung, Transport
 
 NAMES = ("acme/nano", "acme/mini", "acme/max")
 ALL = frozenset(("tools", "vision", "json_schema"))
@@ -200,139 +199,3 @@ def test_tool_loop_never_changes_model() -> None:
     assert models(ladder(request("max", *loop), previous="acme/mini")) == ("acme/mini",)
     free = ladder(request(None, *loop), (NANO, MINI, MAX))
     assert (models(free), free.escalates) == (("acme/mini", "acme/max"), False)
-
-
-# --- where to start -------------------------------------------------------------------------
-
-
-def gain(value: float) -> Assessment:
-    return Assessment(
-        task="other",
-        needs_generation=1,
-        large_gain=value,
-        reasoning_gain=0,
-        volatile=0,
-        expected_output_tokens=(1, 2),
-        why=(),
-        method="rules-1",
-    )
-
-
-def routed(
-    asked: Request, value: float, rungs: tuple[Rung, ...] = (NANO, MAX), named: str | None = "acme/max"
-) -> route.Route:
-    return route.route(asked, gain(value), Ladder(rungs=rungs, named=named, substitutable=True, reason=""))
-
-
-def tried(found: route.Route) -> tuple[str, ...]:
-    return tuple(rung.model for rung in found.rungs)
-
-
-@pytest.mark.parametrize(("quality", "threshold"), [("basic", 0.8), ("standard", 0.5), ("high", 0.2)])
-def test_small_rung_answers_below_the_quality_threshold(quality: str, threshold: float) -> None:
-    below, at = routed(request(quality=quality), threshold - 0.01), routed(request(quality=quality), threshold)
-    assert tried(below) == ("acme/nano", "acme/max")
-    assert tried(at) == ("acme/max",)
-    source = f'quality="{quality}"; rules-1, not calibrated'
-    assert at.checks == (Check(name="large_gain", value=threshold, threshold=threshold, source=source),)
-    assert at.reasons == (
-        f"A larger model is expected to answer better: large_gain {threshold:.2f} is at or above {threshold:.2f}.",
-    )
-
-
-def test_middle_rung_has_a_threshold_of_its_own() -> None:
-    rungs = (NANO, MINI, MAX)
-    assert [tried(routed(request(), value, rungs)) for value in (0.4, 0.6, 0.8)] == [
-        ("acme/nano", "acme/mini"),
-        ("acme/mini", "acme/max"),
-        ("acme/max",),
-    ]
-
-
-def test_at_most_one_escalation_and_none_for_a_stream() -> None:
-    assert len(routed(request(), 0.1, (NANO, MINI, MAX)).rungs) == 2
-    assert tried(routed(request(stream=True), 0.1)) == ("acme/nano",)
-
-
-def test_large_needs_an_opt_in_where_no_ceiling_was_named() -> None:
-    closed = routed(request(), 0.9, named=None)
-    assert tried(closed) == ("acme/nano",)
-    assert closed.reasons[-1] == (
-        "acme/max needs the opt-in large, so acme/nano answers. "
-        'To allow it: with_options(opt_in={"large"}, reason="...").'
-    )
-    assert closed.opt_ins == ()
-    opened = routed(request(opt_in=frozenset(("large",))), 0.9, named=None)
-    assert (tried(opened), opened.opt_ins) == (("acme/max",), ("large",))
-
-
-def test_small_rungs_may_escalate_among_themselves_without_an_opt_in() -> None:
-    assert tried(routed(request(), 0.1, (NANO, MINI, MAX), named=None)) == ("acme/nano", "acme/mini")
-    assert tried(routed(request(), 0.9, (NANO, MINI, MAX), named=None)) == ("acme/mini",)
-
-
-def test_lone_large_rung_needs_no_opt_in() -> None:
-    assert tried(routed(request(), 0.9, (MAX,), named=None)) == ("acme/max",)
-
-
-def test_floor_starts_one_rung_above() -> None:
-    found = routed(request(floor="acme/nano"), 0.0, (NANO, MINI, MAX), named=None)
-    assert (tried(found), found.opt_ins) == (("acme/mini",), ("escalate",))
-    assert found.reasons == ("escalate asked for the rung above acme/nano: acme/mini.",)
-    assert tried(routed(request(floor="greenai/calc"), 0.0)) == ("acme/nano", "acme/max")
-
-
-def test_floor_at_the_top_is_an_error() -> None:
-    with pytest.raises(NoSufficientModel) as refused:
-        routed(request(floor="acme/max"), 0.0)
-    assert str(refused.value) == (
-        "acme/max answered already and is the top of the ladder (acme/nano < acme/max), so there is no rung above it. "
-        'Name a larger model with model="...", or add one to ladder in the settings.'
-    )
-
-
-# --- whether a reply suffices ---------------------------------------------------------------
-
-
-def reply(text: str = "Paris.", finish: str = "stop", **named: Any) -> Reply:
-    return Reply(model="m", text=text, finish_reason=finish, usage=Usage(), latency_s=0.1, **named)
-
-
-def test_complete_reply_suffices() -> None:
-    assert suffices(reply(), request()) == (True, "the reply is complete")
-
-
-@pytest.mark.parametrize(
-    ("given", "asked", "why"),
-    [
-        (reply("  "), request(), "the reply is empty"),
-        (reply(finish="length"), request(), "the reply reached the model's length limit"),
-        (reply(finish="content_filter"), request(), "the model refused"),
-        (reply("I'm sorry, but I can't help with that."), request(), "the model refused"),
-        (reply("I cannot assist with this request."), request(), "the model refused"),
-        (reply(complete=False), request(), "the reply was cut"),
-        (
-            reply("{not json"),
-            request(response_format={"type": "json_object"}),
-            "the reply is not the JSON that response_format asks for",
-        ),
-        (reply("", body={"choices": [{"message": {"refusal": "No."}}]}), request(), "the model refused"),
-    ],
-)
-def test_what_does_not_suffice(given: Reply, asked: Request, why: str) -> None:
-    assert suffices(given, asked) == (False, why)
-
-
-@pytest.mark.parametrize(
-    ("given", "asked"),
-    [
-        (reply("", tool_calls=True, finish="tool_calls"), request(tools=[{}])),
-        (reply(finish="length"), request(max_tokens=3)),
-        (reply(finish="length"), request(max_completion_tokens=3)),
-        (reply('{"a": 1}'), request(response_format={"type": "json_object"})),
-        (reply("Sorry is a word that begins many refusals."), request()),
-        (reply("I'm sorry, but I can't help with that. " + "Here is what I know instead. " * 20), request()),
-    ],
-)
-def test_what_suffices(given: Reply, asked: Request) -> None:
-    assert suffices(given, asked)[0]

@@ -16,19 +16,15 @@ replaced is what `resources.Outside` names. The retry layer belongs to the real 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, overload
 
 from greenai.client import AsyncClient, Client
-from greenai.local import Engine, Engines
-from greenai.readings import Reading
+from greenai.testing.machine import FakeEngine, FakeEngines, MemoryStore, ReplayMeter
 from greenai.values import Call, Reply, Try, Usage
 
 if TYPE_CHECKING:
@@ -38,12 +34,11 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
     from greenai.hooks import Observer
-    from greenai.meters import Window
     from greenai.provider import Opened
     from greenai.resources import Config
     from greenai.settings import Settings
 
-__all__ = ["FakeProvider", "FakeReply", "ReplayMeter", "error", "offline"]
+__all__ = ["FakeEngine", "FakeEngines", "FakeProvider", "FakeReply", "MemoryStore", "ReplayMeter", "error", "offline"]
 
 C = TypeVar("C", bound="Client | AsyncClient")
 
@@ -75,6 +70,7 @@ class FakeReply:
         energy_j: joules that the provider reports for this answer.
         service_tier: what the provider says it was served at.
         tries: tries that failed before, for the receipt.
+        logprobs: log-probabilities of the answer's tokens, returned where the call asks for them.
     """
 
     text: str = "A scripted answer."
@@ -93,6 +89,7 @@ class FakeReply:
     energy_j: float | None = None
     service_tier: str | None = None
     tries: tuple[Try, ...] = ()
+    logprobs: tuple[float, ...] = ()
 
     def usage(self) -> dict[str, Any] | None:
         """Return the usage in openai's JSON shape."""
@@ -220,7 +217,13 @@ def _reply(answer: FakeReply, call: Call) -> Reply:
             cached_tokens=answer.cached_tokens,
             reasoning_tokens=answer.reasoning_tokens,
         )
-    choice = {"index": 0, "message": answer.message(), "finish_reason": answer.finish_reason, "logprobs": None}
+    shown = answer.logprobs if call.draft.arguments.get("logprobs") else ()
+    choice = {
+        "index": 0,
+        "message": answer.message(),
+        "finish_reason": answer.finish_reason,
+        "logprobs": {"content": [_token(value) for value in shown], "refusal": None} if shown else None,
+    }
     return Reply(
         model=answer.model or call.draft.rung.name,
         text="" if answer.tool_calls else answer.text,
@@ -233,7 +236,12 @@ def _reply(answer: FakeReply, call: Call) -> Reply:
         reported_energy_j=answer.energy_j,
         service_tier=answer.service_tier,
         tries=answer.tries,
+        token_logprobs=shown,
     )
+
+
+def _token(logprob: float) -> dict[str, Any]:
+    return {"token": "t", "bytes": None, "logprob": logprob, "top_logprobs": []}
 
 
 def _head(answer: FakeReply, call: Call) -> dict[str, Any]:
@@ -322,104 +330,6 @@ def _deltas(answer: FakeReply) -> Iterator[dict[str, Any]]:
     words = answer.text.split(" ")
     for n, word in enumerate(words):
         yield {"content": word if n == len(words) - 1 else word + " "}
-
-
-# --- meters -------------------------------------------------------------------------------
-
-
-class ReplayMeter:
-    """Replays recorded readings in place of this machine's meters, one per call to a local model.
-
-    Args:
-        readings: joules, or whole readings; None for a meter that could not tell. When they are used up, nothing is
-            measured any more and the energy is modelled.
-    """
-
-    def __init__(self, *readings: Reading | float | None) -> None:
-        self.windows = 0
-        self._readings = list(readings)
-        self._lock = threading.Lock()
-
-    def __call__(self, _pid: int, _watts_per_core: float | None, /) -> Window:
-        """Begin a window; the process and its watts do not matter here."""
-        with self._lock:
-            self.windows += 1
-            reading = self._readings.pop(0) if self._readings else None
-        return _ReplayWindow(_measured(reading) if isinstance(reading, (int, float)) else reading)
-
-
-@dataclass(frozen=True, slots=True)
-class _ReplayWindow:
-    reading: Reading | None
-
-    def stop(self, tokens: float | None = None) -> Reading | None:
-        del tokens
-        return self.reading
-
-
-def _measured(energy_j: float) -> Reading:
-    return Reading(energy_j=energy_j, low_j=energy_j, high_j=energy_j, evidence="measured", method="replay-1")
-
-
-# --- state in memory ----------------------------------------------------------------------
-
-
-class MemoryStore:
-    """The answer cache's store, in memory: JSON values that end with their time to live."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[str, float]] = {}
-
-    def get(self, key: str) -> Any:
-        """Return the value under `key`, or None."""
-        text, ends = self._rows.get(key, ("null", float("inf")))
-        return json.loads(text) if time.monotonic() < ends else None
-
-    def put(self, key: str, value: object, ttl_s: float) -> bool:
-        """Keep `value` for `ttl_s` seconds."""
-        self._rows[key] = (json.dumps(value, allow_nan=False), time.monotonic() + ttl_s)
-        return True
-
-    def forget(self, key: str) -> None:
-        """Drop what is under `key`."""
-        self._rows.pop(key, None)
-
-    def close(self) -> None:
-        """Keep everything: a client that is closed may be used again."""
-
-
-class FakeEngine(Engine):
-    """A local model that is always loaded; its calls go to the client's `FakeProvider`."""
-
-    def __init__(self, model: str) -> None:
-        # Engine's own __init__ wants a running process.
-        self.model = model
-        self.card_name = f"local/{model}"
-        self.base_url = "http://offline.invalid/v1"
-        self.api_key = "offline"
-        self.pid = os.getpid()
-        self.load_s = 0.0
-        self._start_core_s = deque()
-        self.defaults = {}
-        self.default_system = None
-
-    def __repr__(self) -> str:
-        return f"FakeEngine(model={self.model!r})"
-
-    def alive(self) -> bool:
-        """Return True."""
-        return True
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class FakeEngines(Engines):
-    """Every local model, loaded at once."""
-
-    def get(self, name: str, timeout_s: float | None = None) -> Engine:  # noqa: ARG002  # the real one's signature
-        """Return an engine under any name."""
-        return FakeEngine(name)
 
 
 # --- the client ---------------------------------------------------------------------------
