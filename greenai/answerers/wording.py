@@ -117,4 +117,6 @@ def _direct(text: str) -> str:
     found = _INDIRECT.fullmatch(text)
     if found is None or re.match(r" (?:is|are|was|were|would|does|do|did)\b", found[2]):
         return text
+    if found[2].endswith(" it"):  # "what time it is"
+        return f"{found[1]}{found[2].removesuffix(' it')} {found[3]} it"
     return f"{found[1]} {found[3]}{found[2]}"
