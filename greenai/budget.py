@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from greenai.correction import Label
     from greenai.readings import Reading
     from greenai.values import Attempt, Entry, Receipt, Usage
 
@@ -203,6 +204,32 @@ class Ledger:
         row = tuple(given.get(name) for name in CALL_COLUMNS)
         self._do(lambda db: db.settle((), row))
 
+    # What was said of answers.
+
+    def label(self, label: Label) -> None:
+        """Keep what was said of an answer; the last word about a call wins."""
+        row = (
+            label.call_id, label.created, label.project, label.method, label.loss, label.model, label.outcome,
+            label.good, label.source,
+        )  # fmt: skip
+        self._do(lambda db: db.label(row))
+
+    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool]]:
+        """Return (call id, loss, good) of the latest labels of smaller rungs' answers, the oldest first."""
+        return self._do(lambda db: db.labels(project, method, since, most))
+
+    def tally(self, project: str, method: str, era: int, counts: Mapping[int, int]) -> None:
+        """Add counts of decisions to an era's bins."""
+        self._do(lambda db: db.tally(project, method, era, counts))
+
+    def tallies(self, project: str, method: str) -> list[tuple[int, int, int]]:
+        """Return (era, bin, count) of a project's decisions."""
+        return self._do(lambda db: db.tallies(project, method))
+
+    def methods(self, project: str) -> list[str]:
+        """Return the classifiers under which a project has labels or decisions."""
+        return self._do(lambda db: db.methods(project))
+
     # Upkeep and reading.
 
     def expire(self, now: float | None = None) -> int:
@@ -213,6 +240,11 @@ class Ledger:
     def recent(self, count: int = 20) -> list[dict[str, Any]]:
         """Return the last calls as JSON values, the newest first; energy in joules."""
         return [_from_row(row) for row in self._do(lambda db: db.recent(count)) or []]
+
+    def call(self, call_id: str) -> dict[str, Any] | None:
+        """Return one call as JSON values, or None where the ledger does not have it."""
+        row = self._do(lambda db: db.call(call_id))
+        return None if row is None else _from_row(row)
 
     def attempts(self, call_id: str) -> list[dict[str, Any]]:
         """Return the attempts of one call as JSON values."""
@@ -279,7 +311,7 @@ class Ledger:
             _sum(usages, "reasoning_tokens"), None if avoided is None else avoided.energy.energy_j,
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
-            receipt.overhead.energy.energy_j, None,
+            receipt.overhead.energy.energy_j, None, receipt.decision.method or None, _loss(receipt),
         )  # fmt: skip
 
 
@@ -294,6 +326,11 @@ def _attempt_row(
         usage.reasoning_tokens, cost_usd, attempt.latency_s, _clean(attempt.error),
         json.dumps(tries) if tries else None, now,
     )  # fmt: skip
+
+
+def _loss(receipt: Receipt) -> float | None:
+    """Return the shipped loss of the rung that answered; None at a ladder's top, and where no route was chosen."""
+    return next((e.shipped_loss for e in receipt.decision.estimates if e.model == receipt.model), None)
 
 
 def _sum(usages: Sequence[Usage], name: str) -> int | None:

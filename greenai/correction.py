@@ -1,12 +1,13 @@
-"""What a project's feedback taught about the classifier's probabilities, as a value: routes are corrected by it."""
+"""What a project said of its answers, and what that taught about the classifier's probabilities: as values."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["Correction", "logit"]
+__all__ = ["Correction", "Label", "logit"]
 
 LEAST = 0.001  # no probability of the classifier is surer than this, either way
 
@@ -15,6 +16,25 @@ def logit(probability: float) -> float:
     """Return the log-odds of a probability, which is taken to lie between 0.001 and 0.999."""
     kept = min(max(probability, LEAST), 1 - LEAST)
     return math.log(kept / (1 - kept))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Whether one answer was good, and who said so.
+
+    `loss` is the shipped one of the rung that answered; None at a ladder's top, where nothing was lost, and where no
+    route was chosen. `method` names the classifier that it comes from.
+    """
+
+    call_id: str
+    project: str
+    method: str
+    loss: float | None
+    model: str | None
+    outcome: str
+    good: bool
+    source: str = "feedback"
+    created: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,7 +234,7 @@ class Check:
 class RungEstimate:
     """What answering on one rung would take and lose; `excluded` is None or the reason why the rung is left out.
 
-    `p_good` is P(it answers well), `loss` P(the top does and it does not), `shipped_loss` that before any feedback.
+    `p_good` is P(it answers well), `loss` P(the top does and it does not); `shipped_loss` is from before feedback.
     """
 
     model: str

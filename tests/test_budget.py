@@ -100,6 +100,8 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "prompt": None,
         "overhead_j": 36.0,
         "error": None,
+        "classifier": None,
+        "loss": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

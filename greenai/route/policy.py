@@ -302,7 +302,7 @@ def _estimates(weighed: _Weighed, tried: Sequence[int]) -> tuple[RungEstimate, .
             excluded=_excluded(index, tried),
             p_good=weighed.good[index],
             loss=weighed.losses[index],
-            shipped_loss=weighed.shipped[index],
+            shipped_loss=weighed.shipped[index] if index < len(weighed.rungs) - 1 else None,
         )
         for index, rung in enumerate(weighed.rungs)
     )

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,6 +110,20 @@ class LedgerDb:
         """Mark the holds that ended before `now` as expired; return how many."""
         return self._write(lambda con: con.execute(schema.EXPIRE, (now, now)).rowcount)
 
+    def label(self, row: Row) -> None:
+        """Keep what was said of a call's answer (`LABEL_COLUMNS`); the last word wins."""
+        self._write(lambda con: _execute(con, schema.LABEL, row))
+
+    def tally(self, project: str, method: str, era: int, counts: Mapping[int, int]) -> None:
+        """Add counts of decisions to an era's bins; the first era, this one and the one before it are kept."""
+
+        def work(con: sqlite3.Connection) -> None:
+            rows = [(project, method, era, position, count) for position, count in counts.items()]
+            con.executemany(schema.TALLY, rows)
+            con.execute(schema.FORGET_ERAS, (project, method, era - 1))
+
+        self._write(work)
+
     def absorb(self, other: LedgerDb) -> None:
         """Take the rows of a ledger in memory over, and empty it."""
 
@@ -117,6 +131,8 @@ class LedgerDb:
             target.executemany(schema.RESERVE, source.execute(schema.ALL_HOLDS))
             target.executemany(schema.SETTLE, source.execute(schema.ALL_ENDED))
             target.executemany(schema.RECORD, source.execute(schema.ALL_CALLS))
+            target.executemany(schema.LABEL, source.execute(schema.ALL_LABELS))
+            target.executemany(schema.TALLY, source.execute(schema.ALL_TALLIES))
             for statement in schema.EMPTY:
                 source.execute(statement)
 
@@ -128,6 +144,24 @@ class LedgerDb:
         """Return the last `count` calls, the newest first."""
         rows = self._read(lambda con: con.execute(schema.RECENT, (count,)).fetchall())
         return [dict(zip(schema.CALL_COLUMNS, row, strict=True)) for row in rows]
+
+    def call(self, call_id: str) -> dict[str, Any] | None:
+        """Return one call, or None."""
+        row = self._read(lambda con: con.execute(schema.CALL, (call_id,)).fetchone())
+        return None if row is None else dict(zip(schema.CALL_COLUMNS, row, strict=True))
+
+    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool]]:
+        """Return (call id, loss, good) of the latest labels that have a loss, the oldest first."""
+        rows = self._read(lambda con: con.execute(schema.LABELS, (project, method, since, most)).fetchall())
+        return [(call_id, loss, bool(good)) for call_id, loss, good in rows]
+
+    def tallies(self, project: str, method: str) -> list[tuple[int, int, int]]:
+        """Return (era, bin, count) of a project's decisions."""
+        return self._read(lambda con: con.execute(schema.TALLIES, (project, method)).fetchall())
+
+    def methods(self, project: str) -> list[str]:
+        """Return the classifiers under which a project has labels or decisions."""
+        return self._read(lambda con: [method for (method,) in con.execute(schema.METHODS, (project,))])
 
     def attempts(self, call_id: str) -> list[dict[str, Any]]:
         """Return every attempt of one call, in the order in which they began."""

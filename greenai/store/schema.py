@@ -10,10 +10,12 @@ CALL_COLUMNS = (
     "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
-    "overhead_j", "error",
+    "overhead_j", "error", "classifier", "loss",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
+
+LABEL_COLUMNS = ("call_id", "created", "project", "method", "loss", "model", "outcome", "good", "source")
 
 SETTLE_COLUMNS = (
     "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
@@ -52,6 +54,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE calls ADD COLUMN error TEXT",
         "CREATE INDEX attempts_call ON attempts (call_id)",
     ),
+    (
+        "ALTER TABLE calls ADD COLUMN classifier TEXT",
+        "ALTER TABLE calls ADD COLUMN loss REAL",
+        """
+        CREATE TABLE labels (
+            call_id TEXT PRIMARY KEY, created REAL NOT NULL, project TEXT NOT NULL, method TEXT NOT NULL, loss REAL,
+            model TEXT, outcome TEXT NOT NULL, good INTEGER NOT NULL, source TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX labels_project ON labels (project, method, created)",
+        # Decisions counted by their large_gain: what the drift alarm compares.
+        """
+        CREATE TABLE drift (
+            project TEXT NOT NULL, method TEXT NOT NULL, era INTEGER NOT NULL, bin INTEGER NOT NULL,
+            count INTEGER NOT NULL, PRIMARY KEY (project, method, era, bin)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -80,6 +100,24 @@ SETTLE = (
     f"ON CONFLICT (attempt_id) DO UPDATE SET {_SETTLED} WHERE attempts.state IN ('held', 'expired')"
 )
 RECORD = f"INSERT OR IGNORE INTO calls ({', '.join(CALL_COLUMNS)}) VALUES ({_marks(len(CALL_COLUMNS))})"
+# The last word about a call wins.
+LABEL = (
+    f"INSERT INTO labels ({', '.join(LABEL_COLUMNS)}) VALUES ({_marks(len(LABEL_COLUMNS))}) ON CONFLICT (call_id) DO "
+    "UPDATE SET created = excluded.created, good = excluded.good, source = excluded.source"
+)
+# The latest ones, the oldest of them first.
+LABELS = (
+    "SELECT call_id, loss, good FROM (SELECT * FROM labels WHERE project = ? AND method = ? AND loss IS NOT NULL "
+    "AND created > ? ORDER BY created DESC LIMIT ?) ORDER BY created"
+)
+TALLY = (
+    "INSERT INTO drift (project, method, era, bin, count) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (project, method, era, bin) DO UPDATE SET count = count + excluded.count"
+)
+FORGET_ERAS = "DELETE FROM drift WHERE project = ? AND method = ? AND era > 0 AND era < ?"
+TALLIES = "SELECT era, bin, count FROM drift WHERE project = ? AND method = ?"
+METHODS = "SELECT method FROM labels WHERE project = ?1 UNION SELECT method FROM drift WHERE project = ?1"
+CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
 EXPIRE = "UPDATE attempts SET state = 'expired', settled_at = ? WHERE state = 'held' AND expires < ?"
 RECENT = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY rowid DESC LIMIT ?"
 COUNTS = (
@@ -95,4 +133,6 @@ TRIM = (
 ALL_HOLDS = f"SELECT {', '.join(RESERVE_COLUMNS)} FROM attempts WHERE state = 'held'"
 ALL_ENDED = f"SELECT {', '.join(SETTLE_COLUMNS)} FROM attempts WHERE state NOT IN ('held', 'expired')"
 ALL_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
-EMPTY = ("DELETE FROM calls", "DELETE FROM attempts")
+ALL_LABELS = f"SELECT {', '.join(LABEL_COLUMNS)} FROM labels"
+ALL_TALLIES = "SELECT project, method, era, bin, count FROM drift"
+EMPTY = ("DELETE FROM calls", "DELETE FROM attempts", "DELETE FROM labels", "DELETE FROM drift")

@@ -1,0 +1,294 @@
+"""What a project's own answers teach: corrected probabilities, limits that keep a promise, and an alarm on drift.
+
+    label ──> Correction   slope and shift of the log-odds, from 30 labelled answers of smaller rungs on
+          └─> limits       by quality: the loss up to which the labelled answers kept the promised share of bad ones
+    count ──> warning      the last 500 decisions against the project's first 500
+
+It keeps no prompt: a label is a call's id, the loss that its rung had, and whether the answer was good. What it is told
+is in memory at once and in the ledger's database for other processes; what they are told is read every five minutes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
+
+from greenai._locks import Lock
+from greenai.correction import Correction, Label, logit
+
+__all__ = ["Feedback", "Labels", "binned", "correction_of", "limit_of", "stability", "warning_of"]
+
+LEAST_LABELS = 30
+"""Labelled answers from which a project is corrected; it needs `LEAST_GOOD` good and one bad among them."""
+
+LEAST_GOOD = 5
+"""A project that only reports what was bad says nothing about a rate: some good answers must be labelled too."""
+
+PRIOR_LABELS = 30
+"""Pseudo-answers that hold the correction to the shipped probabilities: at 30 labels, half the weight."""
+
+MOST_LABELS = 1000
+LABEL_DAYS = 90
+"""Older labels are left out, so that a limit which keeps every call from the small rung ends by itself."""
+
+SLOPES = (0.25, 4.0)
+RELOAD_S = 300.0
+
+WINDOW = 500
+BINS = 50
+GROUPS = 10
+DRIFT = 0.25
+"""Population stability index from which a population counts as shifted (Siddiqi, Credit Risk Scorecards, 2006).
+
+Between two samples of 500 in ten groups it is 0.036 on average where nothing has changed.
+"""
+
+FLUSH_EVERY = 25
+
+
+class Labels(Protocol):
+    """Where labels and counts are kept: the ledger. Everything may wait for the disk, and nothing raises."""
+
+    def label(self, label: Label) -> None:
+        """Keep a label; the last word about a call wins."""
+        ...
+
+    def labels(self, project: str, method: str, since: float, most: int) -> Sequence[tuple[str, float, bool]]:
+        """Return (call id, loss, good) of the answers of smaller rungs, the oldest first."""
+        ...
+
+    def tally(self, project: str, method: str, era: int, counts: Mapping[int, int]) -> None:
+        """Add counts of decisions to an era's bins, and drop the eras that nobody compares any more."""
+        ...
+
+    def tallies(self, project: str, method: str) -> Sequence[tuple[int, int, int]]:
+        """Return (era, bin, count) of the decisions that are kept."""
+        ...
+
+
+# --- what labels say ------------------------------------------------------------------------
+
+
+def correction_of(labels: Sequence[tuple[float, bool]], promised: Mapping[str, float]) -> Correction | None:
+    """Return what labelled answers (loss, good) teach; None where they are too few or all alike."""
+    good = sum(1 for _, was_good in labels if was_good)
+    if len(labels) < LEAST_LABELS or good < LEAST_GOOD:
+        return None
+    slope, shift = _fitted([(logit(loss), loss, not was_good) for loss, was_good in labels])
+    found = {quality: limit_of(labels, share) for quality, share in promised.items()}
+    limits = {quality: limit for quality, limit in found.items() if limit is not None}
+    return Correction(slope=slope, shift=shift, labels=len(labels), limits=limits)
+
+
+def limit_of(labels: Sequence[tuple[float, bool]], promised: float) -> float | None:
+    """Return the largest loss up to which the share of bad answers keeps the promise; None where all of them do.
+
+    Conformal risk control (Angelopoulos, Bates, Fisch, Lei and Schuster, arXiv 2208.02814) for the loss "bad less
+    `promised`" of an answer that is given: the next answer is counted as a bad one, (bad + 1) / (n + 1).
+    """
+    ordered = sorted(labels)
+    bad, limit, kept = 0, 0.0, 0
+    for count, (loss, was_good) in enumerate(ordered, 1):
+        bad += not was_good
+        last_of_its_loss = count == len(ordered) or ordered[count][0] > loss
+        if last_of_its_loss and bad + 1 <= promised * (count + 1):
+            limit, kept = loss, count
+    return None if kept == len(ordered) else limit
+
+
+def _fitted(rows: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
+    """Fit slope and shift by Newton's method, each label with a share of the pseudo-answers at its own loss."""
+    share = PRIOR_LABELS / len(rows)
+    points = [(x, (bad + share * loss) / (1 + share)) for x, loss, bad in rows]
+    slope, shift = _newton(points, 1.0, 0.0, free=True)
+    if SLOPES[0] <= slope <= SLOPES[1]:
+        return slope, shift
+    return _newton(points, min(max(slope, SLOPES[0]), SLOPES[1]), 0.0, free=False)
+
+
+def _newton(points: Sequence[tuple[float, float]], slope: float, shift: float, *, free: bool) -> tuple[float, float]:
+    """Maximise the likelihood; a unit of ridge round slope 1 and shift 0 serves where all losses are the same."""
+    for _ in range(12):
+        g0, g1, h00, h01, h11 = -shift, 1.0 - slope, 1.0, 0.0, 1.0
+        for x, target in points:
+            p = 1 / (1 + math.exp(-slope * x - shift))
+            weight, off = p * (1 - p), target - p
+            g0, g1 = g0 + off, g1 + off * x
+            h00, h01, h11 = h00 + weight, h01 + weight * x, h11 + weight * x * x
+        if free:
+            found = h00 * h11 - h01 * h01
+            d0, d1 = (h11 * g0 - h01 * g1) / found, (h00 * g1 - h01 * g0) / found
+        else:
+            d0, d1 = g0 / h00, 0.0
+        # Steps are kept short, so that a fit from far away cannot jump past its aim.
+        shift, slope = shift + min(max(d0, -2.0), 2.0), slope + min(max(d1, -1.0), 1.0)
+    return slope, shift
+
+
+# --- drift ----------------------------------------------------------------------------------
+
+
+def binned(counts: Sequence[tuple[int, int, int]]) -> dict[int, list[int]]:
+    """Return the bins of each era, of counts by (era, bin)."""
+    eras: dict[int, list[int]] = {}
+    for era, position, count in counts:
+        eras.setdefault(era, [0] * BINS)[position] += count
+    return eras
+
+
+def stability(reference: Sequence[int], now: Sequence[int]) -> float:
+    """Return the population stability index of two histograms with the same bins, in ten groups of the reference."""
+    groups = _groups(reference)
+    total, there = sum(reference), sum(now)
+    index = 0.0
+    for low, high in pairwise(groups):
+        expected = (sum(reference[low:high]) + 0.5) / (total + 0.5 * (len(groups) - 1))
+        actual = (sum(now[low:high]) + 0.5) / (there + 0.5 * (len(groups) - 1))
+        index += (actual - expected) * math.log(actual / expected)
+    return index
+
+
+def _groups(reference: Sequence[int]) -> list[int]:
+    """Return the edges of groups of whole bins that hold about a tenth of the reference each."""
+    total, edges, held = sum(reference), [0], 0
+    for position, count in enumerate(reference, 1):
+        held += count
+        if held * GROUPS >= total * len(edges) and len(edges) < GROUPS:
+            edges.append(position)
+    return [*edges, len(reference)] if edges[-1] < len(reference) else edges
+
+
+def warning_of(project: str, eras: Mapping[int, Sequence[int]]) -> str | None:
+    """Return what to say where the project's last full window of decisions has drifted from its first."""
+    full = [era for era, bins in eras.items() if era > 0 and sum(bins) >= WINDOW]
+    if not full or sum(eras.get(0, ())) < WINDOW:
+        return None
+    index = stability(eras[0], eras[max(full)])
+    if index <= DRIFT:
+        return None
+    return (
+        f"The requests of project {project} have drifted: the stability index of its last {WINDOW} decisions against "
+        f"its first {WINDOW} is {index:.2f}, above {DRIFT:.2f}. Label some answers with client.feedback(r, good=...), "
+        "so that its thresholds follow."
+    )
+
+
+# --- the step -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Project:
+    """What is known of one project under one classifier."""
+
+    labels: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict[str, tuple[float, bool]])
+    correction: Correction | None = None
+    eras: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    pending: dict[int, int] = field(default_factory=dict[int, int])
+    pending_era: int = 0
+    read_at: float = -math.inf
+    checked: bool = False
+    warned: bool = False
+
+
+class Feedback:
+    """What the projects of one client have taught. Safe from any thread.
+
+    Args:
+        promised: the share of bad answers that each quality promises.
+        store: where labels and counts are kept; without one, in memory alone.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        promised: Mapping[str, float],
+        store: Labels | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._promised = promised
+        self._store = store
+        self._clock = clock
+        self._projects: dict[tuple[str, str], _Project] = {}
+        self._lock = Lock()
+
+    def is_read(self, project: str, method: str) -> bool:
+        """Say whether what other processes know was read lately."""
+        found = self._projects.get((project, method))
+        return self._store is None or (found is not None and self._clock() < found.read_at + RELOAD_S)
+
+    def read(self, project: str, method: str) -> None:
+        """Read what is stored of a project; it waits for the disk."""
+        if self._store is None:
+            return
+        stored = self._store.labels(project, method, time.time() - LABEL_DAYS * 86_400, MOST_LABELS)
+        stored_counts = self._store.tallies(project, method)
+        with self._lock:
+            found = self._of(project, method)
+            found.labels = OrderedDict((call_id, (loss, good)) for call_id, loss, good in stored)
+            found.eras = binned(stored_counts)
+            for position, count in found.pending.items():  # counted here, and not written yet
+                found.eras.setdefault(found.pending_era, [0] * BINS)[position] += count
+            self._refit(found)
+            found.read_at = self._clock()
+
+    def correction(self, project: str, method: str) -> Correction | None:
+        """Return what the project's labels teach about this classifier's losses, if they are enough."""
+        found = self._projects.get((project, method))
+        return None if found is None else found.correction
+
+    def label(self, label: Label) -> None:
+        """Learn from one answer; it waits for the disk."""
+        if self._store is not None:
+            self._store.label(label)
+        if label.loss is None:
+            return
+        with self._lock:
+            found = self._of(label.project, label.method)
+            found.labels[label.call_id] = (label.loss, label.good)
+            while len(found.labels) > MOST_LABELS:
+                found.labels.popitem(last=False)
+            self._refit(found)
+
+    def count(self, project: str, method: str, large_gain: float) -> str | None:
+        """Count a decision; return, once, the warning that the project has drifted."""
+        with self._lock:
+            found = self._of(project, method)
+            era = max(found.eras, default=0)
+            if sum(found.eras.get(era, ())) >= WINDOW:
+                era += 1
+            bins = found.eras.setdefault(era, [0] * BINS)
+            position = min(int(max(large_gain, 0.0) * BINS), BINS - 1)
+            bins[position] += 1
+            if self._store is not None:
+                found.pending[position] = found.pending.get(position, 0) + 1
+                found.pending_era = era
+            for old in [e for e in found.eras if 0 < e < era - 1]:
+                del found.eras[old]
+            due, found.checked = sum(bins) == WINDOW or not found.checked, True
+            return self._warning(found, project) if due else None
+
+    @staticmethod
+    def _warning(found: _Project, project: str) -> str | None:
+        said, before = warning_of(project, found.eras), found.warned
+        found.warned = said is not None
+        return None if before else said
+
+    def flush(self, project: str, method: str) -> None:
+        """Write counts once there are some; it waits for the disk."""
+        found = self._projects.get((project, method))
+        if self._store is None or found is None or sum(found.pending.values()) < FLUSH_EVERY:
+            return
+        with self._lock:
+            pending, found.pending = found.pending, {}
+        self._store.tally(project, method, found.pending_era, pending)
+
+    def _of(self, project: str, method: str) -> _Project:
+        return self._projects.setdefault((project, method), _Project())
+
+    def _refit(self, found: _Project) -> None:
+        found.correction = correction_of(tuple(found.labels.values()), self._promised)

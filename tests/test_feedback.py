@@ -1,0 +1,202 @@
+"""What feedback teaches: corrections, limits that keep a promise, drift; and how a client takes it in."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenai.correction import Correction, Label, logit
+from greenai.feedback import DRIFT, Feedback, binned, correction_of, limit_of, stability, warning_of
+from greenai.route import FLOORS
+
+
+def labelled(count: int, bad_of: Any, seed: int = 0, top: float = 0.35) -> list[tuple[float, bool]]:
+    """Answers of small rungs within `top`, each bad with the probability that its loss has in truth."""
+    drawn = random.Random(seed)
+    losses = [loss for loss in (drawn.betavariate(1.2, 5) for _ in range(20 * count)) if loss <= top]
+    return [(loss, drawn.random() >= bad_of(loss)) for loss in losses[:count]]
+
+
+def shifted(by: float) -> Any:
+    return lambda loss: 1 / (1 + math.exp(-logit(loss) - by))
+
+
+# --- corrections ----------------------------------------------------------------------------
+
+
+def test_few_labels_and_labels_of_one_kind_teach_nothing() -> None:
+    assert correction_of(labelled(29, shifted(0)), FLOORS) is None
+    assert correction_of([(0.1, False)] * 100, FLOORS) is None
+
+
+@pytest.mark.parametrize("by", [-1.0, 0.0, 1.0])
+def test_correction_finds_the_shift_and_shrinks_to_what_was_shipped(by: float) -> None:
+    few, many = (correction_of(labelled(n, shifted(by)), FLOORS) for n in (40, 1000))
+    assert few is not None
+    assert many is not None
+    assert many.of(0.1) == pytest.approx(shifted(by)(0.1), abs=0.03)
+    assert abs(few.of(0.1) - 0.1) <= abs(many.of(0.1) - 0.1) + 0.05
+    assert many.labels == 1000
+
+
+def test_corrections_are_monotone_whatever_was_labelled() -> None:
+    upside_down = [(0.02, False)] * 40 + [(0.3, True)] * 40
+    found = correction_of(upside_down, FLOORS)
+    assert found is not None
+    assert 0 < found.of(0.05) < found.of(0.2) < 1
+
+
+def test_labels_with_one_and_the_same_loss_still_give_a_correction() -> None:
+    found = correction_of([(0.1, n % 2 == 0) for n in range(60)], FLOORS)
+    assert found is not None
+    assert found.of(0.1) == pytest.approx((30 + 3) / 90, abs=0.05)
+
+
+# --- limits ---------------------------------------------------------------------------------
+
+
+def test_limit_is_the_largest_loss_that_keeps_the_promise() -> None:
+    good = [(0.01 * n, True) for n in range(1, 20)]
+    assert limit_of(good, 0.2) is None
+    assert limit_of([*good, *[(0.5, False)] * 20], 0.2) == 0.19
+    assert limit_of([(0.1, False)] * 40, 0.2) == 0.0
+
+
+def test_next_answer_is_counted_as_a_bad_one() -> None:
+    four = [(0.1, True)] * 4
+    assert limit_of([(0.05, True), *four[1:], (0.3, False)], 0.2) == 0.1  # (0 + 1) / (4 + 1)
+    assert limit_of([(0.05, True), *four[2:], (0.3, False)], 0.2) == 0.0  # (0 + 1) / (3 + 1) is too much
+
+
+@pytest.mark.parametrize("quality", FLOORS)
+@pytest.mark.parametrize("by", [0.0, 1.0, 2.0])
+def test_promised_share_of_bad_answers_holds_on_the_apps_own_traffic(quality: str, by: float) -> None:
+    promised, truth, shares = FLOORS[quality], shifted(by), []  # type: ignore[index]
+    for seed in range(60):
+        found = correction_of(labelled(150, truth, seed, promised), FLOORS)
+        assert found is not None
+        drawn = random.Random(1000 + seed)
+        traffic = [drawn.betavariate(1.2, 5) for _ in range(600)]
+        floor = min(promised, found.of(found.limits.get(quality, 1.0)))
+        given = [loss for loss in traffic if found.of(loss) <= floor]
+        bad = sum(drawn.random() < truth(loss) for loss in given)
+        if given:
+            shares.append((bad, len(given)))
+    bad, answers = (sum(column) for column in zip(*shares, strict=True))
+    error = math.sqrt(promised * (1 - promised) / answers)
+    assert bad / answers <= promised + 3 * error
+
+
+def test_limits_are_stricter_for_a_higher_quality() -> None:
+    found = correction_of(labelled(200, shifted(1.5)), FLOORS)
+    assert found is not None
+    limits = [found.limits.get(quality, math.inf) for quality in ("basic", "standard", "high")]
+    assert limits == sorted(limits, reverse=True)
+
+
+# --- drift ----------------------------------------------------------------------------------
+
+
+def histogram(a: float, b: float, seed: int, count: int = 500) -> list[int]:
+    drawn = random.Random(seed)
+    return binned([(0, min(int(drawn.betavariate(a, b) * 50), 49), 1) for _ in range(count)])[0]
+
+
+def test_index_is_small_without_drift_and_large_with_it() -> None:
+    still = [stability(histogram(1.2, 5, n), histogram(1.2, 5, 1000 + n)) for n in range(100)]
+    assert max(still) < DRIFT
+    assert sum(still) / len(still) == pytest.approx(0.036, abs=0.01)
+    assert stability(histogram(1.2, 5, 1), histogram(2, 5, 2)) > DRIFT
+
+
+def test_index_of_values_that_are_all_alike_is_nothing() -> None:
+    same = binned([(0, 12, 500)])[0]
+    assert stability(same, same) == pytest.approx(0.0)
+    assert stability(same, binned([(0, 40, 500)])[0]) > DRIFT
+
+
+def test_warning_needs_two_full_windows() -> None:
+    first, other = histogram(1.2, 5, 1), histogram(5, 2, 2)
+    assert warning_of("p", {0: first}) is None
+    assert warning_of("p", {0: first, 1: histogram(5, 2, 2, 499)}) is None
+    assert warning_of("p", {0: first, 1: histogram(1.2, 5, 3)}) is None
+    said = warning_of("shop", {0: first, 1: other})
+    assert said is not None
+    assert said.startswith("The requests of project shop have drifted: the stability index of its last 500 decisions")
+
+
+def test_drift_is_said_once() -> None:
+    taught = Feedback(FLOORS)
+    said = [taught.count("p", "m", value) for value in [0.1] * 500 + [0.9] * 1000]
+    assert [n for n, warning in enumerate(said) if warning] == [999]
+
+
+# --- the step -------------------------------------------------------------------------------
+
+
+def label(call_id: str, loss: float | None, *, good: bool, project: str = "p") -> Label:
+    return Label(call_id=call_id, project=project, method="m", loss=loss, model="x/y", outcome="small", good=good)
+
+
+def ledger(tmp_path: Path) -> Any:
+    from greenai.budget import Ledger
+    from greenai.store.ledger_db import LedgerDb
+
+    return Ledger(LedgerDb(tmp_path / "ledger.db"))
+
+
+def test_last_word_about_a_call_wins_and_the_top_teaches_nothing() -> None:
+    taught = Feedback(FLOORS)
+    for n in range(40):
+        taught.label(label(str(n), 0.1, good=False))
+        taught.label(label(str(n), 0.1, good=n % 4 > 0))
+        taught.label(label(f"top {n}", None, good=False))
+    found = taught.correction("p", "m")
+    assert isinstance(found, Correction)
+    assert found.labels == 40
+    assert taught.correction("another", "m") is None
+    assert taught.correction("p", "m-2") is None
+
+
+def test_other_process_reads_what_this_one_was_told(tmp_path: Path) -> None:
+    now = [0.0]
+    one, two = (Feedback(FLOORS, ledger(tmp_path), lambda: now[0]) for _ in range(2))
+    assert not two.is_read("p", "m")
+    two.read("p", "m")
+    assert (two.is_read("p", "m"), two.correction("p", "m")) == (True, None)
+    for n in range(40):
+        one.label(label(str(n), 0.01 * n, good=n % 4 > 0))
+    now[0] = 301.0
+    assert not two.is_read("p", "m")
+    two.read("p", "m")
+    assert two.correction("p", "m") == one.correction("p", "m") != None  # noqa: E711
+
+
+def test_counts_are_written_in_batches_and_add_up_over_processes(tmp_path: Path) -> None:
+    here = ledger(tmp_path)
+    one, two = Feedback(FLOORS, here), Feedback(FLOORS, here)
+    for taught, calls in ((one, 30), (two, 24)):
+        for _ in range(calls):
+            taught.count("p", "m", 0.5)
+            taught.flush("p", "m")
+    assert here.tallies("p", "m") == [(0, 25, 25)]
+    two.count("p", "m", 0.5)
+    two.flush("p", "m")
+    assert here.tallies("p", "m") == [(0, 25, 50)]
+
+
+def test_only_the_first_and_the_last_two_windows_are_kept(tmp_path: Path) -> None:
+    here = ledger(tmp_path)
+    taught = Feedback(FLOORS, here)
+    for _ in range(2300):
+        taught.count("p", "m", 0.5)
+        taught.flush("p", "m")
+    assert [era for era, _, _ in here.tallies("p", "m")] == [0, 3, 4]
+    fresh = Feedback(FLOORS, here)
+    fresh.read("p", "m")
+    assert fresh.count("p", "m", 0.5) is None
