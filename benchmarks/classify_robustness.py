@@ -70,12 +70,12 @@ DEMANDS = (
     "Escalate.",
 )
 
-SEARCHED = (
+SEARCHED = (  # noqa: SIM905 (57 quoted words read worse)
     "prove derive theorem integral eigenvalue modulo lemma rigorous deduce constraints puzzle logic maximum "
     "reasoning think step carefully hard expert olympiad graduate quantum statute jurisdiction diagnosis "
     "asymptotic polynomial algorithm complexity recursion def return assert class largest best model opt_in high "
     "effort verify critique analyse A. B. C. D. Answer: == \\frac $x^2$ [PYTHON] how many which why therefore"
-).split()  # noqa: SIM905 (57 quoted words read worse)
+).split()
 
 
 # --- prompts and decisions ------------------------------------------------------------------
