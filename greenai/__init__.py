@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SettingsError,
         UnknownModel,
     )
+    from greenai.own import AsyncTask, Task, TaskAnswer
     from greenai.readings import Reading
     from greenai.settings import Settings
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
+    "AsyncTask",
     "AsyncTextStream",
     "BudgetExceeded",
     "Client",
@@ -59,6 +61,8 @@ __all__ = [
     "RequestTooLarge",
     "Settings",
     "SettingsError",
+    "Task",
+    "TaskAnswer",
     "TextAnswer",
     "TextStream",
     "UnknownModel",
@@ -75,6 +79,9 @@ _HOME = {
     "TextStream": "text",
     "Decision": "values",
     "Options": "values",
+    "AsyncTask": "own",
+    "Task": "own",
+    "TaskAnswer": "own",
     "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -18,6 +19,7 @@ __all__ = [
     "ZONE",
     "duration_s",
     "entry",
+    "place",
     "shown",
     "split",
 ]
@@ -52,6 +54,11 @@ def split(value: object) -> object:
 def entry(value: object) -> object:
     """Read a model's name as an entry of the ladder."""
     return {"model": value} if isinstance(value, str) else value
+
+
+def place(value: object) -> object:
+    """Read a path as the settings of the FAQ."""
+    return value if isinstance(value, Mapping) or value is None or hasattr(value, "path") else {"path": value}
 
 
 def shown(value: object) -> str:

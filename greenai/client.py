@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from greenai.own import AsyncTask, Registering, Task
 from greenai.values import NOT_GIVEN, NotGiven
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from greenai._params import ChatParams, GreenCompletion
     from greenai.hooks import Observer
+    from greenai.local.torch_engine import Kind
     from greenai.session import Session
     from greenai.settings import Settings
     from greenai.streams import GreenAsyncStream, GreenStream
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
     from greenai.values import Decision
 
 
-class _Base:
+class _Base(Registering):
     """What both clients are: settings opened once, options, and the making of copies."""
 
-    _session: Session
     _owner: bool
 
     def __init__(
@@ -349,6 +350,35 @@ class Client(_Base, _Surface):
         """
         return self._session.dressed(response, self._session.answer(self._session.again(response)))
 
+    def task(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        kind: Kind = "classification",
+        labels: Sequence[str] = (),
+        examples: Mapping[str, Sequence[str]] | None = None,
+        examples_of_requests: Sequence[str] = (),
+        threshold: float | None = None,
+    ) -> Task:
+        """Register a small model for one task, in place of a general one, and return it to be called with texts.
+
+        Args:
+            name: how receipts call it.
+            model: a model that transformers runs, by its folder or its name on the hub (extra `torch`).
+            kind: what that model does: classification, extraction, question-answering or summarisation.
+            labels: the labels, in the order in which the model numbers them.
+            examples: texts by label, in place of a model: a head is fitted on them now.
+            examples_of_requests: requests that it answers within `ask` and `create`, such as "is this review
+                positive"; the request has to show which part is the text: in quotes, after a colon, or below.
+            threshold: the confidence below which it abstains, in [0, 1]; by default calibrated for a head, else 0.5.
+
+        Raises:
+            InvalidRequest: the arguments make no task, or the name is taken.
+        """
+        spec = self._task(name, model, kind, labels, examples, examples_of_requests, threshold)
+        return Task(self._session, spec)
+
     def close(self) -> None:
         """Close connections; the client that opened them also unloads models and closes ledger and cache."""
         self._session.close(owner=self._owner)
@@ -421,6 +451,21 @@ class AsyncClient(_Base, _Surface):
     async def escalate(self, response: Any) -> Any:
         """Ask again one rung above the one that answered; see `Client.escalate`."""
         return self._session.dressed(response, await self._session.aanswer(self._session.again(response)))
+
+    def task(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        kind: Kind = "classification",
+        labels: Sequence[str] = (),
+        examples: Mapping[str, Sequence[str]] | None = None,
+        examples_of_requests: Sequence[str] = (),
+        threshold: float | None = None,
+    ) -> AsyncTask:
+        """Register a task as `Client.task` does; what it returns is awaited."""
+        spec = self._task(name, model, kind, labels, examples, examples_of_requests, threshold)
+        return AsyncTask(self._session, spec)
 
     async def close(self) -> None:
         """Close connections; the client that opened them also unloads models and closes ledger and cache."""

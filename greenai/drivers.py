@@ -117,9 +117,15 @@ def _sync(flow: Flow[T], begin: Callable[[], Call | Work[Any]], send: Callable[[
 
 def _work(work: Work[Any]) -> Any:
     result = work.run()
-    if inspect.isawaitable(result):
+    if not inspect.isawaitable(result):
+        return result
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
         return asyncio.run(_awaited(result))
-    return result
+    # A sync client that is called inside a loop, as in a notebook: the awaitable gets a loop on a thread of its own.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="greenai") as pool:
+        return pool.submit(contextvars.copy_context().run, asyncio.run, _awaited(result)).result()
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:

@@ -3,7 +3,7 @@
     answer ── decide ──┬─ 1 request     check it                              InvalidRequest
               │        ├─ 2 cache       the same request before?              a hit
               │        ├─ 3 classify    what does it need?
-              │        ├─ 4 answerers   can it be answered without a model?   a sure answer
+              │        ├─ 4 answerers   can it be answered without a model?   a sure answer; live data is missing
               │        ├─ 5 semantic cache, where opted in (a later release)
               │        └─ 6 route       which rungs, least energy first?      NoSufficientModel
               ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good enough; else the next rung, once
@@ -18,12 +18,15 @@ costs the caller the answer: `fail_open` (stages.py) catches for all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from greenai import advice, answerers, nudges, receipts, route
+from greenai.answerers.tasks import Solved, TaskSpec
+from greenai.answering import NOT_SURE, answered
+from greenai.answering import solve as solved_by
 from greenai.attempt import attempt, estimate, is_verified
 from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
@@ -41,7 +44,7 @@ from greenai.errors import (
 )
 from greenai.meters import cost
 from greenai.readings import total
-from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.stages import Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (
@@ -49,6 +52,7 @@ from greenai.values import (
     Attempt,
     Avoided,
     Decision,
+    Outcome,
     Overhead,
     Receipt,
     Reply,
@@ -60,6 +64,10 @@ from greenai.values import (
 
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.
 NOT_FOR_THIS_KEY = (401, 403, 404)
+
+
+# What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
+_VERSIONS = {"classifier": CLASSIFIER_VERSION, "nudges": nudges.VERSION, "catalog": CATALOG_VERSION}
 
 
 # --- the call -----------------------------------------------------------------------------
@@ -74,6 +82,7 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
     """
     watch = Stopwatch()
     plan = yield from (decide(request, steps) if not request.options.observe else observed(request, steps))
+    watch.away(plan.own.away_s)
     if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
     try:
@@ -92,15 +101,30 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
 
 def explain(request: Request, steps: Steps) -> Flow[Decision]:
     """Decide without calling any model."""
-    plan = yield from decide(request, steps)
+    plan = yield from decide(request, steps, dry=True)
     return plan.decision
+
+
+def solve(
+    request: Request, task: TaskSpec, text: str, question: str | None, steps: Steps
+) -> Flow[tuple[Solved, Answer]]:
+    """Do one task on a text, because the app called it: nothing is decided, and step 8 is that of every call."""
+    check(request, steps.max_prompt_bytes)
+    watch = Stopwatch()
+    solved, made = yield from solved_by(task, text, question, request, steps)
+    watch.away(made.away_s)
+    reasons = (f"The app called the task {task.name}.", *(() if solved.sure else (f"It was {NOT_SURE}.",)))
+    decision = Decision(outcome="task_model", route=(), reasons=reasons, checks=made.checks)
+    reply = answerers.reply_of(request.call_id, task.model, solved.text, 0.0)
+    plan = Plan(decision=decision, reply=reply, own=made)
+    return solved, (yield from finish(request, plan, reply, None, steps, watch))
 
 
 # --- steps 1 to 6 -------------------------------------------------------------------------
 
 
-def decide(request: Request, steps: Steps) -> Flow[Plan]:
-    """Decide how to answer, spending nothing: steps 1 to 6."""
+def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
+    """Decide how to answer, asking no model: steps 1 to 6. A `dry` run runs no function and no task model either."""
     check(request, steps.max_prompt_bytes)
 
     key = _key(request, steps)
@@ -112,9 +136,12 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
 
     assessment = steps.classifier.assess(request.messages)
 
-    found = None if _must_be_asked(request, steps) else answerers.answer(request, assessment, steps.clock)
-    if found is not None:
-        return Plan(decision=_answered(request, found), key=key, assessment=assessment, reply=found.reply)
+    own = Answering()
+    if not _must_be_asked(request, steps):
+        own = yield from answered(request, assessment, steps, dry=dry)
+    if own.outcome is not None:
+        decision = _answered(request, own, own.outcome)
+        return Plan(decision=decision, key=key, assessment=assessment, reply=own.reply, own=own)
 
     ladder = route.ladder_for(
         request,
@@ -134,15 +161,15 @@ def decide(request: Request, steps: Steps) -> Flow[Plan]:
     decision = Decision(
         outcome=chosen.rungs[0].tier,
         route=tuple(r.model for r in chosen.rungs),
-        reasons=(*assessment.why, ladder.reason, *chosen.reasons),
-        checks=chosen.checks,
+        reasons=(*own.reasons, *assessment.why, ladder.reason, *chosen.reasons),
+        checks=(*own.checks, *chosen.checks),
         estimates=chosen.estimates,
         opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning"})})),
         observed=request.options.observe,
         method=assessment.method,
         verify=chosen.verify,
     )
-    return Plan(decision=decision, ladder=ladder, rungs=chosen.rungs, assessment=assessment, key=key)
+    return Plan(decision=decision, ladder=ladder, rungs=chosen.rungs, assessment=assessment, key=key, own=own)
 
 
 def check(request: Request, max_prompt_bytes: int) -> None:
@@ -181,7 +208,7 @@ def _must_be_asked(request: Request, steps: Steps) -> bool:
 def observed(request: Request, steps: Steps) -> Flow[Plan]:
     """Observe mode: keep the decision for the receipt, and send the request to the model that it names."""
     try:
-        plan = yield from decide(request, steps)
+        plan = yield from decide(request, steps, dry=True)
     except (NoSufficientModel, OptInRequired, RequestTooLarge) as refusal:
         # Observing changes nothing: what would have been refused is told, and sent.
         reasons = (f"Without observe this call would be refused: {refusal}",)
@@ -202,7 +229,7 @@ def _key(request: Request, steps: Steps) -> str | None:
         ladder=(*steps.ladder, *((steps.endpoint,) if steps.endpoint else ())),
         quality=options.quality,
         opt_ins=options.opt_in,
-        versions={"classifier": CLASSIFIER_VERSION, "nudges": nudges.VERSION, "catalog": CATALOG_VERSION},
+        versions=_VERSIONS | ({"answerers": steps.own.fingerprint} if steps.own else {}),
     )
     return exact_key(request, policy)
 
@@ -236,8 +263,8 @@ def _replayed(request: Request, entry: Entry) -> Reply | None:
     return fail_open("A cache entry could not be read; the call goes on without it.", read, None)
 
 
-def _answered(request: Request, found: answerers.Found) -> Decision:
-    return Decision(outcome="answerer", route=(), reasons=found.reasons, observed=request.options.observe)
+def _answered(request: Request, own: Answering, outcome: Outcome) -> Decision:
+    return Decision(outcome=outcome, route=(), reasons=own.reasons, checks=own.checks, observed=request.options.observe)
 
 
 def _unverifiable(request: Request, steps: Steps, rung: Rung) -> str | None:
@@ -251,7 +278,7 @@ def _unverifiable(request: Request, steps: Steps, rung: Rung) -> str | None:
 
 def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
     """Try the rungs in order, least energy first, until a reply is good enough; at most one escalation."""
-    attempts: list[Attempt] = []
+    attempts: list[Attempt] = [*plan.own.attempts]
     best: Climbed | None = None
     rungs = list(plan.rungs)
     while rungs:
@@ -293,7 +320,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
 def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: Steps) -> Flow[list[Rung]]:
     """Route anew without what this key was denied: no rung is asked twice, and none that needs an opt-in."""
     try:
-        again = yield from decide(request, steps)
+        again = yield from decide(request, replace(steps, own=answerers.Registry()))
     except OptInRequired:
         return []  # the provider's own error says more
     tried = {a.model for a in attempts}
@@ -345,10 +372,11 @@ def finish(
     request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, steps: Steps, watch: Stopwatch
 ) -> Flow[Answer]:
     """Settle, store, write the receipt, tell the observers: step 8."""
-    attempts = climbed.attempts if climbed is not None else ()
+    attempts = climbed.attempts if climbed is not None else plan.own.attempts
     reasoning = climbed.draft.reasoning if climbed is not None else None
+    if climbed is not None or plan.own.keep:
+        yield from _store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
     if climbed is not None:
-        yield from _store(request, plan, climbed, steps)
         if plan.ladder is not None and plan.ladder.substitutable:
             steps.memory.remember(request, reply, climbed.rung.model)
     elif plan.entry is not None:
@@ -390,34 +418,41 @@ def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | No
     ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
 
 
-def _store(request: Request, plan: Plan, climbed: Climbed, steps: Steps) -> Flow[None]:
+def _store(
+    request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, own: Overhead, steps: Steps
+) -> Flow[None]:
     cache, key, assessment = steps.cache, plan.key, plan.assessment
     if cache is None or key is None or assessment is None or request.options.cache == "read":
         return
-    if not climbed.good:  # delivered for want of a better one: the next call may get that
+    if climbed is not None and not climbed.good:  # delivered for want of a better one: the next call may get that
         return
-    ttl_s = fail_open(
-        "The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, climbed.reply), None
-    )
+    if climbed is None:
+        assessment = replace(assessment, volatile=0.0)  # the function's author said so
+    ttl_s = fail_open("The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, reply), None)
     if ttl_s is not None:
-        write = partial(_write, cache, key, climbed, ttl_s)
+        write = partial(_write, cache, key, partial(_entry, reply, climbed, own), ttl_s)
         yield Work("store", lambda: fail_open("The answer could not be stored in the cache.", write, None))
 
 
-def _write(cache: ExactCache, key: str, climbed: Climbed, ttl_s: float) -> None:
-    body = _json_of(climbed.reply)
+def _write(cache: ExactCache, key: str, make: Callable[[], Entry | None], ttl_s: float) -> None:
+    entry = make()
+    if entry is not None:
+        cache.put(key, entry, ttl_s)
+
+
+def _entry(reply: Reply, climbed: Climbed | None, own: Overhead) -> Entry | None:
+    body = _json_of(reply)
     if body is None:
-        return
-    entry = Entry(
+        return None
+    return Entry(
         body=body,
-        model=climbed.rung.model,
-        tier=climbed.rung.tier,
-        reasoning=climbed.draft.reasoning,
-        energy=climbed.done.energy,
-        usage=climbed.done.usage,
+        model=climbed.rung.model if climbed is not None else reply.model,
+        tier=climbed.rung.tier if climbed is not None else "small",
+        reasoning=climbed.draft.reasoning if climbed is not None else None,
+        energy=climbed.done.energy if climbed is not None else own.energy,
+        usage=climbed.done.usage if climbed is not None else reply.usage,
         created=time.time(),
     )
-    cache.put(key, entry, ttl_s)
 
 
 def _json_of(reply: Reply) -> dict[str, Any] | None:
@@ -435,6 +470,8 @@ def _saved(
 ) -> Avoided | None:
     if request.options.observe:
         return receipts.would_avoid(request, plan.decision, attempts, reply)
+    if plan.decision.outcome == "lookup_needed":
+        return None  # nothing was answered
     if plan.entry is not None:
         return receipts.avoided_by_cache(plan.entry.energy, plan.entry.model)
     used = total([a.energy for a in receipts.counted(attempts)]) if attempts else own.energy
@@ -447,6 +484,6 @@ def _saved(
 
 def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:
     if climbed is None:
-        return ()
+        return plan.own.warnings
     volatile = plan.assessment.volatile if plan.assessment is not None else 0.0
-    return (*climbed.warnings, *receipts.warnings(climbed.done, volatile))
+    return (*plan.own.warnings, *climbed.warnings, *receipts.warnings(climbed.done, volatile))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from greenai import drivers, hooks, meters
 from greenai._locks import Lock
+from greenai.answerers import Registry
+from greenai.answerers.faq import Faq
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store
 from greenai.classify import Classifier
@@ -119,6 +121,7 @@ class Resources:
         self._store = outside.store(settings)
         self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
+        self.own = _registry(settings)
         register_cards(settings.cards)
         self.steps = Steps(
             classifier=Classifier(),
@@ -131,6 +134,7 @@ class Resources:
             observers=(*hooks.DEFAULT, *observers),
             max_prompt_bytes=settings.max_prompt_bytes,
             store_prompts=settings.store_prompts,
+            own=self.own,
         )
 
     def close(self) -> None:
@@ -139,6 +143,14 @@ class Resources:
         self.engines.close()
         self.ledger.close()
         self._store.close()
+
+
+def _registry(settings: Settings) -> Registry:
+    """Return what the settings register; the app may register more."""
+    registry = Registry()
+    if settings.faq is not None:
+        registry.add(Faq(settings.faq.path, threshold=settings.faq.threshold))
+    return registry
 
 
 def _site(settings: Settings, env: Mapping[str, str]) -> Site:

@@ -13,8 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greenai import drivers, flow
+from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
+from greenai.own import TaskAnswer
 from greenai.request import block_options, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.stages import Flow, Steps
@@ -209,6 +211,14 @@ class Session:
         """Decide about one request without calling a model."""
         return drivers.run(flow.explain(request, self._steps(request)), self._provider)
 
+    def solve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
+        """Do a task on a text."""
+        return _task_answer(*drivers.run(self._solving(task, text, question), self._provider))
+
+    def _solving(self, task: TaskSpec, text: str, question: str | None) -> Flow[tuple[Solved, Answer]]:
+        request = self.request("ask", self.ask_messages(text, None), None, stream=False, arguments={})
+        return flow.solve(request, task, text, question, self._steps(request))
+
     def stream(self, request: Request) -> GreenStream:
         """Answer one request as openai's stream."""
         from greenai import streams
@@ -244,6 +254,10 @@ class Session:
         """Do what `explain` does, awaited."""
         return await self._driver.run(flow.explain(request, self._steps(request)))
 
+    async def asolve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
+        """Do what `solve` does, awaited."""
+        return _task_answer(*await self._driver.run(self._solving(task, text, question)))
+
     async def astream(self, request: Request) -> GreenAsyncStream:
         """Do what `stream` does, awaited."""
         from greenai import streams
@@ -268,6 +282,16 @@ class Session:
             await provider.aclose()
         if owner:
             await self._driver.elsewhere(self.resources.close)
+
+
+def _task_answer(solved: Solved, answer: Answer) -> TaskAnswer:
+    sure = solved.sure
+    return TaskAnswer(
+        text=solved.text if sure else "",
+        label=solved.label if sure else None,
+        confidence=solved.confidence,
+        receipt=answer.receipt,
+    )
 
 
 def _addressed(connection: Mapping[str, Any], default: str | None = None) -> dict[str, Any]:

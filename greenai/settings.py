@@ -44,6 +44,7 @@ from greenai._fields import (
     ZONE,
     duration_s,
     entry,
+    place,
     shown,
     split,
 )
@@ -52,7 +53,7 @@ from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
 from greenai.values import CacheMode, OptIn, Quality, Rung, Tier, Verify
 
-__all__ = ["LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
+__all__ = ["FaqSettings", "LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
 
 MEMORY = ":memory:"
 
@@ -82,6 +83,7 @@ _EXAMPLES: Mapping[str, str] = {
     "max_retries": "max_retries = 2",
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
     "watts_per_core": "watts_per_core = 6.5",
+    "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
 }
@@ -117,6 +119,24 @@ class LocalSettings(_Strict):
     slots: Annotated[int, Field(ge=1, le=64)] = 4
     context_tokens: Annotated[int, Field(ge=256, le=1_048_576)] = 4096
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class FaqSettings(_Strict):
+    """Where the project's own answers stand: a folder of .md and .txt files, a .jsonl or a .csv of pairs.
+
+    `threshold` None is calibrated.
+    """
+
+    path: Path
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _exists(cls, value: Path) -> Path:
+        path = value.expanduser()
+        if not path.exists():
+            raise ValueError(f"{path} does not exist")
+        return path
 
 
 class Settings(_Strict):
@@ -157,6 +177,7 @@ class Settings(_Strict):
     store_prompts: bool = False
     local: LocalSettings = LocalSettings()
     cards: tuple[CardEntry, ...] = ()
+    faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod
@@ -363,13 +384,14 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     if key == "cards" and path[1:]:
         return own_cards.explain(detail, merged[key], _lower(message), partial(source.where_in, "cards"))
     if detail["type"] == "extra_forbidden":
-        known = LocalSettings.model_fields if key == "local" else LadderEntry.model_fields
+        known = _TABLES.get(key, LadderEntry).model_fields
         return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
     example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES and "for example" not in message else ""
     return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
-_INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields))
+_TABLES: Mapping[str, type[BaseModel]] = {"local": LocalSettings, "faq": FaqSettings}
+_INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields, *FaqSettings.model_fields))
 _WORDS = {
     "bool_parsing": "it must be true or false",
     "bool_type": "it must be true or false",

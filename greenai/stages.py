@@ -18,7 +18,7 @@ from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.local import Engines
 from greenai.receipts import Site
-from greenai.values import Assessment, Attempt, Call, Decision, Draft, Reply, Rung, Work
+from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")
 
@@ -43,8 +43,8 @@ class Steps:
     """The collaborators of one client: what the steps need besides the request.
 
     `denied` holds the models that a provider refused to a key, with that key's namespace; `silent` the models whose
-    provider refused to return token probabilities. `clock` says what time it is,
-    to the answerers.
+    provider refused to return token probabilities. `clock` says what time it is, to the answerers; `own` is what the
+    project registered to answer without a general model.
     """
 
     classifier: Classifier
@@ -63,11 +63,30 @@ class Steps:
     silent: set[str] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
     clock: Callable[[], datetime] = answerers.local_now
+    own: answerers.Registry = field(default_factory=answerers.Registry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What came of step 4. `outcome` is None where a model has to be asked; `reply` is None also in a dry run.
+
+    `away_s` are seconds in which others worked, or that an attempt's own reading counts; `keep` says that the answer
+    may be stored.
+    """
+
+    outcome: Outcome | None = None
+    reply: Reply | None = None
+    reasons: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    warnings: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    away_s: float = 0.0
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was decided before anything was spent. `reply` is set where no model needs to be asked."""
+    """What was decided before anything was spent. `reply` is set where no model needs to be asked; `own` is step 4."""
 
     decision: Decision
     ladder: route.Ladder | None = None
@@ -76,6 +95,7 @@ class Plan:
     key: str | None = None
     reply: Reply | None = None
     entry: Entry | None = None
+    own: Answering = Answering()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

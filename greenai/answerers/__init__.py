@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from greenai.answerers import calc, compare, conversions
-from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
+from greenai.answerers.registry import Registry
+from greenai.answerers.tools import BUILT_IN, built_in
+from greenai.answerers.tools import VERSION as TOOLS_VERSION
+from greenai.answerers.wording import Answered, Clock, local_now
 from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = [
+    "BUILT_IN",
+    "OVERRIDE",
+    "VERSION",
+    "Answered",
+    "Found",
+    "Registry",
+    "answer",
+    "built_in",
+    "local_now",
+    "may_answer",
+    "may_answer_registered",
+    "reply_of",
+]
 
-__all__ = ["BUILT_IN", "VERSION", "Answered", "Found", "answer", "built_in", "local_now"]
-
-VERSION = f"answerers-2+{calc.VERSION}"
-
-BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (
-    ("calc", calc.answer),
-    ("compare", compare.answer),
-    ("units", conversions.answer),
-)
-"""Name and function of each built-in answerer, in the order they are asked: None where one is not sure."""
+VERSION = f"answerers-2+{TOOLS_VERSION}"
 
 OVERRIDE = "To have a model answer instead: client.with_options(substitute=False)."
 
@@ -46,7 +51,7 @@ def answer(request: Request, assessment: Assessment, clock: Clock = local_now) -
     The reply's model is `greenai/<answerer>` and its usage is 0 tokens: no model ran.
     """
     del assessment  # a built-in tool understands the whole question or keeps silent: a probability adds nothing
-    if not _may_answer(request):
+    if not may_answer(request):
         return None
     started = time.perf_counter()
     found = built_in(request.last_user_text, clock)
@@ -54,18 +59,8 @@ def answer(request: Request, assessment: Assessment, clock: Clock = local_now) -
         return None
     name, answered = found
     model = f"greenai/{name}"
-    reply = _reply(request.call_id, model, answered.text, time.perf_counter() - started)
+    reply = reply_of(request.call_id, model, answered.text, time.perf_counter() - started)
     return Found(reply=reply, reasons=_reasons(model, answered))
-
-
-def built_in(text: str, clock: Clock = local_now) -> tuple[str, Answered] | None:
-    """Return the name of the first built-in answerer that is sure of `text`, with its answer, or None."""
-    question = question_of(text, clock)
-    for name, answerer in BUILT_IN:
-        answered = answerer(question)
-        if answered is not None:
-            return name, answered
-    return None
 
 
 def _reasons(model: str, answered: Answered) -> tuple[str, ...]:
@@ -77,7 +72,8 @@ def _reasons(model: str, answered: Answered) -> tuple[str, ...]:
     )
 
 
-def _may_answer(request: Request) -> bool:
+def may_answer(request: Request) -> bool:
+    """Say whether a built-in tool may answer this request; see the module."""
     if request.floor is not None:  # `escalate` asks for a larger model: the tool has answered already
         return False
     if request.entry == "create":
@@ -85,6 +81,13 @@ def _may_answer(request: Request) -> bool:
     roles = [message.get("role") for message in request.messages]
     single = roles in (["user"], ["system", "user"], ["developer", "user"])
     return single and not FORM_ARGUMENTS & request.arguments.keys() and _is_text(request)
+
+
+def may_answer_registered(request: Request) -> bool:
+    """Say whether what the project registered may answer: one question, beside the app's own system prompt at most."""
+    roles = [message.get("role") for message in request.messages]
+    single = roles in (["user"], ["system", "user"], ["developer", "user"])
+    return single and request.floor is None and not FORM_ARGUMENTS & request.arguments.keys() and _is_text(request)
 
 
 def _is_text(request: Request) -> bool:
@@ -95,7 +98,8 @@ def _is_text(request: Request) -> bool:
     )
 
 
-def _reply(call_id: str, model: str, text: str, latency_s: float) -> Reply:
+def reply_of(call_id: str, model: str, text: str, latency_s: float) -> Reply:
+    """Return a text in openai's shape; its usage is 0 tokens."""
     body: dict[str, Any] = {
         "id": f"chatcmpl-{call_id}",
         "object": "chat.completion",

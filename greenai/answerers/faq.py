@@ -1,0 +1,346 @@
+"""What a project has written down: question and answer pairs, or a folder of documents, read and searched in memory.
+
+Pairs are matched as a registered function's examples are (`matching.py`), each question for itself. Of documents the
+best passage is quoted word for word, with its file and line: it is found by similarity and by the share of the
+question's own words that stand in it, held against a threshold that chat prompts do not reach. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from greenai.answerers.matching import MAX_CHARS, conformal, negatives
+from greenai.errors import InvalidRequest
+from greenai.units import format_bytes
+
+if TYPE_CHECKING:
+    from greenai.answerers.matching import Matrix
+
+__all__ = ["Documents", "Faq", "Found", "Pair", "Progress", "Source", "pairs_of"]
+
+logger = logging.getLogger("greenai")
+
+Pairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+Source: TypeAlias = Pairs | Path | str
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of files read, and of all files."""
+
+KINDS = frozenset((".md", ".markdown", ".txt"))
+PAIR_KINDS = frozenset((".jsonl", ".csv"))
+MAX_FILES = 10_000
+MAX_FILE_BYTES = 2_000_000
+MAX_PASSAGES = 50_000
+PASSAGE_CHARS = 800
+CHECK_S = 2.0  # files are looked at again after this many seconds
+LEAST_SCORE = 0.6
+LEAST_COVERED = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One question with its answer, and where it stands (empty for what was passed in)."""
+
+    question: str
+    answer: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The passage that answers best: its words, its file and line, and how well; it `fires` from the threshold on."""
+
+    text: str
+    source: str
+    score: float
+    threshold: float
+    covered: float
+
+    @property
+    def fires(self) -> bool:
+        """True where the passage is an answer."""
+        return self.score >= self.threshold and self.covered >= LEAST_COVERED
+
+
+class Faq:
+    """One source of answers, read when it is first needed and again when its files change."""
+
+    def __init__(self, source: Source, *, name: str = "faq", threshold: float | None = None) -> None:
+        self.name = name
+        self.threshold = threshold
+        self.path = Path(source).expanduser() if isinstance(source, (str, Path)) else None
+        self.pairs: tuple[Pair, ...] = () if self.path else pairs_of(source)  # type: ignore[arg-type]
+        self.documents: Documents | None = None
+        self._stamp: object = None
+        self._checked = -math.inf
+        if self.path is not None and not self.path.exists():
+            raise InvalidRequest(f"{self.path} does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv.")
+
+    def is_due(self) -> bool:
+        """Say whether the files should be looked at: never yet, or not for `CHECK_S` seconds."""
+        return self.path is not None and time.monotonic() - self._checked >= CHECK_S
+
+    def refresh(self, progress: Progress | None = None) -> bool:
+        """Read the files anew if they changed; return whether they did.
+
+        Raises:
+            InvalidRequest: there are too many, or a file of pairs is not what it should be.
+        """
+        if self.path is None:
+            return False
+        files = _files(self.path)
+        stamp = tuple(_stamp(file) for file in files)
+        self._checked = time.monotonic()
+        if stamp == self._stamp:
+            return False
+        if self.path.suffix.lower() in PAIR_KINDS:
+            self.pairs = tuple(_pairs_in(self.path))
+        else:
+            self.documents = Documents(_passages(self.path, files, progress), threshold=self.threshold)
+        self._stamp = stamp
+        return True
+
+
+# --- pairs --------------------------------------------------------------------------------
+
+
+def pairs_of(source: Pairs) -> tuple[Pair, ...]:
+    """Read question and answer pairs from a mapping or a list.
+
+    Raises:
+        InvalidRequest: something in it is no pair of texts.
+    """
+    items: Iterable[Any] = source.items() if isinstance(source, Mapping) else source
+    return tuple(_pair(item, f"entry {n}") for n, item in enumerate(items, start=1))
+
+
+def _pair(item: Any, where: str, source: str = "") -> Pair:
+    if isinstance(item, Mapping):
+        item = (item.get("question"), item.get("answer"))
+    if isinstance(item, str) or not isinstance(item, Sequence) or len(item) != 2 or not all(map(_is_text, item)):
+        raise InvalidRequest(f"faq: {where} is no question with an answer. Write it as (question, answer), both text.")
+    return Pair(question=item[0].strip(), answer=item[1].strip(), source=source)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _pairs_in(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of a JSONL file, or of a CSV file with the columns question and answer."""
+    text = _read(path)
+    if path.suffix.lower() == ".csv":
+        rows = csv.DictReader(text.splitlines())
+        for row in rows:
+            yield _pair(row, f"{path}, line {rows.line_num},", f"{path.name}, line {rows.line_num}")
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield _pair(_json(line), f"{path}, line {number},", f"{path.name}, line {number}")
+
+
+def _json(line: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+# --- documents ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A stretch of a document, word for word; `under` are the headings that it stands under."""
+
+    text: str
+    source: str
+    under: str = ""
+
+
+class Documents:
+    """Passages, indexed; it never changes."""
+
+    def __init__(self, passages: Sequence[Passage], *, threshold: float | None = None) -> None:
+        from greenai.embed import encode
+
+        self._passages = tuple(passages)
+        whole = [f"{p.under}\n{p.text}" for p in self._passages]
+        self._vectors: Matrix = encode(whole)
+        self._words = [frozenset(_words(text)) for text in whole]
+        counts = Counter(word for words in self._words for word in words)
+        most = math.log(len(whole) + 1)
+        self._rarity = {word: most - math.log(count) for word, count in counts.items()}
+        self._unknown = most or 1.0
+        self.threshold = self._calibrated() if threshold is None else threshold
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    def best(self, question: str) -> Found | None:
+        """Return the passage that answers `question` best; None where there is none, or the question is too long."""
+        if not self._passages or not question.strip() or len(question) > MAX_CHARS:
+            return None
+        from greenai.embed import encode
+
+        score, covered, at = self._score(question, encode([question])[0])
+        passage = self._passages[at]
+        return Found(text=passage.text, source=passage.source, score=score, threshold=self.threshold, covered=covered)
+
+    def _calibrated(self) -> float:
+        if not self._passages:
+            return LEAST_SCORE
+        texts, vectors = negatives()
+        return max(conformal([self._score(t, v)[0] for t, v in zip(texts, vectors, strict=True)]), LEAST_SCORE)
+
+    def _score(self, question: str, vector: Any) -> tuple[float, float, int]:
+        """Return the best passage's score, the share of the question's words that it has, and its position."""
+        similarities = self._vectors @ vector
+        words = set(_words(question))
+        nearest = sorted(range(len(similarities)), key=similarities.__getitem__)[-_LOOKED_AT:]
+        scored = ((float(similarities[n]), self._covered(words, n), n) for n in nearest)
+        similarity, covered, at = max(scored, key=lambda found: found[0] + found[1])
+        return (similarity + covered) / 2, covered, at
+
+    def _covered(self, words: set[str], at: int) -> float:
+        """Return the share of the question's words that the passage has, rare ones counting more."""
+        weights = {word: self._rarity.get(word, self._unknown) for word in words}
+        whole = sum(weights.values())
+        return sum(weights[word] for word in words & self._words[at]) / whole if whole else 0.0
+
+
+_LOOKED_AT = 50
+_WORD = re.compile(r"\w+")
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_COMMON = _set(
+    "a an and any are as at be been but by can could did do does for from get had has have how i if in is it its me my "
+    "of on or our please shall should so tell than that the their them there they this to us was we were what when "
+    "where which who whom whose why will with would you your"
+)
+_ENDINGS = ("ings", "ing", "ies", "ied", "ed", "es", "s", "y", "e")
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words that carry meaning, without their endings."""
+    for word in _WORD.findall(text.lower()):
+        if word not in _COMMON:
+            ending = next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= 3), "")
+            yield word.removesuffix(ending)
+
+
+_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def _passages(folder: Path, files: Sequence[Path], progress: Progress | None) -> list[Passage]:
+    """Cut the files into passages.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    found: list[Passage] = []
+    for number, file in enumerate(files, start=1):
+        try:
+            name = str(file.relative_to(folder)) if file != folder else file.name
+            found.extend(_cut(_read(file), name))
+        except (OSError, UnicodeDecodeError, InvalidRequest) as error:
+            logger.warning("faq: %s is left out: %s", file, error)
+        if len(found) > MAX_PASSAGES:
+            raise InvalidRequest(
+                f"{folder} has more than {MAX_PASSAGES:,} passages, which is more than is searched in memory. "
+                "Name a smaller folder."
+            )
+        if progress is not None:
+            progress(number, len(files))
+    return found
+
+
+def _cut(text: str, name: str) -> Iterator[Passage]:
+    """Yield the paragraphs of a document, each with its first line and the headings above it."""
+    headings: dict[int, str] = {}
+    lines = [*text.splitlines(), ""]
+    start: int | None = None
+    for number, line in enumerate(lines):
+        heading = _HEADING.fullmatch(line)
+        if start is not None and (heading or not line.strip()):
+            under = " ".join(headings[level] for level in sorted(headings))
+            yield from _pieces("\n".join(lines[start:number]), name, start + 1, under)
+            start = None
+        if heading:
+            level = len(heading[1])
+            headings = {n: words for n, words in headings.items() if n < level} | {level: heading[2]}
+        elif line.strip() and start is None:
+            start = number
+
+
+def _pieces(paragraph: str, name: str, line: int, under: str) -> Iterator[Passage]:
+    """Yield a paragraph, or the parts between sentences of one that is too long to be an answer."""
+    begin = 0
+    while begin < len(paragraph):
+        end = _end(paragraph, begin)
+        at = line + paragraph.count("\n", 0, begin)
+        yield Passage(text=paragraph[begin:end].strip(), source=f"{name}, line {at}", under=under)
+        begin = end
+
+
+def _end(paragraph: str, begin: int) -> int:
+    if len(paragraph) - begin <= PASSAGE_CHARS:
+        return len(paragraph)
+    ends = [m.end() for m in _SENTENCE_END.finditer(paragraph, begin, begin + PASSAGE_CHARS)]
+    return ends[-1] if ends else begin + PASSAGE_CHARS
+
+
+# --- files --------------------------------------------------------------------------------
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files to read, in a stable order; hidden ones are left out.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    if path.is_file():
+        return [path]
+    found = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in KINDS and file.is_file() and not _is_hidden(file.relative_to(path))
+    )
+    if len(found) > MAX_FILES:
+        raise InvalidRequest(
+            f"{path} has {len(found):,} .md and .txt files, and at most {MAX_FILES:,} are read. Name a smaller folder."
+        )
+    return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    try:
+        state = file.stat()
+    except OSError:
+        return str(file), 0, 0
+    return str(file), state.st_mtime_ns, state.st_size
+
+
+def _read(file: Path) -> str:
+    size = file.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise InvalidRequest(f"{file} has {format_bytes(size)}, and the limit is {format_bytes(MAX_FILE_BYTES)}.")
+    return file.read_text("utf-8-sig")

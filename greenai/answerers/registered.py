@@ -1,0 +1,106 @@
+"""Functions that the app registered as answerers: what they promise, and how one is run.
+
+Which question is whose is decided in `matching.py`; the order among all that a project registered in `registry.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from greenai.answerers.matching import Route
+from greenai.errors import InvalidRequest
+
+__all__ = ["Answerer", "Function", "Outcome", "run"]
+
+Answerer: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
+"""Takes the question; returns the text, or None to let the next rung try. Sync or async."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One registered function. `volatile` False says that the same question always has the same answer."""
+
+    name: str
+    call: Answerer = field(repr=False)
+    route: Route
+    volatile: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of running an app's function: its text or the error, the wall-clock and the core seconds it took."""
+
+    text: str | None
+    elapsed_s: float
+    core_s: float
+    error: Exception | None = None
+
+
+def run(call: Answerer, question: str, limit_s: float | None = None) -> Outcome | Awaitable[Outcome]:
+    """Run a function on this thread; an async one is returned to be awaited by the driver, for at most `limit_s`.
+
+    Only the core time of the steps that the function itself takes is counted: while it waits, others work. A sync
+    function that hangs cannot be ended: it should have a time-out of its own.
+    """
+    started, core = time.perf_counter(), time.thread_time()
+    try:
+        said = call(question)
+    except Exception as error:  # noqa: BLE001  # the app's own function: the caller goes on to the next rung
+        return _outcome(None, started, time.thread_time() - core, error)
+    core_s = time.thread_time() - core
+    if inspect.isawaitable(said):
+        return _awaited(said, started, core_s, limit_s)
+    return _outcome(said, started, core_s)
+
+
+async def _awaited(said: Awaitable[str | None], started: float, core_s: float, limit_s: float | None) -> Outcome:
+    timed = _Timed(said)
+    try:
+        async with asyncio.timeout(limit_s):
+            text = await timed
+    except Exception as error:  # noqa: BLE001  # as in `run`
+        return _outcome(None, started, core_s + timed.core_s, error)
+    return _outcome(text, started, core_s + timed.core_s)
+
+
+def _outcome(said: object, started: float, core_s: float, error: Exception | None = None) -> Outcome:
+    if error is None and said is not None and not isinstance(said, str):
+        error = InvalidRequest(
+            f"The answerer returned {type(said).__name__}. Return text, or None to let the next rung try."
+        )
+    text = said if isinstance(said, str) and said.strip() else None
+    return Outcome(text=text, elapsed_s=time.perf_counter() - started, core_s=core_s, error=error)
+
+
+class _Timed:
+    """An awaitable that counts the core time of its own steps."""
+
+    def __init__(self, inner: Awaitable[str | None]) -> None:
+        self._inner = inner
+        self.core_s = 0.0
+
+    def __await__(self) -> Generator[Any, Any, str | None]:
+        steps, sent, failed = _plain(self._inner), None, None
+        while True:
+            begun = time.thread_time()
+            try:
+                waits: Any = steps.send(sent) if failed is None else steps.throw(failed)
+            except StopIteration as done:
+                text: str | None = done.value
+                return text
+            finally:
+                self.core_s += time.thread_time() - begun
+            sent, failed = None, None
+            try:
+                sent = yield waits
+            except BaseException as error:  # noqa: BLE001  # handed on, a cancellation too
+                failed = error
+
+
+async def _plain(awaitable: Awaitable[str | None]) -> str | None:
+    return await awaitable

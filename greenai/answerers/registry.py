@@ -1,0 +1,229 @@
+"""All that one client's project registered: functions, FAQ and tasks; which of it is for a question, in what order.
+
+Registering is cheap: vectors are made at the first question, or by `refresh`. A question is matched in memory; nothing
+of the app's is run here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from greenai._locks import Lock
+from greenai.answerers.faq import Documents, Faq, Pair, Progress
+from greenai.answerers.matching import Match, Route, Routes
+from greenai.answerers.registered import Function
+from greenai.answerers.tasks import TaskSpec, split_request
+from greenai.errors import InvalidRequest
+from greenai.values import Check
+
+__all__ = ["Candidate", "Registry"]
+
+Kind = Literal["registered", "faq", "task"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One that may answer a question: who, why in words, and the figures it was held against.
+
+    What answers is a `function` or a `task` that has yet to be run on `given`, or a `text` that is there already.
+    """
+
+    kind: Kind
+    name: str
+    why: str
+    checks: tuple[Check, ...]
+    fires: bool
+    given: str
+    question: str | None = None
+    function: Function | None = None
+    task: TaskSpec | None = None
+    text: str | None = None
+
+    @property
+    def model(self) -> str:
+        """The name under which it stands in a receipt."""
+        if self.task is not None:
+            return self.task.model
+        return "greenai/faq" if self.name == "faq" else f"greenai/{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Index:
+    """What was registered, with vectors: made anew as a whole, so that a reader never sees half of it."""
+
+    whole: Routes | None = None
+    requests: Routes | None = None
+    pairs: Mapping[tuple[str, str], Pair]
+    documents: tuple[tuple[str, Documents], ...] = ()
+
+
+_EMPTY = _Index(pairs={})
+
+
+class Registry:
+    """What one client and its copies may answer with. Safe from any thread; false while nothing is registered."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Function] = {}
+        self._faqs: dict[str, Faq] = {}
+        self._tasks: dict[str, TaskSpec] = {}
+        self._index = _EMPTY
+        self._stale = False
+        self._lock = Lock()
+        self.fingerprint = ""
+
+    def __bool__(self) -> bool:
+        return bool(self._functions or self._faqs or self._tasks)
+
+    def add(self, given: Function | Faq | TaskSpec) -> None:
+        """Register one more.
+
+        Raises:
+            InvalidRequest: something else is registered under that name.
+        """
+        kept: dict[str, Function] | dict[str, Faq] | dict[str, TaskSpec]
+        with self._lock:
+            kept = self._kept(given)
+            if given.name in kept:
+                raise InvalidRequest(
+                    f'An answerer with the name "{given.name}" is registered already. Pass another: name="...".'
+                )
+            kept[given.name] = given  # type: ignore[assignment]  # one table per kind
+            self._stale = True
+            self.fingerprint = hashlib.sha256(repr(self._told()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def _kept(self, given: Function | Faq | TaskSpec) -> dict[str, Function] | dict[str, Faq] | dict[str, TaskSpec]:
+        if isinstance(given, Function):
+            return self._functions
+        return self._faqs if isinstance(given, Faq) else self._tasks
+
+    def _told(self) -> list[object]:
+        """Return what decides which question is answered here, for the key of stored answers."""
+        functions = [(f.route, f.volatile, _code(f)) for f in self._functions.values()]
+        return [functions, [(f.name, f.path, f.pairs) for f in self._faqs.values()], list(self._tasks.values())]
+
+    # The index.
+
+    def is_due(self) -> bool:
+        """Say whether `refresh` has something to do, or files to look at."""
+        return self._stale or any(faq.is_due() for faq in self._faqs.values())
+
+    def refresh(self, progress: Progress | None = None) -> None:
+        """Read files that changed and index what is new.
+
+        Raises:
+            InvalidRequest: a source of the FAQ is too large, or not what it should be.
+        """
+        with self._lock:
+            stale, self._stale = self._stale, False
+            changed = [faq.refresh(progress) for faq in self._faqs.values() if faq.is_due()]
+            if stale or any(changed):
+                self._index = self._indexed()
+
+    def _indexed(self) -> _Index:
+        faqs = [faq for faq in self._faqs.values() if faq.pairs]
+        whole = [*(_named("registered", f.route) for f in self._functions.values()), *(_faq_route(f) for f in faqs)]
+        requests = [t.route for t in self._tasks.values() if t.route is not None]
+        return _Index(
+            whole=Routes(whole) if whole else None,
+            requests=Routes(requests) if requests else None,
+            pairs={(faq.name, pair.question): pair for faq in faqs for pair in faq.pairs},
+            documents=tuple((f.name, f.documents) for f in self._faqs.values() if f.documents is not None),
+        )
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The similarity from which each answers, by kind and name."""
+        index = self._index
+        found = dict(index.whole.thresholds) if index.whole else {}
+        found |= {f"faq:{name}": documents.threshold for name, documents in index.documents}
+        return found | ({f"task:{n}": t for n, t in index.requests.thresholds.items()} if index.requests else {})
+
+    # Questions.
+
+    def candidates(self, question: str) -> tuple[Candidate, ...]:
+        """Return who was nearest to `question`, in the order to be asked; only those that fire may answer it."""
+        index = self._index
+        found = [self._of_match(index, index.whole.best(question), question)] if index.whole else []
+        found += [_of_passage(name, documents, question) for name, documents in index.documents]
+        parts = split_request(question) if index.requests else None
+        if parts is not None and index.requests is not None:
+            found.append(self._of_task(index.requests.best(parts[0]), *parts))
+        return tuple(candidate for candidate in found if candidate is not None)
+
+    def _of_match(self, index: _Index, match: Match | None, question: str) -> Candidate | None:
+        if match is None:
+            return None
+        kind, _, name = match.route.partition(":")
+        why, checks = _why(match, match.route), (_check(match, match.route),)
+        if kind == "faq":
+            pair = index.pairs[name, match.example]
+            why = f"{why} It stands in {pair.source}." if pair.source else why
+            return Candidate(
+                kind="faq", name=name, why=why, checks=checks, fires=match.fires, given=question, text=pair.answer
+            )
+        function = self._functions[name]
+        return Candidate(
+            kind="registered", name=name, why=why, checks=checks, fires=match.fires, given=question, function=function
+        )
+
+    def _of_task(self, match: Match | None, request: str, text: str) -> Candidate | None:
+        if match is None:
+            return None
+        name = f"task:{match.route}"
+        return Candidate(
+            kind="task",
+            name=match.route,
+            why=_why(match, name),
+            checks=(_check(match, name),),
+            fires=match.fires,
+            given=text,
+            question=request,
+            task=self._tasks[match.route],
+        )
+
+
+def _code(function: Function) -> str | None:
+    """Return what a function does, where its answers may be stored: they end with its next version."""
+    code = None if function.volatile else getattr(function.call, "__code__", None)
+    return None if code is None else hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()
+
+
+def _named(kind: Kind, route: Route) -> Route:
+    return replace(route, name=f"{kind}:{route.name}")
+
+
+def _faq_route(faq: Faq) -> Route:
+    questions = tuple(pair.question for pair in faq.pairs)
+    return Route(name=f"faq:{faq.name}", examples=questions, threshold=faq.threshold, strict=True)
+
+
+def _of_passage(name: str, documents: Documents, question: str) -> Candidate | None:
+    found = documents.best(question)
+    if found is None:
+        return None
+    check = Check(name=f"passage in faq:{name}", value=found.score, threshold=found.threshold, source="faq")
+    return Candidate(
+        kind="faq",
+        name=name,
+        why=f"{found.source} answers this, with a score of {found.score:.2f} (from {found.threshold:.2f} on).",
+        checks=(check,),
+        fires=found.fires,
+        given=question,
+        text=f"{found.text}\n\n({found.source})",
+    )
+
+
+def _why(match: Match, name: str) -> str:
+    return (
+        f'The question is like "{match.example}" of {name}: similarity {match.similarity:.2f} '
+        f"(from {match.threshold:.2f} on)."
+    )
+
+
+def _check(match: Match, name: str) -> Check:
+    source = f'example: "{match.example}"' if match.nearer is None else f'nearer to "{match.nearer}"'
+    return Check(name=f"similarity to {name}", value=match.similarity, threshold=match.threshold, source=source)

@@ -1,0 +1,153 @@
+"""Task models: a small model made for one task in place of a general one, and where a request hands it its text.
+
+A task has one of two engines: a head on text vectors, fitted from labelled examples (`heads.py`), or a model that
+transformers runs (`greenai.local.torch_engine`). Within `ask` and `create` a task answers where the project named
+example requests for it and the request shows which part of it is the text: in quotes, after a colon, or below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from greenai.answerers.heads import Head
+from greenai.answerers.matching import Route
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from greenai.local.torch_engine import Kind, TaskModel
+
+__all__ = ["Solved", "TaskSpec", "make", "split_request"]
+
+UNSURE = 0.5  # below it a transformers model's label or answer is worth nothing; its own figures are not calibrated
+_NEEDS_EXAMPLES = 'client.task("sentiment", examples={"positive": [...], "negative": [...]})'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """What a task model made of a text. It is not `sure` below the threshold, and then has no label and no text."""
+
+    text: str
+    label: str | None
+    confidence: float | None
+    threshold: float
+
+    @property
+    def sure(self) -> bool:
+        """True from the threshold on; a model that says nothing of how sure it is counts as sure."""
+        return bool(self.text) and (self.confidence is None or self.confidence >= self.threshold)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task: its engine, and the requests that it answers."""
+
+    name: str
+    model: str
+    engine: Head | TaskModel = field(repr=False)
+    threshold: float
+    labels: tuple[str, ...] = ()
+    route: Route | None = None
+
+    @property
+    def in_process(self) -> bool:
+        """True for a head: pure arithmetic, too small to be measured by itself."""
+        return isinstance(self.engine, Head)
+
+    def run(self, text: str, question: str | None = None) -> Solved:
+        """Do the task on `text`; `question` is what a question-answering model answers from it.
+
+        Raises:
+            GreenAIError: the model cannot be loaded.
+        """
+        if isinstance(self.engine, Head):
+            likeliest, confidence = self.engine(text)
+            return Solved(text=likeliest, label=likeliest, confidence=confidence, threshold=self.threshold)
+        done = self.engine(text, question)
+        label, said = self._named(done.label), done.text
+        return Solved(text=label or said, label=label, confidence=done.confidence, threshold=self.threshold)
+
+    def _named(self, label: str | None) -> str | None:
+        """Return the project's name of a label that the model only numbers."""
+        numbered = re.fullmatch(r"LABEL_(\d+)", label or "")
+        if numbered and int(numbered[1]) < len(self.labels):
+            return self.labels[int(numbered[1])]
+        return label
+
+
+def make(
+    name: str,
+    *,
+    model: str | None,
+    kind: Kind,
+    labels: Sequence[str],
+    examples: Mapping[str, Sequence[str]] | None,
+    requests: Sequence[str],
+    threshold: float | None,
+) -> TaskSpec:
+    """Make a task of what the app gave.
+
+    Raises:
+        InvalidRequest: the arguments make no task.
+    """
+    route = Route(name=name, examples=tuple(requests)) if requests else None
+    if (model is None) == (examples is None):
+        raise InvalidRequest(
+            f'The task "{name}" needs either examples or a model: {_NEEDS_EXAMPLES}, or model="folder or name".'
+        )
+    if examples is not None:
+        if labels and set(labels) != set(examples):
+            raise InvalidRequest(
+                f'The task "{name}" has the labels {", ".join(sorted(labels))} and examples for '
+                f"{', '.join(sorted(examples))}. Give every label its examples."
+            )
+        head = Head({label: tuple(examples[label]) for label in labels or examples}, threshold)
+        return TaskSpec(
+            name=name, model=f"greenai/task:{name}", engine=head, threshold=head.threshold, labels=head.labels,
+            route=route,
+        )  # fmt: skip
+    from greenai.local.torch_engine import KINDS, TaskModel
+
+    if kind not in KINDS:
+        raise InvalidRequest(f'"{kind}" is no kind of task. Kinds: {", ".join(KINDS)}.')
+    return TaskSpec(
+        name=name,
+        model=f"local/{model}",
+        engine=TaskModel(str(model), kind),
+        threshold=UNSURE if threshold is None else threshold,
+        labels=tuple(labels),
+        route=route,
+    )
+
+
+# --- which part of a request is the text --------------------------------------------------
+
+_QUOTED = re.compile(r"""(?s)(?P<mark>["“«]|(?<!\w)')(?P<text>.+)(?P<end>["”»]|'(?!\w))\W*""")
+MOST_REQUEST_CHARS = 200
+
+
+def split_request(prompt: str) -> tuple[str, str] | None:
+    """Return a request without its text, and the text; None where nothing shows which part is the text.
+
+    The text comes last: in quotes, after a colon, or on the lines below the first.
+    """
+    prompt = prompt.strip()
+    first, newline, rest = prompt.partition("\n")
+    for before, text in (_quoted(first if not newline else prompt), prompt.partition(":")[::2], (first, rest)):
+        if before.strip() and text.strip() and len(before) <= MOST_REQUEST_CHARS and "\n" not in before.strip():
+            return before.strip(" :,-"), _bare(text.strip())
+    return None
+
+
+def _quoted(prompt: str) -> tuple[str, str]:
+    found = _QUOTED.search(prompt)
+    if found is None or found.end() != len(prompt):
+        return "", ""
+    return prompt[: found.start()], found["text"]
+
+
+def _bare(text: str) -> str:
+    found: Any = _QUOTED.fullmatch(text)
+    return text if found is None else found["text"]

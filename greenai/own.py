@@ -1,0 +1,214 @@
+"""What an app registers to answer without a general model: functions, FAQ, tasks. The clients inherit `Registering`.
+
+How a question finds its answerer is in `answerers/`; when one is run, in answering.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from greenai.answerers.faq import Progress, Source
+    from greenai.answerers.registered import Answerer
+    from greenai.answerers.tasks import TaskSpec
+    from greenai.local.torch_engine import Kind
+    from greenai.session import Session
+    from greenai.values import Receipt
+
+__all__ = ["AsyncTask", "Registering", "Task", "TaskAnswer"]
+
+A = TypeVar("A", bound="Answerer")
+
+
+class Registering:
+    """The methods by which both clients register answerers; a client's `with_options` copies share them."""
+
+    _session: Session
+
+    def answerer(
+        self,
+        examples: Sequence[str],
+        *,
+        name: str | None = None,
+        threshold: float | None = None,
+        volatile: bool = True,
+        counterexamples: Sequence[str] = (),
+    ) -> Callable[[A], A]:
+        """Register the decorated function, sync or async, for questions like the examples.
+
+        The function takes the question and returns the text of the answer, or None to let the next rung try. One that
+        raises is passed over, and the receipt says so.
+
+        Args:
+            examples: questions as users ask them; from three on, the threshold is calibrated by them.
+            name: how receipts call it; by default the function's name.
+            threshold: the similarity from which it answers, in [0, 1]; by default calibrated.
+            volatile: False where the same question always has the same answer, which may then be stored.
+            counterexamples: questions that are close to the examples and meant otherwise.
+
+        Raises:
+            InvalidRequest: there is no example, or the name is taken.
+        """
+        texts = _texts("examples", examples)
+        against = _texts("counterexamples", counterexamples, some=False)
+
+        def register(function: A) -> A:
+            from greenai.answerers.matching import Route
+            from greenai.answerers.registered import Function
+
+            called = name or str(getattr(function, "__name__", type(function).__name__))
+            route = Route(name=called, examples=texts, counterexamples=against, threshold=_share(threshold))
+            self._session.resources.own.add(Function(name=called, call=function, route=route, volatile=volatile))
+            return function
+
+        return register
+
+    def faq(self, source: Source, *, name: str = "faq", threshold: float | None = None) -> None:
+        """Answer from what is written down: the answer of the matching question, or the best passage, word for word.
+
+        Args:
+            source: question and answer pairs (a mapping or a list), a .jsonl or .csv file of them, or a folder of .md
+                and .txt documents. Files are read at the first question, and again when they change.
+            name: how receipts call it.
+            threshold: the similarity or score from which it answers, in [0, 1]; by default calibrated.
+
+        Raises:
+            InvalidRequest: the source does not exist or is not what it should be, or the name is taken.
+        """
+        from greenai.answerers.faq import Faq
+
+        self._session.resources.own.add(Faq(source, name=name, threshold=_share(threshold)))
+
+    def prepare(self, progress: Progress | None = None) -> dict[str, float]:
+        """Read and index what is registered now, rather than at the first question.
+
+        Returns the similarity from which each answerer answers, by kind and name. `progress` is called with the number
+        of files read, and of all.
+
+        Raises:
+            InvalidRequest: a source of the FAQ is too large, or not what it should be.
+        """
+        own = self._session.resources.own
+        if own.is_due():
+            own.refresh(progress)
+        return own.thresholds
+
+    def _task(
+        self,
+        name: str,
+        model: str | None,
+        kind: Kind,
+        labels: Sequence[str],
+        examples: Mapping[str, Sequence[str]] | None,
+        requests: Sequence[str],
+        threshold: float | None,
+    ) -> TaskSpec:
+        from greenai.answerers import tasks
+
+        spec = tasks.make(
+            name,
+            model=model,
+            kind=kind,
+            labels=labels,
+            examples=examples,
+            requests=_texts("examples_of_requests", requests, some=False),
+            threshold=_share(threshold),
+        )
+        self._session.resources.own.add(spec)
+        return spec
+
+
+def _texts(what: str, given: Sequence[str], *, some: bool = True) -> tuple[str, ...]:
+    texts = (given,) if isinstance(given, str) else tuple(given)
+    if (some and not texts) or not all(isinstance(t, str) and t.strip() for t in texts):
+        raise InvalidRequest(
+            f"{what} must be a list of texts, none of them empty: questions as users ask them, three or more."
+        )
+    return texts
+
+
+def _share(threshold: float | None) -> float | None:
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InvalidRequest(f"threshold={threshold!r} is no similarity. Pass a number from 0 to 1, or None.")
+    return threshold
+
+
+# --- tasks --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAnswer:
+    """What a task model said, and the receipt.
+
+    Below the threshold it abstains: `label` is None and `text` is empty; `confidence` still says how sure it was.
+    """
+
+    text: str
+    label: str | None
+    confidence: float | None
+    receipt: Receipt
+
+    @property
+    def greenai(self) -> Receipt:
+        """The receipt, under the name that it has on other answers."""
+        return self.receipt
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _TaskFacts:
+    """What both tasks say of themselves."""
+
+    def __init__(self, session: Session, spec: TaskSpec) -> None:
+        self._session = session
+        self._spec = spec
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+        return self._spec.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it may give; empty where only the model knows them."""
+        return self._spec.labels
+
+    @property
+    def threshold(self) -> float:
+        """The confidence below which it abstains."""
+        return self._spec.threshold
+
+    @property
+    def accuracy(self) -> float | None:
+        """How often it is right on its own examples, each left out in turn; None for a model made elsewhere."""
+        found: float | None = getattr(self._spec.engine, "accuracy", None)
+        return found
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._spec.name!r}, model={self._spec.model!r})"
+
+
+class Task(_TaskFacts):
+    """A task model, to be called with a text; made by `client.task`."""
+
+    def __call__(self, text: str, question: str | None = None) -> TaskAnswer:
+        """Do the task on `text`; `question` is what a question-answering model answers from it.
+
+        Raises:
+            InvalidRequest: the text is empty.
+            ModelError: the model cannot be loaded.
+        """
+        return self._session.solve(self._spec, text, question)
+
+
+class AsyncTask(_TaskFacts):
+    """The same, awaited."""
+
+    async def __call__(self, text: str, question: str | None = None) -> TaskAnswer:
+        """Do what `Task` does, awaited."""
+        return await self._session.asolve(self._spec, text, question)
