@@ -116,6 +116,7 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         assessment=plan.assessment,
         options=request.options,
         explicit=frozenset(request.arguments),
+        thresholds=getattr(steps.classifier, "thresholds", {}),
     )
     return _nudged(draft, context, steps)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "VERSION", "Nudge", "NudgeContext", "apply"]
 
-VERSION = "nudges-1"
+VERSION = "nudges-2"
 
 DEFAULT: tuple[Nudge, ...] = (effort.nudge,)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,13 +17,15 @@ __all__ = ["Nudge", "NudgeContext"]
 class NudgeContext:
     """What a nudge may look at: the rung's card if it has one, the assessment, and what the app asked for.
 
-    `explicit` names the arguments that the app gave itself.
+    `explicit` names the arguments that the app gave itself. `thresholds` are what the classifier's probabilities are
+    held against, by their names; one that has none says nothing about a single call.
     """
 
     card: Card | None
     assessment: Assessment | None
     options: Options
     explicit: frozenset[str] = frozenset()
+    thresholds: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Nudge(Protocol):

@@ -1,4 +1,8 @@
-"""Reasoning off unless somebody opted in, in the fields that each model understands.
+"""Reasoning off unless somebody opted in and the classifier expects it to help, in the fields each model understands.
+
+The opt-in allows reasoning; it does not ask for it on every call. What asks is the app's own argument, which is always
+honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold. A classifier without a threshold for
+it has nothing to say, and the opt-in then holds for every call.
 
 What turns reasoning off differs between models, and for some nothing does, so the fields come from the model's card.
 A model without a card gets nothing sent: a guessed field may be refused, or turn reasoning on.
@@ -20,6 +24,9 @@ __all__ = ["EXPLICIT", "Effort", "nudge", "resolve", "stated"]
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
+ASK_FOR_IT = 'reasoning_effort="medium"'
+LEAVE_IT = 'reasoning_effort="none"'
+GAIN = "reasoning_gain"
 
 OPENAI_NAMES = frozenset(("reasoning_effort", "extra_body"))
 """Fields that openai's own `create` has; every other field is a provider's own."""
@@ -61,7 +68,29 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
         return replace(draft, reasoning=_asks_for_reasoning(said))
     if said:
         draft = _without(draft, said)
-    return _on(draft, card) if opted_in else _off(draft, card)
+    if not opted_in:
+        return _off(draft, card)
+    return _decided(draft, card, context)
+
+
+def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
+    """Decide a call that may reason: by the classifier's probability, where it has a threshold to hold it against."""
+    threshold = context.thresholds.get(GAIN)
+    status = _effort(card).status
+    if threshold is None or context.assessment is None or status not in ("off", "lowest"):
+        return _on(draft, card)  # no opinion on this call, or a model that never reasons or always does
+    gain = context.assessment.reasoning_gain
+    if gain >= threshold:
+        decided, how, override = _on(draft, card), "on", LEAVE_IT
+    else:
+        decided, how, override = (
+            _off(draft, card, told=False),
+            "off" if status == "off" else "at its lowest",
+            ASK_FOR_IT,
+        )
+    side = "reaches" if gain >= threshold else "is below"
+    text = f"reasoning {how} for {draft.rung.model}: P(it helps) {gain:.2f} {side} {threshold:.2f}"
+    return replace(decided, notes=(*draft.notes, Note(nudge=NAME, text=text, override=override)))
 
 
 def _on(draft: Draft, card: Card | None) -> Draft:
@@ -72,7 +101,7 @@ def _on(draft: Draft, card: Card | None) -> Draft:
     return replace(_with(draft, card.reasoning.on), reasoning=True)
 
 
-def _off(draft: Draft, card: Card | None) -> Draft:
+def _off(draft: Draft, card: Card | None, *, told: bool = True) -> Draft:
     effort = _effort(card)
     draft = _with(draft, effort.fields)
     if effort.status == "none":
@@ -80,7 +109,8 @@ def _off(draft: Draft, card: Card | None) -> Draft:
     if effort.status == "unknown":
         return replace(draft, reasoning=None)
     reasons = effort.status != "off"
-    return replace(draft, reasoning=reasons, notes=(*draft.notes, _note(draft.rung.model, effort)))
+    notes = (*draft.notes, _note(draft.rung.model, effort)) if told else draft.notes
+    return replace(draft, reasoning=reasons, notes=notes)
 
 
 def _note(model: str, effort: Effort) -> Note:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.catalog import cards, find
+from greenai.classify import Classifier
 from greenai.nudges import NudgeContext, apply
 from greenai.nudges.effort import resolve
 from greenai.values import Draft, Note, Options, Rung
@@ -173,3 +175,60 @@ def test_without_an_opt_in_no_field_turns_reasoning_on(model: str) -> None:
 @given(model=st.sampled_from([card.name for card in cards()]))
 def test_messages_are_never_changed(model: str) -> None:
     assert drafted(model).messages == ({"role": "user", "content": "hi"},)
+
+
+# --- opted in: the classifier decides each call -----------------------------------------------
+
+
+def decided(model: str, gain: float, **given: Any) -> Draft:
+    draft = Draft(rung=Rung(model=model), messages=({"role": "user", "content": "hi"},), arguments=given)
+    assessment = replace(Classifier().assess("hi"), reasoning_gain=gain)
+    context = NudgeContext(
+        card=find(model), assessment=assessment, options=OPTED_IN, thresholds={"reasoning_gain": 0.3}
+    )
+    return apply(draft, context)
+
+
+@pytest.mark.parametrize(
+    ("model", "gain", "arguments", "reasoning", "text", "override"),
+    [
+        ("openai/gpt-5.5", 0.3, {}, True, "reasoning on for openai/gpt-5.5: P(it helps) 0.30 reaches 0.30", "none"),
+        (
+            "openai/gpt-5.5",
+            0.12,
+            {"reasoning_effort": "none"},
+            False,
+            "reasoning off for openai/gpt-5.5: P(it helps) 0.12 is below 0.30",
+            "medium",
+        ),
+        (
+            "openai/o3",
+            0.12,
+            {"reasoning_effort": "low"},
+            True,
+            "reasoning at its lowest for openai/o3: P(it helps) 0.12 is below 0.30",
+            "medium",
+        ),
+    ],
+)
+def test_opted_in_reasoning_goes_by_what_it_is_expected_to_gain(
+    model: str, gain: float, arguments: dict[str, Any], reasoning: bool, text: str, override: str
+) -> None:
+    draft = decided(model, gain)
+    assert dict(draft.arguments) == arguments
+    assert draft.reasoning is reasoning
+    assert draft.notes == (Note(nudge="effort", text=text, override=f'reasoning_effort="{override}"'),)
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5-pro", "openai/gpt-4.1", "acme/unheard-of"])
+def test_where_reasoning_cannot_be_chosen_nothing_is_decided(model: str) -> None:
+    draft = decided(model, 0.0)
+    assert draft.notes == ()
+    assert dict(draft.arguments) == {}
+
+
+@pytest.mark.parametrize(("effort", "reasoning"), [("high", True), ("none", False)])
+def test_what_the_app_says_is_honoured_whatever_the_expectation(effort: str, reasoning: bool) -> None:
+    draft = decided("openai/gpt-5.5", 0.0 if reasoning else 1.0, reasoning_effort=effort)
+    assert dict(draft.arguments) == {"reasoning_effort": effort}
+    assert draft.reasoning is reasoning
