@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         SettingsError,
         UnknownModel,
     )
-    from greenai.own import AsyncTask, Task, TaskAnswer
+    from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
     from greenai.settings import Settings
-    from greenai.text import AsyncTextStream, TextAnswer, TextStream
+    from greenai.text import AsyncTextStream, TaskAnswer, TextAnswer, TextStream
     from greenai.values import Decision, Options, Receipt, Usage
 
 __version__ = "0.1.0"
@@ -81,7 +81,7 @@ _HOME = {
     "Options": "values",
     "AsyncTask": "own",
     "Task": "own",
-    "TaskAnswer": "own",
+    "TaskAnswer": "text",
     "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",

@@ -6,8 +6,7 @@ How a question finds its answerer is in `answerers/`; when one is run, in answer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.errors import InvalidRequest
 
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from greenai.answerers.tasks import TaskSpec
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
-    from greenai.values import Receipt
+    from greenai.text import TaskAnswer
 
-__all__ = ["AsyncTask", "Registering", "Task", "TaskAnswer"]
+__all__ = ["AsyncTask", "Registering", "Task"]
 
 A = TypeVar("A", bound="Answerer")
 
@@ -122,7 +121,7 @@ class Registering:
         return spec
 
 
-def _texts(what: str, given: Sequence[str], *, some: bool = True) -> tuple[str, ...]:
+def _texts(what: str, given: Sequence[Any], *, some: bool = True) -> tuple[str, ...]:
     texts = (given,) if isinstance(given, str) else tuple(given)
     if (some and not texts) or not all(isinstance(t, str) and t.strip() for t in texts):
         raise InvalidRequest(
@@ -138,27 +137,6 @@ def _share(threshold: float | None) -> float | None:
 
 
 # --- tasks --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskAnswer:
-    """What a task model said, and the receipt.
-
-    Below the threshold it abstains: `label` is None and `text` is empty; `confidence` still says how sure it was.
-    """
-
-    text: str
-    label: str | None
-    confidence: float | None
-    receipt: Receipt
-
-    @property
-    def greenai(self) -> Receipt:
-        """The receipt, under the name that it has on other answers."""
-        return self.receipt
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class _TaskFacts:

@@ -16,11 +16,10 @@ from greenai import drivers, flow
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
-from greenai.own import TaskAnswer
 from greenai.request import block_options, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.stages import Flow, Steps
-from greenai.text import AsyncTextStream, TextAnswer, TextStream
+from greenai.text import AsyncTextStream, TaskAnswer, TextAnswer, TextStream
 from greenai.values import Answer, Decision, Entry, Receipt, Request, is_given
 
 if TYPE_CHECKING:

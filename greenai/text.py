@@ -1,4 +1,4 @@
-"""What `ask` returns: text with a receipt, whole or in pieces. No openai type is needed for these."""
+"""What `ask` and a task return: text with a receipt, whole or in pieces. No openai type is needed for these."""
 
 from __future__ import annotations
 
@@ -20,6 +20,27 @@ class TextAnswer:
     greenai: Receipt
     finish_reason: str | None
     request: Request = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAnswer:
+    """What a task model said, and the receipt.
+
+    Below the threshold it abstains: `label` is None and `text` is empty; `confidence` still says how sure it was.
+    """
+
+    text: str
+    label: str | None
+    confidence: float | None
+    receipt: Receipt
+
+    @property
+    def greenai(self) -> Receipt:
+        """The receipt, under the name that it has on other answers."""
+        return self.receipt
 
     def __str__(self) -> str:
         return self.text

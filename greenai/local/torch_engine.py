@@ -38,7 +38,7 @@ class TaskModel:
 
     def __init__(self, model: str, kind: Kind) -> None:
         self.model = model
-        self.kind = kind
+        self.kind: Kind = kind
         self._lock = threading.Lock()
         self._run: Any = None
 
