@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from greenai.settings import Settings
     from greenai.streams import GreenAsyncStream, GreenStream
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
-    from greenai.values import Decision
+    from greenai.values import Decision, Receipt
 
 
 class _Base(Registering):
@@ -344,11 +344,28 @@ class Client(_Base, _Surface):
     def escalate(self, response: Any) -> Any:
         """Ask again one rung above the one that answered; the new receipt's `parent` is the old call.
 
+        The first answer counts as a bad one in the project's feedback.
+
         Raises:
             NoSufficientModel: there is no rung above.
             InvalidRequest: the response was not given by this client, or too many calls ago.
         """
-        return self._session.dressed(response, self._session.answer(self._session.again(response)))
+        return self._session.escalate(response)
+
+    def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
+        """Say whether an answer was good: from 30 answers on, the project's thresholds follow what was said.
+
+        Kept are the call's id, the loss that its rung had, and the verdict; the last one about a call counts. A bad
+        answer is not given again from the cache.
+
+        Args:
+            answer: a response, its receipt, or the receipt's `call_id`, also in another process on this machine.
+            good: whether it served.
+
+        Raises:
+            InvalidRequest: the response has no receipt, or the ledger has no such call.
+        """
+        self._session.feedback(answer, good=good)
 
     def task(
         self,
@@ -450,7 +467,11 @@ class AsyncClient(_Base, _Surface):
     async def escalate(self, response: ChatCompletion) -> GreenCompletion: ...
     async def escalate(self, response: Any) -> Any:
         """Ask again one rung above the one that answered; see `Client.escalate`."""
-        return self._session.dressed(response, await self._session.aanswer(self._session.again(response)))
+        return await self._session.aescalate(response)
+
+    async def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
+        """Say whether an answer was good; see `Client.feedback`."""
+        await self._session.afeedback(answer, good=good)
 
     def task(
         self,

@@ -23,12 +23,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from greenai import advice, answerers, nudges, receipts, route
+from greenai import advice, answerers, learning, nudges, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered
 from greenai.answering import solve as solved_by
 from greenai.attempt import attempt, estimate, is_verified
-from greenai.budget import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
@@ -127,7 +126,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
     """Decide how to answer, asking no model: steps 1 to 6. A `dry` run runs no function and no task model either."""
     check(request, steps.max_prompt_bytes)
 
-    key = _key(request, steps)
+    key = key_of(request, steps)
     entry: Entry | None = None
     if key is not None and steps.cache is not None and request.options.cache != "refresh":
         entry = yield Work("cache", partial(_read, steps.cache, key))
@@ -151,11 +150,13 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         previous=steps.memory.find(request),
         denied=frozenset(model for owner, model in steps.denied if owner == request.namespace),
     )
+    correction = yield from learning.corrected(request, assessment, steps)
     chosen = route.route(
         request,
         assessment,
         ladder,
         lambda rung: estimate(rung, request, assessment),
+        correction=correction,
         unverifiable=partial(_unverifiable, request, steps),
     )
     decision = Decision(
@@ -221,7 +222,8 @@ def observed(request: Request, steps: Steps) -> Flow[Plan]:
     return replace(plan, ladder=ladder, rungs=ladder.rungs, reply=None)
 
 
-def _key(request: Request, steps: Steps) -> str | None:
+def key_of(request: Request, steps: Steps) -> str | None:
+    """Return the request's key in the cache; None where nothing is cached."""
     if steps.cache is None or request.options.cache == "off":
         return None
     options = request.options
@@ -397,10 +399,10 @@ def finish(
         ),
         notes=climbed.draft.notes if climbed is not None else (),
         reasoning=reasoning,
-        warnings=_warnings(climbed, plan),
+        warnings=(*_warnings(climbed, plan), *learning.drift(request, plan, steps)),
     )
     prompt = request.last_user_text if steps.store_prompts else None
-    yield Work("record", partial(_record, steps.ledger, receipt, request, prompt))
+    yield Work("record", partial(_record, steps, receipt, request, prompt))
     for observer in steps.observers:
         fail_open(f"The observer {observer!r} failed.", partial(observer, receipt), None)
     return Answer(reply=reply, receipt=receipt, request=request)
@@ -413,9 +415,10 @@ def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
     )
 
 
-def _record(ledger: Ledger, receipt: Receipt, request: Request, prompt: str | None) -> None:
+def _record(steps: Steps, receipt: Receipt, request: Request, prompt: str | None) -> None:
     costs = {a.attempt_id: cost.of_attempt(a) for a in receipt.attempts}
-    ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
+    steps.ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
+    learning.flush(receipt, steps)
 
 
 def _store(

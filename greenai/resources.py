@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from greenai import drivers, hooks, meters
+from greenai import drivers, hooks, meters, route
 from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
@@ -19,6 +19,7 @@ from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest
+from greenai.feedback import Feedback
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
 from greenai.meters.inputs import register_cards
@@ -133,6 +134,7 @@ class Resources:
             meters=outside.meters,
             observers=(*hooks.DEFAULT, *observers),
             max_prompt_bytes=settings.max_prompt_bytes,
+            feedback=Feedback(route.FLOORS, self.ledger),
             store_prompts=settings.store_prompts,
             own=self.own,
         )
@@ -259,6 +261,11 @@ class Recent:
             while len(self._requests) > self._most or (self._room < 0 and len(self._requests) > 1):
                 _, (_, freed) = self._requests.popitem(last=False)
                 self._room += freed
+
+    def known(self, call_id: str) -> Request | None:
+        """Return the request of that call, if it is still remembered."""
+        found = self._requests.get(call_id)
+        return None if found is None else found[0]
 
     def find(self, call_id: str) -> Request:
         """Return the request of that call.

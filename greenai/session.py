@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from greenai import drivers, flow
+from greenai import drivers, flow, learning
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
@@ -134,6 +134,21 @@ class Session:
         self._recent.add(again)
         return again
 
+    def _learning(self, answered: Any, *, good: bool, source: str = "feedback") -> Flow[None]:
+        """Return the flow that learns from an answer: a response, its receipt, or a call's id."""
+        told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
+        if not isinstance(told, (str, Receipt)):
+            raise InvalidRequest(
+                "This response has no receipt, so greenai did not give it and cannot learn from it. Pass what "
+                "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
+            )
+        if not isinstance(good, bool):  # type: ignore[redundant-expr]
+            raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
+        asked = self._recent.known(told if isinstance(told, str) else told.call_id)
+        steps = self.resources.steps if asked is None else self._steps(asked)
+        key = None if asked is None else flow.key_of(asked, steps)
+        return learning.learn(told, steps, good=good, source=source, key=key)
+
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(request, self._steps(request))
 
@@ -218,6 +233,16 @@ class Session:
         request = self.request("ask", self.ask_messages(text, None), None, stream=False, arguments={})
         return flow.solve(request, task, text, question, self._steps(request))
 
+    def feedback(self, answered: Any, *, good: bool) -> None:
+        """Learn whether an answer was good."""
+        drivers.run(self._learning(answered, good=good), self._provider)
+
+    def escalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
+        """Ask one rung above the one that gave `response`, which counts as a bad answer."""
+        request = self.again(response)
+        drivers.run(self._learning(response, good=False, source="escalate"), self._provider)
+        return self.dressed(response, self.answer(request))
+
     def stream(self, request: Request) -> GreenStream:
         """Answer one request as openai's stream."""
         from greenai import streams
@@ -256,6 +281,16 @@ class Session:
     async def asolve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
         """Do what `solve` does, awaited."""
         return _task_answer(*await self._driver.run(self._solving(task, text, question)))
+
+    async def afeedback(self, answered: Any, *, good: bool) -> None:
+        """Do what `feedback` does, awaited."""
+        await self._driver.run(self._learning(answered, good=good))
+
+    async def aescalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
+        """Do what `escalate` does, awaited."""
+        request = self.again(response)
+        await self._driver.run(self._learning(response, good=False, source="escalate"))
+        return self.dressed(response, await self.aanswer(request))
 
     async def astream(self, request: Request) -> GreenAsyncStream:
         """Do what `stream` does, awaited."""

@@ -16,6 +16,7 @@ from greenai.budget import Hold, Ledger
 from greenai.cache import Entry, ExactCache
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
+from greenai.feedback import Feedback
 from greenai.local import Engines
 from greenai.receipts import Site
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
@@ -62,6 +63,7 @@ class Steps:
     denied: set[tuple[str, str]] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
+    feedback: Feedback = field(default_factory=lambda: Feedback(route.FLOORS))
     clock: Callable[[], datetime] = answerers.local_now
     own: answerers.Registry = field(default_factory=answerers.Registry)
 

@@ -14,6 +14,7 @@ from greenai import __version__
 from greenai.cli.ask import ask
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
+from greenai.cli.feedback import feedback
 from greenai.cli.models import models
 
 __all__ = ["app"]
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(explain)
+app.command()(feedback)
 app.add_typer(models, name="models")
 app.command()(doctor)
 

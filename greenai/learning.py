@@ -1,0 +1,103 @@
+"""How feedback enters a call, and how it is given: what the project taught is read, decisions counted, labels kept."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from greenai.correction import Correction, Label
+from greenai.errors import InvalidRequest
+from greenai.stages import Flow, Plan, Steps, fail_open
+from greenai.values import Assessment, Receipt, Request, Work
+
+if TYPE_CHECKING:
+    from greenai.cache import ExactCache
+
+__all__ = ["corrected", "drift", "flush", "learn"]
+
+
+# --- within a call --------------------------------------------------------------------------
+
+
+def corrected(request: Request, assessment: Assessment, steps: Steps) -> Flow[Correction | None]:
+    """Return what the project's feedback taught; it is read once, and then every few minutes."""
+    project, method = request.options.project, assessment.method
+    if not steps.feedback.is_read(project, method):
+        read = partial(steps.feedback.read, project, method)
+        yield Work("feedback", partial(fail_open, "Feedback could not be read; the call goes on without.", read, None))
+    return steps.feedback.correction(project, method)
+
+
+def drift(request: Request, plan: Plan, steps: Steps) -> tuple[str, ...]:
+    """Count a decision, and return the warning that its project has drifted, once."""
+    if plan.ladder is None or plan.assessment is None:
+        return ()
+    count = partial(
+        steps.feedback.count, request.options.project, plan.assessment.method, plan.assessment.large_gain
+    )
+    said = fail_open("A decision could not be counted.", count, None)
+    return () if said is None else (said,)
+
+
+def flush(receipt: Receipt, steps: Steps) -> None:
+    """Write what was counted, once it is worth a write; it waits for the disk."""
+    write = partial(steps.feedback.flush, receipt.project, receipt.decision.method)
+    fail_open("Counted decisions could not be written.", write, None)
+
+
+# --- after it -------------------------------------------------------------------------------
+
+
+def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str, key: str | None) -> Flow[None]:
+    """Learn from one answer; `key` is its request's in the cache, where the request is still known.
+
+    Raises:
+        InvalidRequest: `answered` is the id of a call that the ledger does not have.
+    """
+    label = yield Work("feedback", partial(_label, answered, steps, good=good, source=source))
+    if not good and key is not None and steps.cache is not None:
+        yield Work("cache", partial(_forget, steps.cache, key))
+    if label is not None:
+        yield Work("feedback", partial(fail_open, _FAILED, partial(steps.feedback.label, label), None))
+
+
+_FAILED = "What was said of an answer could not be kept."
+
+
+def _label(answered: Receipt | str, steps: Steps, *, good: bool, source: str) -> Label | None:
+    if isinstance(answered, str):
+        return _of_call(answered, steps, good=good, source=source)
+    decision = answered.decision
+    return Label(
+        call_id=answered.call_id,
+        project=answered.project,
+        method=decision.method,
+        loss=next((e.shipped_loss for e in decision.estimates if e.model == answered.model), None),
+        model=answered.model,
+        outcome=answered.outcome,
+        good=good,
+        source=source,
+    )
+
+
+def _of_call(call_id: str, steps: Steps, *, good: bool, source: str) -> Label:
+    row = steps.ledger.call(call_id)
+    if row is None:
+        raise InvalidRequest(
+            f"The ledger has no call {call_id!r}, so nothing can be learnt from it. Pass the response itself, or the "
+            "call_id of its receipt, on the machine that made the call."
+        )
+    return Label(
+        call_id=call_id,
+        project=row["project"],
+        method=row["classifier"] or "",
+        loss=row["loss"],
+        model=row["model"],
+        outcome=row["outcome"],
+        good=good,
+        source=source,
+    )
+
+
+def _forget(cache: ExactCache, key: str) -> None:
+    fail_open("A bad answer could not be taken out of the cache.", partial(cache.forget, key), None)
