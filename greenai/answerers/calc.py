@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 
+from greenai.answerers.numerals import NUMBER_WORDS, SCALES, number
 from greenai.answerers.phrasing import is_ambiguous, phrase_of
 from greenai.answerers.wording import Answered, Question
 
@@ -57,12 +58,29 @@ def calculate(text: str) -> str | None:
     if phrase is None:
         return None
     try:
-        tokens = _tokens(_without_sentence(phrase.expression))  # first, since prose fails at its first word
+        tokens = _tokens(_without_sentence(_in_digits(phrase.expression)))  # first, since prose fails at its first word
         if is_ambiguous(phrase):
             return None
-        return _irrational_root(tokens) or _format(_Parser(tokens).whole())
+        return _irrational_root(tokens) or written(_Parser(tokens).whole())
     except _NotArithmeticError:
         return None
+
+
+_SCALED = re.compile(rf"\b(?:an? )?(?:(?:{'|'.join((*NUMBER_WORDS,))})(?:[ -]|\b))+|[0-9.,]+ (?:{'|'.join(SCALES)})\b")
+_NTH_POWER = re.compile(r"to the ([0-9]+)(?:st|nd|rd|th)(?: power)?\b")
+
+
+def _in_digits(text: str) -> str:
+    """Write numbers with a scale in digits ("a thousand", "1.5 million"), and "to the 6th power" as it is said else."""
+    text = _NTH_POWER.sub(r"to the power of \1", text)
+    return _SCALED.sub(_digits_of, text) if not _SCALES.isdisjoint(_LETTERS.findall(text)) else text
+
+
+def _digits_of(found: re.Match[str]) -> str:
+    value = number(found[0].strip())
+    if value is None or value.denominator != 1 or _SCALES.isdisjoint(_LETTERS.findall(found[0])):
+        return found[0]
+    return f"{value.numerator} "
 
 
 def _has_number(text: str) -> bool:
@@ -81,6 +99,7 @@ _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 _TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {w: n for n, w in enumerate((*_ONES, *_TEENS))} | {w: 10 * n for n, w in enumerate(_TENS, start=2)}
+_SCALES = frozenset(("hundred", *SCALES))
 _DIGIT = re.compile("[0-9]")
 _LETTERS = re.compile("[a-z]+")
 
@@ -243,10 +262,7 @@ class _Parser:
 
     def _factor(self, start: int) -> Fraction:
         if self._take("minus"):
-            value = -self._atom()
-            if self._kind() in _POWERS:
-                raise _NotArithmeticError  # -2^2 is 4 to some and -4 to others
-            return value
+            return self._raised(-self._atom(), odd=True)
         return self._power(start)
 
     def _power(self, start: int) -> Fraction:
@@ -254,11 +270,18 @@ class _Parser:
         base = self._atom()
         if words_reach and self._kind() in ("power_word", "square_word"):
             raise _NotArithmeticError  # "2 plus 3 squared" may square the sum
+        return self._raised(base)
+
+    def _raised(self, base: Fraction, *, odd: bool = False) -> Fraction:
+        """Raise to the power that follows, if any; `odd` allows no other, as -2^2 is 4 to some and -4 to others."""
         mark = self._tokens[self._at].text if self._kind() != "end" else ""
         kind = self._take(*_POWERS)
         if kind is None:
             return base
-        value = self._done(_raise(base, self._exponent(kind, mark)))
+        exponent = self._exponent(kind, mark)
+        if odd and exponent.numerator % 2 == 0:
+            raise _NotArithmeticError
+        value = self._done(_raise(base, exponent))
         if kind == "power_word":
             self._require_end()
         if self._kind() in _POWERS:
@@ -341,7 +364,8 @@ def _irrational_root(tokens: list[_Token]) -> str | None:
     return f"about {_rounded(context.sqrt(_decimal(value, context)))}"
 
 
-def _format(value: Fraction) -> str:
+def written(value: Fraction) -> str:
+    """Return a value in decimals: exactly, or rounded to 10 digits after "about", with a short fraction beside it."""
     if value.denominator == 1:
         return str(value.numerator)
     decimals = _finite_decimals(value.denominator)

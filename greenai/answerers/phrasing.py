@@ -36,7 +36,7 @@ _ASKING = re.compile(
 )
 _COMPUTING = re.compile(
     r"(?:calculate|compute|evaluate|work out|solve|simplify"
-    r"|(?:what is |what's )?the (?:result|value|answer) (?:of|to))\b[ :]*"
+    r"|(?:what is |what's )?the (?:result|value|answer|solution) (?:of|to))\b[ :]*"
 )
 _FRAMES = (_COMPUTING, _ASKING, _POLITE)
 _CLOSING = re.compile(r"(?:[ ,]+(?:please|pls|thanks|thank you|for me)| (?:equals?(?: to)?|makes?))$")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greenai.answerers import calc, clock, compare, conversions, date_questions
+from greenai.answerers import calc, clock, compare, conversions, date_questions, sums
 from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
 
 VERSION = "tools-1"
 
 BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (
     ("calc", calc.answer),
+    ("sums", sums.answer),
     ("compare", compare.answer),
     ("units", conversions.answer),
     ("clock", clock.answer),
