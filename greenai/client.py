@@ -355,12 +355,8 @@ class Client(_Base, _Surface):
     def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
         """Say whether an answer was good: from 30 answers on, the project's thresholds follow what was said.
 
-        Kept are the call's id, the loss that its rung had, and the verdict; the last one about a call counts. A bad
-        answer is not given again from the cache.
-
-        Args:
-            answer: a response, its receipt, or the receipt's `call_id`, also in another process on this machine.
-            good: whether it served.
+        `answer` is a response, its receipt, or the receipt's `call_id`, also in another process on this machine. The
+        last word about a call counts. A bad answer is not given again from the cache.
 
         Raises:
             InvalidRequest: the response has no receipt, or the ledger has no such call.
