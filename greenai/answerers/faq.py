@@ -44,6 +44,7 @@ PASSAGE_CHARS = 800
 CHECK_S = 2.0  # files are looked at again after this many seconds
 LEAST_SCORE = 0.6
 LEAST_COVERED = 0.6
+FEWEST_WORDS = 2  # one word, such as a name, stands in many passages and asks for nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +214,8 @@ class Documents:
 
     def _covered(self, words: set[str], at: int) -> float:
         """Return the share of the question's words that the passage has, rare ones counting more."""
+        if len(words) < FEWEST_WORDS:
+            return 0.0
         weights = {word: self._rarity.get(word, self._unknown) for word in words}
         whole = sum(weights.values())
         return sum(weights[word] for word in words & self._words[at]) / whole if whole else 0.0

@@ -20,6 +20,7 @@ from greenai.cli.common import (
     may_pull,
     options_of,
     plain,
+    prepared,
     print_json,
     pull,
     read_prompt,
@@ -29,6 +30,9 @@ from greenai.errors import ModelMissing
 
 if TYPE_CHECKING:
     from greenai import Client, Receipt
+
+LOOKUP_NEEDED = 3
+"""Exit code where the question needs live data that nothing here knows."""
 
 _TEMPERATURE = "How far answers may vary, from 0 (least) to 2; above 0 none is stored."
 
@@ -51,7 +55,10 @@ def ask(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a question with the least energy that still answers well, and print the receipt."""
+    """Answer a question with the least energy that still answers well, and print the receipt.
+
+    Exit code 3: the question needs live data, and nothing here knows them.
+    """
     options = options_of(opt_in, reason) | ({} if cache else {"cache": "off"})
     given = {"model": model, "system": system, "max_tokens": max_tokens, "temperature": temperature}
     arguments = {name: value for name, value in given.items() if value is not None}
@@ -59,6 +66,7 @@ def ask(
         from greenai import Client
 
         with Client(**client_arguments(settings, project)) as client:
+            prepared(client, as_json=as_json)
             asked = _Asked(client.with_options(**options) if options else client, read_prompt(prompt), arguments)
             show = asked.as_json if as_json else asked.as_text
             try:
@@ -80,8 +88,10 @@ class _Asked:
 
     def as_json(self, receipt: bool) -> None:
         answer = self._client.ask(self._prompt, **self._arguments)
-        data: dict[str, Any] = {"text": answer.text, "finish_reason": answer.finish_reason}
+        outcome = answer.greenai.outcome
+        data: dict[str, Any] = {"text": answer.text, "finish_reason": answer.finish_reason, "outcome": outcome}
         print_json(data | {"receipt": answer.greenai.to_dict()} if receipt else data)
+        _end(outcome)
 
     def as_text(self, receipt: bool) -> None:
         with self._client.ask(self._prompt, stream=True, **self._arguments) as stream:
@@ -90,6 +100,13 @@ class _Asked:
             typer.echo()
         if receipt and stream.greenai is not None:
             _print_receipt(stream.greenai)
+        _end(None if stream.greenai is None else stream.greenai.outcome)
+
+
+def _end(outcome: str | None) -> None:
+    """End with a code of its own where nothing was answered: a script must not take the text for an answer."""
+    if outcome == "lookup_needed":
+        raise typer.Exit(LOOKUP_NEEDED)
 
 
 def _print_receipt(receipt: Receipt) -> None:

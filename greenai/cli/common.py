@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from greenai import Client
     from greenai.settings import Settings
 
 # --- options that several commands have -----------------------------------------------------
@@ -157,6 +158,22 @@ def pull(name: str, weights_dir: Path | None) -> Path:
             bar.update(task, completed=done, total=total)
 
         return weights.pull(name.removeprefix("local/"), weights_dir, show)
+
+
+def prepared(client: Client, *, as_json: bool) -> None:
+    """Index the FAQ of the settings with a progress bar on standard error, where there is one and somebody watches."""
+    if client.settings.faq is None or as_json or not sys.stderr.isatty():
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading the FAQ", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        client.prepare(show)
 
 
 def client_arguments(settings: Path | None, project: str | None) -> Mapping[str, Any]:

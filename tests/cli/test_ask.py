@@ -42,7 +42,11 @@ def test_text_comes_first_then_the_receipt(shell: Shell) -> None:
 
 def test_receipt_can_be_left_out(shell: Shell) -> None:
     assert shell("ask", "2+2", "--no-receipt").stdout == "4\n"
-    assert shell.json("ask", "2+2", "--no-receipt") == {"text": "4", "finish_reason": "stop"}
+    assert shell.json("ask", "2+2", "--no-receipt") == {
+        "text": "4",
+        "finish_reason": "stop",
+        "outcome": "answerer",
+    }
 
 
 def test_dash_reads_standard_input(shell: Shell) -> None:

@@ -1,0 +1,230 @@
+"""Answers from what is written down: pairs, files of pairs, folders of documents; word for word, with their source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from greenai import InvalidRequest, SettingsError
+from greenai.answerers import faq
+from greenai.answerers.faq import Documents, Faq, Passage
+from greenai.testing import FakeProvider, offline
+
+PAIRS = {
+    "How do I return an item?": "Within 30 days, in its box.",
+    "Do you ship to Canada?": "Yes, by freight.",
+    "Which payment methods do you accept?": "Cards and bank transfer.",
+}
+REFUNDS = """# Refunds
+
+You may return a product within 30 days of delivery.
+Send it in its original box.
+
+## Gift cards
+
+Gift cards cannot be refunded or exchanged for money.
+"""
+ACCOUNT = """To change your password, open Settings and choose Security.
+
+Two-factor login can be switched on under Security.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "help"
+    (path / "deep").mkdir(parents=True)
+    (path / "refunds.md").write_text(REFUNDS)
+    (path / "deep" / "account.txt").write_text(ACCOUNT)
+    (path / "notes.pdf").write_text("To change your password, ask.")
+    (path / ".hidden").mkdir()
+    (path / ".hidden" / "old.md").write_text("Gift cards can be refunded.")
+    return path
+
+
+def later(file: Path, text: str) -> None:
+    """Write a file anew so that its time changes, however coarse the clock of the disk is."""
+    file.write_text(text)
+    os.utime(file, ns=(2_000_000_000_000_000_000, 2_000_000_000_000_000_000))
+
+
+# --- pairs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [PAIRS, list(PAIRS.items()), [list(pair) for pair in PAIRS.items()]])
+def test_pairs_are_answered_word_for_word(source: object) -> None:
+    provider = FakeProvider(default="A model said so.")
+    with offline(provider) as client:
+        client.faq(source)  # type: ignore[arg-type]
+        answer = client.ask("how can I return an item")
+        other = client.ask("Write a poem about Canada")
+    assert (answer.text, answer.greenai.outcome, answer.greenai.model) == (
+        "Within 30 days, in its box.",
+        "answerer",
+        "greenai/faq",
+    )
+    assert answer.greenai.decision.reasons[0].startswith('The question is like "How do I return an item?" of faq:faq')
+    assert other.greenai.outcome == "small"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("faq.jsonl", '{"question": "Do you ship to Canada?", "answer": "Yes."}\n', 1),
+        ("faq.jsonl", '\n["Do you ship to Canada?", "Yes."]\n', 2),
+        ("faq.csv", "question,answer\nDo you ship to Canada?,Yes.\n", 2),
+    ],
+)
+def test_files_of_pairs_are_read_with_their_lines(tmp_path: Path, name: str, text: str, line: int) -> None:
+    (tmp_path / name).write_text(text)
+    with offline(settings={"faq": str(tmp_path / name)}) as client:
+        answer = client.ask("Do you ship to Canada?")
+    assert answer.text == "Yes."
+    assert answer.greenai.decision.reasons[0].endswith(f"It stands in {name}, line {line}.")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([("q",)], "faq: entry 1 is no question with an answer. Write it as (question, answer), both text."),
+        ([("q", "a"), "qa"], "faq: entry 2 is no question with an answer. Write it as (question, answer), both text."),
+        ({"q": " "}, "faq: entry 1 is no question with an answer. Write it as (question, answer), both text."),
+        ("/nowhere", "/nowhere does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv."),
+    ],
+)
+def test_mistakes_are_told(source: object, message: str) -> None:
+    with offline() as client, pytest.raises(InvalidRequest) as refused:
+        client.faq(source)  # type: ignore[arg-type]
+    assert str(refused.value) == message
+
+
+def test_mistake_in_a_file_is_told_by_prepare_and_noted_by_a_call(tmp_path: Path) -> None:
+    (tmp_path / "faq.jsonl").write_text('{"question": "Do you ship?"}\n')
+    with offline() as client:
+        client.faq(tmp_path / "faq.jsonl")
+        with pytest.raises(InvalidRequest) as refused:
+            client.prepare()
+    assert str(refused.value) == (
+        f"faq: {tmp_path}/faq.jsonl, line 1, is no question with an answer. Write it as (question, answer), both text."
+    )
+    with offline() as client:
+        client.faq(tmp_path / "faq.jsonl")
+        assert client.ask("Do you ship?").greenai.warnings == (
+            "What was registered could not be indexed, and does not answer.",
+        )
+
+
+# --- documents ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (
+            "Can gift cards be refunded?",
+            "Gift cards cannot be refunded or exchanged for money.\n\n(refunds.md, line 8)",
+        ),
+        (
+            "How do I change my password?",
+            "To change your password, open Settings and choose Security.\n\n(deep/account.txt, line 1)",
+        ),
+        (
+            "How do I return a product?",
+            "You may return a product within 30 days of delivery.\nSend it in its original box.\n\n(refunds.md, line 3)",
+        ),
+    ],
+)
+def test_best_passage_is_quoted_with_its_source(folder: Path, question: str, text: str) -> None:
+    with offline() as client:
+        client.faq(folder, name="help")
+        answer = client.ask(question)
+    assert answer.text.replace("\\", "/") == text
+    assert answer.greenai.model == "greenai/faq:help"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the capital of France?", "Write a poem about a password", "refunds", "How do I sort a list in Python?"],
+)
+def test_what_does_not_stand_there_is_left_to_a_model(folder: Path, question: str) -> None:
+    with offline() as client:
+        client.faq(folder)
+        assert client.ask(question).greenai.outcome == "small"
+
+
+def test_packaged_prompts_rarely_find_a_passage(folder: Path) -> None:
+    source = Faq(folder)
+    source.refresh()
+    assert source.documents is not None
+    found = [source.documents.best(text) for text in faq.negatives()[0]]
+    assert sum(1 for one in found if one is not None and one.fires) <= 3
+
+
+def test_index_follows_the_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faq, "CHECK_S", 0.0)
+    with offline() as client:
+        client.faq(folder)
+        assert client.ask("Can gift cards be refunded?").text.startswith("Gift cards cannot")
+        later(folder / "refunds.md", "Gift cards can be refunded since May.\n")
+        assert client.ask("Can gift cards be refunded?").text == (
+            "Gift cards can be refunded since May.\n\n(refunds.md, line 1)"
+        )
+        (folder / "refunds.md").unlink()
+        assert client.ask("Can gift cards be refunded?").greenai.outcome == "small"
+
+
+def test_files_are_not_looked_at_for_every_question(folder: Path) -> None:
+    source = Faq(folder)
+    assert (source.is_due(), source.refresh(), source.is_due(), source.refresh()) == (True, True, False, False)
+
+
+def test_progress_is_told_per_file(folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with offline() as client:
+        client.faq(folder)
+        client.prepare(lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_what_is_no_text_is_left_out_and_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "broken.md").write_bytes(b"\xff\xfe\xff")
+    Faq(folder).refresh()
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith(f"faq: {folder / 'broken.md'} is left out: ")
+
+
+def test_too_much_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faq, "MAX_PASSAGES", 3)
+    with pytest.raises(InvalidRequest) as passages:
+        Faq(folder).refresh()
+    assert str(passages.value) == (
+        f"{folder} has more than 3 passages, which is more than is searched in memory. Name a smaller folder."
+    )
+    monkeypatch.setattr(faq, "MAX_FILES", 1)
+    with pytest.raises(InvalidRequest) as files:
+        Faq(folder).refresh()
+    assert str(files.value) == (f"{folder} has 2 .md and .txt files, and at most 1 are read. Name a smaller folder.")
+
+
+def test_long_paragraphs_are_cut_between_sentences() -> None:
+    text = "The house has a garden. " * 60
+    pieces = list(faq._cut(text, "a.md"))
+    assert len(pieces) > 1
+    assert all(len(p.text) <= faq.PASSAGE_CHARS and p.text.endswith(".") and p.text in text for p in pieces)
+
+
+def test_no_documents_are_no_answer() -> None:
+    assert Documents([]).best("Anything at all?") is None
+    one = Documents([Passage(text="Gift cards cannot be refunded.", source="a.md, line 1")], threshold=0.9)
+    assert one.threshold == 0.9
+
+
+def test_settings_name_the_source(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        offline(settings={"faq": str(tmp_path / "none")})
+    assert str(refused.value) == (
+        f'argument: faq.path = "{tmp_path}/none" is not valid: {tmp_path}/none does not exist. '
+        'Write for example: faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 }).'
+    )

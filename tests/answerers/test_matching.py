@@ -1,0 +1,97 @@
+"""Which route a question is for: thresholds that keep the promise, the nearest route, counterexamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from greenai.answerers import matching
+from greenai.answerers.matching import Match, Route, Routes, conformal, negatives
+
+HOURS = Route(name="hours", examples=("when do you open on sunday", "opening hours", "what time do you close"))
+PARCEL = Route(name="parcel", examples=("where is my parcel", "track my order", "when does my package arrive"))
+
+
+def fires(routes: Routes, question: str) -> str | None:
+    match = routes.best(question)
+    return match.route if match is not None and match.fires else None
+
+
+@pytest.mark.parametrize(
+    ("question", "route"),
+    [
+        ("When do you open on Sunday?", "hours"),
+        ("what are your opening hours?", "hours"),
+        ("please track my order", "parcel"),
+        ("Write a poem about a parcel that is lost at sea", None),
+        ("What is the capital of France?", None),
+        ("", None),
+        ("opening hours " * 40, None),
+    ],
+)
+def test_a_question_goes_to_its_route_or_to_none(question: str, route: str | None) -> None:
+    assert fires(Routes([HOURS, PARCEL]), question) == route
+
+
+def test_capitals_and_marks_make_no_difference() -> None:
+    routes = Routes([HOURS])
+    plain, loud = routes.best("when do you open on sunday"), routes.best("  WHEN do you open on Sunday?! ")
+    assert plain is not None
+    assert plain == loud
+    assert plain.similarity == pytest.approx(1.0, abs=1e-5)
+
+
+def test_at_most_the_promised_share_of_packaged_prompts_reaches_any_route() -> None:
+    routes = Routes([HOURS, PARCEL, Route(name="joke", examples=("tell me a joke", "make me laugh", "say a pun"))])
+    texts, _ = negatives()
+    near = [match for match in map(routes.best, texts) if match is not None and match.similarity >= match.threshold]
+    strangers = [match for match in near if match.similarity < matching.OWN]
+    assert len(strangers) <= matching.PROMISED * len(texts)
+
+
+def test_thresholds_are_calibrated_given_or_strict() -> None:
+    few = Route(name="few", examples=("how do i pay",))
+    each = Route(name="each", examples=HOURS.examples, strict=True)
+    given = Route(name="given", examples=("reset my router",), threshold=0.3)
+    found = Routes([HOURS, few, each, given]).thresholds
+    assert found["given"] == pytest.approx(0.3)
+    assert found["few"] >= matching.STRICT - 1e-6
+    assert found["each"] >= matching.STRICT - 1e-6
+    assert matching.LEAST <= found["hours"] < matching.STRICT
+
+
+def test_a_counterexample_that_is_nearer_keeps_a_route_silent() -> None:
+    against = Route(
+        name="hours", examples=HOURS.examples, counterexamples=("how do i open a bottle on sunday", "open a file")
+    )
+    match = Routes([against]).best("How do I open a bottle on Sunday?")
+    assert match is not None
+    assert (match.fires, match.nearer) == (False, "how do i open a bottle on sunday")
+    assert fires(Routes([against]), "when do you open on sunday") == "hours"
+
+
+def test_an_example_that_is_a_packaged_prompt_still_fires() -> None:
+    routes = Routes([Route(name="joke", examples=("tell me a joke about programmers", "a joke", "make me laugh"))])
+    assert fires(routes, "Tell me a joke about programmers") == "joke"
+
+
+def test_match_fires_from_its_threshold_on() -> None:
+    match = Match(route="r", example="e", similarity=0.5, threshold=0.5)
+    assert match.fires
+    assert not Match(route="r", example="e", similarity=0.49, threshold=0.5).fires
+
+
+@pytest.mark.parametrize("count", [100, 300, 999])
+def test_conformal_bound_holds_on_fresh_draws(count: int) -> None:
+    rng = np.random.default_rng(7)
+    above = [(rng.normal(size=2000) >= conformal(rng.normal(size=count), 0.05)).mean() for _ in range(60)]
+    assert np.mean(above) <= 0.055  # the mean of 60 calibrations, give or take
+
+
+def test_conformal_bound_of_few_scores_lies_above_all_of_them() -> None:
+    assert conformal([0.1, 0.4, 0.2]) > 0.4
+
+
+def test_packaged_prompts_are_many_and_distinct() -> None:
+    texts, vectors = negatives()
+    assert len(texts) == len(set(texts)) == len(vectors) >= 300
