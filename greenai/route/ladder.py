@@ -133,9 +133,10 @@ def _up_to(
     model = request.model or ""
     card = find_card(model) if endpoint is None else None
     named = endpoint or _named_rung(model, card)
-    if request.options.substitute is False:
-        return named, (named,), f"{model} is a pin: substitute=False."
     below = _below_in(settings_ladder, model, card, endpoint)
+    if request.options.substitute is False:
+        named = below[-1] if below is not None else named  # the settings say at which address it is
+        return named, (named,), f"{model} is a pin: substitute=False."
     if below is not None:
         return below[-1], below, f"{model} is a ceiling; the settings' ladder up to it applies: {names(below)}."
     if request.options.substitute:

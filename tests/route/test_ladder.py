@@ -134,6 +134,13 @@ def test_substitute_false_pins_and_true_opens() -> None:
     assert models(ladder(request("unknown-1", substitute=True))) == ("local/tiny", "openai/unknown-1")
 
 
+def test_pin_that_the_settings_ladder_names_is_asked_at_the_address_given_there() -> None:
+    own = Rung(model="hosted_vllm/own-8b", base_url="http://127.0.0.1:8000/v1", tier="large")
+    found = ladder(request("hosted_vllm/own-8b", substitute=False), (SETTINGS[0], own))
+    assert found.rungs == (own,)
+    assert not found.substitutable
+
+
 def test_settings_ladder_that_names_the_model_comes_first() -> None:
     settings = (SETTINGS[0], MAX, SETTINGS[1])
     found = ladder(request("max"), settings)
