@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greenai.answerers import bases, calc, clock, compare, conversions, counting, date_questions, sorting, sums
+from greenai.answerers import bases, calc, clock, compare, conversions, counting, date_questions, formats, sorting, sums
 from greenai.answerers.wording import Answered, Clock, Question, local_now, question_of
 
 VERSION = "tools-1"
@@ -19,6 +19,7 @@ BUILT_IN: tuple[tuple[str, Callable[[Question], Answered | None]], ...] = (
     ("bases", bases.answer),
     ("counting", counting.answer),
     ("sorting", sorting.answer),
+    ("formats", formats.answer),
 )
 """Name and function of each built-in answerer, in the order they are asked: None where one is not sure."""
 
