@@ -28,7 +28,7 @@ _ASKS_JSON = re.compile(
     re.IGNORECASE,
 )
 _AFTER_JSON = re.compile(
-    r"(?P<json>[\[{].*[\]}])\s*(?:is this|is it|valid|is that) (?:valid )?json\s*\??\s*", re.DOTALL | re.I
+    r"(?P<json>[\[{].*[\]}])\s*(?:is this|is it|valid|is that) (?:valid )?json\s*\??\s*", re.DOTALL | re.IGNORECASE
 )
 _IS_JSON = re.compile(r"is (?P<json>[\[{].*[\]}]) valid json\s*\??", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)\n?\s*```\s*[?.]?", re.DOTALL | re.IGNORECASE)
@@ -119,7 +119,8 @@ def _second_opinion(payload: str) -> str | None:
 
 # --- regular expressions --------------------------------------------------------------------
 
-_SPECIAL = re.compile(r"\\[1-9]|\(\?(?!:)|\(\?P")
+# back-references, look-around and flags; and what Python warns may mean a nested set one day
+_SPECIAL = re.compile(r"\\[1-9]|\(\?(?!:)|\[\^?\[|--|&&|~~|\|\|")
 _REPEAT = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 
