@@ -1,0 +1,154 @@
+"""Accuracy against energy: a frozen workload of recorded outcomes, replayed through the real client.
+
+    python benchmarks/replay.py FOLDER [--json OUT] [--plot OUT.svg] [--quick] [--large 70B|405B] [--unfrozen]
+
+FOLDER holds one folder per data set, each with rows.jsonl.gz and meta.json. The workload is described in replay_mix.py
+and refused where it is not the frozen one; what each model said is in replay_outcomes.py, with every assumption; the
+tools of the app in replay_tools.py; the policies in replay_policies.py. Energies are greenai's own model of an 8B and
+a 70B model for the tokens that were recorded, whatever the policy; what greenai itself takes is added to its lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import replay_mix
+from replay_figures import figures
+from replay_outcomes import Outcomes, Recorded
+from replay_policies import CARDS, every
+from replay_server import digest, serving
+from replay_tools import EXAMPLES, examples
+from rich.console import Console
+from rich.table import Table
+
+QUICK = 8  # every eighth prompt, with all its repeats
+
+
+def few(items: Sequence[replay_mix.Item]) -> list[replay_mix.Item]:
+    """Return a part of the mix in its order, for a look: prompts by their hash, with all their repeats."""
+    return [item for item in items if replay_mix.share("quick", item.prompt) < 1 / QUICK]
+
+
+def replayed(folder: Path, *, quick: bool, unfrozen: bool, large: str, console: Console) -> dict[str, Any]:
+    """Run every policy and return the figures."""
+    items = replay_mix.build(folder)
+    if not unfrozen:
+        replay_mix.check(items)
+    whole = len(items)
+    items = few(items) if quick else items
+    outcomes = Outcomes(folder)
+    recorded = [outcomes.of(item) for item in items]
+    answers: dict[str, Recorded] = {digest(i.prompt): r for i, r in zip(items, recorded, strict=True)}
+    began = time.perf_counter()
+    with serving(answers) as url:
+        runs, curves = every(items, recorded, url, large, examples(folder), lambda said: console.print(f"{said} …"))
+    return {
+        "mix": {"sha256": replay_mix.fingerprint(replay_mix.build(folder)), "of": whole, "frozen": not unfrozen},
+        "quick": quick,
+        "large": large,
+        "examples_per_function": EXAMPLES,
+        "versions": versions(),
+        "duration_s": time.perf_counter() - began,
+        "cuts": figures(items, runs, curves),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return what the figures depend on."""
+    from greenai import __version__, catalog, nudges
+    from greenai.classify import Classifier
+
+    method = getattr(Classifier, "load", Classifier)().assess("Hello").method
+    return {
+        "greenai": __version__,
+        "classifier": method,
+        "nudges": nudges.VERSION,
+        "catalog": catalog.VERSION,
+        "python": platform.python_version(),
+    }
+
+
+# --- told -------------------------------------------------------------------------------------
+
+
+def table(name: str, cut: Mapping[str, Any]) -> Table:
+    """Return one cut as a table."""
+    shown = Table(title=f"{name}: {cut['requests']:,} requests")
+    heads = (
+        "policy",
+        "right, %",
+        "95%",
+        "Wh per 1,000",
+        "less than large",
+        "less than reasoning",
+        "own mJ",
+        "answered by",
+    )
+    for head in heads:
+        shown.add_column(head, justify="left" if head in ("policy", "answered by") else "right")
+    for row in cut["rows"]:
+        low, high = row["accuracy_95"]
+        shown.add_row(
+            row["policy"],
+            f"{100 * row['accuracy']:.1f}",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            f"{row['wh_per_1000']:.1f}",
+            *(f"{row[f'vs {base}']['times_less']:.1f}x" for base in ("large", "large, reasoning")),
+            f"{1000 * row['own_j_per_request']:.1f}",
+            ", ".join(f"{by} {n}" for by, n in row["calls"].items()),
+        )
+    return shown
+
+
+def told(target: Mapping[str, Any]) -> str:
+    """Return in words how a target is met."""
+    wanted, reached, best = target["wanted"], target["reached"], target["possible"]
+    low, high = reached["times_less_95"]
+    a_low, a_high = reached["accuracy_95"]
+    return (
+        f"{target['policy']} against {target['baseline']}: {reached['times_less']:.1f} times less energy "
+        f"({low:.1f} to {high:.1f}) at {reached['accuracy']:.1%} of its accuracy ({a_low:.1%} to {a_high:.1%}); "
+        f"wanted {wanted['times_less']:g} times at {wanted['accuracy']:.0%}: {'met' if target['met'] else 'missed'}. "
+        f"Knowing every outcome: {best['times_less']:.1f} times at {best['accuracy']:.1%}."
+    )
+
+
+def main() -> None:
+    """Replay, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--plot", type=Path, help="draw accuracy against energy into this SVG file")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the mix, for a look")
+    parser.add_argument("--large", choices=sorted(CARDS), default="70B", help="size of the large rung")
+    parser.add_argument("--unfrozen", action="store_true", help="accept another mix than the frozen one")
+    arguments = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    found = replayed(
+        arguments.folder,
+        quick=arguments.quick,
+        unfrozen=arguments.unfrozen,
+        large=arguments.large,
+        console=console,
+    )
+    for name, cut in found["cuts"].items():
+        console.print(table(name, cut))
+        for target in cut["targets"]:
+            console.print(told(target))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot is not None:
+        from replay_plot import draw
+
+        draw(found, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The picture of docs/replay.md and the front page: accuracy against energy, a point per policy.
+
+It has a light card of its own, so it reads the same on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+STYLE = {"svg.hashsalt": "greenai", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
+INK, FAINT, CARD = "#222a33", "#66707a", "#fbfbf9"
+GREEN, ORANGE, GREY = "#1b7f4d", "#c2571a", "#8a939c"
+
+OURS = ("greenai", "greenai, opted in to reasoning")
+SHOWN = "oracle, models alone"  # it needs no place beside the oracles that have the cache and the tools too
+
+
+def colour(name: str) -> str:
+    """Return the colour of a policy: ours, what knows the outcomes, everybody else."""
+    if name in OURS:
+        return GREEN
+    return GREY if name.startswith("oracle") else ORANGE
+
+
+def draw(found: Mapping[str, Any], path: Path, cut: str = "whole") -> None:
+    """Draw one cut into an SVG file."""
+    with mpl.rc_context(STYLE):
+        _draw(found["cuts"][cut], path)
+
+
+def _draw(cut: Mapping[str, Any], path: Path) -> None:
+    figure = Figure(figsize=(8.4, 5.4), facecolor=CARD)
+    axes = figure.subplots()
+    axes.set_facecolor(CARD)
+    _curve(axes, [r for r in cut["curves"] if r["policy"] == "prompt length"], ORANGE)
+    for name in OURS:
+        _curve(axes, [r for r in cut["curves"] if r["policy"] == name], GREEN)
+    for row in cut["rows"]:
+        if row["policy"] != SHOWN:
+            _point(axes, row)
+    _frame(axes, cut)
+    figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.11)
+    figure.savefig(path, format="svg", facecolor=CARD, metadata={"Date": None})
+
+
+def _curve(axes: Any, rows: list[Mapping[str, Any]], ink: str) -> None:
+    rows = sorted(rows, key=lambda row: row["wh_per_1000"])
+    xs, ys = [r["wh_per_1000"] for r in rows], [100 * r["accuracy"] for r in rows]
+    axes.plot(xs, ys, color=ink, linewidth=1.2, alpha=0.5, zorder=1)
+    axes.plot(xs, ys, "o", color=ink, markersize=2.5, alpha=0.5, zorder=1)
+
+
+def _point(axes: Any, row: Mapping[str, Any]) -> None:
+    ink, x, y = colour(row["policy"]), row["wh_per_1000"], 100 * row["accuracy"]
+    low, high = (100 * end for end in row["accuracy_95"])
+    axes.plot([x, x], [low, high], color=ink, linewidth=1.2, alpha=0.7, zorder=2)
+    axes.plot([x], [y], "o", color=ink, markersize=8 if row["policy"] in OURS else 6, zorder=3)
+    said = "  ".join((row["policy"], f"{y:.1f}%"))
+    right = row["policy"].startswith("always large, r") or row["policy"] == "always large"
+    axes.annotate(
+        said,
+        (x, y),
+        xytext=(-8 if right else 8, -14 if row["policy"] == "greenai" else 6),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        color=ink,
+        weight="bold" if row["policy"] in OURS else "normal",
+    )
+
+
+def _frame(axes: Any, cut: Mapping[str, Any]) -> None:
+    axes.set_xscale("log")
+    energies = [r["wh_per_1000"] for r in (*cut["rows"], *cut["curves"])]
+    axes.set_xlim(min(energies) / 1.6, max(energies) * 1.4)
+    ticks = [
+        t
+        for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+        if min(energies) / 1.6 < t < max(energies) * 1.4
+    ]
+    axes.set_xticks(ticks, [f"{t:,}" for t in ticks], color=INK)
+    axes.minorticks_off()
+    axes.set_xlabel("energy, Wh per 1,000 requests (logarithmic)", color=FAINT)
+    axes.set_ylabel("right answers, %", color=FAINT)
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.grid(color="#e3e6e3", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    title = f"{cut['requests']:,} recorded requests, replayed through the real client"
+    axes.text(0, 1.1, title, transform=axes.transAxes, color=INK, fontsize=11.5, weight="bold")
+    note = "lines: quality basic, standard, high; and every threshold on the prompt's length. Bars: 95% intervals"
+    axes.text(0, 1.045, note, transform=axes.transAxes, color=FAINT)
