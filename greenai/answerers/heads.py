@@ -7,7 +7,7 @@ ridge gives in closed form: no example is judged by a head that has seen it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenai.errors import InvalidRequest
@@ -45,15 +45,13 @@ class Head:
         features = _with_bias(encode(texts))
         wanted = np.eye(len(self.labels))[owner]
         weights = (len(texts) / (len(self.labels) * wanted.sum(axis=0)))[owner]  # every label counts the same
-        fits = [_fit(features, wanted, weights, ridge) for ridge in RIDGES]
-        loss, self._sharpness, best = min(
-            (_loss(left_out, owner, sharp), sharp, n) for n, (_, left_out) in enumerate(fits) for sharp in SHARPNESS
-        )
-        del loss
+        fits = list(_fits(features, wanted, weights))
+        tried = ((_loss(out, owner, sharp), sharp, n) for n, (_, out) in enumerate(fits) for sharp in SHARPNESS)
+        _, self._sharpness, best = min(tried)
         self._weights, left_out = fits[best]
         sure = _softmax(left_out * self._sharpness)
         confidence, right = sure.max(axis=1), sure.argmax(axis=1) == owner
-        self.threshold = _threshold(confidence, right) if threshold is None else threshold
+        self.threshold = _threshold(confidence, right, len(self.labels)) if threshold is None else threshold
         self.accuracy = float(right.mean())
         self.answered = float((confidence >= self.threshold).mean())
 
@@ -84,15 +82,19 @@ def _with_bias(vectors: Matrix) -> Any:
     return np.hstack([vectors, np.ones((len(vectors), 1), dtype=vectors.dtype)]).astype(np.float64)
 
 
-def _fit(features: Any, wanted: Any, weights: Any, ridge: float) -> tuple[Any, Any]:
-    """Return the ridge's coefficients, and what it predicts for each row when fitted without that row."""
+def _fits(features: Any, wanted: Any, weights: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield for each ridge the coefficients, and what they predict for each row when fitted without that row."""
     import numpy as np
 
-    weighted = features * weights[:, None]
-    inverse = np.linalg.inv(features.T @ weighted + ridge * np.eye(features.shape[1]))
-    coefficients = inverse @ weighted.T @ wanted
-    leverage = ((features @ inverse) * weighted).sum(axis=1)[:, None]
-    return coefficients, (features @ coefficients - leverage * wanted) / np.maximum(1.0 - leverage, 1e-9)
+    root = np.sqrt(weights)[:, None]
+    left, values, right = np.linalg.svd(features * root, full_matrices=False)
+    seen = left.T @ (wanted * root)
+    for ridge in RIDGES:
+        shrunk = values**2 / (values**2 + ridge)
+        leverage = (left**2 @ shrunk)[:, None]
+        predicted = left @ (shrunk[:, None] * seen) / root
+        coefficients = right.T @ ((values / (values**2 + ridge))[:, None] * seen)
+        yield coefficients, (predicted - leverage * wanted) / np.maximum(1.0 - leverage, 1e-9)
 
 
 def _softmax(scores: Any) -> Any:
@@ -103,18 +105,27 @@ def _softmax(scores: Any) -> Any:
 
 
 def _loss(left_out: Any, owner: Any, sharpness: float) -> float:
+    """Return how far the probabilities are from Platt's targets: n examples prove nothing surer than (n+1)/(n+2)."""
     import numpy as np
 
-    sure = _softmax(left_out * sharpness)[np.arange(len(owner)), owner]
-    return float(-np.log(np.maximum(sure, 1e-9)).mean())
+    target = (len(owner) + 1) / (len(owner) + 2)
+    sure = np.clip(_softmax(left_out * sharpness)[np.arange(len(owner)), owner], 1e-9, 1 - 1e-9)
+    return float(-(target * np.log(sure) + (1 - target) * np.log(1 - sure)).mean())
 
 
-def _threshold(confidence: Any, right: Any) -> float:
-    """Return the lowest confidence above which at most `PROMISED_ERROR` of the labels were wrong, one added."""
+def _threshold(confidence: Any, right: Any, labels: int) -> float:
+    """Return the lowest confidence above which at most `PROMISED_ERROR` of the labels were wrong, one added.
+
+    Where that holds for all examples, what lies below them is covered by the one that was added: the threshold then
+    is half-way down to guessing, so that a text of another kind is not labelled.
+    """
     import numpy as np
 
     order = np.argsort(-confidence)
     wrong = np.cumsum(~right[order])
     error = (wrong + 1) / (np.arange(len(order)) + 2)
     held = np.nonzero(error <= PROMISED_ERROR)[0]
-    return float(confidence[order][held[-1]]) if len(held) else UNPROVEN
+    if not len(held):
+        return UNPROVEN
+    lowest = float(confidence[order][held[-1]])
+    return (lowest + 1 / labels) / 2 if held[-1] == len(order) - 1 else lowest
