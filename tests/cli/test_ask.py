@@ -215,3 +215,12 @@ def test_model_of_this_machine_answers(shell: Shell, weights: Path, monkeypatch:
     assert receipt["energy"]["low_j"] < receipt["energy"]["energy_j"] < receipt["energy"]["high_j"]
     again = shell.json("ask", "What is the capital of France?")
     assert (again["text"], again["receipt"]["outcome"]) == (data["text"], "cache")
+
+
+def test_live_data_that_nothing_knows_end_with_a_code_of_their_own(shell: Shell) -> None:
+    result = shell("ask", "What is the weather in Paris today?", "--no-receipt")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("This needs live data, which no model knows, so none was asked.")
+    told = shell("ask", "What is the weather in Paris today?", "--no-receipt", "--json")
+    assert told.exit_code == 3
+    assert json.loads(told.stdout)["outcome"] == "lookup_needed"
