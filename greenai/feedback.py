@@ -20,8 +20,9 @@ from typing import Protocol
 
 from greenai._locks import Lock
 from greenai.correction import Correction, Label, logit
+from greenai.values import Quality
 
-__all__ = ["Feedback", "Labels", "binned", "correction_of", "limit_of", "stability", "warning_of"]
+__all__ = ["Feedback", "Labels", "binned", "correction_of", "limit_of", "stability", "summary", "warning_of"]
 
 LEAST_LABELS = 30
 """Labelled answers from which a project is corrected; it needs `LEAST_GOOD` good and one bad among them."""
@@ -70,18 +71,22 @@ class Labels(Protocol):
         """Return (era, bin, count) of the decisions that are kept."""
         ...
 
+    def methods(self, project: str) -> Sequence[str]:
+        """Return the classifiers under which a project has labels or decisions."""
+        ...
+
 
 # --- what labels say ------------------------------------------------------------------------
 
 
-def correction_of(labels: Sequence[tuple[float, bool]], promised: Mapping[str, float]) -> Correction | None:
+def correction_of(labels: Sequence[tuple[float, bool]], promised: Mapping[Quality, float]) -> Correction | None:
     """Return what labelled answers (loss, good) teach; None where they are too few or all alike."""
     good = sum(1 for _, was_good in labels if was_good)
     if len(labels) < LEAST_LABELS or good < LEAST_GOOD:
         return None
     slope, shift = _fitted([(logit(loss), loss, not was_good) for loss, was_good in labels])
     found = {quality: limit_of(labels, share) for quality, share in promised.items()}
-    limits = {quality: limit for quality, limit in found.items() if limit is not None}
+    limits: dict[str, float] = {quality: limit for quality, limit in found.items() if limit is not None}
     return Correction(slope=slope, shift=shift, labels=len(labels), limits=limits)
 
 
@@ -178,6 +183,32 @@ def warning_of(project: str, eras: Mapping[int, Sequence[int]]) -> str | None:
     )
 
 
+# --- for `greenai doctor` -------------------------------------------------------------------
+
+
+def summary(project: str, store: Labels, promised: Mapping[Quality, float]) -> list[dict[str, object]]:
+    """Return what is kept of a project under each classifier, as JSON values."""
+    return [_summary(project, method, store, promised) for method in store.methods(project) if method]
+
+
+def _summary(project: str, method: str, store: Labels, promised: Mapping[Quality, float]) -> dict[str, object]:
+    labels = [(loss, good) for _, loss, good in store.labels(project, method, _since(), MOST_LABELS)]
+    correction, eras = correction_of(labels, promised), binned(store.tallies(project, method))
+    return {
+        "classifier": method,
+        "labels": len(labels),
+        "bad": sum(1 for _, good in labels if not good),
+        "corrected": correction is not None,
+        "limits": {} if correction is None else dict(correction.limits),
+        "decisions": sum(map(sum, eras.values())),
+        "drift": warning_of(project, eras),
+    }
+
+
+def _since() -> float:
+    return time.time() - LABEL_DAYS * 86_400
+
+
 # --- the step -------------------------------------------------------------------------------
 
 
@@ -206,7 +237,7 @@ class Feedback:
 
     def __init__(
         self,
-        promised: Mapping[str, float],
+        promised: Mapping[Quality, float],
         store: Labels | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -225,7 +256,7 @@ class Feedback:
         """Read what is stored of a project; it waits for the disk."""
         if self._store is None:
             return
-        stored = self._store.labels(project, method, time.time() - LABEL_DAYS * 86_400, MOST_LABELS)
+        stored = self._store.labels(project, method, _since(), MOST_LABELS)
         stored_counts = self._store.tallies(project, method)
         with self._lock:
             found = self._of(project, method)

@@ -32,9 +32,7 @@ def drift(request: Request, plan: Plan, steps: Steps) -> tuple[str, ...]:
     """Count a decision, and return the warning that its project has drifted, once."""
     if plan.ladder is None or plan.assessment is None:
         return ()
-    count = partial(
-        steps.feedback.count, request.options.project, plan.assessment.method, plan.assessment.large_gain
-    )
+    count = partial(steps.feedback.count, request.options.project, plan.assessment.method, plan.assessment.large_gain)
     said = fail_open("A decision could not be counted.", count, None)
     return () if said is None else (said,)
 

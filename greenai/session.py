@@ -134,7 +134,7 @@ class Session:
         self._recent.add(again)
         return again
 
-    def _learning(self, answered: Any, *, good: bool, source: str = "feedback") -> Flow[None]:
+    def _learning(self, answered: Any, *, good: object, source: str = "feedback") -> Flow[None]:
         """Return the flow that learns from an answer: a response, its receipt, or a call's id."""
         told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
         if not isinstance(told, (str, Receipt)):
@@ -142,7 +142,7 @@ class Session:
                 "This response has no receipt, so greenai did not give it and cannot learn from it. Pass what "
                 "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
             )
-        if not isinstance(good, bool):  # type: ignore[redundant-expr]
+        if not isinstance(good, bool):
             raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
         asked = self._recent.known(told if isinstance(told, str) else told.call_id)
         steps = self.resources.steps if asked is None else self._steps(asked)

@@ -82,6 +82,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "sensors": [_sensor(sensor) for sensor in meters.available()],
         "processor": _processor(settings),
         "ledger": _ledger(settings),
+        "feedback": _feedback(settings),
     }
 
 
@@ -148,6 +149,18 @@ def _ledger(settings: Settings) -> dict[str, Any]:
         ledger.close()
 
 
+def _feedback(settings: Settings) -> list[dict[str, object]]:
+    from greenai.budget import open_ledger
+    from greenai.feedback import summary
+    from greenai.route import FLOORS
+
+    ledger = open_ledger(settings)
+    try:
+        return summary(settings.project, ledger, FLOORS)
+    finally:
+        ledger.close()
+
+
 # --- for people -----------------------------------------------------------------------------
 
 
@@ -173,6 +186,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "carbon", "\n".join(_carbon_lines(chosen))
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])
+    yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
     yield "processor", _processor_line(found["processor"])
@@ -198,6 +212,12 @@ def _ledger_line(ledger: Mapping[str, Any]) -> str:
         return f"cannot be used: {ledger['problem']}"
     counts = ", ".join(f"{ledger[key]} {key}" for key in ("calls", "attempts", "holds"))
     return f"{ledger['path']}: {counts}"
+
+
+def _feedback_line(told: Mapping[str, Any]) -> str:
+    use = "thresholds are corrected" if told["corrected"] else "too few of both kinds to correct thresholds"
+    line = f"{told['classifier']}: {told['labels']} answers labelled, {told['bad']} bad; {use}"
+    return f"{line}\n{told['drift']}" if told["drift"] else line
 
 
 def _keys_line(keys: Mapping[str, bool]) -> str:

@@ -11,10 +11,10 @@ from greenai.values import Reply, Request
 
 __all__ = ["UNSURE_BELOW", "suffices", "unsure"]
 
-UNSURE_BELOW = -0.5
-"""Mean log-probability of an answer's tokens below which it is not trusted: 61% for each token that was taken.
+UNSURE_BELOW = -0.6
+"""Mean log-probability of an answer's tokens below which it is not trusted: 55% for each token that was taken.
 
-A starting value; what was measured stands in docs/routing.md.
+Chosen on 132 answers of SmolLM2-135M (benchmarks/verified_answers.py); docs/routing.md says how little it proves.
 """
 
 _LENGTH_ARGUMENTS = frozenset(("max_tokens", "max_completion_tokens"))

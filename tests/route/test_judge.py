@@ -74,13 +74,13 @@ def test_what_suffices(given: Reply, asked: Request) -> None:
 
 def test_unlikely_tokens_make_an_answer_unsure() -> None:
     assert unsure(reply(token_logprobs=(-0.1, -1.5))) == (
-        "the model was unsure of it (mean token log-probability -0.80, below -0.50)"
+        "the model was unsure of it (mean token log-probability -0.80, below -0.60)"
     )
 
 
 @pytest.mark.parametrize(
     "given",
-    [reply(), reply(token_logprobs=(-0.1, -0.9)), reply(token_logprobs=(-3.0,), tool_calls=True)],
+    [reply(), reply(token_logprobs=(-0.1, -1.0)), reply(token_logprobs=(-3.0,), tool_calls=True)],
 )
 def test_likely_tokens_no_tokens_and_tool_calls_are_not_unsure(given: Reply) -> None:
     assert unsure(given) is None

@@ -51,7 +51,7 @@ def test_unsure_answer_is_discarded_and_its_energy_counted() -> None:
     assert (provider.models, asked_for(provider)) == ([NANO, MAX], [True, None])
     receipt = response.greenai
     assert [a.state for a in receipt.attempts] == ["discarded", "answered"]
-    assert receipt.attempts[0].error == ("the model was unsure of it (mean token log-probability -1.50, below -0.50)")
+    assert receipt.attempts[0].error == ("the model was unsure of it (mean token log-probability -1.50, below -0.60)")
     energies = [a.energy.energy_j for a in receipt.attempts]
     assert None not in energies
     assert receipt.energy.energy_j == pytest.approx(sum(energies))

@@ -52,6 +52,8 @@ def sync(client: Client, flag: bool) -> None:
     assert_type(client.explain([{"role": "user", "content": "Hi"}], model="gpt-5.5"), Decision)
     assert_type(client.escalate(whole), GreenCompletion)
     assert_type(client.escalate(answer), TextAnswer)
+    assert_type(client.feedback(whole, good=True), None)
+    assert_type(client.feedback(answer.greenai.call_id, good=False), None)
     assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
     assert_type(client.settings, Settings)
     with client.options(project="support-bot") as same, client as entered:
@@ -78,6 +80,7 @@ async def asynchronous(client: AsyncClient, flag: bool) -> None:
     assert_type(await client.explain("Hi"), Decision)
     assert_type(await client.escalate(whole), GreenCompletion)
     assert_type(await client.escalate(answer), TextAnswer)
+    assert_type(await client.feedback(answer, good=True), None)
     assert_type(client.with_options(timeout=5.0), AsyncClient)
     async with client as entered:
         assert_type(entered, AsyncClient)
