@@ -40,11 +40,13 @@ def _draw(cut: Mapping[str, Any], path: Path) -> None:
     _curve(axes, [r for r in cut["curves"] if r["policy"] == "prompt length"], ORANGE)
     for name in OURS:
         _curve(axes, [r for r in cut["curves"] if r["policy"] == name], GREEN)
-    for row in cut["rows"]:
-        if row["policy"] != SHOWN:
-            _point(axes, row)
+    shown = [row for row in cut["rows"] if row["policy"] != SHOWN]
+    for row in shown:
+        _point(axes, row)
     _frame(axes, cut)
     figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.11)
+    figure.canvas.draw()  # places are known from here on
+    _labels(axes, shown)
     figure.savefig(path, format="svg", facecolor=CARD, metadata={"Date": None})
 
 
@@ -60,17 +62,47 @@ def _point(axes: Any, row: Mapping[str, Any]) -> None:
     low, high = (100 * end for end in row["accuracy_95"])
     axes.plot([x, x], [low, high], color=ink, linewidth=1.2, alpha=0.7, zorder=2)
     axes.plot([x], [y], "o", color=ink, markersize=8 if row["policy"] in OURS else 6, zorder=3)
-    said = "  ".join((row["policy"], f"{y:.1f}%"))
-    right = row["policy"].startswith("always large, r") or row["policy"] == "always large"
-    axes.annotate(
-        said,
-        (x, y),
-        xytext=(-8 if right else 8, -14 if row["policy"] == "greenai" else 6),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        color=ink,
-        weight="bold" if row["policy"] in OURS else "normal",
-    )
+
+
+def _labels(axes: Any, rows: list[Mapping[str, Any]]) -> None:
+    """Write each policy's name at the first place beside its point where it covers no other name and no point."""
+    points = [axes.transData.transform((row["wh_per_1000"], 100 * row["accuracy"])) for row in rows]
+    scale = 72 / axes.figure.dpi
+    taken = [(x * scale - 6, y * scale - 6, x * scale + 6, y * scale + 6) for x, y in points]
+    inside = axes.bbox.x0 * scale, axes.bbox.x1 * scale
+    order = sorted(range(len(rows)), key=lambda n: (rows[n]["policy"] not in OURS, -rows[n]["accuracy"]))
+    for n in order:
+        row, (x, y) = rows[n], points[n]
+        said = f"{row['policy']}  {100 * row['accuracy']:.1f}%"
+        dx, dy, box = _free(said, x * scale, y * scale, taken, inside)
+        taken.append(box)
+        bold = "bold" if row["policy"] in OURS else "normal"
+        axes.annotate(
+            said,
+            (row["wh_per_1000"], 100 * row["accuracy"]),
+            xytext=(dx, dy),
+            textcoords="offset points",
+            color=colour(row["policy"]),
+            weight=bold,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": colour(row["policy"]), "linewidth": 0.6, "alpha": 0.5},
+        )
+
+
+Box = tuple[float, float, float, float]
+
+
+def _free(said: str, x: float, y: float, taken: list[Box], inside: tuple[float, float]) -> tuple[float, float, Box]:
+    """Return how far from its point, in points, a text has room, and the box that it takes."""
+    width = 6.1 * len(said)
+    box: Box = (0.0, 0.0, 0.0, 0.0)
+    for far in (0, 14, 28, 42, 56, 70, 84):
+        for dx, dy in ((10, far), (10, -far), (-10 - width, far), (-10 - width, -far)):
+            box = (x + dx, y + dy - 7, x + dx + width, y + dy + 7)
+            free = all(box[2] < o[0] or o[2] < box[0] or box[3] < o[1] or o[3] < box[1] for o in taken)
+            if free and inside[0] <= box[0] and box[2] <= inside[1]:
+                return dx, dy, box
+    return 10, 0, box
 
 
 def _frame(axes: Any, cut: Mapping[str, Any]) -> None:
