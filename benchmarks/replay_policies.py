@@ -90,7 +90,6 @@ def settings(url: str, large: str) -> dict[str, Any]:
 def opened(url: str, large: str, examples: Mapping[str, Sequence[str]]) -> Iterator[Client]:
     """Open a client with a cache, a ledger and answerers of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["GREENAI_STATE_DIR"] = folder
         client = Client(settings={**settings(url, large), "state_dir": folder})
         register(client, examples)
         with client:
