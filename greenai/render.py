@@ -258,6 +258,8 @@ def _check(check: Mapping[str, Any]) -> str:
 
 def _estimate(estimate: Mapping[str, Any]) -> str:
     text = f"{estimate['model']} ({estimate['tier']}): {_energy(estimate['energy'])}"
+    loss = estimate.get("loss")
+    text += f"; loss {loss:.2f}" if loss else ""
     return f"{text}; not used: {estimate['excluded']}" if estimate["excluded"] else text
 
 

@@ -204,7 +204,7 @@ def test_decision_lists_checks_and_every_rung() -> None:
         reasons=("It is short.",),
         checks=(Check(name="large_gain", value=0.25, threshold=0.5, source='quality="standard"'),),
         estimates=(
-            RungEstimate(model="acme/nano", tier="small", energy=READING),
+            RungEstimate(model="acme/nano", tier="small", energy=READING, loss=0.25),
             RungEstimate(model="acme/max", tier="large", energy=READING, excluded="not needed"),
         ),
     ).to_dict()
@@ -214,7 +214,7 @@ def test_decision_lists_checks_and_every_rung() -> None:
         "route": "acme/nano then acme/max",
         "why": "It is short.",
         "checks": 'large_gain 0.25 against 0.50 (quality="standard")',
-        "estimates": f"acme/nano (small): {energy}\nacme/max (large): {energy}; not used: not needed",
+        "estimates": f"acme/nano (small): {energy}; loss 0.25\nacme/max (large): {energy}; not used: not needed",
     }
     assert printed(decision_table(decision)).splitlines()[0].rstrip() == "decision"
     assert printed(decision_table(decision, "no model called")).splitlines()[0].rstrip() == "no model called"
