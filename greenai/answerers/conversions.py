@@ -88,6 +88,8 @@ def answer(question: Question) -> Answered | None:
     text = question.core
     if not 0 < len(text) <= MOST_CHARS or not _BETWEEN.search(text) or _BITS.search(question.text):
         return None
+    if not unit_table.may_name_units(question.words, text):
+        return None
     reading = _reading(text)
     return None if reading is None else _converted(*reading)
 

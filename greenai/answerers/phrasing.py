@@ -40,6 +40,7 @@ _COMPUTING = re.compile(
 )
 _FRAMES = (_COMPUTING, _ASKING, _POLITE)
 _CLOSING = re.compile(r"(?:[ ,]+(?:please|pls|thanks|thank you|for me)| (?:equals?(?: to)?|makes?))$")
+_LONGEST_CLOSING = 20
 _EMBEDDED = re.compile(r"(?<=\b(?:tell me|to know|ou know) )what (.+) is$")
 
 
@@ -66,7 +67,8 @@ def _without_end(text: str) -> tuple[str, bool]:
             text, equals = text[:-1], True
         elif text.endswith(".") and not text.endswith(".."):
             text = text[:-1]
-        text = _CLOSING.sub("", text)
+        found = _CLOSING.search(text, max(len(text) - _LONGEST_CLOSING, 0))
+        text = text[: found.start()] if found else text
     return text, equals
 
 

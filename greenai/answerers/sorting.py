@@ -14,11 +14,12 @@ from itertools import pairwise
 from greenai.answerers.numerals import DIGITS, number
 from greenai.answerers.wording import SIGNS, Answered, Question, words
 
-MOST_CHARS = 4000
-MOST_ITEMS = 500
+MOST_CHARS = 2000
+MOST_ITEMS = 200
 OPENING_CHARS = 160
 
 _TRIGGER = re.compile(r"\s*(?:\w+ ){0,4}?(?:sort|order|arrange|rank|put|alphabeti[sz]e|list)\b", re.IGNORECASE)
+_LISTED = re.compile(r"[0-9,:;\n]")
 _VERB = r"(?:please |can you |could you |would you )*(?:sort|order|arrange|rank|put|alphabeti[sz]e|list)(?: out)?"
 _LEAST, _MOST = "(?:smallest|lowest|least|low)", "(?:largest|biggest|highest|greatest|high)"
 _UP = (
@@ -58,7 +59,7 @@ _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 def answer(question: Question) -> Answered | None:
     """Sort the list in a question, in the order that it names; numbers without one from the smallest up."""
     text = question.text
-    if len(text) > MOST_CHARS or not _TRIGGER.match(text):
+    if len(text) > MOST_CHARS or not _TRIGGER.match(text) or not _LISTED.search(text):
         return None
     text = text.translate(SIGNS).strip(" .?!\n")
     for pattern in _FORMS:

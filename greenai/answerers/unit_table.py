@@ -148,6 +148,7 @@ _TEMPERATURES = (
 )
 _DEGREES = ("degree ", "degrees ", "deg ", "deg. ", "° ", "°")
 _FUZZY_LETTERS = 7
+_LONGEST_NAME = 30
 
 
 def named(text: str) -> tuple[Unit, ...]:
@@ -158,9 +159,32 @@ def named(text: str) -> tuple[Unit, ...]:
     names = _names()
     found = names.get(text) or names.get(text.rstrip("."))
     if found is None and len(text) >= _FUZZY_LETTERS:
-        near = {unit for name, units in names.items() if _is_near(text, name) for unit in units}
+        near = {unit for name in _long_names(text[0], len(text)) if _is_near(text, name) for unit in names[name]}
         found = tuple(near) if len(near) == 1 else ()
     return found or ()
+
+
+def may_name_units(words: frozenset[str], text: str) -> bool:
+    """Say quickly whether a text can name a unit at all: by a word or a sign of one, or by how a long word begins."""
+    known, beginnings = _words()
+    if not words.isdisjoint(known) or "°" in text or '"' in text or "'" in text:
+        return True
+    return any(len(word) >= _FUZZY_LETTERS - 1 and word[:2] in beginnings for word in words)
+
+
+@cache
+def _words() -> tuple[frozenset[str], frozenset[str]]:
+    known = {word for name in _names() for word in name.replace("/", " ").replace("-", " ").split() if word.isalpha()}
+    everyday = {"in", "us", "uk", "s", "per", "a", "an"}  # the other unit of a question is named as well
+    return frozenset(known - everyday), frozenset(word[:2] for word in known if len(word) >= _FUZZY_LETTERS)
+
+
+@cache
+def _long_names(first: str, length: int) -> tuple[str, ...]:
+    """Return the names that one wrong letter could make of a text of this length."""
+    if not _FUZZY_LETTERS <= length <= _LONGEST_NAME:
+        return ()
+    return tuple(name for name in _names() if name[0] == first and abs(len(name) - length) <= 1)
 
 
 @cache

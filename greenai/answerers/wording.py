@@ -97,6 +97,7 @@ _POLITE = re.compile(
 _CLOSING = re.compile(
     r"(?:[ ,]+(?:please|pls|thanks|thank you|thx|for me|exactly|if you can|do you know)|[ ]?(?<![?!.])[?!.])$"
 )
+_LONGEST_CLOSING = 20
 _INDIRECT = re.compile(r"(what|which|whats|who|how many|how much|how long)\b(.*?) (is|are|was|were|will be)$")
 
 
@@ -106,9 +107,11 @@ def core_of(text: str) -> str:
     before = None
     while before != rest:
         before = rest
-        rest = _CLOSING.sub("", rest.rstrip(" ?"))
-    while found := _POLITE.match(rest):
-        rest = rest[found.end() :]
+        rest = rest.rstrip(" ?")
+        found = _CLOSING.search(rest, max(len(rest) - _LONGEST_CLOSING, 0))
+        rest = rest[: found.start()] if found else rest
+    while polite := _POLITE.match(rest):
+        rest = rest[polite.end() :]
     return _direct(rest.replace("what's ", "what is ").replace("whats ", "what is "))
 
 
