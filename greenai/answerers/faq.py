@@ -26,7 +26,7 @@ from greenai.units import format_bytes
 if TYPE_CHECKING:
     from greenai.answerers.matching import Matrix
 
-__all__ = ["Documents", "Faq", "Found", "Pair", "Progress", "Source", "pairs_of"]
+__all__ = ["LEAST_COVERED", "Documents", "Faq", "Found", "Pair", "Progress", "Source", "covered", "pairs_of"]
 
 logger = logging.getLogger("greenai")
 
@@ -243,6 +243,12 @@ def _words(text: str) -> Iterator[str]:
         if word not in _COMMON:
             ending = next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= 3), "")
             yield word.removesuffix(ending)
+
+
+def covered(question: str, other: str) -> float:
+    """Return the share of the question's words that `other` has: as vectors, Chile and Canada are near."""
+    words = set(_words(question))
+    return len(words & set(_words(other))) / len(words) if words else 1.0
 
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")

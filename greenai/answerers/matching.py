@@ -8,9 +8,10 @@ A route's threshold is calibrated when the routes are indexed, in three steps, e
    threshold is `STRICT`.
 3. The routes together: all thresholds rise until at most `PROMISED` of the packaged prompts reach any of them.
 
-Besides, a question only goes to the route that is nearest, and to none where a counterexample or a packaged prompt is
-nearer still. The promise is about chat prompts in general; a project that is asked much that is close to a route, and
-meant otherwise, names some of it as `counterexamples`.
+Besides, a question only goes to the route that is nearest: to none where a counterexample or a packaged prompt is
+nearer still, or where the next route is so near that too many of the routes' own examples, each left out in turn,
+would go to the wrong one (`CONFUSED`). The promise is about chat prompts in general; a project that is asked much that
+is close to a route, and meant otherwise, names some of it as `counterexamples`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ __all__ = ["ENOUGH", "LEAST", "MAX_CHARS", "PROMISED", "STRICT", "Match", "Route
 PROMISED = 0.01
 """At most this share of chat prompts reaches a route that they were not meant for."""
 
+CONFUSED = 0.05
+"""At most this share of the routes' own examples, each left out in turn, goes to another route."""
+
+MARGINS = tuple(n / 100 for n in range(16))
 LEAST = 0.5
 STRICT = 0.7
 ENOUGH = 3
@@ -52,7 +57,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The route that is nearest to a question, by which example, and how near; it `fires` from its threshold on."""
+    """The route that is nearest to a question, by which example, and how near; it `fires` from its threshold on.
+
+    `nearer` is what speaks against it: a text that is nearer, or another route's that is too near to tell apart.
+    """
 
     route: str
     example: str
@@ -85,6 +93,7 @@ class Routes:
         if self._against:
             self._other_vectors = np.concatenate([encode([_plain(text) for text in self._against]), vectors])
         self._thresholds = self._calibrated(routes, vectors)
+        self._margin = self._told_apart(routes)
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -105,6 +114,10 @@ class Routes:
         nearest = int(others.argmax())
         # As near as makes no difference is an example that is a packaged prompt itself: the project's word counts.
         nearer = self._others[nearest] if float(others[nearest]) > similarity + 1e-4 else None
+        similarities[self._owner == route] = -1.0
+        second = int(similarities.argmax())
+        if similarity - float(similarities[second]) < self._margin:
+            nearer = self._examples[second]
         return Match(
             route=self._names[route],
             example=self._examples[at],
@@ -124,6 +137,24 @@ class Routes:
         excess = np.where(given, -1.0, reached - alone).max(axis=1)
         together = max(0.0, conformal(excess))
         return np.where(given, alone, alone + together)
+
+    def _told_apart(self, routes: Sequence[Route]) -> float:
+        """Return how much nearer than the next route a route has to be."""
+        import numpy as np
+
+        judged = [n for n, route in enumerate(routes) if not route.strict and len(route.examples) >= ENOUGH]
+        at = np.isin(self._owner, judged)
+        if len(judged) < 2:
+            return 0.0
+        near = self._vectors[at] @ self._vectors.T
+        near[np.arange(len(near)), np.nonzero(at)[0]] = -1.0  # each example is left out in its turn
+        by_route = np.stack([near[:, self._owner == n].max(axis=1) for n in range(len(routes))], axis=1)
+        ranked = np.sort(by_route, axis=1)
+        first, lead = by_route.argmax(axis=1), ranked[:, -1] - ranked[:, -2]
+        fires = ranked[:, -1] >= self._thresholds[first]
+        wrong = fires & (first != self._owner[at])
+        held = (m for m in MARGINS if (wrong & (lead >= m)).sum() <= CONFUSED * (fires & (lead >= m)).sum())
+        return next(held, MARGINS[-1])
 
 
 def _alone(route: Route, own: Matrix, reached: Any) -> float:

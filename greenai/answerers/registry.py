@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from greenai._locks import Lock
-from greenai.answerers.faq import Documents, Faq, Pair, Progress
+from greenai.answerers.faq import LEAST_COVERED, Documents, Faq, Pair, Progress, covered
 from greenai.answerers.matching import Match, Route, Routes
 from greenai.answerers.registered import Function
 from greenai.answerers.tasks import TaskSpec, split_request
@@ -118,10 +118,12 @@ class Registry:
             InvalidRequest: a source of the FAQ is too large, or not what it should be.
         """
         with self._lock:
-            stale, self._stale = self._stale, False
-            changed = [faq.refresh(progress) for faq in self._faqs.values() if faq.is_due()]
-            if stale or any(changed):
-                self._index = self._indexed()
+            try:
+                changed = [faq.refresh(progress) for faq in self._faqs.values() if faq.is_due()]
+                if self._stale or any(changed):
+                    self._index = self._indexed()
+            finally:
+                self._stale = False  # not before: until then, others wait here for their first index
 
     def _indexed(self) -> _Index:
         faqs = [faq for faq in self._faqs.values() if faq.pairs]
@@ -162,8 +164,9 @@ class Registry:
         if kind == "faq":
             pair = index.pairs[name, match.example]
             why = f"{why} It stands in {pair.source}." if pair.source else why
+            fires = match.fires and covered(question, match.example) >= LEAST_COVERED
             return Candidate(
-                kind="faq", name=name, why=why, checks=checks, fires=match.fires, given=question, text=pair.answer
+                kind="faq", name=name, why=why, checks=checks, fires=fires, given=question, text=pair.answer
             )
         function = self._functions[name]
         return Candidate(
@@ -225,5 +228,5 @@ def _why(match: Match, name: str) -> str:
 
 
 def _check(match: Match, name: str) -> Check:
-    source = f'example: "{match.example}"' if match.nearer is None else f'nearer to "{match.nearer}"'
+    source = f'example: "{match.example}"' if match.nearer is None else f'too near to "{match.nearer}"'
     return Check(name=f"similarity to {name}", value=match.similarity, threshold=match.threshold, source=source)

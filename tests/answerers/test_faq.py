@@ -69,6 +69,13 @@ def test_pairs_are_answered_word_for_word(source: object) -> None:
     assert other.greenai.outcome == "small"
 
 
+def test_a_question_about_something_else_is_not_answered_by_the_nearest_pair() -> None:
+    with offline() as client:
+        client.faq(PAIRS)
+        assert client.ask("Do you ship to Canada").greenai.outcome == "answerer"
+        assert client.ask("Do you ship to Chile?").greenai.outcome == "small"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [

@@ -70,6 +70,16 @@ def test_a_counterexample_that_is_nearer_keeps_a_route_silent() -> None:
     assert fires(Routes([against]), "when do you open on sunday") == "hours"
 
 
+def test_routes_that_cannot_be_told_apart_leave_the_question_to_a_model() -> None:
+    lost = Route(name="lost", examples=("my card was lost", "i lost my bank card", "card is lost, what now"))
+    stolen = Route(name="stolen", examples=("my card was lost", "i lost my bank card", "card stolen, what now"))
+    match = Routes([lost, stolen]).best("my card was lost")
+    assert match is not None
+    assert (match.fires, match.nearer) == (False, "my card was lost")
+    assert Routes([lost])._margin == Routes([HOURS, PARCEL])._margin == 0.0
+    assert Routes([lost, stolen])._margin > 0.0
+
+
 def test_an_example_that_is_a_packaged_prompt_still_fires() -> None:
     routes = Routes([Route(name="joke", examples=("tell me a joke about programmers", "a joke", "make me laugh"))])
     assert fires(routes, "Tell me a joke about programmers") == "joke"
