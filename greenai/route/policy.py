@@ -74,7 +74,7 @@ class _Weighed:
     shipped: tuple[float, ...]
     losses: tuple[float, ...]
     energies: tuple[Reading, ...]
-    good: tuple[float, ...]
+    good: tuple[float | None, ...]
     floor: float
     source: str
     priced: bool
@@ -219,7 +219,7 @@ def _weigh(
         shipped=shipped,
         losses=corrected,
         energies=tuple(energy(rung) for rung in rungs),
-        good=good,
+        good=good if assessment.suffices is not None else (None,) * len(rungs),
         floor=floor,
         source=source,
         priced=assessment.calibrated or correction is not None,
