@@ -12,11 +12,20 @@ from stage import set_stage
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 SAYS = {
     "async_call.py": ["The capital of Italy is Rome. (small", "43.2 (answerer"],
+    "faq.py": [
+        "You may return a product within 30 days. Gift cards cannot be refunded. (refunds.md, line 3) (greenai/faq)",
+        "The capital of France is Paris. (local/smollm2-135m)",
+    ],
     "first_call.py": ["The capital of France is Paris.", "answered by local/smollm2-135m (small)"],
     "ladder_in_settings.py": ["-> openai/gpt-5.4-nano", "-> openai/gpt-5.5"],
     "observe.py": ["local/smollm2-135m answered, no model would have"],
     "opt_in_reasoning.py": ["reasoning False", "reasoning True"],
+    "registered.py": [
+        "On Sunday we are open from 10 to 16. (greenai/registered:opening_hours)",
+        "The capital of France is Paris. (local/smollm2-135m)",
+    ],
     "streaming.py": ["The capital of France is Paris.", "answered by local/smollm2-135m"],
+    "task.py": ["technology", "money (task_model)"],
     "three_receipts.py": ["43.2", "The capital of France is Paris.", "the same request was answered before"],
 }
 
