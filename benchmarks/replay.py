@@ -24,7 +24,7 @@ from replay_figures import figures
 from replay_outcomes import Outcomes, Recorded
 from replay_policies import CARDS, every
 from replay_server import digest, serving
-from replay_tools import EXAMPLES, examples
+from replay_tools import examples
 from rich.console import Console
 from rich.table import Table
 
@@ -41,19 +41,20 @@ def replayed(folder: Path, *, quick: bool, unfrozen: bool, large: str, console: 
     items = replay_mix.build(folder)
     if not unfrozen:
         replay_mix.check(items)
-    whole = len(items)
+    whole, fingerprint = len(items), replay_mix.fingerprint(items)
     items = few(items) if quick else items
     outcomes = Outcomes(folder)
     recorded = [outcomes.of(item) for item in items]
     answers: dict[str, Recorded] = {digest(i.prompt): r for i, r in zip(items, recorded, strict=True)}
     began = time.perf_counter()
+    functions = examples(folder)
     with serving(answers) as url:
-        runs, curves = every(items, recorded, url, large, examples(folder), lambda said: console.print(f"{said} …"))
+        runs, curves = every(items, recorded, url, large, functions, lambda said: console.print(f"{said} …"))
     return {
-        "mix": {"sha256": replay_mix.fingerprint(replay_mix.build(folder)), "of": whole, "frozen": not unfrozen},
+        "mix": {"sha256": fingerprint, "requests": whole, "frozen": not unfrozen},
         "quick": quick,
         "large": large,
-        "examples_per_function": EXAMPLES,
+        "functions": sum(bool(texts) for texts in functions.values()),
         "versions": versions(),
         "duration_s": time.perf_counter() - began,
         "cuts": figures(items, runs, curves),

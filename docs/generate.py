@@ -29,7 +29,8 @@ from greenai.units import significant
 
 DOCS = Path(__file__).parent
 sys.path.append(str(DOCS))
-import accuracy_tables  # noqa: E402 (a module of this folder)
+import accuracy_tables  # noqa: E402 (modules of this folder)
+import replay_tables  # noqa: E402
 
 BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
 
@@ -536,6 +537,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": command_sections,
     "errors": error_tree,
     **accuracy_tables.parts(table),
+    **replay_tables.parts(table),
 }
 
 
