@@ -66,7 +66,10 @@ def calculate(text: str) -> str | None:
         return None
 
 
-_SCALED = re.compile(rf"\b(?:an? )?(?:(?:{'|'.join((*NUMBER_WORDS,))})(?:[ -]|\b))+|[0-9.,]+ (?:{'|'.join(SCALES)})\b")
+# After a sign without a space, only the sign's own number would be scaled: "1/2 million" is no half of a millionth.
+_SCALED = re.compile(
+    rf"(?<![^ (])(?:(?:an? )?(?:(?:{'|'.join(NUMBER_WORDS)})(?:[ -]|\b))+|[0-9.,]+ (?:{'|'.join(SCALES)})\b)"
+)
 _NTH_POWER = re.compile(r"to the ([0-9]+)(?:st|nd|rd|th)(?: power)?\b")
 
 

@@ -49,16 +49,18 @@ _WHEN = r"(?P<when>today|tomorrow|yesterday|now|right now)"
 _DAY = r"(?:(?:current |full |exact |calendar )*(?:date|day(?: of the (?:week|month))?|weekday)|name of the day)"
 _SUBJECT = (
     rf"(?:(?P<of>today|tomorrow|yesterday)'s (?:{_DAY}|month, day,? and year)"
-    rf"|(?:the )?{_DAY}(?: (?:of|for|is|on|it is|will be))?(?: {_WHEN})?)"
+    rf"|(?:the )?{_DAY}(?:(?: (?:of|for|is|on|it is|will be))? {_WHEN})?)"
 )
 _DATE = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?:what(?: is| would| will|'s)? (?:be )?)?{_SUBJECT}(?: be)?",
+        rf"(?:what (?:is|would|will|it) (?:be )?)?{_SUBJECT}(?: be)?",
+        rf"what (?:the )?{_DAY} (?:is |it |will be )?{_WHEN}",
         rf"{_SUBJECT} is what",
         rf"(?:what|which) {_DAY} (?:is it|it is|is|it|are we(?: on| in)?|will it be|will be|was it|was)(?: {_WHEN})?",
         rf"(?:what|which) {_DAY} {_WHEN} (?:is|was)",
-        rf"(?:what )?(?:is )?{_WHEN}(?: is(?: (?:what|which) {_DAY})?)?",
+        rf"what is {_WHEN}",
+        rf"{_WHEN} is (?:what|which) {_DAY}",
         rf"{_WHEN},? what (?:is|will|was) (?:be )?the {_DAY}(?: be)?",
         rf"do you have {_SUBJECT}",
     )

@@ -54,8 +54,8 @@ _PATTERNS = tuple(
             rf"(?:what (?:is|would be) |i need |give me |understand )?(?:the )?conversion (?:rate |factor |formula )?"
             rf"(?:from|of|between) {_AMOUNT} (?:and|to|into|in) {_UNIT}"
         ),
-        rf"(?:give me )?{_AMOUNT} (?:in|to|into|= \?|=|->|converted (?:to|into)) {_UNIT}",
-        rf"{_FEW} (?:in|per) {_AMOUNT}",
+        rf"(?:give me )?{_AMOUNT} (?:(?P<loose>in)|to|into|= \?|=|->|converted (?:to|into)) {_UNIT}",
+        rf"{_FEW} (?P<loose>in|per) {_AMOUNT}",
     )
 )
 _REPEATED = re.compile(r"(?P<a>.+?) to (?P<b>.+?) (?=-?[0-9])")  # "celsius to fahrenheit 30 celsius is how much …"
@@ -105,7 +105,8 @@ def _reading(text: str) -> tuple[_Amount, tuple[Unit, ...]] | None:
         match = pattern.fullmatch(text)
         target = unit_table.named(_bare(match["u"])) if match else ()
         source = _amount(match["q"]) if match and target else None
-        if source is not None:
+        # "ounces in cup" may ask for either in the other
+        if source is not None and match and (source.value is not None or not match.groupdict().get("loose")):
             return source, target
     return None
 

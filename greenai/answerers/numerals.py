@@ -28,7 +28,7 @@ NUMBER_WORDS = frozenset((*_VALUES, *_MULTIPLES, *_PARTS))
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 """A number without a sign, in digits, as a pattern; what stands around it is not looked at."""
 
-_MAX_CHARS = 60
+_MAX_CHARS = 200
 _MAX_EXPONENT = 15
 _PLAIN = re.compile(rf"({DIGITS})(?:e([+-]?[0-9]{{1,2}}))?")
 _LEADING_ZERO = re.compile(r"0[0-9,]")
@@ -97,7 +97,7 @@ def _and_part(text: str) -> Fraction | None:
 def _in_words(text: str) -> Fraction | None:
     text = text.replace("-", " ")
     words = text.split()
-    if words[0] not in ("a", "an", "point") and words[0] not in NUMBER_WORDS:
+    if not words or words[0] not in {"a", "an", *NUMBER_WORDS}:
         return None
     value = integer_words(text)
     if value is not None:

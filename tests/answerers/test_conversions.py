@@ -55,6 +55,7 @@ REFUSED = [
     "how much is 10kg in pounds and ounces",
     "change in temperature of 5 degrees celsius to fahrenheit",
     "5 in to in",
+    "ounces in cup",
     "5 feet 14 inches in cm",
     "convert 1,5 km to m",
     "the plank is 12 feet long",

@@ -232,6 +232,5 @@ def test_settings_name_the_source(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         offline(settings={"faq": str(tmp_path / "none")})
     assert str(refused.value) == (
-        f'argument: faq.path = "{tmp_path}/none" is not valid: {tmp_path}/none does not exist. '
-        'Write for example: faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 }).'
+        f"faq: {tmp_path}/none does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv."
     )

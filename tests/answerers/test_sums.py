@@ -93,6 +93,11 @@ def test_numbers_in_words_are_calculated_with(text: str, value: str) -> None:
     assert calculate(text) == value
 
 
+@pytest.mark.parametrize("text", ["what is 1/2 million", "calculate 3^2 million", "one hundred two hundred + 1"])
+def test_numbers_in_words_with_two_readings_are_refused(text: str) -> None:
+    assert calculate(text) is None
+
+
 NUMBERS = st.lists(st.integers(-500, 5000), min_size=2, max_size=8)
 
 
