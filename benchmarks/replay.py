@@ -1,6 +1,6 @@
 """Accuracy against energy: a frozen workload of recorded outcomes, replayed through the real client.
 
-    python benchmarks/replay.py FOLDER [--json OUT] [--plot OUT.svg] [--quick] [--large 70B|405B] [--unfrozen]
+    python benchmarks/replay.py FOLDER [--json OUT] [--plot OUT.svg] [--quick] [--large 70B|405B] [--rows 25-50]
 
 FOLDER holds one folder per data set, each with rows.jsonl.gz and meta.json. The workload is described in replay_mix.py
 and refused where it is not the frozen one; what each model said is in replay_outcomes.py, with every assumption; the
@@ -36,9 +36,11 @@ def few(items: Sequence[replay_mix.Item]) -> list[replay_mix.Item]:
     return [item for item in items if replay_mix.share("quick", item.prompt) < 1 / QUICK]
 
 
-def replayed(folder: Path, *, quick: bool, unfrozen: bool, large: str, console: Console) -> dict[str, Any]:
+def replayed(
+    folder: Path, *, bucket: range, quick: bool, unfrozen: bool, large: str, console: Console
+) -> dict[str, Any]:
     """Run every policy and return the figures."""
-    items = replay_mix.build(folder)
+    items = replay_mix.build(folder, bucket)
     if not unfrozen:
         replay_mix.check(items)
     whole, fingerprint = len(items), replay_mix.fingerprint(items)
@@ -47,7 +49,7 @@ def replayed(folder: Path, *, quick: bool, unfrozen: bool, large: str, console: 
     recorded = [outcomes.of(item) for item in items]
     answers: dict[str, Recorded] = {digest(i.prompt): r for i, r in zip(items, recorded, strict=True)}
     began = time.perf_counter()
-    functions = examples(folder)
+    functions = examples(folder, bucket)
     with serving(answers) as url:
         runs, curves = every(items, recorded, url, large, functions, lambda said: console.print(f"{said} …"))
     return {
@@ -129,13 +131,16 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="draw accuracy against energy into this SVG file")
     parser.add_argument("--quick", action="store_true", help="an eighth of the mix, for a look")
     parser.add_argument("--large", choices=sorted(CARDS), default="70B", help="size of the large rung")
+    parser.add_argument("--rows", default="0-25", help="hundredths of the rows, by hash: others than 0-25 to tune on")
     parser.add_argument("--unfrozen", action="store_true", help="accept another mix than the frozen one")
     arguments = parser.parse_args()
+    bucket = range(*map(int, arguments.rows.split("-")))
     console = Console(width=None if sys.stdout.isatty() else 200)
     found = replayed(
         arguments.folder,
+        bucket=bucket,
         quick=arguments.quick,
-        unfrozen=arguments.unfrozen,
+        unfrozen=arguments.unfrozen or bucket != replay_mix.BUCKET,
         large=arguments.large,
         console=console,
     )

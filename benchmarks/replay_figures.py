@@ -111,7 +111,7 @@ def possible(
     """Return the least energy at `share` of the baseline's accuracy, for a policy that knows every outcome.
 
     A tool's question costs it nothing and is right; a repeat costs nothing and is as right as what was stored. Else it
-    starts from the smallest rung, and buys right answers from the rungs above where they cost least.
+    starts from the rung that takes least, and buys right answers from other rungs where they cost least.
     """
     times = Counter(items[n].prompt for n in kept)
     need, worth, energy_j = share * float(base.right[kept].sum()), 0, 0.0
@@ -121,13 +121,11 @@ def possible(
         if items[n].kind == "intent":
             worth += many
             continue
-        least = float(rungs[0].model_j[n])
+        least = min(float(run.model_j[n]) for run in rungs)
         energy_j += least
-        above = [float(run.model_j[n]) - least for run in rungs[1:] if run.right[n]]
-        if rungs[0].right[n]:
-            worth += many
-        elif above:
-            offers.append((min(above) / many, min(above), many))
+        more_j = min((float(run.model_j[n]) - least for run in rungs if run.right[n]), default=None)
+        if more_j is not None:
+            offers.append((more_j / many, more_j, many))
     for _, more_j, many in sorted(offers):
         if worth >= need:
             break

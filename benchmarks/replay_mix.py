@@ -18,7 +18,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +28,8 @@ FROZEN = Path(__file__).with_name("replay_mix.json")
 Kind = Literal["recorded", "intent"]
 Row = Mapping[str, Any]
 
-BUCKET = 25
-"""The share of rows, in per cent, that the mix draws from and that training leaves out."""
+BUCKET = range(25)
+"""The hundredths of all rows, by their hash, that the mix draws from and that training leaves out."""
 
 RECORDED = {"routellm_mmlu": 650, "mmlu_pro": 650, "gsm8k": 208, "zeroeval_math_l5": 124, "zeroeval_crux": 135}
 """How many questions of each set: the small sets whole, the two large ones equally."""
@@ -96,9 +96,9 @@ def share(*parts: str) -> float:
     return int(digest(*parts)[:13], 16) / 16**13
 
 
-def in_bucket(prompt: str) -> bool:
+def in_bucket(prompt: str, bucket: range = BUCKET) -> bool:
     """Say whether a row is the replay's, and no training's."""
-    return int(hashlib.sha256(prompt.encode()).hexdigest()[:8], 16) % 100 < BUCKET
+    return int(hashlib.sha256(prompt.encode()).hexdigest()[:8], 16) % 100 in bucket
 
 
 def read(folder: Path, name: str) -> list[Row]:
@@ -119,9 +119,9 @@ def sets() -> tuple[str, ...]:
     return (*recorded, "zeroeval_numersense", "clinc150", "snips2017", "recognizers_specs")
 
 
-def first(rows: Iterable[Row], name: str, count: int | None = None) -> list[Row]:
+def first(rows: Iterable[Row], name: str, bucket: range, count: int | None = None) -> list[Row]:
     """Return the first `count` rows of the bucket in the order of their hashes, each prompt once."""
-    once = {row["prompt"]: row for row in reversed(list(rows)) if in_bucket(row["prompt"])}
+    once = {row["prompt"]: row for row in reversed(list(rows)) if in_bucket(row["prompt"], bucket)}
     return sorted(once.values(), key=lambda row: digest("replay", name, row["prompt"]))[:count]
 
 
@@ -132,7 +132,7 @@ def lettered(row: Row) -> str:
     return f"{row['prompt']}\n{options}\nAnswer:"
 
 
-def recorded(folder: Path) -> list[Item]:
+def recorded(folder: Path, bucket: range = BUCKET) -> list[Item]:
     """Return the questions with recorded outcomes."""
     by_set: dict[str, Sequence[Row]] = {
         name: [row for row in read(folder, name) if not row.get("contaminated")] for name in RECORDED if name != "gsm8k"
@@ -140,7 +140,7 @@ def recorded(folder: Path) -> list[Item]:
     by_set["gsm8k"] = gsm8k(folder)
     items = []
     for name, count in RECORDED.items():
-        for row in first(by_set[name], name, count):
+        for row in first(by_set[name], name, bucket, count):
             source = row.get("set", name)
             prompt = lettered(row) if name == "mmlu_pro" else row["prompt"]
             items.append(Item(kind="recorded", name=source, prompt=prompt, row=row))
@@ -163,22 +163,22 @@ def gsm8k(folder: Path) -> list[Row]:
     return rows
 
 
-def intents(folder: Path) -> list[Item]:
+def intents(folder: Path, bucket: range = BUCKET) -> list[Item]:
     """Return the questions that tools answer."""
     clinc = read(folder, "clinc150")
     items = [
         Item(kind="intent", name=f"clinc150:{intent}", prompt=row["prompt"], row=row)
         for intent in CLINC
-        for row in first((r for r in clinc if r["intent"] == intent), "clinc150")
+        for row in first((r for r in clinc if r["intent"] == intent), "clinc150", bucket)
     ]
     snips = read(folder, "snips2017")
     for intent, count in SNIPS.items():
-        rows = first((r for r in snips if r["intent"] == intent), "snips2017", count)
+        rows = first((r for r in snips if r["intent"] == intent), "snips2017", bucket, count)
         items += [Item(kind="intent", name=f"snips2017:{intent}", prompt=row["prompt"], row=row) for row in rows]
-    for row in first(read(folder, "zeroeval_numersense"), "numersense", NUMERSENSE):
+    for row in first(read(folder, "zeroeval_numersense"), "numersense", bucket, NUMERSENSE):
         items.append(Item(kind="intent", name="zeroeval_numersense:compare", prompt=row["prompt"], row=row))
     specs = (row for row in read(folder, "recognizers_specs") if whole(row))
-    for row in first(specs, "recognizers", RECOGNIZERS):
+    for row in first(specs, "recognizers", bucket, RECOGNIZERS):
         kind = row["spec"].rpartition("/")[2].removesuffix("Model")
         items.append(Item(kind="intent", name=f"recognizers_specs:{kind}", prompt=row["prompt"], row=row))
     return items
@@ -216,12 +216,11 @@ def place(item: Item) -> float:
     return share("place", item.prompt)
 
 
-def build(folder: Path, *, read_items: Sequence[Callable[[Path], list[Item]]] = (recorded, intents)) -> list[Item]:
-    """Return the workload in order."""
+def build(folder: Path, bucket: range = BUCKET) -> list[Item]:
+    """Return the workload in order. Another bucket gives one of the same make for tuning on."""
     once: dict[str, Item] = {}
-    for make in read_items:
-        for item in make(folder):
-            once.setdefault(item.prompt, item)
+    for item in (*recorded(folder, bucket), *intents(folder, bucket)):
+        once.setdefault(item.prompt, item)
     items = list(once.values())
     placed = [(place(item), item) for item in items] + repeated(items, round(len(items) * REPEATS))
     return [item for _, item in sorted(placed, key=lambda pair: (pair[0], pair[1].repeat, pair[1].prompt))]

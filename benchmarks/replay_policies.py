@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from replay_outcomes import Recorded, RungName
 
     from greenai.text import TextAnswer
+    from greenai.values import Attempt
 
 PROVIDER = "hosted_vllm"
 REASONS = "the replay's project opted in to reasoning"
@@ -126,10 +127,17 @@ def run(name: str, items: Sequence[Item], recorded: Sequence[Recorded], ask: Cal
         answer = ask(item.prompt)
         receipt = answer.greenai
         right.append(is_right(item, outcome, answer))
-        model_j.append(sum(a.energy.energy_j or 0.0 for a in receipt.attempts))
+        model_j.append(sum(joules(attempt) for attempt in receipt.attempts))
         own_j.append(receipt.overhead.energy.energy_j or 0.0)
         by.append(outcome_of(answer))
     return Run(name=name, right=np.array(right), model_j=np.array(model_j), own_j=np.array(own_j), by=by)
+
+
+def joules(attempt: Attempt) -> float:
+    """Return what an attempt took, discarded ones too; an unknown energy would make every figure too small."""
+    if attempt.energy.energy_j is None:
+        raise SystemExit(f"The energy of {attempt.attempt_id} on {attempt.model} is unknown: {attempt.energy.method}.")
+    return attempt.energy.energy_j
 
 
 def pinned(client: Client, rung: RungName) -> Callable[[str], TextAnswer]:
@@ -209,8 +217,12 @@ def oracle(
 
     `free` lets it answer repeats and tools' questions without energy, as a perfect cache and perfect tools would.
     """
-    cheapest_first = sorted(rungs, key=lambda rung: float(by_rung[rung].model_j.sum()))
-    taken = [next((r for r in cheapest_first if by_rung[r].right[n]), cheapest_first[0]) for n in range(len(items))]
+
+    def best(n: int) -> RungName:
+        right = [rung for rung in rungs if by_rung[rung].right[n]]
+        return min(right or rungs, key=lambda rung: float(by_rung[rung].model_j[n]))
+
+    taken = [best(n) for n in range(len(items))]
     found = chosen(name, taken, by_rung)
     if not free:
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from replay_mix import Item, digest, in_bucket, read
+from replay_mix import BUCKET, Item, digest, in_bucket, read
 
 from greenai import Client
 
@@ -40,14 +40,18 @@ BUILT_IN: Mapping[str, frozenset[str]] = {
 """Which built-in answerer is meant for which question."""
 
 
-def examples(folder: Path) -> dict[str, list[str]]:
+def examples(folder: Path, bucket: range = BUCKET) -> dict[str, list[str]]:
     """Return the example questions of each function: none of them is in the mix, or may be."""
+
+    def free(text: str) -> bool:
+        return not in_bucket(text) and not in_bucket(text, bucket)
+
     rows = {name: read(folder, name) for name in ("clinc150", "snips2017")}
     found: dict[str, list[str]] = {}
     for function, intents in FUNCTIONS.items():
         found[function] = []
         for name, _, intent in (full.partition(":") for full in intents):
-            texts = {r["prompt"] for r in rows[name] if r["intent"] == intent and not in_bucket(r["prompt"])}
+            texts = {r["prompt"] for r in rows[name] if r["intent"] == intent and free(r["prompt"])}
             found[function] += sorted(texts, key=lambda text: digest("example", text))[:EXAMPLES]
     return found
 
