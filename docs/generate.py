@@ -393,6 +393,13 @@ KEYS: Mapping[str, Key] = {
         example=[{"name": "hosted_vllm/acme/chat-7b", "total_params_b": 7}],
         env='[{"name":"hosted_vllm/acme/chat-7b","total_params_b":7}]',
     ),
+    "faq": Key(
+        about="Where the project's own answers stand: a folder of .md and .txt files, a .jsonl or a .csv file of "
+        "questions and answers; or a table with `path` and `threshold`. See "
+        "[FAQ and documents](answerers.md#faq-and-documents).",
+        example="docs/faq",
+        env="docs/faq",
+    ),
 }
 
 SHORT = {"project": "project", "observe": "observe", "timeout_s": "timeout", "max_retries": "max_retries"}

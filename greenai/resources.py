@@ -18,7 +18,7 @@ from greenai.answerers.faq import Faq
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache, Store
 from greenai.classify import Classifier
-from greenai.errors import InvalidRequest
+from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
@@ -150,8 +150,12 @@ class Resources:
 def _registry(settings: Settings) -> Registry:
     """Return what the settings register; the app may register more."""
     registry = Registry()
-    if settings.faq is not None:
+    if settings.faq is None:
+        return registry
+    try:
         registry.add(Faq(settings.faq.path, threshold=settings.faq.threshold))
+    except InvalidRequest as error:
+        raise SettingsError(f"faq: {error}") from None
     return registry
 
 

@@ -124,19 +124,11 @@ class LocalSettings(_Strict):
 class FaqSettings(_Strict):
     """Where the project's own answers stand: a folder of .md and .txt files, a .jsonl or a .csv of pairs.
 
-    `threshold` None is calibrated.
+    `threshold` None is calibrated. Whether the path exists, a client finds out that is to answer from it.
     """
 
     path: Path
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _exists(cls, value: Path) -> Path:
-        path = value.expanduser()
-        if not path.exists():
-            raise ValueError(f"{path} does not exist")
-        return path
 
 
 class Settings(_Strict):
