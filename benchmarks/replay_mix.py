@@ -18,6 +18,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,6 +225,24 @@ def build(folder: Path, bucket: range = BUCKET) -> list[Item]:
     items = list(once.values())
     placed = [(place(item), item) for item in items] + repeated(items, round(len(items) * REPEATS))
     return [item for _, item in sorted(placed, key=lambda pair: (pair[0], pair[1].repeat, pair[1].prompt))]
+
+
+# --- what training must not see -----------------------------------------------------------
+
+_OPTIONS = re.compile(r"\n\s*\(?A[.)]\s")
+
+
+def stem(prompt: str) -> str:
+    """Return a question without its options, case and punctuation.
+
+    MMLU's questions come again in MMLU-Pro with other options: their texts differ, and so do their buckets.
+    """
+    return re.sub(r"\W+", " ", _OPTIONS.split(prompt)[0].lower()).strip()
+
+
+def stems(folder: Path) -> frozenset[str]:
+    """Return the stems of every question of the mix: no row of any set that has one may be trained on."""
+    return frozenset(stem(item.row["prompt"]) for item in build(folder))
 
 
 # --- frozen -------------------------------------------------------------------------------

@@ -136,6 +136,14 @@ def test_the_frozen_file_holds_counts_and_a_hash_and_no_prompt() -> None:
     assert sum(frozen["counts"].values()) == frozen["requests"] == 3451
 
 
+def test_a_question_with_other_options_has_the_same_stem(bench: Any, items: list[Any], data: Path) -> None:
+    stem = bench["mix"].stem
+    assert stem("Which moon is the largest?\nA. Io\nB. Ganymede\nAnswer:") == "which moon is the largest"
+    assert stem("Which moon is the  largest?") == "which moon is the largest"
+    assert stem("Which moon is the largest?\n(A) Io (B) Titan") == "which moon is the largest"
+    assert {stem(item.row["prompt"]) for item in items} == bench["mix"].stems(data)
+
+
 def test_a_missing_set_is_named(bench: Any, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"routellm_mmlu/rows\.jsonl\.gz is missing: the mix is made of"):
         bench["mix"].build(tmp_path)
