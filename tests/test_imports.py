@@ -142,3 +142,14 @@ with offline(FakeProvider("Paris.")) as client:
     told = fresh(scene, tmp_path)
     assert told["said"] == "Paris."
     assert [name for name in HEAVY[:7] if name in told["modules"]] == []
+
+
+def test_pint_is_loaded_by_the_first_question_about_units(tmp_path: Path) -> None:
+    scene = (
+        "import sys\nfrom greenai.answerers import built_in\n"
+        'before = [built_in(text) is None for text in ("2 + 2", "what time is it", "write a poem")]\n'
+        'early = "pint" in sys.modules\n'
+        'said = [before, early, built_in("12 feet in meters")[1].text, "pint" in sys.modules]'
+    )
+    told = fresh(scene, tmp_path)
+    assert told["said"] == [[False, False, True], False, "3.6576 m", True]

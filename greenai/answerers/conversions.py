@@ -59,6 +59,7 @@ _PATTERNS = tuple(
     )
 )
 _REPEATED = re.compile(r"(?P<a>.+?) to (?P<b>.+?) (?=-?[0-9])")  # "celsius to fahrenheit 30 celsius is how much …"
+_TWICE = re.compile(r"\b([a-z]{4,}) \1\b")  # spoken twice: "200 celsius celsius"
 _FROM_UNIT = re.compile(rf"(?P<n>{DIGITS}) (?:degrees )?from (?P<q>.+) to (?P<u>.+)")
 _YEAR_IN = {
     "day": ("365 days", "366"),
@@ -95,6 +96,7 @@ def answer(question: Question) -> Answered | None:
 
 
 def _reading(text: str) -> tuple[_Amount, tuple[Unit, ...]] | None:
+    text = _TWICE.sub(r"\1", text)
     repeated = _REPEATED.match(text)
     if repeated and unit_table.named(repeated["a"]) and unit_table.named(repeated["b"]):
         text = text[repeated.end() :]

@@ -43,7 +43,8 @@ def _by_pint(value: Fraction, source: str, target: str) -> Fraction | None:
 def _registry() -> Any:
     import pint
 
-    registry: Any = pint.UnitRegistry(non_int_type=Fraction)
+    exact: Any = Fraction  # its annotation says float, and its documentation that fractions may be used
+    registry: Any = pint.UnitRegistry(non_int_type=exact)
     registry.define("international_acre = 4840 * yard ** 2")  # pint's own is the survey acre, 4 in a million larger
     registry.define("calendar_decade = 10 * year")  # its decade is a logarithmic unit
     return registry

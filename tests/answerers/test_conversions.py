@@ -27,6 +27,7 @@ ANSWERED = {
     "12 feet is equal to how many inches": ("144 in", "12 ft = 144 in"),
     "5 in in cm": ("12.7 cm", "5 in = 12.7 cm"),
     "one acre in square feet": ("43560 ft²", "1 acre = 43560 ft²"),
+    "convert 200 celsius celsius into fahrenheit": ("392 °F", "200 °C = 392 °F"),
     "30 celcius to farenheit": ("86 °F", "30 °C = 86 °F"),
     "How many days in a year?": ("365 days, or 366 in a leap year", "1 year = 365 days, or 366 in a leap year"),
     "how many weeks are there in a year": (
