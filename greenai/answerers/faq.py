@@ -7,7 +7,6 @@ question's own words that stand in it, held against a threshold that chat prompt
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -140,6 +139,8 @@ def _pairs_in(path: Path) -> Iterator[Pair]:
     """Yield the pairs of a JSONL file, or of a CSV file with the columns question and answer."""
     text = _read(path)
     if path.suffix.lower() == ".csv":
+        import csv
+
         rows = csv.DictReader(text.splitlines())
         for row in rows:
             yield _pair(row, f"{path}, line {rows.line_num},", f"{path.name}, line {rows.line_num}")

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -194,6 +194,6 @@ def negatives() -> tuple[tuple[str, ...], Matrix]:
     """Return the packaged chat prompts and their vectors."""
     from greenai.embed import encode
 
-    text = files("greenai.answerers").joinpath("negatives.txt").read_text("utf-8")
+    text = Path(__file__).with_name("negatives.txt").read_text("utf-8")
     texts = tuple(line for line in text.splitlines() if line)
     return texts, encode([_plain(text) for text in texts])

@@ -9,6 +9,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from greenai import (
     AsyncClient,
+    AsyncTask,
     AsyncTextStream,
     Client,
     Decision,
@@ -16,6 +17,8 @@ from greenai import (
     Reading,
     Receipt,
     Settings,
+    Task,
+    TaskAnswer,
     TextAnswer,
     TextStream,
 )
@@ -84,6 +87,30 @@ async def asynchronous(client: AsyncClient, flag: bool) -> None:
     assert_type(client.with_options(timeout=5.0), AsyncClient)
     async with client as entered:
         assert_type(entered, AsyncClient)
+
+
+async def answerers(client: Client, aclient: AsyncClient) -> None:
+    @client.answerer(examples=["opening hours"], counterexamples=["open a file"])
+    def hours(question: str) -> str | None:
+        return question or None
+
+    @aclient.answerer(examples=["opening hours"], volatile=False)
+    async def ahours(question: str) -> str:
+        return question
+
+    assert_type(hours("?"), str | None)
+    assert_type(await ahours("?"), str)
+    client.faq({"Do you ship?": "Yes."})
+    client.faq([("Do you ship?", "Yes.")], name="pairs")
+    aclient.faq("docs", threshold=0.7)
+    assert_type(client.prepare(lambda done, total: None), dict[str, float])
+    task = client.task("mood", examples={"good": ["nice", "fine"], "bad": ["poor", "sad"]})
+    assert_type(task, Task)
+    assert_type(task("fine").label, str | None)
+    atask = aclient.task("mood", model="acme/mood", kind="question-answering")
+    assert_type(atask, AsyncTask)
+    assert_type(await atask("Ada is 3.", "How old is Ada?"), TaskAnswer)
+    client.answerer(examples=["a"])(lambda question: 3)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 
 
 def arguments(client: Client) -> None:
