@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from verdicts import METHOD, with_gain
 
 from greenai import AsyncClient
-from greenai.classify import VERSION
 from greenai.correction import Correction, Label, logit
 from greenai.errors import InvalidRequest
 from greenai.feedback import DRIFT, Feedback, binned, correction_of, limit_of, stability, warning_of
@@ -209,15 +209,17 @@ def test_only_the_first_and_the_last_two_windows_are_kept(tmp_path: Path) -> Non
 # --- a client's feedback --------------------------------------------------------------------
 
 OPTED_IN = {"opt_in": "large", "reason": "a test"}
-QUESTION = "What is the capital of France?"  # loss 0.25 by the rules
+QUESTION = "Write a letter to France."
+GAIN = 0.1
 
 
 def kept(client: Any) -> list[tuple[str, float, bool]]:
-    return client._session.resources.ledger.labels("default", VERSION, 0.0, 100)
+    return client._session.resources.ledger.labels("default", METHOD, 0.0, 100)
 
 
 def test_response_receipt_and_call_id_are_taken() -> None:
     with offline() as client:
+        with_gain(client, GAIN)
         answer = client.ask(QUESTION)
         response = client.chat.completions.create(messages=[{"role": "user", "content": QUESTION + " Please."}])
         client.feedback(answer, good=True)
@@ -235,6 +237,7 @@ def test_response_receipt_and_call_id_are_taken() -> None:
 def test_both_colours_keep_the_same() -> None:
     async def tell() -> list[tuple[str, float, bool]]:
         async with offline(client=AsyncClient, **OPTED_IN) as client:
+            with_gain(client, GAIN)
             answer = await client.ask(QUESTION)
             await client.feedback(answer, good=True)
             other = await client.ask(QUESTION + " Please.")
@@ -242,6 +245,7 @@ def test_both_colours_keep_the_same() -> None:
             return kept(client)
 
     with offline(**OPTED_IN) as client:
+        with_gain(client, GAIN)
         client.feedback(client.ask(QUESTION), good=True)
         client.escalate(client.ask(QUESTION + " Please."))
         mine = kept(client)
@@ -251,6 +255,7 @@ def test_both_colours_keep_the_same() -> None:
 
 def test_bad_answer_is_not_given_again_from_the_cache() -> None:
     with offline() as client:
+        with_gain(client, GAIN)
         first = client.ask(QUESTION)
         assert client.ask(QUESTION).greenai.outcome == "cache"
         client.feedback(first, good=True)
@@ -261,29 +266,32 @@ def test_bad_answer_is_not_given_again_from_the_cache() -> None:
 
 def test_project_that_reports_bad_answers_starts_higher_and_another_does_not() -> None:
     with offline(**OPTED_IN, settings={"cache": "off"}) as client:
+        with_gain(client, GAIN)
         assert client.explain(QUESTION).route[0] == "openai/gpt-5.4-nano"
         for n in range(40):
-            client.feedback(client.ask(f"What is the capital of country {n}?"), good=n % 4 == 0)
+            client.feedback(client.ask(f"Write a letter to country {n}."), good=n % 4 == 0)
         decision = client.explain(QUESTION)  # from the 30th label on the larger model answered, which teaches nothing
         assert decision.route == ("openai/gpt-5.5",)
         assert decision.checks[0].source.endswith(", corrected by 30 answers of this project")
         estimate = decision.estimates[0]
         assert estimate.loss is not None
         assert estimate.shipped_loss is not None
-        assert estimate.loss > 0.4 > estimate.shipped_loss
+        assert estimate.loss > 0.3 > estimate.shipped_loss
         other = client.with_options(project="another").explain(QUESTION)
         assert other.route[0] == "openai/gpt-5.4-nano"
 
 
 def test_feedback_never_opts_in() -> None:
     with offline(settings={"cache": "off"}) as client:
+        with_gain(client, GAIN)
         for n in range(40):
-            client.feedback(client.ask(f"What is the capital of country {n}?"), good=n % 8 == 0)
+            client.feedback(client.ask(f"Write a letter to country {n}."), good=n % 8 == 0)
         assert client.explain(QUESTION).route == ("openai/gpt-5.4-nano",)
 
 
 def test_answer_of_the_top_and_of_no_model_teaches_nothing() -> None:
     with offline(settings={"ladder": ["openai/gpt-5.5"]}) as client:
+        with_gain(client, GAIN)
         client.feedback(client.ask(QUESTION), good=False)
         client.feedback(client.ask("What is 2 + 2?"), good=False)
         assert kept(client) == []
@@ -291,17 +299,19 @@ def test_answer_of_the_top_and_of_no_model_teaches_nothing() -> None:
 
 def test_drift_is_told_in_a_receipt_once() -> None:
     with offline(settings={"cache": "off"}) as client:
+        with_gain(client, GAIN)
         feedback = client._session.resources.steps.feedback
-        method = client.explain(QUESTION).method
+        feedback.read("default", METHOD)
         for value in [0.05] * 500 + [0.95] * 499:
-            feedback.count("default", method, value)
-        said = [client.ask("Write a python function that sorts names.").greenai.warnings for _ in range(2)]
+            feedback.count("default", METHOD, value)
+        said = [client.ask(QUESTION).greenai.warnings for _ in range(2)]
         assert [len(warnings) for warnings in said] == [1, 0]
         assert said[0][0].startswith("The requests of project default have drifted: ")
 
 
 def test_what_is_no_answer_and_no_verdict_is_refused() -> None:
     with offline() as client:
+        with_gain(client, GAIN)
         for wrong, message in (
             (42, "This response has no receipt"),
             ("nobody", "The ledger has no call 'nobody'"),
@@ -317,6 +327,7 @@ def test_store_that_fails_costs_no_answer(monkeypatch: pytest.MonkeyPatch, caplo
         raise RuntimeError
 
     with offline(settings={"cache": "off"}) as client:
+        with_gain(client, GAIN)
         for name in ("read", "label", "count", "flush"):
             monkeypatch.setattr(client._session.resources.steps.feedback, name, fail)
         answer = client.ask(QUESTION)

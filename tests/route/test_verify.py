@@ -7,15 +7,15 @@ from typing import Any
 
 import openai
 import pytest
+from verdicts import with_gain
 
 from greenai import AsyncClient
-from greenai.route import unverifiable
+from greenai.route import FLOORS, unverifiable
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.values import Call, Options, Request, Rung, Transport
 
-NEAR = "Write a python function that sorts a list of names."  # code: large_gain 0.5, and the floor is 0.5
-FAR = "Say hello to Ada."
-MESSAGES = [{"role": "user", "content": NEAR}]
+MESSAGES = [{"role": "user", "content": "Write a python function that sorts a list of names."}]
+NEAR, FAR = FLOORS["standard"], FLOORS["standard"] / 10
 NANO, MAX = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 OPTED_IN = {"opt_in": "large", "reason": "a test"}
 SURE = FakeReply(text="def sort(): ...", logprobs=(-0.1, -0.2))
@@ -26,14 +26,14 @@ def asked_for(provider: FakeProvider) -> list[object]:
     return [call.draft.arguments.get("logprobs") for call in provider.calls]
 
 
-def ask(provider: FakeProvider, text: str = NEAR, **arguments: Any) -> Any:
+def ask(provider: FakeProvider, gain: float = NEAR, **arguments: Any) -> Any:
     with offline(provider, **OPTED_IN) as client:
-        return client.chat.completions.create(messages=[{"role": "user", "content": text}], **arguments)
+        return with_gain(client, gain).chat.completions.create(messages=MESSAGES, **arguments)
 
 
 async def aask(provider: FakeProvider) -> Any:
     async with offline(provider, client=AsyncClient, **OPTED_IN) as client:
-        return await client.chat.completions.create(messages=MESSAGES)
+        return await with_gain(client, NEAR).chat.completions.create(messages=MESSAGES)
 
 
 def test_sure_answer_is_delivered_in_the_shape_it_would_have_had() -> None:
@@ -84,6 +84,7 @@ def test_provider_that_refuses_the_argument_is_asked_again_without_it_and_rememb
 
     provider = FakeProvider(default=picky)
     with offline(provider, settings={"cache": "off"}, **OPTED_IN) as client:
+        with_gain(client, NEAR)
         first = client.chat.completions.create(messages=MESSAGES)
         second = client.chat.completions.create(messages=MESSAGES)
     assert first.choices[0].message.content == "Fine."
@@ -105,6 +106,7 @@ def test_far_from_the_floor_streams_and_switched_off_nothing_is_asked_for() -> N
     ask(provider, FAR)
     list(ask(provider, stream=True))
     with offline(provider, settings={"verify": "off"}, **OPTED_IN) as client:
+        with_gain(client, NEAR)
         client.chat.completions.create(messages=MESSAGES)
     assert asked_for(provider) == [None, None, None]
 
@@ -112,6 +114,7 @@ def test_far_from_the_floor_streams_and_switched_off_nothing_is_asked_for() -> N
 def test_cache_holds_the_answer_without_token_probabilities() -> None:
     provider = FakeProvider(SURE)
     with offline(provider, **OPTED_IN) as client:
+        with_gain(client, NEAR)
         client.chat.completions.create(messages=MESSAGES)
         again = client.chat.completions.create(messages=MESSAGES)
     assert (again.greenai.outcome, again.choices[0].logprobs) == ("cache", None)
