@@ -37,6 +37,9 @@ MOST_LABELS = 1000
 LABEL_DAYS = 90
 """Older labels are left out, so that a limit which keeps every call from the small rung ends by itself."""
 
+MOST_PROJECTS = 1024
+"""Projects in memory; one that is left out is read again, and has lost at most the counts of one batch."""
+
 SLOPES = (0.25, 4.0)
 RELOAD_S = 300.0
 
@@ -244,7 +247,7 @@ class Feedback:
         self._promised = promised
         self._store = store
         self._clock = clock
-        self._projects: dict[tuple[str, str], _Project] = {}
+        self._projects: OrderedDict[tuple[str, str], _Project] = OrderedDict()
         self._lock = Lock()
 
     def is_read(self, project: str, method: str) -> bool:
@@ -264,8 +267,9 @@ class Feedback:
             found.eras = binned(stored_counts)
             for position, count in found.pending.items():  # counted here, and not written yet
                 found.eras.setdefault(found.pending_era, [0] * BINS)[position] += count
-            self._refit(found)
             found.read_at = self._clock()
+            labels = tuple(found.labels.values())
+        found.correction = correction_of(labels, self._promised)  # milliseconds, in which a call must not wait
 
     def correction(self, project: str, method: str) -> Correction | None:
         """Return what the project's labels teach about this classifier's losses, if they are enough."""
@@ -283,7 +287,8 @@ class Feedback:
             found.labels[label.call_id] = (label.loss, label.good)
             while len(found.labels) > MOST_LABELS:
                 found.labels.popitem(last=False)
-            self._refit(found)
+            labels = tuple(found.labels.values())
+        found.correction = correction_of(labels, self._promised)
 
     def count(self, project: str, method: str, large_gain: float) -> str | None:
         """Count a decision; return, once, the warning that the project has drifted."""
@@ -319,7 +324,7 @@ class Feedback:
         self._store.tally(project, method, found.pending_era, pending)
 
     def _of(self, project: str, method: str) -> _Project:
-        return self._projects.setdefault((project, method), _Project())
-
-    def _refit(self, found: _Project) -> None:
-        found.correction = correction_of(tuple(found.labels.values()), self._promised)
+        found = self._projects.setdefault((project, method), _Project())
+        while len(self._projects) > MOST_PROJECTS:
+            self._projects.popitem(last=False)
+        return found

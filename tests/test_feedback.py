@@ -206,6 +206,13 @@ def test_only_the_first_and_the_last_two_windows_are_kept(tmp_path: Path) -> Non
     assert fresh.count("p", "m", 0.5) is None
 
 
+def test_memory_of_many_projects_is_bounded() -> None:
+    taught = Feedback(FLOORS)
+    for n in range(1100):
+        taught.count(f"p{n}", "m", 0.5)
+    assert len(taught._projects) == 1024
+
+
 # --- a client's feedback --------------------------------------------------------------------
 
 OPTED_IN = {"opt_in": "large", "reason": "a test"}
