@@ -43,7 +43,7 @@ FACTS_NUMBERS = 3
 
 def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: bool) -> Flow[Answering]:
     """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run."""
-    ask_tools = partial(answerers.answer, request, assessment, steps.clock)
+    ask_tools = partial(answerers.answer, request, steps.clock)
     found = fail_open("A built-in tool failed; the call goes on without it.", ask_tools, None)
     if found is not None:
         return Answering(outcome="answerer", reply=found.reply, reasons=found.reasons)

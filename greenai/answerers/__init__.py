@@ -15,7 +15,7 @@ from greenai.answerers.registry import Registry
 from greenai.answerers.tools import BUILT_IN, built_in
 from greenai.answerers.tools import VERSION as TOOLS_VERSION
 from greenai.answerers.wording import Answered, Clock, local_now
-from greenai.values import FORM_ARGUMENTS, Assessment, Reply, Request, Usage
+from greenai.values import FORM_ARGUMENTS, Reply, Request, Usage
 
 __all__ = [
     "BUILT_IN",
@@ -45,12 +45,12 @@ class Found:
     reasons: tuple[str, ...]
 
 
-def answer(request: Request, assessment: Assessment, clock: Clock = local_now) -> Found | None:
+def answer(request: Request, clock: Clock = local_now) -> Found | None:
     """Return a reply in openai's shape from the first built-in answerer that is sure, or None.
 
-    The reply's model is `greenai/<answerer>` and its usage is 0 tokens: no model ran.
+    The reply's model is `greenai/<answerer>` and its usage is 0 tokens: no model ran. What the classifier thinks plays
+    no part: a tool understands the whole question or keeps silent.
     """
-    del assessment  # a built-in tool understands the whole question or keeps silent: a probability adds nothing
     if not may_answer(request):
         return None
     started = time.perf_counter()

@@ -68,15 +68,20 @@ def calculate(text: str) -> str | None:
 
 # After a sign without a space, only the sign's own number would be scaled: "1/2 million" is no half of a millionth.
 _SCALED = re.compile(
-    rf"(?<![^ (])(?:(?:an? )?(?:(?:{'|'.join(NUMBER_WORDS)})(?:[ -]|\b))+|[0-9.,]+ (?:{'|'.join(SCALES)})\b)"
+    rf"(?<![^ (])(?:(?:an? )?(?:(?:{'|'.join(NUMBER_WORDS)})(?:[ -]|\b)(?:(?<=hundred )and |(?<=thousand )and )?)+"
+    rf"|[0-9.,]+ (?:{'|'.join(SCALES)})\b)"
 )
+_JOINS = re.compile(r"(?:add|sum|product|multiply|total)\b")  # "and" stands between two numbers
+_AND_WITHIN = re.compile(r"(?:hundred|thousand) and ")
 _NTH_POWER = re.compile(r"to the ([0-9]+)(?:st|nd|rd|th)(?: power)?\b")
 
 
 def _in_digits(text: str) -> str:
     """Write numbers with a scale in digits ("a thousand", "1.5 million"), and "to the 6th power" as it is said else."""
     text = _NTH_POWER.sub(r"to the power of \1", text)
-    return _SCALED.sub(_digits_of, text) if not _SCALES.isdisjoint(_LETTERS.findall(text)) else text
+    if _SCALES.isdisjoint(_LETTERS.findall(text)) or (_JOINS.search(text) and _AND_WITHIN.search(text)):
+        return text
+    return _SCALED.sub(_digits_of, text)
 
 
 def _digits_of(found: re.Match[str]) -> str:

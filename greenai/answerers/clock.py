@@ -31,6 +31,7 @@ def answer(question: Question) -> Answered | None:
     return (
         _date(text, question.clock)
         or _named_day(text, question.clock)
+        or _difference(text, question.clock)
         or _zone(text, question.clock)
         or _time(text, question.clock)
         or _elsewhere(text, question.clock)
@@ -100,7 +101,7 @@ def _named_day(text: str, clock: Clock) -> Answered | None:
 # --- the time -------------------------------------------------------------------------------
 
 _NOW = re.compile(
-    r"\b(?:(?:right |just )?now|currently|at (?:the|this) moment|right this minute|current|exact|local|actual"
+    r"\b(?:(?:right |just )?now|currently|at (?:the|this) moment|right this minute|current|exact|correct|local|actual"
     r"|over there|over(?= in))\b"
 )
 _IS_IT_TIME = (
@@ -113,7 +114,11 @@ _TIME = tuple(
     for pattern in (
         rf"(?:{_IS_IT_TIME}|the time|time)(?: (?:in|for|at|on) (?:the )?{_PLACE}(?: (?:is|right))?)?",
         rf"in (?:the )?{_PLACE},? {_IS_IT_TIME}",
-        rf"{_IS_IT_TIME} {_PLACE} time",
+        rf"{_IS_IT_TIME} {_PLACE}(?: time)?",
+        rf"what time (?:in|for) {_PLACE}",
+        rf"{_PLACE} time",
+        r"time (?P<place>[a-z][a-z .,'-]+)",
+        r"(?:the )?(?:time and date|date and time)(?: today| of today)?",
         rf"what is (?:the )?{_PLACE} time",
         r"(?:do you have|have you|have you got|you have) the time|would you mind telling me the time",
     )
@@ -128,7 +133,9 @@ def _time(text: str, clock: Clock) -> Answered | None:
         found = pattern.fullmatch(bare)
         if found:
             place = found.groupdict().get("place")
-            return _here(clock()) if place is None else _there(place, clock())
+            answered = _here(clock()) if place is None else _there(place, clock())
+            if answered is not None:
+                return answered
     return None
 
 
@@ -185,18 +192,47 @@ def _zone(text: str, clock: Clock) -> Answered | None:
     )
 
 
+_DIFFERENCE = re.compile(
+    r"(?:what is )?(?:the )?time difference (?:between|from) (?P<a>[a-z][a-z .,'-]*?) (?:and|to) "
+    r"(?P<b>[a-z][a-z .,'-]*)"
+)
+
+
+def _difference(text: str, clock: Clock) -> Answered | None:
+    found = _DIFFERENCE.fullmatch(text)
+    now = clock()
+    zones = (zone_of(found["a"], now), zone_of(found["b"], now)) if found else (None, None)
+    if found is None or zones[0] is None or zones[1] is None:
+        return None
+    first, second = (now.astimezone(zone) for zone in zones if zone is not None)
+    minutes = int(((second.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())).total_seconds()) // 60
+    working = f"{first:%H:%M} ({_offset(first)}) = {second:%H:%M} ({_offset(second)})"
+    day = f"on {now.day} {calendar.month_name[now.month]} {now.year}"
+    if minutes == 0:
+        return Answered(text=f"None {day}", working=working, live=True)
+    hours = f"{abs(minutes) // 60} h" + (f" {abs(minutes) % 60} min" if minutes % 60 else "")
+    later = f"the clock in {found['b' if minutes > 0 else 'a'].strip()} is ahead"
+    return Answered(text=f"{hours} {day}: {later}", working=working, live=True)
+
+
 # --- a time of day elsewhere ----------------------------------------------------------------
 
-_AT = r"(?P<h>[0-9]{1,2})(?::(?P<min>[0-5][0-9]))? ?(?P<half>[ap]\.?m\.?)?|(?P<named>noon|midnight)"
+_HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_PAST = {"fifteen": 15, "thirty": 30, "forty five": 45, "forty-five": 45}
+_AT = (
+    r"(?P<h>[0-9]{1,2})(?::(?P<min>[0-5][0-9]))? ?(?P<half>[ap]\.?m\.?)?|(?P<named>noon|midnight)"
+    rf"|(?P<word>{'|'.join(_HOURS)})(?: (?P<past>{'|'.join(_PAST)}))? (?P<half2>[ap]\.?m\.?)"
+)
 _TIME_OF_DAY = re.compile(r"\b[0-9]{1,2}(?::[0-5][0-9]| ?[ap]\.?m\b)|\bnoon\b|\bmidnight\b")
 _FROM, _TO = r"(?P<a>[a-z][a-z .,'-]*?)", r"(?P<b>[a-z][a-z .,'-]*?)"
 _IS = "(?:is it|will it be|would it be)"
 _ELSEWHERE = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?:if|when) it(?: is|'s) (?:{_AT}) (?:in )?{_FROM},? (?:then )?what time {_IS} in {_TO}",
+        rf"(?:(?:if|when|given) )?it(?: is|'s) (?:{_AT}) (?:in )?{_FROM},? (?:then )?what time {_IS} in {_TO}",
+        rf"(?:{_AT}) (?:in )?{_FROM} is what(?: time)? in {_TO}",
         rf"what time {_IS} in {_TO} (?:if|when) it(?: is|'s) (?:{_AT}) (?:in )?{_FROM}",
-        rf"(?:what (?:time )?is |convert |change )?(?:{_AT}) (?:in )?{_FROM} (?:in|to|into) {_TO}",
+        rf"(?:what (?:time )?(?:is )?(?:the )?|convert |change )?(?:{_AT}) (?:in )?{_FROM} (?:in|to|into) {_TO}",
     )
 )
 
@@ -219,7 +255,10 @@ def _minutes(found: re.Match[str]) -> int | None:
     """Return minutes since midnight; None for 3:30 without am or pm, which may be either."""
     if found["named"]:
         return 720 if found["named"] == "noon" else 0
-    hour, minute, half = int(found["h"]), int(found["min"] or 0), (found["half"] or "")[:1]
+    if found["word"]:
+        hour, minute, half = _HOURS.index(found["word"]) + 1, _PAST.get(found["past"] or "", 0), found["half2"][:1]
+    else:
+        hour, minute, half = int(found["h"]), int(found["min"] or 0), (found["half"] or "")[:1]
     if half:
         return (hour % 12 + (12 if half == "p" else 0)) * 60 + minute if 1 <= hour <= 12 else None
     written_24 = found["min"] is not None and (13 <= hour <= 23 or (len(found["h"]) == 2 and hour < 10))

@@ -34,6 +34,12 @@ Handler = Callable[[re.Match[str], Clock], Answered | None]
 
 def _weekday_of(found: re.Match[str], clock: Clock) -> Answered | None:
     named = named_day(found["day"], clock)
+    if (
+        named is None
+        and not re.search(r"\b(?:was|did)\b", found[0])
+        and (ahead := coming(found["day"], clock().date()))
+    ):
+        named = ahead, True  # a day without a year is the next one; the answer tells the year
     name = weekday(named[0]) if named else None
     if named is None or name is None:
         return None

@@ -45,6 +45,14 @@ _WRITTEN = tuple(
 )
 
 
+_UNITS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+          "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
+          "twentieth")  # fmt: skip
+_ORDINALS = {name: n for n, name in enumerate(_UNITS, start=1)} | {"thirtieth": 30, "thirty first": 31}
+_ORDINALS |= {f"twenty {name}": 20 + n for n, name in enumerate(_UNITS[:9], start=1)}
+_ORDINAL = re.compile("|".join(sorted((n.replace(" ", "[ -]") for n in _ORDINALS), key=len, reverse=True)))
+
+
 def parse(text: str) -> date | None:
     """Return the explicit date that the whole of `text` is, or None; "feb 30 2019" is none."""
     found = fields(text)
@@ -59,7 +67,7 @@ def parse(text: str) -> date | None:
 
 def fields(text: str) -> tuple[int, int, int] | None:
     """Return year, month and day as written, whether or not there is such a day."""
-    text = text.strip(" .,")
+    text = _ORDINAL.sub(lambda found: str(_ORDINALS[found[0].replace("-", " ")]), text.strip(" .,"))
     for pattern in _WRITTEN:
         found = pattern.fullmatch(text)
         if found:
@@ -110,6 +118,7 @@ def named_day(text: str, clock: Clock) -> tuple[date, bool] | None:
 
 def coming(text: str, today: date) -> date | None:
     """Return the next day that a text without a year names, such as "christmas" or "july 4th"; today counts."""
+    text = text.removesuffix(" this year")
     days = (parse(f"{text} {year}") for year in (today.year, today.year + 1) if not re.search("[0-9]{4}", text))
     return next((day for day in days if day is not None and day >= today), None)
 

@@ -68,6 +68,13 @@ Etc/UTC: utc, gmt, greenwich, greenwich mean, zulu
 """
 # "Eastern" and "central" are those of North America; the answer says which zone it took.
 _LABELS = {"est", "edt", "cdt", "mst", "mdt", "pst", "pdt", "akst", "akdt", "hst", "cet", "cest", "jst", "aest", "aedt"}
+# States in more than one zone: a city in one of them is known by both names.
+_SPLIT_STATES = {
+    "texas": ("America/Chicago", "America/Denver"), "florida": ("America/New_York", "America/Chicago"),
+    "michigan": ("America/Detroit", "America/Menominee"), "tennessee": ("America/Chicago", "America/New_York"),
+    "arizona": ("America/Phoenix", "America/Denver"), "oregon": ("America/Los_Angeles", "America/Boise"),
+    "idaho": ("America/Boise", "America/Los_Angeles"), "alaska state": ("America/Anchorage", "America/Adak"),
+}  # fmt: skip
 _NOT_CITIES = ("Antarctica/", "America/Indiana/", "America/North_Dakota/", "America/Kentucky/", "Etc/", "Arctic/")
 _ENDINGS = (" standard timezone", " standard time zone", " standard time", " timezone", " time zone", " time")
 
@@ -88,7 +95,7 @@ def zone_of(place: str, now: datetime) -> ZoneInfo | None:
 
 
 def _bare(place: str) -> str:
-    place = place.strip(" ,.?").removeprefix("the ")
+    place = place.strip(" ,.?").removeprefix("the ").removesuffix("'s")
     for ending in _ENDINGS:
         place = place.removesuffix(ending)
     return place
@@ -99,24 +106,27 @@ def _zones(name: str) -> tuple[str, ...]:
 
 
 def _of_region(place: str) -> tuple[str, ...]:
-    """`adelaide, australia`: the city's zone, where the region has it."""
-    city, comma, region = _bare(place).partition(", ")
-    zones = _zones(city)
-    within = _zones(region) or _zones(_STATES.get(region, ""))
-    return zones if comma and len(zones) == 1 and zones[0] in within else ()
+    """`adelaide, australia`, `dallas texas`: the city's zone, where the region has it."""
+    words = _bare(place).replace(", ", " ").split()
+    for cut in range(1, len(words)):
+        zones, region = _zones(" ".join(words[:cut])), " ".join(words[cut:])
+        if len(zones) == 1 and zones[0] in (_zones(region) or _zones(_STATES.get(region, ""))):
+            return zones
+    return ()
 
 
 _STATES = {
     "ca": "california", "nv": "nevada", "co": "colorado", "ut": "utah", "il": "illinois", "mn": "minnesota",
     "mo": "missouri", "la": "louisiana", "ok": "oklahoma", "ny": "new york", "pa": "pennsylvania",
     "ma": "massachusetts",
-    "oh": "ohio", "md": "maryland", "nj": "new jersey", "ct": "connecticut", "hi": "hawaii", "england": "england",
+    "oh": "ohio", "md": "maryland", "nj": "new jersey", "ct": "connecticut", "hi": "hawaii", "tx": "texas",
+    "fl": "florida", "az": "arizona", "mi": "michigan", "tn": "tennessee",
 }  # fmt: skip
 
 
 @cache
 def _names() -> dict[str, tuple[str, ...]]:
-    names = dict(_countries())
+    names = dict(_countries()) | _SPLIT_STATES
     for key in _keys():
         if not key.startswith(_NOT_CITIES) and "/" in key:
             names.setdefault(key.rpartition("/")[2].replace("_", " ").lower(), (key,))

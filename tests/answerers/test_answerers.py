@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from greenai.answerers import Found, answer, built_in
 from greenai.answerers.wording import words
-from greenai.classify import Classifier
 from greenai.values import Options, Request, Transport
 
 QUESTION = "What is 18% of 240?"
@@ -34,7 +33,7 @@ def request(entry: Any, *messages: Any, floor: str | None = None, **arguments: A
 
 
 def answered(asked: Request) -> str | None:
-    found = answer(asked, Classifier().assess(asked.messages))
+    found = answer(asked)
     return None if found is None else found.reply.text
 
 
@@ -49,7 +48,7 @@ def test_plain_question_is_answered(entry: str) -> None:
 
 def test_reply_has_the_shape_of_a_chat_completion() -> None:
     asked = request("create")
-    found = answer(asked, Classifier().assess(asked.messages))
+    found = answer(asked)
     assert found is not None
     reply = found.reply
     body = dict(reply.body or {})
@@ -107,7 +106,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 def asked_at_noon(entry: str, text: str) -> Found | None:
     asked = request(entry, {"role": "user", "content": text})
-    return answer(asked, Classifier().assess(asked.messages), lambda: NOON)
+    return answer(asked, lambda: NOON)
 
 
 def test_the_tool_its_working_and_the_way_around_it_are_told() -> None:

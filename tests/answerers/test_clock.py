@@ -36,6 +36,19 @@ ANSWERED = {
         "Asia/Kathmandu (UTC+05:45 on 21 November 2026)",
         "the time there is 2026-11-21 19:50+05:45",
     ),
+    "what's the time in Dallas Texas": (
+        "08:05 (CST, UTC-06:00) on Saturday 21 November 2026",
+        f"America/Chicago; {HERE}",
+    ),
+    "new york time please": ("09:05 (EST, UTC-05:00) on Saturday 21 November 2026", f"America/New_York; {HERE}"),
+    "what is the time difference between London and Mumbai?": (
+        "5 h 30 min on 21 November 2026: the clock in mumbai is ahead",
+        "14:05 (GMT, UTC+00:00) = 19:35 (IST, UTC+05:30)",
+    ),
+    "convert eight am Manila time to New York time": (
+        "19:00 on the day before (EST, UTC-05:00; counted for 21 November 2026)",
+        "08:00 (PST, UTC+08:00) = 19:00 (EST, UTC-05:00) on Friday 20 November 2026",
+    ),
     "3pm London in Tokyo": (
         "00:00 on the next day (JST, UTC+09:00; counted for 21 November 2026)",
         "15:00 (GMT, UTC+00:00) = 00:00 (JST, UTC+09:00) on Sunday 22 November 2026",
@@ -65,6 +78,10 @@ REFUSED = [
     "what day is it in tokyo",
     "is the timezone there different",
     "it is time",
+    "lunch time",
+    "prime time",
+    "time magazine",
+    "what time is it in texas",
     "what is the date of the battle of hastings",
     "set a date",
 ]

@@ -55,6 +55,8 @@ ANSWERED = {
 }
 
 LIVE = {
+    "what day is Christmas": ("Friday 25 December 2026", "Friday 25 December 2026"),
+    "what day does April sixteenth fall on": ("Friday 16 April 2027", "Friday 16 April 2027"),
     "What date is 3 days from today?": (
         "Tuesday 24 November 2026",
         "Saturday 21 November 2026 + 3 days = Tuesday 24 November 2026",
@@ -73,6 +75,7 @@ LIVE = {
 
 REFUSED = [
     "what day is 3/4/2024",
+    "what day was christmas",
     "what day was it on monday july 20 1969",
     "what day of the week was 4 october 1582",
     "what day is the election",

@@ -85,6 +85,7 @@ def test_everything_else_is_refused(text: str) -> None:
         "1.5 million divided by 3": "500000",
         "two hundred five plus three": "208",
         "3 to the 6th power": "729",
+        "subtract sixty from two hundred and forty four": "184",
         "-2500^-1": "-0.0004",
         "what is the solution to sixty times thirty": "1800",
     }.items(),
