@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import replay_mix
-from replay_figures import figures
+from replay_figures import by_intent, by_source, figures
 from replay_outcomes import Outcomes, Recorded
 from replay_policies import CARDS, every
 from replay_server import digest, serving
@@ -60,6 +60,8 @@ def replayed(
         "versions": versions(),
         "duration_s": time.perf_counter() - began,
         "cuts": figures(items, runs, curves),
+        "sources": by_source(items, runs),
+        "tools": by_intent(items, next(run for run in runs if run.name == "greenai")),
     }
 
 
@@ -110,6 +112,19 @@ def table(name: str, cut: Mapping[str, Any]) -> Table:
     return shown
 
 
+def source_table(found: Mapping[str, Any]) -> Table:
+    """Return accuracy and energy by data set as a table."""
+    policies = [name for name in next(iter(found.values())) if name != "requests"]
+    shown = Table(title="right, and Wh per 1,000, by data set, each question once")
+    shown.add_column("policy")
+    for name, row in found.items():
+        shown.add_column(f"{name} ({row['requests']['count']:.0f})", justify="right")
+    for policy in policies:
+        cells = (row[policy] for row in found.values())
+        shown.add_row(policy, *(f"{100 * c['accuracy']:.0f}%, {c['wh_per_1000']:.0f}" for c in cells))
+    return shown
+
+
 def told(target: Mapping[str, Any]) -> str:
     """Return in words how a target is met."""
     wanted, reached, best = target["wanted"], target["reached"], target["possible"]
@@ -148,6 +163,9 @@ def main() -> None:
         console.print(table(name, cut))
         for target in cut["targets"]:
             console.print(told(target))
+    console.print(source_table(found["sources"]))
+    for intent, counts in found["tools"].items():
+        console.print(f"{intent}: {', '.join(f'{by} {n}' for by, n in sorted(counts.items()))}", emoji=False)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if arguments.plot is not None:

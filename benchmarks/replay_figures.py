@@ -157,6 +157,33 @@ def judged(rows: Sequence[Mapping[str, Any]], best: Mapping[str, Mapping[str, fl
     return found
 
 
+def by_source(items: Sequence[Item], runs: Sequence[Run]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return accuracy and energy of every policy on each data set, each question once."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for source in sorted({item.source for item in items}):
+        kept = selected(items, lambda item, source=source: item.source == source and not item.repeat)  # type: ignore[misc]
+        found[source] = {
+            run.name: {
+                "accuracy": float(run.right[kept].mean()),
+                "wh_per_1000": wh_from_j(float(run.energy_j[kept].mean())) * 1000,
+            }
+            for run in runs
+        }
+        found[source]["requests"] = {"count": float(len(kept))}
+    return found
+
+
+def by_intent(items: Sequence[Item], run: Run) -> dict[str, dict[str, int]]:
+    """Return, for each kind of tool question, what answered it, and what of that was wrong."""
+    found: dict[str, dict[str, int]] = {}
+    for item, by, right in zip(items, run.by, run.right, strict=True):
+        if item.kind == "intent" and not item.repeat:
+            row = found.setdefault(item.name, {})
+            said = by if right else f"{by}, wrong"
+            row[said] = row.get(said, 0) + 1
+    return dict(sorted(found.items()))
+
+
 def figures(items: Sequence[Item], runs: Sequence[Run], curves: Sequence[Run]) -> dict[str, Any]:
     """Return every figure of every cut."""
     by_name = {run.name: run for run in runs}

@@ -22,6 +22,7 @@ def parts(table: Table) -> Mapping[str, Callable[[], str]]:
         "replay-cuts": lambda: cut_table(table),
         "replay-calls": lambda: call_table(table),
         "replay-own": own_sentence,
+        "replay-sources": lambda: source_table(table),
     }
 
 
@@ -39,8 +40,8 @@ def run_sentence() -> str:
     requests = found["cuts"]["whole"]["requests"]
     return (
         f"All figures on this page are of one run over {requests:,} requests (SHA-256 `{mix['sha256'][:16]}`), with "
-        f"the classifier `{versions['classifier']}`, `{versions['nudges']}`, `{versions['catalog']}`; the large rung is a "
-        f"dense model of {found['large']}, and {found['functions'] or 'no'} functions were registered.\n"
+        f"the classifier `{versions['classifier']}`, `{versions['nudges']}`, `{versions['catalog']}`; the large rung "
+        f"is a dense model of {found['large']}, and {found['functions'] or 'no'} functions were registered.\n"
     )
 
 
@@ -107,6 +108,26 @@ def call_table(table: Table) -> str:
     order = ("cache", "answerer", "lookup_needed", "task_model", "small", "large", "large, reasoning")
     heads = [name for name in order if name in found]
     return table(("policy", *heads), [(row["policy"], *(row["calls"].get(h, 0) for h in heads)) for row in rows])
+
+
+def source_table(table: Table) -> str:
+    """Accuracy and energy by data set, for the policies that tell them apart."""
+    shown = (
+        "always large, reasoning",
+        "always large",
+        "always small",
+        "greenai",
+        "greenai, opted in to reasoning",
+        "oracle",
+    )
+    rows = [
+        (
+            f"`{name}` ({row['requests']['count']:.0f})",
+            *(f"{row[policy]['accuracy']:.0%}, {row[policy]['wh_per_1000']:.0f} Wh" for policy in shown),
+        )
+        for name, row in data()["sources"].items()
+    ]
+    return table(("data set", *shown), rows)
 
 
 def own_sentence() -> str:

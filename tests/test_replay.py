@@ -224,6 +224,10 @@ def test_policies_through_the_real_client(bench: Any, items: list[Any], ran: tup
     assert row["vs large"]["times_less"] == row["vs large"]["accuracy"] == pytest.approx(1)
     assert row["accuracy_95"][0] <= row["accuracy"] <= row["accuracy_95"][1]
     assert [t["wanted"]["times_less"] for t in whole["targets"]] == [20, 3]
+    assert bench["figures"].by_intent(items, ours)["zeroeval_numersense:compare"] == {"answerer": len(compare)}
+    sources = bench["figures"].by_source(items, ran[0])
+    assert sources["clinc150"]["always small"]["accuracy"] == 1
+    assert sum(row["requests"]["count"] for row in sources.values()) == sum(not item.repeat for item in items)
 
 
 def test_an_answer_of_a_tool_is_right_only_where_that_tool_was_meant(bench: Any, items: list[Any]) -> None:
