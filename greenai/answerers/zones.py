@@ -34,12 +34,12 @@ Europe/Berlin: munich, frankfurt, hamburg, cologne, stuttgart, germany
 Europe/Paris: lyon, marseille, toulouse, bordeaux
 Europe/Madrid: barcelona, seville, mainland spain, spain
 Europe/Lisbon: porto, mainland portugal, portugal
-Europe/Rome: milan, naples, venice, turin
+Europe/Rome: milan, venice, turin
 Europe/Zurich: geneva, bern, basel, zürich
 Europe/Amsterdam: rotterdam, the hague, holland
 Europe/Warsaw: krakow
 Europe/Kyiv: kyiv, kiev
-Asia/Kolkata: mumbai, delhi, new delhi, bangalore, bengaluru, chennai, hyderabad
+Asia/Kolkata: mumbai, delhi, new delhi, bangalore, bengaluru, chennai
 Asia/Shanghai: beijing, shenzhen, guangzhou, china
 Asia/Tokyo: osaka, kyoto, nagoya, japan
 Asia/Seoul: busan, south korea, korea
