@@ -292,8 +292,8 @@ KEYS: Mapping[str, Key] = {
         env="high",
     ),
     "verify": Key(
-        about='`"auto"` holds an answer near the limit of `quality` against its own token probabilities, where they can '
-        'be had, and asks the rung above where they are low; `"off"` never does. See '
+        about='`"auto"` holds an answer near the limit of `quality` against its own token probabilities, where they '
+        'can be had, and asks the rung above where they are low; `"off"` never does. See '
         "[routing](routing.md#verified-answers).",
         example="off",
         env="off",
