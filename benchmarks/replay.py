@@ -129,12 +129,14 @@ def told(target: Mapping[str, Any]) -> str:
     """Return in words how a target is met."""
     wanted, reached, best = target["wanted"], target["reached"], target["possible"]
     low, high = reached["times_less_95"]
+    other = target["other_floor"]
+    floor = f"At a floor of {other['floor']:.3f}: {other['times_less']:.1f} times. " if other else ""
     a_low, a_high = reached["accuracy_95"]
     return (
         f"{target['policy']} against {target['baseline']}: {reached['times_less']:.1f} times less energy "
         f"({low:.1f} to {high:.1f}) at {reached['accuracy']:.1%} of its accuracy ({a_low:.1%} to {a_high:.1%}); "
         f"wanted {wanted['times_less']:g} times at {wanted['accuracy']:.0%}: {'met' if target['met'] else 'missed'}. "
-        f"Knowing every outcome: {best['times_less']:.1f} times at {best['accuracy']:.1%}."
+        f"{floor}Knowing every outcome: {best['times_less']:.1f} times at {best['accuracy']:.1%}."
     )
 
 

@@ -38,8 +38,8 @@ def _draw(cut: Mapping[str, Any], path: Path) -> None:
     axes = figure.subplots()
     axes.set_facecolor(CARD)
     _curve(axes, [r for r in cut["curves"] if r["policy"] == "prompt length"], ORANGE)
-    for name in OURS:
-        _curve(axes, [r for r in cut["curves"] if r["policy"] == name], GREEN)
+    _curve(axes, [r for r in cut["curves"] if r["policy"] == "greenai, every floor"], GREEN)
+    _curve(axes, [r for r in cut["curves"] if r["policy"] == OURS[1]], GREEN)
     shown = [row for row in cut["rows"] if row["policy"] != SHOWN]
     for row in shown:
         _point(axes, row)
@@ -125,5 +125,5 @@ def _frame(axes: Any, cut: Mapping[str, Any]) -> None:
         side.set_visible(False)
     title = f"{cut['requests']:,} recorded requests, replayed through the real client"
     axes.text(0, 1.1, title, transform=axes.transAxes, color=INK, fontsize=11.5, weight="bold")
-    note = "lines: quality basic, standard, high; and every threshold on the prompt's length. Bars: 95% intervals"
+    note = "lines: every floor on the expected loss, three qualities opted in, and every length. Bars: 95% intervals"
     axes.text(0, 1.045, note, transform=axes.transAxes, color=FAINT)

@@ -41,13 +41,15 @@ CARDS = {
 """The large rung's size: a dense Llama 70B by default, which is the smaller difference to the small rung's 8B."""
 
 QUALITIES = ("basic", "standard", "high")
+FLOORS = "greenai, every floor"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """One policy over the mix: an entry per request, in order.
 
-    `own_j` is what greenai itself took, in joules, and is part of no other figure; `by` is what answered.
+    `own_j` is what greenai itself took, in joules, and is part of no other figure; `by` is what answered; `loss` is
+    what the small rung was expected to lose, not a number where nothing was routed.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Run:
     model_j: npt.NDArray[np.float64]
     own_j: npt.NDArray[np.float64]
     by: Sequence[str]
+    loss: npt.NDArray[np.float64] | None = None
     label: str = ""
     note: str = field(default="", repr=False)
 
@@ -122,7 +125,7 @@ def outcome_of(answer: TextAnswer) -> str:
 
 def run(name: str, items: Sequence[Item], recorded: Sequence[Recorded], ask: Callable[[str], TextAnswer]) -> Run:
     """Ask every request of the mix, in order."""
-    right, model_j, own_j, by = [], [], [], []
+    right, model_j, own_j, by, loss = [], [], [], [], []
     for item, outcome in zip(items, recorded, strict=True):
         answer = ask(item.prompt)
         receipt = answer.greenai
@@ -130,7 +133,15 @@ def run(name: str, items: Sequence[Item], recorded: Sequence[Recorded], ask: Cal
         model_j.append(sum(joules(attempt) for attempt in receipt.attempts))
         own_j.append(receipt.overhead.energy.energy_j or 0.0)
         by.append(outcome_of(answer))
-    return Run(name=name, right=np.array(right), model_j=np.array(model_j), own_j=np.array(own_j), by=by)
+        loss.append(next((c.value for c in receipt.decision.checks if c.name == "loss"), np.nan))
+    return Run(
+        name=name,
+        right=np.array(right),
+        model_j=np.array(model_j),
+        own_j=np.array(own_j),
+        by=by,
+        loss=np.array(loss, dtype=float),
+    )
 
 
 def joules(attempt: Attempt) -> float:
@@ -234,6 +245,31 @@ def oracle(
     return Run(**{**vars(found), "model_j": np.where(spared, 0.0, found.model_j), "by": by})
 
 
+def at_floor(items: Sequence[Item], ours: Run, by_rung: Mapping[RungName, Run], floor: float) -> Run:
+    """Return greenai's run as it would be with another floor: the same losses, tools and cache, other rungs.
+
+    The price of energy, which can raise a rung within the floor, is left out: that is what `quality` sweeps besides.
+    """
+    right, model_j, by = ours.right.copy(), ours.model_j.copy(), list(ours.by)
+    asked: dict[str, RungName] = {}
+    losses = ours.loss if ours.loss is not None else np.full(len(items), np.nan)
+    for n, item in enumerate(items):
+        if by[n] in ("small", "large") and not np.isnan(losses[n]):
+            rung: RungName = "large" if losses[n] > floor else "small"
+            asked[item.prompt] = rung
+            right[n], model_j[n], by[n] = by_rung[rung].right[n], by_rung[rung].model_j[n], rung
+        elif by[n] == "cache" and item.prompt in asked:
+            right[n] = by_rung[asked[item.prompt]].right[n]
+    return Run(name=FLOORS, right=right, model_j=model_j, own_j=ours.own_j, by=by, label=f"{floor:.4f}")
+
+
+def floors(items: Sequence[Item], ours: Run, by_rung: Mapping[RungName, Run], points: int = 21) -> list[Run]:
+    """Return greenai's run at floors that send none to all of the routed requests to the large model."""
+    losses = ours.loss[~np.isnan(ours.loss)] if ours.loss is not None else np.array([])
+    cuts = [-1.0, *np.unique(np.quantile(losses, np.linspace(0, 1, points)))] if len(losses) else []
+    return [at_floor(items, ours, by_rung, float(cut)) for cut in cuts]
+
+
 # --- all of them ------------------------------------------------------------------------------
 
 
@@ -277,5 +313,6 @@ def every(
     curves = [
         *(Run(**{**vars(by_length(items, by_rung, n / 10)), "label": f"{n / 10:.0%}"}) for n in range(11)),
         *green.values(),
+        *floors(items, ours, by_rung),
     ]
     return runs, curves

@@ -212,6 +212,10 @@ def test_policies_through_the_real_client(bench: Any, items: list[Any], ran: tup
     compare = [n for n, item in enumerate(items) if item.source == "zeroeval_numersense" and not item.repeat]
     assert {ours.by[n] for n in compare} == {"answerer"}
     assert ours.right[compare].all()
+    floors = [run for run in ran[1] if run.name == "greenai, every floor"]
+    assert {"large"} <= set(floors[0].by) <= {"large", "cache", "answerer", "lookup_needed"}
+    assert "large" not in floors[-1].by
+    assert floors[0].energy_j.sum() > floors[-1].energy_j.sum()
     oracle = runs["oracle"]
     assert (oracle.right >= large.right).all()
     assert oracle.energy_j.sum() < large.energy_j.sum()
