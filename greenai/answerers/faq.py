@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from greenai.answerers.matching import MAX_CHARS, conformal, negatives
+from greenai.answerers.matching import MAX_CHARS, conformal, nearness, negatives
 from greenai.errors import InvalidRequest
 from greenai.units import format_bytes
 
@@ -206,9 +206,10 @@ class Documents:
 
     def _score(self, question: str, vector: Any) -> tuple[float, float, int]:
         """Return the best passage's score, the share of the question's words that it has, and its position."""
-        similarities = self._vectors @ vector
+        similarities = nearness(self._vectors, vector)
         words = set(_words(question))
-        nearest = sorted(range(len(similarities)), key=similarities.__getitem__)[-_LOOKED_AT:]
+        looked_at = min(_LOOKED_AT, len(similarities))
+        nearest = similarities.argpartition(-looked_at)[-looked_at:].tolist()
         scored = ((float(similarities[n]), self._covered(words, n), n) for n in nearest)
         similarity, covered, at = max(scored, key=lambda found: found[0] + found[1])
         return (similarity + covered) / 2, covered, at

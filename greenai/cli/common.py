@@ -162,7 +162,7 @@ def pull(name: str, weights_dir: Path | None) -> Path:
 
 def prepared(client: Client, *, as_json: bool) -> None:
     """Index the FAQ of the settings with a progress bar on standard error, where there is one and somebody watches."""
-    if client.settings.faq is None or as_json or not sys.stderr.isatty():
+    if client.settings.faq is None or as_json or not _is_watched():
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -174,6 +174,10 @@ def prepared(client: Client, *, as_json: bool) -> None:
             bar.update(task, completed=done, total=total)
 
         client.prepare(show)
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty()
 
 
 def client_arguments(settings: Path | None, project: str | None) -> Mapping[str, Any]:

@@ -224,3 +224,21 @@ def test_live_data_that_nothing_knows_end_with_a_code_of_their_own(shell: Shell)
     told = shell("ask", "What is the weather in Paris today?", "--no-receipt", "--json")
     assert told.exit_code == 3
     assert json.loads(told.stdout)["outcome"] == "lookup_needed"
+
+
+def test_faq_of_the_settings_is_read_with_a_bar_where_somebody_watches(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faq").mkdir()
+    (tmp_path / "faq" / "cards.md").write_text("Gift cards cannot be refunded.\n")
+    monkeypatch.setenv("GREENAI_FAQ", str(tmp_path / "faq"))
+    quiet = shell("ask", "Can gift cards be refunded?", "--no-receipt")
+    assert quiet.stdout == "Gift cards cannot be refunded.\n\n(cards.md, line 1)\n"
+    assert quiet.stderr == ""
+    told: list[bool] = []
+    monkeypatch.setattr("greenai.client.Client.prepare", lambda *_: told.append(True))
+    monkeypatch.setattr("greenai.cli.common._is_watched", lambda: True)
+    assert shell("ask", "Can gift cards be refunded?", "--no-receipt").exit_code == 0
+    assert told == [True]
+    assert shell("ask", "Can gift cards be refunded?", "--json").exit_code == 0
+    assert told == [True]
