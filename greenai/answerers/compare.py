@@ -24,23 +24,26 @@ _THEM = rf"(?:(?:the|these|those) {_MANY}{_NOUN}|the (?:following|two|three)|(?:
 _COMP = rf"(?P<comp>{'|'.join(sorted(_TRIGGERS, key=len, reverse=True))})"
 _WHICH = rf"(?:which|what)(?: (?:of|among|between|out of) {_THEM})?(?: {_MANY}{_NOUN})?(?: of {_THEM})?"
 _ASK = (
-    rf"(?:{_WHICH} (?:is|has|would be)(?: numerically| actually| really)?(?: the)?|the) {_COMP}"
+    rf"(?:{_WHICH} (?:is|has|would be)(?: numerically| actually| really)?(?: the| an?)?|the) {_COMP}"
     rf"(?: (?:{_MANY}{_NOUN}|of {_THEM}))*(?: overall| numerically| in value)?"
 )
 _VERB = r"(?:determine|identify|find|select|choose|pick(?: out)?|name|give|return|state|say|decide)"
-_LEAD = rf"(?:(?:the )?{_MANY}(?:numbers|values|decimals|fractions|integers|figures):? )?"
+_LEAD = rf"(?:(?:the )?{_MANY}(?:numbers|values|decimals|fractions|integers|figures)[:,]? )?"
 _GIVEN = (
-    r"(?:(?:given|for|take|consider|considering|compare|comparing|of|between|among|amongst|out of|here are|there are"
-    rf"|from|in)(?: the)?:? {_LEAD}|(?:{_MANY}{_NOUN} (?:are|were) given|{_THEM})[:,]? )"
+    r"(?:(?:given|for|take|consider|considering|(?:let's )?compare|comparing|i have|we have|suppose we have|of|between"
+    r"|among|amongst|out of|here are|there are|from|in)(?: the)?:? "
+    rf"{_LEAD}|(?:{_MANY}{_NOUN} (?:are|were) given|{_THEM})[:,]? )"
 )
 _LIST = r"(?P<list>.+?)"
-_MARK = r"(?: ?[,.:;?!-]+ ?| )"
+_MARK = r"(?: ?[,.:;?!-]+ ?(?:and )?| and | )"
+_AS = r"(?: as (?:(?:actual|real|decimal) )*(?:numbers|decimals|values))?"
 _OF = r"(?:(?P<between>between|among|amongst|out of|of|from|in)(?: the)?:? )"
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?:{_VERB} )?{_ASK}{_MARK}{_OF}?(?:the )?{_LEAD}{_LIST}",
-        rf"(?:{_GIVEN})?{_LIST}{_MARK}(?:(?:are|being|were) compared{_MARK})?(?:{_VERB} )?{_ASK}",
+        rf"(?:{_GIVEN})?{_LIST}{_AS}{_MARK}(?:(?:are|being|were) compared{_MARK})?(?:{_VERB} )?{_ASK}(?: is)?",
+        rf"is (?P<list>[^ ]+ or [^ ]+) (?:the )?{_COMP}(?: {_NOUN})?",
         rf"{_WHICH} (?P<between>between|among|out of|of|from) {_LEAD}{_LIST} is(?: the)? {_COMP}(?: {_NOUN})?",
         rf"(?:numbers|values):? {_LIST}{_MARK}{_ASK}",
         rf"the {_COMP}(?: {_NOUN})? (?P<between>between|among|of) {_LEAD}{_LIST} is",

@@ -32,7 +32,8 @@ _ARE_IN = (
 )
 _HOW = (
     r"(?:(?:how (?:do|can|would|could|should) (?:you|i|we|one) (?:go about )?|how to |assist me to )"
-    r"|what is the (?:\w+ )?(?:way|formula|method) to )?(?:understand )?"
+    r"|what is the (?:\w+ )?(?:way|formula|method) to |i (?:want|need|would like|am trying) to |i'd like to )?"
+    r"(?:understand )?"
 )
 _CONVERT = r"(?:convert|chang|turn|express|translat|transform)(?:e|ing)?(?: from)?"
 _PATTERNS = tuple(
@@ -45,6 +46,7 @@ _PATTERNS = tuple(
         rf"how (?:much|long|far|heavy|tall|high|hot|cold|fast|big|large|wide|deep) (?:is|are) {_AMOUNT} {_TO} {_UNIT}",
         rf"{_HOW}{_CONVERT} {_AMOUNT} {_TO} {_UNIT}",
         rf"how (?:is|are) {_AMOUNT} converted {_TO} {_UNIT}",
+        rf"{_AMOUNT} (?:is|are|equals?|=) what in {_UNIT}",
         rf"what would {_FEW_AMOUNT} (?:be|equal|make) {_TO} {_UNIT}",
         (
             rf"(?:what is|what are|what would|what does)(?: the)?(?: equivalent of| value of)?"
@@ -92,7 +94,7 @@ def answer(question: Question) -> Answered | None:
     if not unit_table.may_name_units(question.words, text):
         return None
     reading = _reading(text)
-    return None if reading is None else _converted(*reading)
+    return _in_two_units(text) if reading is None else _converted(*reading)
 
 
 def _reading(text: str) -> tuple[_Amount, tuple[Unit, ...]] | None:
@@ -200,6 +202,41 @@ def _answered(source: _Amount, unit: Unit, target: Unit) -> Answered | None:
     elif not exact:
         text = f"about {text}"
     return Answered(text=text + _decimal_note(unit, target), working=working)
+
+
+_TWO_UNITS = re.compile(
+    r"(?P<rest>.+) (?P<big>feet|pounds|stones?|hours|minutes|days|weeks|years) and (?P<small>[a-z]+)"
+)
+
+
+def _in_two_units(text: str) -> Answered | None:
+    """`180 cm in feet and inches`: whole ones of the first, and what is left in the second."""
+    found = _TWO_UNITS.fullmatch(text)
+    reading = _reading(f"{found['rest']} {found['big']}") if found else None
+    if found is None or reading is None or reading[0].value is None or reading[0].value < 0:
+        return None
+    source, target = reading
+    pairs = [
+        (unit, big, small)
+        for unit in source.units
+        for big in target
+        for small in unit_table.named(found["small"])
+        if unit.kind == big.kind == small.kind and big.factor > small.factor and unit != big
+    ]
+    if len(pairs) != 1:
+        return None
+    unit, big, small = pairs[0]
+    total = convert(reading[0].value, unit, big)
+    ratio = big.factor / small.factor
+    if total is None or ratio.denominator != 1 or total > MOST:
+        return None
+    whole = total.__floor__()
+    rest, exact = amount((total - whole) * ratio, small)
+    if number(rest.split()[0]) == ratio:
+        return None  # rounded up to a whole one of the first
+    shown = f"{amount(Fraction(whole), big)[0]} {rest}"
+    working = f"{source.written or amount(reading[0].value, unit)[0]} {'=' if exact else '≈'} {shown}"
+    return Answered(text=shown if exact else f"about {shown}", working=working)
 
 
 def _decimal_note(source: Unit, target: Unit) -> str:

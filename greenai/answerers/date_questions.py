@@ -186,6 +186,8 @@ _ASKED: Mapping[Handler, Sequence[str]] = {
         rf"(?:what is )?{_D} (?P<minus>minus|-) {_S}",
         rf"(?P<in>in) {_S}{_NOW},? (?:{_ASK_DATE}|what {_WILL})",
         rf"{_ASK_DATE} (?P<in>in) {_S}{_NOW}",
+        rf"(?:if|when) today is {_D},? {_ASK_DATE} in {_S}",
+        rf"(?:if|when) today is {_D},? {_ASK_DATE} {_S} (?P<ago>ago|hence|later|from now)",
         rf"the date (?:it will be )?(?P<in>in) {_S}{_NOW}",
     ),
     _leap: (
@@ -196,6 +198,7 @@ _ASKED: Mapping[Handler, Sequence[str]] = {
     _length: (
         rf"how many days (?:are |is |were )?(?:there )?in (?:the month of )?{MONTH}(?:,? (?:of )?{_YEAR})?",
         rf"how many days (?:does|did|will) {MONTH}(?:,? (?:of )?{_YEAR})? have",
+        rf"how many days (?:does|did|will) {MONTH} have in {_YEAR}",
         rf"how many days (?:are |is |were |will be )?(?:there )?in (?:the year )?{_YEAR}",
     ),
     _valid: (

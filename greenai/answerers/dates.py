@@ -48,8 +48,12 @@ _WRITTEN = tuple(
 _UNITS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
           "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
           "twentieth")  # fmt: skip
-_ORDINALS = {name: n for n, name in enumerate(_UNITS, start=1)} | {"thirtieth": 30, "thirty first": 31}
-_ORDINALS |= {f"twenty {name}": 20 + n for n, name in enumerate(_UNITS[:9], start=1)}
+_ORDINALS = {
+    **{name: n for n, name in enumerate(_UNITS, start=1)},
+    **{f"twenty {name}": 20 + n for n, name in enumerate(_UNITS[:9], start=1)},
+    "thirtieth": 30,
+    "thirty first": 31,
+}
 _ORDINAL = re.compile("|".join(sorted((n.replace(" ", "[ -]") for n in _ORDINALS), key=len, reverse=True)))
 
 

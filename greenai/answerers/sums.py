@@ -22,7 +22,7 @@ MOST_PRIME = 10**12
 _TRIGGERS = words(
     "average mean median sum total product percent percentage increase increased decrease decreased reduce reduced tip "
     "off of divisible multiple factorial times remainder divided gcd lcm greatest lowest least common prime even odd "
-    "add multiply"
+    "add multiply cube"
 )
 
 _SEPARATOR = re.compile(r",? and |, ")
@@ -270,6 +270,14 @@ def _factorial(found: re.Match[str]) -> Answered | None:
     return Answered(text=str(result), working=f"{value}! = {result}")
 
 
+def _cube_root(found: re.Match[str]) -> Answered | None:
+    value = _whole(found["a"])
+    root = None if value is None else round(value ** (1 / 3))
+    if value is None or root is None or root**3 != value:
+        return None
+    return Answered(text=str(root), working=f"{root} * {root} * {root} = {value}")
+
+
 def _is_a(found: re.Match[str]) -> Answered | None:
     value, kind = _whole(found["a"]), found["kind"]
     if value is None or (kind == "prime" and value > MOST_PRIME):
@@ -333,6 +341,7 @@ _ASKED: Mapping[Handler, Sequence[str]] = {
     _times_into: (rf"how many times (?:can|does|do|will) {_A} (?:go|fit|goes|be divided)(?: evenly)? into {_B}",),
     _remainder: (rf"(?:the )?remainder (?:of|when|if) {_A} (?:is )?divided by {_B}",),
     _factorial: (rf"{_A} factorial", rf"(?:the )?factorial (?:of )?{_A}"),
+    _cube_root: (rf"(?:the )?cube root of {_A}",),
     _is_a: (rf"is (?:the number )?{_A} (?:an? )?(?P<kind>prime|even|odd)(?: number)?",),
 }
 _FORMS = tuple((re.compile(pattern), handler) for handler, patterns in _ASKED.items() for pattern in patterns)

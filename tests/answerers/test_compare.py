@@ -26,6 +26,10 @@ ANSWERED = {
     "Among 3 and 5 and 7, what's the biggest number?": ("7", "7 > 5 > 3"),
     "Between 1.5 and 1.25, tell me which is lower": ("1.25", "1.25 < 1.5"),
     "Which number between 2.5 and 2.25 is greater (considering both as decimals)?": ("2.5", "2.5 > 2.25"),
+    "I have two numbers, 9.8 and 9.11. Which is bigger?": ("9.8", "9.8 > 9.11"),
+    "Please compare 3.9 and 3.11 and tell me which is larger.": ("3.9", "3.9 > 3.11"),
+    "Considering 9.8 and 9.11 as decimals, which one has a larger value?": ("9.8", "9.8 > 9.11"),
+    "Is 9.11 or 9.8 bigger?": ("9.8", "9.8 > 9.11"),
     "The larger of 4 and 5 is?": ("5", "5 > 4"),
 }
 

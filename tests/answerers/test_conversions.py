@@ -38,6 +38,9 @@ ANSWERED = {
     "how many MB in a GB": ("1000 MB (1 kB is 1000 bytes here, and 1 KiB is 1024)", "1 GB = 1000 MB"),
     "how many MiB in a GiB": ("1024 MiB", "1 GiB = 1024 MiB"),
     "How many liters are in 10 imperial gallons?": ("45.4609 l", "10 imperial gal = 45.4609 l"),
+    "what's 180 cm in feet and inches": ("about 5 ft 10.8661 in", "180 cm ≈ 5 ft 10.8661 in"),
+    "convert 100 minutes to hours and minutes": ("1 h 40 min", "100 min = 1 h 40 min"),
+    "72 degrees Fahrenheit equals what in Celsius": ("about 22.2222 °C", "72 °F ≈ 22.2222 °C"),
     "60 mph in km/h": ("96.56064 km/h", "60 mph = 96.56064 km/h"),
 }
 
@@ -53,9 +56,10 @@ REFUSED = [
     "how many feet does a dog have",
     "how many cups in a bra",
     "how many crows are in 10 murders",
-    "how much is 10kg in pounds and ounces",
     "change in temperature of 5 degrees celsius to fahrenheit",
     "5 in to in",
+    "what's 10 inches in centimeters and millimeters",
+    "6 feet in feet and inches",
     "ounces in cup",
     "5 feet 14 inches in cm",
     "convert 1,5 km to m",

@@ -45,6 +45,11 @@ ANSWERED = {
         "February has 28 days, or 29 in a leap year",
     ),
     "how many days are there in April?": ("30 days", "April has 30 days"),
+    "If today is March 3, 2024, what date is it in 10 days?": (
+        "Wednesday 13 March 2024",
+        "Sunday 3 March 2024 + 10 days = Wednesday 13 March 2024",
+    ),
+    "how many days did February have in 2020": ("29 days", "February 2020 has 29 days"),
     "how many days are in 2024": ("366 days", "2024 is a leap year"),
     "Is this a valid date? 2019-02-30": (
         "No: February 2019 has 28 days.",
