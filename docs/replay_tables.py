@@ -54,13 +54,20 @@ def target_table(table: Table) -> str:
             target["baseline"],
             f"{target['wanted']['times_less']:g} times, {target['wanted']['accuracy']:.0%}",
             _reached(target["reached"]),
+            _elsewhere(target["other_floor"]),
             f"{target['possible']['times_less']:.1f} times, {target['possible']['accuracy']:.1%}",
             "yes" if target["met"] else "**no**",
         )
         for name, cut in data()["cuts"].items()
         for target in cut["targets"]
     ]
-    return table(("requests", "line", "against", "goal", "found", "possible", "met"), rows)
+    return table(("requests", "line", "against", "goal", "found", "at another floor", "possible", "met"), rows)
+
+
+def _elsewhere(other: Mapping[str, float] | None) -> str:
+    return (
+        "none" if other is None else f"{other['times_less']:.1f} times, {other['accuracy']:.1%} at {other['floor']:.2f}"
+    )
 
 
 def _reached(reached: Mapping[str, Any]) -> str:
