@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.catalog import cards, find
-from greenai.classify import Classifier
 from greenai.nudges import NudgeContext, apply
 from greenai.nudges.effort import resolve
-from greenai.values import Draft, Note, Options, Rung
+from greenai.values import Assessment, Draft, Note, Options, Rung
 
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
 
@@ -182,7 +180,16 @@ def test_messages_are_never_changed(model: str) -> None:
 
 def decided(model: str, gain: float, **given: Any) -> Draft:
     draft = Draft(rung=Rung(model=model), messages=({"role": "user", "content": "hi"},), arguments=given)
-    assessment = replace(Classifier().assess("hi"), reasoning_gain=gain)
+    assessment = Assessment(
+        task="chat",
+        needs_generation=1.0,
+        large_gain=0.0,
+        reasoning_gain=gain,
+        volatile=0.0,
+        expected_output_tokens=(10, 20),
+        why=(),
+        method="by hand",
+    )
     context = NudgeContext(
         card=find(model), assessment=assessment, options=OPTED_IN, thresholds={"reasoning_gain": 0.3}
     )
