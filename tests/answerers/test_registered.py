@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai import AsyncClient, Client, InvalidRequest
+from greenai.answerers.matching import STRICT
 from greenai.testing import FakeProvider, error, offline
 
 if TYPE_CHECKING:
@@ -54,15 +55,15 @@ def test_function_answers_through_ask_and_says_why(client: Client, provider: Fak
     receipt = answer.greenai
     assert (answer.text, receipt.outcome, receipt.model) == (HOURS, "answerer", "greenai/registered:opening_hours")
     assert asked == [QUESTION]
+    (check,) = receipt.decision.checks
     assert receipt.decision.reasons == (
         (
             'The question is like "when do you open on sunday" of registered:opening_hours: similarity 1.00 '
-            "(from 0.50 on)."
+            f"(from {check.threshold:.2f} on)."
         ),
         "greenai/registered:opening_hours answered; no language model was asked.",
         "To have a model answer instead: client.with_options(substitute=False).",
     )
-    (check,) = receipt.decision.checks
     assert (check.name, check.source) == (
         "similarity to registered:opening_hours",
         'example: "when do you open on sunday"',
@@ -136,7 +137,8 @@ def test_explain_runs_nothing_and_says_what_would_answer(client: Client) -> None
     assert (decision.outcome, decision.route, ran) == ("answerer", (), [])
     assert decision.reasons == (
         (
-            'The question is like "when do you open on sunday" of registered:hours: similarity 1.00 (from 0.50 on). '
+            'The question is like "when do you open on sunday" of registered:hours: similarity 1.00 '
+            f"(from {decision.checks[0].threshold:.2f} on). "
             "greenai/registered:hours would be asked first, and a model only where it has no answer."
         ),
     )
@@ -316,7 +318,10 @@ def test_prepare_tells_the_thresholds(client: Client) -> None:
     assert client.prepare() == {}
     hours(client, threshold=0.9)
     client.answerer(examples=["cancel my plan"], name="plans")(lambda _: "")
-    assert client.prepare() == pytest.approx({"registered:hours": 0.9, "registered:plans": 0.7}, abs=1e-3)
+    found = client.prepare()
+    assert found["registered:hours"] == pytest.approx(0.9)
+    assert found["registered:plans"] >= STRICT - 1e-6
+    assert len(found) == 2
 
 
 def test_nothing_registered_costs_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
