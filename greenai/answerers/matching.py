@@ -8,14 +8,16 @@ A route's threshold is calibrated when the routes are indexed, in three steps, e
    threshold is `STRICT`.
 3. The routes together: all thresholds rise until at most `PROMISED` of the packaged prompts reach any of them.
 
-Besides, a question only goes to the route that is nearest: to none where a counterexample or a packaged prompt is
-nearer still, or where the next route is so near that too many of the routes' own examples, each left out in turn,
-would go to the wrong one (`CONFUSED`). The promise is about chat prompts in general; a project that is asked much that
-is close to a route, and meant otherwise, names some of it as `counterexamples`.
+Besides, a question only goes to the route that is nearest: to none where it is negated and none of the route's
+examples is, or the other way round; where a counterexample or a packaged prompt is nearer still; or where the next
+route is so near that too many of the routes' own examples, each left out in turn, would go to the wrong one
+(`CONFUSED`). The promise is about chat prompts in general; a project that is asked much that is close to a route, and
+meant otherwise, names some of it as `counterexamples`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,19 +73,19 @@ class Route:
 class Match:
     """The route that is nearest to a question, by which example, and how near; it `fires` from its threshold on.
 
-    `nearer` is what speaks against it: a text that is nearer, or another route's that is too near to tell apart.
+    `against` says in words what speaks against it, whatever the similarity.
     """
 
     route: str
     example: str
     similarity: float
     threshold: float
-    nearer: str | None = None
+    against: str | None = None
 
     @property
     def fires(self) -> bool:
         """True where the question is for the route."""
-        return self.similarity >= self.threshold and self.nearer is None
+        return self.similarity >= self.threshold and self.against is None
 
 
 class Routes:
@@ -97,6 +99,7 @@ class Routes:
         self._names = tuple(route.name for route in routes)
         self._examples = tuple(example for route in routes for example in route.examples)
         self._owner = np.repeat(np.arange(len(routes)), [len(route.examples) for route in routes])
+        self._negated = tuple(frozenset(map(_is_negated, route.examples)) for route in routes)
         self._vectors: Matrix = encode([_plain(text) for text in self._examples])
         self._against = tuple(text for route in routes for text in route.counterexamples)
         texts, vectors = negatives()
@@ -122,21 +125,28 @@ class Routes:
         similarities = nearness(self._vectors, vector)
         at = int(similarities.argmax())
         route, similarity = int(self._owner[at]), float(similarities[at])
-        others = nearness(self._other_vectors, vector)
-        nearest = int(others.argmax())
-        # As near as makes no difference is an example that is a packaged prompt itself: the project's word counts.
-        nearer = self._others[nearest] if float(others[nearest]) > similarity + 1e-4 else None
-        similarities[self._owner == route] = -1.0
-        second = int(similarities.argmax())
-        if similarity - float(similarities[second]) < self._margin:
-            nearer = self._examples[second]
         return Match(
             route=self._names[route],
             example=self._examples[at],
             similarity=similarity,
             threshold=float(self._thresholds[route]),
-            nearer=nearer,
+            against=self._against_it(question, vector, similarities, at),
         )
+
+    def _against_it(self, question: str, vector: Any, similarities: Any, at: int) -> str | None:
+        if _is_negated(question) not in self._negated[int(self._owner[at])]:
+            return f'one of it and "{self._examples[at]}" is negated'
+        similarity = float(similarities[at])
+        others = nearness(self._other_vectors, vector)
+        nearest = int(others.argmax())
+        # As near as makes no difference is an example that is a packaged prompt itself: the project's word counts.
+        if float(others[nearest]) > similarity + 1e-4:
+            return f'nearer to "{self._others[nearest]}"'
+        similarities[self._owner == self._owner[at]] = -1.0
+        second = int(similarities.argmax())
+        if similarity - float(similarities[second]) < self._margin:
+            return f'too near to "{self._examples[second]}"'
+        return None
 
     def _calibrated(self, routes: Sequence[Route], vectors: Matrix) -> Any:
         import numpy as np
@@ -186,6 +196,14 @@ def _among(own: Matrix) -> float:
     similarities = own @ own.T
     np.fill_diagonal(similarities, -1.0)
     return float(np.median(similarities.max(axis=1)))
+
+
+_NEGATION = re.compile(r"\b(?:not|never|cannot|without)\b|n['\u2019]t\b")
+
+
+def _is_negated(text: str) -> bool:
+    """Tell whether a text says the opposite: its vector is nearly the same as without the one word."""
+    return _NEGATION.search(text.lower()) is not None
 
 
 def nearness(vectors: Matrix, vector: Any) -> Any:

@@ -228,5 +228,5 @@ def _why(match: Match, name: str) -> str:
 
 
 def _check(match: Match, name: str) -> Check:
-    source = f'example: "{match.example}"' if match.nearer is None else f'too near to "{match.nearer}"'
+    source = f'example: "{match.example}"' if match.against is None else match.against
     return Check(name=f"similarity to {name}", value=match.similarity, threshold=match.threshold, source=source)

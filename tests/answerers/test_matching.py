@@ -67,7 +67,7 @@ def test_a_counterexample_that_is_nearer_keeps_a_route_silent() -> None:
     )
     match = Routes([against]).best("How do I open a bottle on Sunday?")
     assert match is not None
-    assert (match.fires, match.nearer) == (False, "how do i open a bottle on sunday")
+    assert (match.fires, match.against) == (False, 'nearer to "how do i open a bottle on sunday"')
     assert fires(Routes([against]), "when do you open on sunday") == "hours"
 
 
@@ -76,9 +76,20 @@ def test_routes_that_cannot_be_told_apart_leave_the_question_to_a_model() -> Non
     stolen = Route(name="stolen", examples=("my card was lost", "i lost my bank card", "card stolen, what now"))
     match = Routes([lost, stolen]).best("my card was lost")
     assert match is not None
-    assert (match.fires, match.nearer) == (False, "my card was lost")
+    assert (match.fires, match.against) == (False, 'too near to "my card was lost"')
     assert Routes([lost])._margin == Routes([HOURS, PARCEL])._margin == 0.0
     assert Routes([lost, stolen])._margin > 0.0
+
+
+@pytest.mark.parametrize(
+    "question", ["Do not track my order", "I don't want you to track my order", "track my order without the app"]
+)
+def test_the_opposite_of_an_example_is_no_question_for_its_route(question: str) -> None:
+    assert fires(Routes([PARCEL]), "track my order") == "parcel"
+    match = Routes([PARCEL]).best(question)
+    assert match is not None
+    assert (match.fires, match.against) == (False, 'one of it and "track my order" is negated')
+    assert fires(Routes([Route(name="halt", examples=("do not track my order",))]), "Don't track my order") == "halt"
 
 
 def test_an_example_that_is_a_packaged_prompt_still_fires() -> None:
