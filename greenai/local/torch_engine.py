@@ -81,10 +81,16 @@ def _loaded(model: str, kind: Kind) -> Any:
 _SAFE = {"use_safetensors": True, "trust_remote_code": False}
 
 
+def _device(torch: Any) -> str:
+    """Return the GPU where there is one, else the processor."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 class _Classification:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
-        del torch
-        self._pipe = _pipeline(transformers, "text-classification", "AutoModelForSequenceClassification", model)
+        self._pipe = _pipeline(transformers, torch, "text-classification", "AutoModelForSequenceClassification", model)
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
@@ -96,9 +102,9 @@ class _Extraction:
     """Names what stands in a text: one line per find, `KIND: words`. As sure as its least sure find."""
 
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
-        del torch
         self._pipe = _pipeline(
             transformers,
+            torch,
             "token-classification",
             "AutoModelForTokenClassification",
             model,
@@ -113,10 +119,10 @@ class _Extraction:
         return Done(text="\n".join(lines), confidence=sure)
 
 
-def _pipeline(transformers: Any, task: str, kind: str, model: str, **more: Any) -> Any:
+def _pipeline(transformers: Any, torch: Any, task: str, kind: str, model: str, **more: Any) -> Any:
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     weights = getattr(transformers, kind).from_pretrained(model, **_SAFE)
-    return transformers.pipeline(task, model=weights, tokenizer=tokenizer, **more)
+    return transformers.pipeline(task, model=weights, tokenizer=tokenizer, device=_device(torch), **more)
 
 
 class _Answering:
@@ -125,7 +131,8 @@ class _Answering:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
         self._torch = torch
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        self._model = transformers.AutoModelForQuestionAnswering.from_pretrained(model, **_SAFE).eval()
+        weights = transformers.AutoModelForQuestionAnswering.from_pretrained(model, **_SAFE)
+        self._model = weights.to(_device(torch)).eval()
 
     def __call__(self, text: str, question: str | None) -> Done:
         given = self._tokenizer(
@@ -136,7 +143,7 @@ class _Answering:
         given.pop("overflow_to_sample_mapping", None)
         owners = [given.sequence_ids(n) for n in range(len(offsets))]
         with self._torch.inference_mode():
-            said = self._model(**given)
+            said = self._model(**given.to(self._model.device))
         best = Done(text="", confidence=0.0)
         for n, owner in enumerate(owners):
             span = self._span(said.start_logits[n], said.end_logits[n], owner)
@@ -163,12 +170,15 @@ class _Summary:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
         self._torch = torch
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        self._model = transformers.AutoModelForSeq2SeqLM.from_pretrained(model, **_SAFE).eval()
+        weights = transformers.AutoModelForSeq2SeqLM.from_pretrained(model, **_SAFE)
+        self._model = weights.to(_device(torch)).eval()
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
         given = self._tokenizer(text, truncation=True, return_tensors="pt")
         given.pop("token_type_ids", None)
         with self._torch.inference_mode():
-            tokens = self._model.generate(**given, max_new_tokens=MOST_SUMMARY_TOKENS, do_sample=False)
+            tokens = self._model.generate(
+                **given.to(self._model.device), max_new_tokens=MOST_SUMMARY_TOKENS, do_sample=False
+            )
         return Done(text=self._tokenizer.decode(tokens[0], skip_special_tokens=True).strip())
