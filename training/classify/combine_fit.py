@@ -1,0 +1,122 @@
+"""Scale, gate and calibrate: predictions for rows and groups that a fit never saw, and the curves through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from heads import fit
+from linear import softmax
+from scipy.optimize import minimize
+
+from greenai.classify import combine
+
+if TYPE_CHECKING:
+    from heads import Data
+    from targets import Target
+
+EXAM = {"mmlu", "weak", "pro", "pro of MMLU", "hard of MMLU"}
+REASON = {"reasoning"}
+Array = np.ndarray
+
+
+@dataclass(slots=True)
+class Scaling:
+    """Mean and deviation of each head's score on rows it was not fitted on."""
+
+    centre: dict[str, float] = field(default_factory=dict)
+    spread: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, name: str, values: Array) -> None:
+        self.centre[name], self.spread[name] = float(values.mean()), float(values.std() + 1e-6)
+
+    def __call__(self, name: str, values: Array) -> Array:
+        return (values - self.centre[name]) / self.spread[name]
+
+
+def centres_of(vectors: Array, count: int, seed: int = 0) -> Array:
+    """Return k-means centres of unit vectors, of unit length (Lloyd, cosine)."""
+    chance = np.random.default_rng(seed)
+    centres = vectors[chance.choice(len(vectors), count, replace=False)]
+    for _ in range(12):
+        nearest = (vectors @ centres.T).argmax(1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, vectors)
+        empty = np.linalg.norm(sums, axis=1) < 1e-6
+        sums[empty] = centres[empty]
+        centres = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return centres.astype(np.float32)
+
+
+def familiar(vectors: Array, centres: Array, gate: tuple[float, float]) -> Array:
+    """Return the familiarity of unit vectors, in [0, 1]."""
+    return combine.familiarity((vectors @ centres.T).max(1), gate).clip(0, 1)
+
+
+def folds(target: Target, buckets: Array, *, by: str, count: int) -> Iterable[tuple[Array, Callable[[Target], Array]]]:
+    """Yield (rows of `target` to predict, what to fit on), by rows or by groups."""
+    if by == "rows":
+        for k in range(count):
+            yield buckets[target.rows] % count == k, lambda t, k=k: buckets[t.rows] % count != k
+    else:
+        groups = np.random.default_rng(5).permutation(sorted(set(target.groups)))
+        for k in range(count):
+            out = set(groups[k::count])
+            yield np.isin(target.groups, list(out)), lambda t, out=out: ~np.isin(t.groups, list(out))
+
+
+@dataclass(slots=True)
+class Predicted:
+    """Scores of rows that the fit never saw; `rows` are numbers of texts."""
+
+    rows: Array
+    y: Array
+    weights: Array
+    groups: Array
+    scores: dict[str, Array]
+    familiar: Array
+
+
+def predict(
+    data: Data, targets: dict[str, Target], vectors: Array, buckets: Array, *, name: str, only: set[str], by: str,
+    count: int, centres: int, span: tuple[float, float], keep: Callable[[Target], Array],
+) -> Predicted:  # fmt: skip
+    """Return out-of-fold scores of the heads `only` for the rows of target `name`."""
+    target = targets[name].only(keep(targets[name]))
+    parts: list[Predicted] = []
+    for out, fit_on in folds(target, buckets, by=by, count=count):
+        if not out.any():
+            continue
+        heads = fit(data, targets, lambda t, f=fit_on: f(t) & keep(t), only)
+        known = vectors[target.rows[~out]]
+        at = target.rows[out]
+        scores = heads.scores(data.x[at])
+        if "reasoning tasks" in scores:
+            scores["by task"] = softmax(scores.pop("reasoning tasks")) @ heads.reasoning_means
+        flat = {n: s.ravel() for n, s in scores.items()}
+        near = familiar(vectors[at], centres_of(known, centres), span)
+        parts.append(Predicted(at, target.y[out], target.weights[out], target.groups[out], flat, near))
+    merged = {n: np.concatenate([p.scores[n] for p in parts]) for n in parts[0].scores}
+    return Predicted(
+        *(np.concatenate([getattr(p, a) for p in parts]) for a in ("rows", "y", "weights", "groups")),
+        merged, np.concatenate([p.familiar for p in parts]),
+    )  # fmt: skip
+
+
+def curve(score: Array, familiar: Array, happened: Array, weights: Array | None = None) -> list[float]:
+    """Return the four coefficients of `combine.logit` that fit best (logistic, with a slight pull to zero)."""
+    w = np.ones(len(score)) if weights is None else weights / weights.mean()
+
+    def loss(c: Array) -> float:
+        at = combine.logit(c, score, familiar)
+        return float((w * (np.logaddexp(0, at) - happened * at)).mean() + 1e-4 * (c * c).sum())
+
+    return [float(v) for v in minimize(loss, np.zeros(4), method="BFGS").x]
+
+
+def platt(score: Array, happened: Array, weights: Array | None = None) -> list[float]:
+    """Return intercept and slope of log-odds against score."""
+    a, b, *_ = curve(score, np.zeros(len(score)), happened, weights)
+    return [a, b]
