@@ -13,6 +13,9 @@ from scipy.optimize import minimize
 
 from greenai.classify.ability import short
 
+KINDS = {
+    "choice": ("mmlu_pro",), "word problem": ("zeroeval_gsm8k", "zeroeval_math_l5"), "puzzle": ("zeroeval_crux",),
+}  # fmt: skip
 Outcomes = dict[str, tuple[np.ndarray, np.ndarray, list[str]]]
 
 # Active parameters, billions, of recorded open models (their model cards), for the line from size to ability.

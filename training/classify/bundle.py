@@ -227,20 +227,25 @@ def _volatile(target: Target, scores: dict[str, Array], ready: Prepared) -> list
 
 
 def _ability(fold: _Fold, heads: Heads, ready: Prepared) -> dict[str, Any]:
-    """Fit abilities on rows that the difficulty's fit left out."""
-    outcomes, difficulty = {}, {}
-    for name, (at, right, models) in correctness(ready.texts).items():
-        target = Target(at, at, at.astype(np.float32), np.array([name] * len(at)))
-        use = fold.keep(target) & (ready.buckets[at] % 4 == 0)
-        outcomes[name] = (at[use], right[use], models)
-        difficulty[name] = heads.scores(fold.data.x[at[use]])["difficulty"].ravel()
-    slope, abilities = ability.fit(difficulty, outcomes)
-    start, per_log, spread = ability.by_size(abilities)
-    everyday = float(np.median(np.concatenate(list(difficulty.values()))))
-    return {
-        "slope": slope, "recorded": abilities, "by_size": [start, per_log], "size_spread": spread,
-        "other": [everyday - 3.0, everyday + 0.5],
-    }  # fmt: skip
+    """Fit abilities, by kind of text, on rows that the difficulty's fit left out."""
+    recorded = correctness(ready.texts)
+    found: dict[str, Any] = {}
+    for kind, names in ability.KINDS.items():
+        outcomes, difficulty = {}, {}
+        for name in names:
+            at, right, models = recorded[name]
+            target = Target(at, at, at.astype(np.float32), np.array([name] * len(at)))
+            use = fold.keep(target) & (ready.buckets[at] % 4 == 0)
+            outcomes[name] = (at[use], right[use], models)
+            difficulty[name] = heads.scores(fold.data.x[at[use]])["difficulty"].ravel()
+        slope, abilities = ability.fit(difficulty, outcomes)
+        start, per_log, spread = ability.by_size(abilities)
+        everyday = float(np.median(np.concatenate(list(difficulty.values()))))
+        found[kind] = {
+            "slope": slope, "recorded": abilities, "by_size": [start, per_log], "size_spread": spread,
+            "everyday": [everyday - 3.0, everyday + 0.5],
+        }  # fmt: skip
+    return found
 
 
 def _thresholds(fold: _Fold, curve: list[float]) -> dict[str, float]:
@@ -264,16 +269,18 @@ def _packed(heads: Heads, centre: Array, spread: Array) -> dict[str, Array]:
     pairs = matrices.PAIRS
     words = heads.table.shape[0] - dimensions - pairs - signals
     vector, word, pair, signal = np.split(heads.table, np.cumsum([dimensions, words, pairs]))
-    words_8, words_scale = _columns(word * SCALES.words)
     pairs_8, pairs_scale = _columns(pair * SCALES.pairs)
     return {
-        "vector": (vector * SCALES.vector).astype(np.float32), "words": words_8, "words_scale": words_scale,
+        "vector": (vector * SCALES.vector).astype(np.float32), "words": (word * SCALES.words).astype(np.float16),
         "pairs": pairs_8, "pairs_scale": pairs_scale, "signals": (signal * SCALES.signals).astype(np.float32),
         "bias": heads.bias.astype(np.float32), "centre": centre.astype(np.float32), "spread": spread.astype(np.float32),
     }  # fmt: skip
 
 
 def _columns(table: Array) -> tuple[Array, Array]:
-    """Return int8 with a scale per column; beyond the 99.99th percentile values are cut."""
-    scale = (np.quantile(np.abs(table), 0.9999, axis=0) / 127 + 1e-9).astype(np.float32)
+    """Return int8 with a scale per column.
+
+    Words are kept in 16 bits instead: the few that decide weigh a hundred times more than the rest.
+    """
+    scale = (np.abs(table).max(0) / 127 + 1e-9).astype(np.float32)
     return np.rint(table / scale).clip(-127, 127).astype(np.int8), scale

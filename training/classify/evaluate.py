@@ -196,11 +196,24 @@ def _generation(m: _Measured) -> dict[str, Any]:
         "zeroeval_numersense": share("zeroeval_numersense"),
         "recognizers_specs": share("recognizers_specs"),
     }
+    found["sweep"] = [_at(m, chat, t) for t in (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)]
     positive = [r["prompt"] for n in ("snips2017", "clinc150") for r in m.listed(n) if r["intent"] in ANSWERED]
     probability = np.concatenate([m.column(chat, "needs_generation"), m.column(positive, "needs_generation")])
     happened = np.concatenate([np.ones(len(chat)), np.zeros(len(positive))])
     found["calibration"] = _calibrated(probability, happened)
     return found
+
+
+def _at(m: _Measured, chat: list[str], threshold: float) -> dict[str, float]:
+    """Return what another threshold would give: false skips of chat, and the least recall of a source."""
+    tools = [
+        [r["prompt"] for r in m.listed("clinc150") if r["intent"] in ANSWERED],
+        [r["prompt"] for r in m.listed("snips2017") if r["intent"] in ("GetWeather", "SearchScreeningEvent")],
+        *([r["prompt"] for r in m.listed(name)] for name in ("zeroeval_numersense", "recognizers_specs")),
+    ]
+    least = min(float((m.column(texts, "needs_generation") < threshold).mean()) for texts in tools)
+    false = float((m.column(chat, "needs_generation") < threshold).mean())
+    return {"threshold": threshold, "false": round(false, 4), "least recall": round(least, 4)}
 
 
 def _calibrated(probability: Array, happened: Array) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def main() -> None:
     console = Console()
     ready = prepare(folder, arguments.work, console)
     if not arguments.no_measure:
-        measure(ready, folder, console)
+        measure(ready, folder, arguments.work, console)
     if not arguments.no_ship:
         with console.status("fit on all rows") as status:
             built = bundle.build(ready, lambda t: np.ones(len(t.rows), bool), np.ones(ready.count, bool), status.update)
@@ -82,7 +82,7 @@ def prepare(folder: Path, work: Path, console: Console) -> bundle.Prepared:
     return bundle.prepare(texts, vocabulary, lambda t: minilm.vectors(t, work))
 
 
-def measure(ready: bundle.Prepared, folder: Path, console: Console) -> None:
+def measure(ready: bundle.Prepared, folder: Path, work: Path, console: Console) -> None:
     """Fit without the held-out rows and groups, and write what is reached on them."""
     seen = ready.buckets < 100 - HELD_ROWS
 
@@ -93,6 +93,7 @@ def measure(ready: bundle.Prepared, folder: Path, console: Console) -> None:
     with console.status("fit without the held-out rows") as status:
         built = bundle.build(ready, keep, seen, status.update)
     held = ~seen & np.array([not data.is_replayed(folder, t) for t in ready.texts.texts])
+    save(built, work / "measured.npz")
     figures = evaluate.figures(loaded(built), ready, held, HELD_GROUPS)
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     evaluate.show(figures, console)
@@ -103,6 +104,11 @@ def loaded(built: dict[str, dict[str, np.ndarray]]) -> Classifier:
     held = built["vectors"]
     vectors = Vectors(held["words"].tobytes().decode().split("\n"), held["table"], held["scale"].astype("float32"))
     return Classifier(Heads(built["heads"], vectors))
+
+
+def save(built: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    """Keep the weights that were measured, to look into them; they are not shipped."""
+    np.savez(path, **{f"{part}.{name}": values for part, held in built.items() for name, values in held.items()})
 
 
 def write(built: dict[str, dict[str, np.ndarray]], console: Console) -> None:
