@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heads import Data
     from targets import Target
 
-EXAM = {"mmlu", "weak", "pro", "pro of MMLU", "hard of MMLU"}
+EXAM = {"mmlu", "hard of MMLU"}
 REASON = {"reasoning"}
 Array = np.ndarray
 
@@ -48,6 +48,12 @@ def centres_of(vectors: Array, count: int, seed: int = 0) -> Array:
         sums[empty] = centres[empty]
         centres = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return centres.astype(np.float32)
+
+
+def known_rows(targets: dict[str, Target], name: str, keep: Callable[[Target], Array]) -> Array:
+    """Return the numbers of the texts that count as known: of exams, MMLU's and MMLU-Pro's questions."""
+    names = (name, "difficulty") if name == "mmlu" else (name,)
+    return np.concatenate([targets[n].rows[keep(targets[n])] for n in names])
 
 
 def familiar(vectors: Array, centres: Array, gate: tuple[float, float]) -> Array:
@@ -90,13 +96,13 @@ def predict(
         if not out.any():
             continue
         heads = fit(data, targets, lambda t, f=fit_on: f(t) & keep(t), only)
-        known = vectors[target.rows[~out]]
+        known = known_rows(targets, name, lambda t, f=fit_on: f(t) & keep(t))
         at = target.rows[out]
         scores = heads.scores(data.x[at])
         if "reasoning tasks" in scores:
             scores["by task"] = softmax(scores.pop("reasoning tasks")) @ heads.reasoning_means
         flat = {n: s.ravel() for n, s in scores.items()}
-        near = familiar(vectors[at], centres_of(known, centres), span)
+        near = familiar(vectors[at], centres_of(vectors[known], centres), span)
         parts.append(Predicted(at, target.y[out], target.weights[out], target.groups[out], flat, near))
     merged = {n: np.concatenate([p.scores[n] for p in parts]) for n in parts[0].scores}
     return Predicted(

@@ -113,7 +113,7 @@ def _split(m: _Measured, target: Target, groups: frozenset[str]) -> dict[str, Ar
 
 def _large(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
     found = {}
-    target, _ = mmlu(m.ready.texts)
+    target = mmlu(m.ready.texts)
     for name, part in _split(m, target, groups).items():
         texts = [m.ready.texts.texts[i] for i in target.rows[part]]
         y = target.y[part]

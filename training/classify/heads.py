@@ -44,11 +44,10 @@ class Data:
     def targets(self) -> dict[str, Target]:
         """Return the targets by head."""
         t = self.texts
-        gain, weak = made.mmlu(t)
-        pro = made.mmlu_pro(t)
         return {
-            "mmlu": gain, "weak": weak, "pro": pro["gain"], "pro of MMLU": pro["gain of MMLU"],
-            "hard of MMLU": pro["hard of MMLU"], "gsm8k": made.gsm8k(t), "reasoning": made.reasoning(t),
+            "mmlu": made.mmlu(t),
+            "hard of MMLU": made.hard_mmlu(t),
+            "gsm8k": made.gsm8k(t), "reasoning": made.reasoning(t),
             "tasks": made.tasks(t), "sources": made.sources(t),
             "generation": made.generation(t), "volatility": made.volatility(t), "hardness": made.hardness(t),
             "lengths": made.lengths(t), "domains": made.domains(t), "difficulty": made.difficulty(t),
@@ -79,9 +78,6 @@ def fit(data: Data, targets: dict[str, Target], keep: Keep, only: set[str] | Non
             add(name, ridge(data.x[t.rows], y(t.y), penalty, weights=t.weights))
 
     regress("gain", "mmlu", lambda y: y[:, 1] - y[:, 0], 30)
-    regress("weak", "weak", lambda y: y, 30)
-    regress("pro", "pro", lambda y: y, 10)
-    regress("pro of MMLU", "pro of MMLU", lambda y: y, 10)
     regress("hard of MMLU", "hard of MMLU", lambda y: y, 30)
     regress("gsm8k", "gsm8k", lambda y: y[:, 1] - y[:, 0] + y[:, 2], 30)
     regress("lengths", "lengths", lambda y: y, 3)

@@ -54,33 +54,24 @@ class _Made:
 # --- outcomes of models -------------------------------------------------------------------
 
 
-def mmlu(texts: Texts) -> tuple[Target, Target]:
-    """Return what GPT-4 gains over Mixtral 8x7B, and Mixtral's failures, on RouteLLM's MMLU rows."""
+def mmlu(texts: Texts) -> Target:
+    """Return (Mixtral 8x7B right, GPT-4 right) on RouteLLM's MMLU rows."""
     found = [r for r in rows(texts.folder, "routellm_mmlu") if not r["contaminated"]]
     size = Counter(r["subject"] for r in found)
-    gain, weak = _Made(texts), _Made(texts)
+    made = _Made(texts)
     for row in found:
-        weight = size[row["subject"]] ** -0.5
-        gain.add(row["prompt"], (row["weak_ok"], row["strong_ok"]), weight, row["subject"])
-        weak.add(row["prompt"], 1 - row["weak_ok"], weight, row["subject"])
-    return gain.target(), weak.target()
+        made.add(row["prompt"], (row["weak_ok"], row["strong_ok"]), size[row["subject"]] ** -0.5, row["subject"])
+    return made.target()
 
 
-def mmlu_pro(texts: Texts) -> dict[str, Target]:
-    """Return what strong models gain over middling ones, and how hard a question is for all, on MMLU-Pro."""
-    listed = rows(texts.folder, "mmlu_pro")
-    held = np.array([[np.nan if v is None else v for v in r["ok"]] for r in listed], float)
-    mean = np.nanmean(held, 0)
-    gain = np.nanmean(held[:, mean > 0.55], 1) - np.nanmean(held[:, (mean > 0.3) & (mean < 0.45)], 1)
-    hard = 1 - np.nanmean(held, 1)
-    made = {name: _Made(texts) for name in ("gain", "gain of MMLU", "hard of MMLU")}
-    for row, g, h in zip(listed, np.nan_to_num(gain), hard, strict=True):
-        subject = row["src"].replace("ori_mmlu-", "")
-        made["gain"].add(with_options(row), g, 1.0, subject)
+def hard_mmlu(texts: Texts) -> Target:
+    """Return the share of all models that fail, on the questions of MMLU-Pro that come from MMLU."""
+    made = _Made(texts)
+    for row in rows(texts.folder, "mmlu_pro"):
         if row["src"].startswith("ori_mmlu"):
-            made["gain of MMLU"].add(with_options(row), g, 1.0, subject)
-            made["hard of MMLU"].add(with_options(row), h, 1.0, subject)
-    return {name: m.target() for name, m in made.items()}
+            right = [v for v in row["ok"] if v is not None]
+            made.add(with_options(row), 1 - sum(right) / len(right), 1.0, row["src"].replace("ori_mmlu-", ""))
+    return made.target()
 
 
 def gsm8k(texts: Texts) -> Target:
@@ -206,7 +197,7 @@ def generation(texts: Texts) -> Target:
                 made.add(row["prompt"], 0.0, 1.0, f"{name}:{row['intent']}")
     for name in ("zeroeval_numersense", "recognizers_specs"):
         for row in rows(texts.folder, name):
-            made.add(row["prompt"], 0.0, 4.0, name)
+            made.add(row["prompt"], 0.0, 8.0 if name == "recognizers_specs" else 2.0, name)
     for name, weight in ((CHAT[0], 8.0), (CHAT[1], 8.0), *((n, 0.5) for n in KNOWLEDGE)):
         for row in rows(texts.folder, name):
             made.add(row["prompt"], 1.0, 2.0 if name == "nq_open" else weight, name)
