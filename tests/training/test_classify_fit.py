@@ -146,17 +146,17 @@ def test_targets_hold_trainable_rows_only(ready: bundle.Prepared) -> None:
 
 
 def test_outcomes_are_the_recorded_ones(texts: data.Texts, folder: Path) -> None:
-    gain, weak = targets.mmlu(texts)
+    gain = targets.mmlu(texts)
     by_prompt = {row["prompt"]: row for row in data.rows(folder, "routellm_mmlu")}
     assert set(gain.groups) == set(tiny_routing.SUBJECTS)
-    for n, y, failed in zip(gain.rows, gain.y, weak.y, strict=True):
+    for n, y in zip(gain.rows, gain.y, strict=True):
         row = by_prompt[texts.texts[n]]
         assert not row["contaminated"]
-        assert (tuple(y), failed) == ((row["weak_ok"], row["strong_ok"]), 1 - row["weak_ok"])
+        assert tuple(y) == (row["weak_ok"], row["strong_ok"])
 
 
 def test_misspelt_copies_keep_the_target_of_their_text(ready: bundle.Prepared) -> None:
-    target = targets.mmlu(ready.texts)[0]
+    target = targets.mmlu(ready.texts)
     every = heads.with_copies(heads.Data(ready.matrices.words, ready.copies, ready.texts), target)
     extra = len(every.rows) - len(target.rows)
     assert extra == (target.rows % 3 == 0).sum() > 0
@@ -189,15 +189,18 @@ def test_predictions_are_made_for_every_row_once(ready: bundle.Prepared) -> None
     rows = np.arange(ready.matrices.words.shape[0])
     x = matrices.features(ready.matrices, rows, vectors, signals.mean(0), signals.std(0) + 1e-3)
     fitted = heads.Data(x, ready.copies, ready.texts)
-    gain, weak = targets.mmlu(ready.texts)
+    used = {
+        "mmlu": targets.mmlu(ready.texts), "hard of MMLU": targets.hard_mmlu(ready.texts),
+        "difficulty": targets.difficulty(ready.texts),
+    }  # fmt: skip
     for by in ("rows", "groups"):
         found = combine_fit.predict(
-            fitted, {"mmlu": gain, "weak": weak}, vectors, ready.buckets, name="mmlu", only={"mmlu", "weak"}, by=by,
-            count=3, centres=8, span=(0.4, 0.6), keep=lambda t: np.ones(len(t.rows), bool),
+            fitted, used, vectors, ready.buckets, name="mmlu", only={"mmlu", "hard of MMLU"}, by=by, count=3,
+            centres=8, span=(0.4, 0.6), keep=lambda t: np.ones(len(t.rows), bool),
         )  # fmt: skip
-        assert sorted(found.rows) == sorted(gain.rows)
-        assert set(found.scores) == {"gain", "weak"}
-        assert len(found.scores["gain"]) == len(found.familiar) == len(found.y) == len(gain.rows)
+        assert sorted(found.rows) == sorted(used["mmlu"].rows)
+        assert set(found.scores) == {"gain", "hard of MMLU"}
+        assert len(found.scores["gain"]) == len(found.familiar) == len(found.y) == len(found.rows)
 
 
 def test_the_files_hold_numbers_only(built: Built) -> None:
@@ -217,6 +220,7 @@ def test_it_learns_what_the_small_data_say(classifier: Classifier) -> None:
     assert (write.task, write.calibrated) == ("write", True)
     assert sum(write.task_probabilities.values()) == pytest.approx(1)
     assert set(write.task_probabilities) == set(TASKS)
+    assert 0 < write.small_suffices("openai/gpt-5.4-nano") < 1  # its outcomes are not on record
     assert 0 <= write.small_suffices("gemma-7b") <= write.small_suffices("Meta-Llama-3_1-70B-Instruct") <= 1
 
 
@@ -248,7 +252,7 @@ def test_figures_are_of_rows_that_were_held_out(
     assert set(found["large_gain"]) == {
         "RouteLLM MMLU, unseen rows", "RouteLLM MMLU, unseen groups", "RouteLLM GSM8K, unseen rows", "MT-Bench",
     }  # fmt: skip
-    gain = targets.mmlu(ready.texts)[0]
+    gain = targets.mmlu(ready.texts)
     away = gain.groups == "optics"
     assert found["large_gain"]["RouteLLM MMLU, unseen groups"]["rows"] == away.sum()
     assert found["large_gain"]["RouteLLM MMLU, unseen rows"]["rows"] == (held[gain.rows] & ~away).sum()
@@ -261,6 +265,13 @@ def test_a_linear_head_on_the_features_tells_intents_apart(classifier: Classifie
     found = intents.measured(classifier, folder, "clinc150")
     assert found["intents"] == len(tiny_routing.INTENTS) - 1  # without what is out of scope
     assert found["accuracy"] > 0.8
+
+
+def test_the_measured_weights_are_kept_for_intents(built: Built, classifier: Classifier, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"measured\.npz is missing"):
+        intents.kept(tmp_path)
+    train.save(built, tmp_path / "measured.npz")
+    assert intents.kept(tmp_path).assess("Which is larger?") == classifier.assess("Which is larger?")
 
 
 # --- files --------------------------------------------------------------------------------
