@@ -20,7 +20,6 @@ from typing import Any
 from typer.main import get_command
 
 from greenai import catalog, errors, receipts, route
-from greenai.classify import rules
 from greenai.cli import app, leaderboard
 from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
@@ -30,6 +29,7 @@ from greenai.units import significant
 DOCS = Path(__file__).parent
 sys.path.append(str(DOCS))
 import accuracy_tables  # noqa: E402 (modules of this folder)
+import classifier_tables  # noqa: E402
 import replay_tables  # noqa: E402
 
 BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
@@ -194,16 +194,6 @@ def threshold_table() -> str:
     """How much a rung may lose against the ladder's top, by quality."""
     rows = ((code(quality), limit, route.HAND_SET_FLOORS[quality]) for quality, limit in route.FLOORS.items())
     return table(("`quality`", "largest loss", "while the classifier is not calibrated"), rows)
-
-
-def profile_table() -> str:
-    """The guesses of the rules, by task."""
-    profiles = rules._PROFILES  # noqa: SLF001 (the one table of the rules)
-    rows = (
-        (task, p.large_gain, p.reasoning_gain, p.needs_generation, f"{p.tokens[0]} to {p.tokens[1]}")
-        for task, p in profiles.items()
-    )
-    return table(("task", "`large_gain`", "`reasoning_gain`", "`needs_generation`", "output tokens"), rows)
 
 
 def size_source_table() -> str:
@@ -534,7 +524,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "hardware": hardware_table,
     "grids": grid_table,
     "thresholds": threshold_table,
-    "profiles": profile_table,
     "size-sources": size_source_table,
     "switches": switch_table,
     "models": model_table,
@@ -544,6 +533,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": command_sections,
     "errors": error_tree,
     **accuracy_tables.parts(table),
+    **classifier_tables.parts(table),
     **replay_tables.parts(table),
 }
 
