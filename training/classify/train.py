@@ -108,7 +108,8 @@ def loaded(built: dict[str, dict[str, np.ndarray]]) -> Classifier:
 
 def save(built: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Keep the weights that were measured, to look into them; they are not shipped."""
-    np.savez(path, **{f"{part}.{name}": values for part, held in built.items() for name, values in held.items()})
+    arrays: dict[str, Any] = {f"{part}.{name}": a for part, held in built.items() for name, a in held.items()}
+    np.savez(path, **arrays)
 
 
 def write(built: dict[str, dict[str, np.ndarray]], console: Console) -> None:
