@@ -192,8 +192,8 @@ def _kind(grid: str) -> str:
 
 def threshold_table() -> str:
     """How much a rung may lose against the ladder's top, by quality."""
-    rows = ((code(quality), limit, route.HAND_SET_FLOORS[quality]) for quality, limit in route.FLOORS.items())
-    return table(("`quality`", "largest loss", "while the classifier is not calibrated"), rows)
+    rows = ((code(quality), limit) for quality, limit in route.FLOORS.items())
+    return table(("`quality`", "largest loss"), rows)
 
 
 def size_source_table() -> str:

@@ -30,7 +30,7 @@ def corrected(request: Request, assessment: Assessment, steps: Steps) -> Flow[Co
 
 def drift(request: Request, plan: Plan, steps: Steps) -> tuple[str, ...]:
     """Count a decision, and return the warning that its project has drifted, once."""
-    if plan.ladder is None or plan.assessment is None:
+    if plan.ladder is None or plan.assessment is None or not plan.assessment.calibrated:
         return ()
     count = partial(steps.feedback.count, request.options.project, plan.assessment.method, plan.assessment.large_gain)
     said = fail_open("A decision could not be counted.", count, None)

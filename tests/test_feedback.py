@@ -304,6 +304,14 @@ def test_answer_of_the_top_and_of_no_model_teaches_nothing() -> None:
         assert kept(client) == []
 
 
+def test_calls_where_the_classifier_failed_teach_nothing() -> None:
+    with offline() as client:
+        with_gain(client, GAIN, calibrated=False)
+        client.feedback(client.ask(QUESTION), good=False)
+        assert kept(client) == []
+        assert client._session.resources.steps.feedback._projects["default", METHOD].eras == {}
+
+
 def test_drift_is_told_in_a_receipt_once() -> None:
     with offline(settings={"cache": "off"}) as client:
         with_gain(client, GAIN)

@@ -18,10 +18,12 @@ METHOD = "fixed-1"
 class Fixed:
     """Finds the same large_gain in every request."""
 
+    is_read: ClassVar[bool] = True
     thresholds: ClassVar[Mapping[str, float]] = {"needs_generation": 0.5, "reasoning_gain": 0.5, "volatile": 0.8}
 
-    def __init__(self, large_gain: float) -> None:
+    def __init__(self, large_gain: float, *, calibrated: bool = True) -> None:
         self.large_gain = large_gain
+        self.calibrated = calibrated
 
     def assess(self, _: object) -> Assessment:
         return Assessment(
@@ -33,12 +35,12 @@ class Fixed:
             expected_output_tokens=(40, 200),
             why=("fixed",),
             method=METHOD,
-            calibrated=True,
+            calibrated=self.calibrated,
         )
 
 
-def with_gain(client: Client | AsyncClient, large_gain: float) -> Any:
+def with_gain(client: Client | AsyncClient, large_gain: float, *, calibrated: bool = True) -> Any:
     """Let the client's classifier find `large_gain` in every request; return the client."""
     resources = client._session.resources
-    resources.steps = replace(resources.steps, classifier=Fixed(large_gain))  # type: ignore[arg-type]
+    resources.steps = replace(resources.steps, classifier=Fixed(large_gain, calibrated=calibrated))  # type: ignore[arg-type]
     return client

@@ -13,12 +13,11 @@ from __future__ import annotations
 from greenai.route.judge import suffices, unsure
 from greenai.route.ladder import Ladder, is_pin, ladder_for
 from greenai.route.needs import unverifiable
-from greenai.route.policy import ENERGY_PRICE, FLOORS, HAND_SET_FLOORS, VERIFY_BAND, Route, losses, route
+from greenai.route.policy import ENERGY_PRICE, FLOORS, VERIFY_BAND, Route, losses, route
 
 __all__ = [
     "ENERGY_PRICE",
     "FLOORS",
-    "HAND_SET_FLOORS",
     "VERIFY_BAND",
     "Ladder",
     "Route",

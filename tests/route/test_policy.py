@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenai.classify import Classifier
 from greenai.correction import Correction
 from greenai.errors import NoSufficientModel, OptInRequired
 from greenai.readings import Reading
-from greenai.route import FLOORS, HAND_SET_FLOORS, Ladder, Route, losses, route
+from greenai.route import FLOORS, Ladder, Route, losses, route
 from greenai.values import Assessment, Check, Options, Quality, Request, Rung, Tier, Transport
 
 NANO = Rung(model="acme/nano", tier="small")
@@ -48,7 +49,7 @@ def gain(value: float, suffices: Mapping[str, float] | None = None, *, calibrate
         volatile=0,
         expected_output_tokens=(1, 2),
         why=(),
-        method="heads-1" if calibrated else "rules-1",
+        method="heads-1",
         calibrated=calibrated,
         suffices=None if suffices is None else suffices.__getitem__,
     )
@@ -125,13 +126,22 @@ def test_small_rung_answers_within_the_floor(quality: Quality) -> None:
     assert at.reasons[0] == f"acme/nano is expected to suffice: loss {floor:.2f} is within {floor:.2f}."
 
 
-def test_guesses_by_hand_have_floors_of_their_own() -> None:
-    found = routed(request(), 0.45, calibrated=False)
-    assert tried(found)[0] == "acme/nano"
-    assert found.checks[0].threshold == HAND_SET_FLOORS["standard"]
-    assert found.checks[0].source == 'acme/nano; quality="standard"; rules-1, not calibrated'
-    close = {"acme/nano": 0.0100, "acme/max": 0.0101}
-    assert tried(routed(request(), 0.45, calibrated=False, wh=close))[0] == "acme/nano"
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_where_the_classifier_failed_the_lowest_rung_answers_unpriced_and_verified(quality: Quality) -> None:
+    close = {"acme/nano": 0.0100, "acme/mini": 0.0101, "acme/max": 0.0102}
+    worst = Correction(slope=1.0, shift=9.0, labels=40, limits={quality: 0.0})
+    found = routed(
+        request(quality=quality), 0.9, THREE, calibrated=False, wh=close, correction=worst, unverifiable=can,
+        suffices={"acme/nano": 0.0, "acme/mini": 0.5, "acme/max": 1.0},
+    )  # fmt: skip
+    assert (tried(found), found.verify) == (("acme/nano", "acme/mini"), True)
+    source = f'acme/nano; quality="{quality}"; heads-1 failed, so the largest loss allowed is assumed'
+    assert found.checks[0] == Check(name="loss", value=FLOORS[quality], threshold=FLOORS[quality], source=source)
+    assert [(e.p_good, e.shipped_loss) for e in found.estimates] == [(None, None)] * 3
+
+
+def test_shipped_threshold_of_large_gain_is_the_floor_of_standard() -> None:
+    assert Classifier.load().thresholds["large_gain"] == FLOORS["standard"]
 
 
 def test_estimates_hold_every_rung_with_its_loss_and_energy() -> None:
@@ -216,36 +226,36 @@ def can(_: Rung) -> str | None:
 
 
 def test_answer_near_the_floor_is_verified_from_either_side() -> None:
-    below, above = routed(request(), 0.19, unverifiable=can), routed(request(), 0.24, unverifiable=can)
+    below, above = routed(request(), 0.15, unverifiable=can), routed(request(), 0.19, unverifiable=can)
     assert (tried(below), below.verify) == (("acme/nano", "acme/max"), True)
     assert (tried(above), above.verify) == (("acme/nano", "acme/max"), True)
     assert above.reasons == (
-        "acme/nano may suffice: loss 0.24 is above 0.20.",
+        "acme/nano may suffice: loss 0.19 is above 0.16.",
         "That is near the limit, so the answer of acme/nano is verified; acme/max is asked where it is unsure.",
     )
 
 
 def test_verified_answer_above_the_floor_escalates_to_a_rung_within_it() -> None:
     good = {"acme/nano": 0.65, "acme/mini": 0.66, "acme/max": 0.9}
-    found = routed(request(), 0.24, THREE, unverifiable=can, suffices=good)
+    found = routed(request(), 0.19, THREE, unverifiable=can, suffices=good)
     assert tried(found) == ("acme/nano", "acme/max")
 
 
 def test_far_from_the_floor_nothing_is_verified() -> None:
     assert not routed(request(), 0.05, unverifiable=can).verify
-    assert tried(routed(request(), 0.26, unverifiable=can)) == ("acme/max",)
+    assert tried(routed(request(), 0.21, unverifiable=can)) == ("acme/max",)
 
 
 def test_what_cannot_be_verified_says_why_and_keeps_to_the_floor() -> None:
-    found = routed(request(), 0.19, unverifiable=lambda _: 'verify="off"')
+    found = routed(request(), 0.15, unverifiable=lambda _: 'verify="off"')
     assert (found.verify, tried(found)) == (False, ("acme/nano", "acme/max"))
     assert found.reasons[-1] == 'That is near the limit, and the answer is not verified: verify="off".'
-    assert tried(routed(request(), 0.24, unverifiable=lambda _: 'verify="off"')) == ("acme/max",)
-    assert not routed(request(stream=True), 0.19, unverifiable=can).verify
+    assert tried(routed(request(), 0.19, unverifiable=lambda _: 'verify="off"')) == ("acme/max",)
+    assert not routed(request(stream=True), 0.15, unverifiable=can).verify
 
 
 def test_without_the_opt_in_nothing_is_verified_for_want_of_a_rung_above() -> None:
-    found = routed(request(), 0.24, named=None, unverifiable=can)
+    found = routed(request(), 0.19, named=None, unverifiable=can)
     assert (tried(found), found.verify) == (("acme/nano",), False)
 
 
