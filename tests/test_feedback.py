@@ -65,16 +65,30 @@ def test_labels_with_one_and_the_same_loss_still_give_a_correction() -> None:
 
 
 def test_limit_is_the_largest_loss_that_keeps_the_promise() -> None:
-    good = [(0.01 * n, True) for n in range(1, 20)]
+    good = [(0.001 * n, True) for n in range(1, 41)]
     assert limit_of(good, 0.2) is None
-    assert limit_of([*good, *[(0.5, False)] * 20], 0.2) == 0.19
+    assert limit_of([*good, *[(0.5, False)] * 40], 0.2) == 0.04
     assert limit_of([(0.1, False)] * 40, 0.2) == 0.0
 
 
 def test_next_answer_is_counted_as_a_bad_one() -> None:
-    four = [(0.1, True)] * 4
-    assert limit_of([(0.05, True), *four[1:], (0.3, False)], 0.2) == 0.1  # (0 + 1) / (4 + 1)
-    assert limit_of([(0.05, True), *four[2:], (0.3, False)], 0.2) == 0.0  # (0 + 1) / (3 + 1) is too much
+    high = [(0.3, False)] * 40
+    assert limit_of([(0.1, False)] * 6 + [(0.1, True)] * 28 + high, 0.2) == 0.1  # (6 + 1) / (34 + 1)
+    assert limit_of([(0.1, False)] * 6 + [(0.1, True)] * 27 + high, 0.2) == 0.0  # (6 + 1) / (33 + 1) is too much
+
+
+def test_first_look_that_fails_ends_it() -> None:
+    bad_first = [(0.05, True)] * 60 + [(0.1, False)] * 40 + [(0.2, True)] * 300
+    assert limit_of(bad_first, 0.16) == 0.0  # two fifths of the first quarter were bad, though a tenth of all
+
+
+def test_answers_that_are_too_bad_at_every_loss_pass_by_luck_only_rarely() -> None:
+    given = 0.0
+    for seed in range(100):
+        labels = labelled(100, lambda _: 0.2, seed, 0.16)
+        limit = limit_of(labels, 0.16)
+        given += sum(loss <= (1.0 if limit is None else limit) for loss, _ in labels) / 100
+    assert given / 100 < 0.12  # the largest loss that passes would give 32%
 
 
 @pytest.mark.parametrize("quality", FLOORS)

@@ -24,10 +24,10 @@ from greenai.values import Assessment, Check, Quality, Request, Rung, RungEstima
 __all__ = ["ENERGY_PRICE", "FLOORS", "VERIFY_BAND", "Route", "losses", "route"]
 
 FLOORS: Mapping[Quality, float] = {"basic": 0.25, "standard": 0.16, "high": 0.12}
-"""The largest loss that each quality accepts. It promises no share of good answers: what no rung gets right stays wrong.
+"""The largest loss that each quality accepts; it promises no share of good answers, as no rung gets everything right.
 
-Chosen on out-of-fold rows of MMLU, answered by Mixtral 8x7B or GPT-4 (RouteLLM's records). On rows that nothing had seen
-they keep 91.2%, 96.9% and 98.9% of GPT-4's accuracy, on unseen subjects 85.1%, 92.8% and 98.6%.
+Chosen on out-of-fold rows of MMLU, answered by Mixtral 8x7B or GPT-4 (RouteLLM's records). On rows that nothing had
+seen they keep 91.2%, 96.9% and 98.9% of GPT-4's accuracy, on unseen subjects 85.1%, 92.8% and 98.6%.
 """
 
 ENERGY_PRICE = 100.0
