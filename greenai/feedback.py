@@ -230,8 +230,7 @@ class _Project:
     labels: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict[str, tuple[float, bool]])
     correction: Correction | None = None
     eras: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
-    pending: dict[int, int] = field(default_factory=dict[int, int])
-    pending_era: int = 0
+    pending: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])  # by era and bin
     read_at: float = -math.inf
     checked: bool = False
     warned: bool = False
@@ -273,8 +272,8 @@ class Feedback:
             found = self._of(project, method)
             found.labels = OrderedDict((call_id, (loss, good)) for call_id, loss, good in stored)
             found.eras = binned(stored_counts)
-            for position, count in found.pending.items():  # counted here, and not written yet
-                found.eras.setdefault(found.pending_era, [0] * BINS)[position] += count
+            for (era, position), count in found.pending.items():  # counted here, and not written yet
+                found.eras.setdefault(era, [0] * BINS)[position] += count
             found.read_at = self._clock()
             labels = tuple(found.labels.values())
         found.correction = correction_of(labels, self._promised)  # milliseconds, in which a call must not wait
@@ -309,8 +308,7 @@ class Feedback:
             position = min(int(max(large_gain, 0.0) * BINS), BINS - 1)
             bins[position] += 1
             if self._store is not None:
-                found.pending[position] = found.pending.get(position, 0) + 1
-                found.pending_era = era
+                found.pending[era, position] = found.pending.get((era, position), 0) + 1
             for old in [e for e in found.eras if 0 < e < era - 1]:
                 del found.eras[old]
             due, found.checked = sum(bins) == WINDOW or not found.checked, True
@@ -325,11 +323,14 @@ class Feedback:
     def flush(self, project: str, method: str) -> None:
         """Write counts once there are some; it waits for the disk."""
         found = self._projects.get((project, method))
-        if self._store is None or found is None or sum(found.pending.values()) < FLUSH_EVERY:
+        if self._store is None or found is None:
             return
         with self._lock:
+            if sum(found.pending.values()) < FLUSH_EVERY:
+                return
             pending, found.pending = found.pending, {}
-        self._store.tally(project, method, found.pending_era, pending)
+        for era in sorted({era for era, _ in pending}):
+            self._store.tally(project, method, era, {bin_: count for (at, bin_), count in pending.items() if at == era})
 
     def _of(self, project: str, method: str) -> _Project:
         found = self._projects.setdefault((project, method), _Project())

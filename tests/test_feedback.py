@@ -208,6 +208,17 @@ def test_counts_are_written_in_batches_and_add_up_over_processes(tmp_path: Path)
     assert here.tallies("p", "m") == [(0, 25, 50)]
 
 
+def test_counts_are_written_under_the_window_in_which_they_were_made(tmp_path: Path) -> None:
+    here = ledger(tmp_path)
+    taught = Feedback(FLOORS, here)
+    for _ in range(510):
+        taught.count("p", "m", 0.5)
+    taught.read("p", "m")  # adds what is not written yet, each to its own window
+    assert [sum(bins) for bins in taught._projects["p", "m"].eras.values()] == [500, 10]
+    taught.flush("p", "m")
+    assert here.tallies("p", "m") == [(0, 25, 500), (1, 25, 10)]
+
+
 def test_only_the_first_and_the_last_two_windows_are_kept(tmp_path: Path) -> None:
     here = ledger(tmp_path)
     taught = Feedback(FLOORS, here)
