@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from greenai.answerers.matching import MAX_CHARS, conformal, nearness, negatives
+from greenai.answerers.sameness import clean, content_words
 from greenai.errors import InvalidRequest
 from greenai.units import format_bytes
 
@@ -176,9 +177,9 @@ class Documents:
         from greenai.embed import encode
 
         self._passages = tuple(passages)
-        whole = [f"{p.under}\n{p.text}" for p in self._passages]
+        whole = [clean(f"{p.under}\n{p.text}") for p in self._passages]
         self._vectors: Matrix = encode(whole)
-        self._words = [frozenset(_words(text)) for text in whole]
+        self._words = [frozenset(content_words(text)) for text in whole]
         counts = Counter(word for words in self._words for word in words)
         most = math.log(len(whole) + 1)
         self._rarity = {word: most - math.log(count) for word, count in counts.items()}
@@ -194,7 +195,7 @@ class Documents:
             return None
         from greenai.embed import encode
 
-        score, covered, at = self._score(question, encode([question])[0])
+        score, covered, at = self._score(question, encode([clean(question)])[0])
         passage = self._passages[at]
         return Found(text=passage.text, source=passage.source, score=score, threshold=self.threshold, covered=covered)
 
@@ -207,7 +208,7 @@ class Documents:
     def _score(self, question: str, vector: Any) -> tuple[float, float, int]:
         """Return the best passage's score, the share of the question's words that it has, and its position."""
         similarities = nearness(self._vectors, vector)
-        words = set(_words(question))
+        words = set(content_words(question))
         looked_at = min(_LOOKED_AT, len(similarities))
         nearest = similarities.argpartition(-looked_at)[-looked_at:].tolist()
         scored = ((float(similarities[n]), self._covered(words, n), n) for n in nearest)
@@ -224,33 +225,12 @@ class Documents:
 
 
 _LOOKED_AT = 50
-_WORD = re.compile(r"\w+")
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_COMMON = _set(
-    "a an and any are as at be been but by can could did do does for from get had has have how i if in is it its me my "
-    "of on or our please shall should so tell than that the their them there they this to us was we were what when "
-    "where which who whom whose why will with would you your"
-)
-_ENDINGS = ("ings", "ing", "ies", "ied", "ed", "es", "s", "y", "e")
-
-
-def _words(text: str) -> Iterator[str]:
-    """Yield the words that carry meaning, without their endings."""
-    for word in _WORD.findall(text.lower()):
-        if word not in _COMMON:
-            ending = next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= 3), "")
-            yield word.removesuffix(ending)
 
 
 def covered(question: str, other: str) -> float:
     """Return the share of the question's words that `other` has: as vectors, Chile and Canada are near."""
-    words = set(_words(question))
-    return len(words & set(_words(other))) / len(words) if words else 1.0
+    words = set(content_words(question))
+    return len(words & set(content_words(other))) / len(words) if words else 1.0
 
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")

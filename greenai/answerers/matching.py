@@ -9,7 +9,9 @@ A route's threshold is calibrated when the routes are indexed, in three steps, e
 3. The routes together: all thresholds rise until at most `PROMISED` of the packaged prompts reach any of them.
 
 Besides, a question only goes to the route that is nearest: to none where it is negated and none of the route's
-examples is, or the other way round; where a counterexample or a packaged prompt is nearer still; or where the next
+examples is, or the other way round; where it says the opposite of the nearest example and no other example says so
+("disable", "enable"); where the route is `strict` and words say that another question was meant (`sameness.py`); where
+a counterexample or a packaged prompt is nearer still; or where the next
 route is so near that too many of the routes' own examples, each left out in turn, would go to the wrong one
 (`CONFUSED`). The promise is about chat prompts in general; a project that is asked much that is close to a route, and
 meant otherwise, names some of it as `counterexamples`.
@@ -17,12 +19,13 @@ meant otherwise, names some of it as `counterexamples`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from greenai.answerers.sameness import clean, difference, is_negated, opposite, stems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +58,7 @@ LEAST = 0.5
 STRICT = 0.7
 ENOUGH = 3
 MAX_CHARS = 400  # what is longer than this asks for more than an example does
+LOOKED_AT = 8  # so many pairs of a FAQ may have nearly the vector of a question: versions, plans, directions
 OWN = 0.7  # a packaged prompt that is this near to a route's example is a question for the route
 
 
@@ -99,7 +103,9 @@ class Routes:
         self._names = tuple(route.name for route in routes)
         self._examples = tuple(example for route in routes for example in route.examples)
         self._owner = np.repeat(np.arange(len(routes)), [len(route.examples) for route in routes])
-        self._negated = tuple(frozenset(map(_is_negated, route.examples)) for route in routes)
+        self._strict = tuple(route.strict for route in routes)
+        self._negated = tuple(frozenset(map(is_negated, route.examples)) for route in routes)
+        self._said = tuple(frozenset(word for text in route.examples for word in stems(text)) for route in routes)
         self._vectors: Matrix = encode([_plain(text) for text in self._examples])
         self._against = tuple(text for route in routes for text in route.counterexamples)
         texts, vectors = negatives()
@@ -123,7 +129,7 @@ class Routes:
             return None
         vector = encode([_plain(question)])[0]
         similarities = nearness(self._vectors, vector)
-        at = int(similarities.argmax())
+        at = self._same(question, similarities, int(similarities.argmax()))
         route, similarity = int(self._owner[at]), float(similarities[at])
         return Match(
             route=self._names[route],
@@ -133,9 +139,29 @@ class Routes:
             against=self._against_it(question, vector, similarities, at),
         )
 
+    def _same(self, question: str, similarities: Any, at: int) -> int:
+        """Return the nearest example of a strict route that may mean the same, or `at`: vectors lose numbers, order."""
+        import numpy as np
+
+        route = int(self._owner[at])
+        if not self._strict[route]:
+            return at
+        near = np.nonzero((self._owner == route) & (similarities >= self._thresholds[route]))[0]
+        nearest = near[np.argsort(-similarities[near], kind="stable")][:LOOKED_AT].tolist()
+        return next((n for n in nearest if self._meant_otherwise(question, n) is None), at)
+
+    def _meant_otherwise(self, question: str, at: int) -> str | None:
+        route, example = int(self._owner[at]), self._examples[at]
+        strict = self._strict[route]
+        if is_negated(question) not in ((is_negated(example),) if strict else self._negated[route]):
+            return f'one of it and "{example}" is negated'
+        if (both := opposite(question, example, () if strict else self._said[route])) is not None:
+            return f'it says "{both[0]}" where "{example}" says "{both[1]}"'
+        return difference(question, example) if strict else None
+
     def _against_it(self, question: str, vector: Any, similarities: Any, at: int) -> str | None:
-        if _is_negated(question) not in self._negated[int(self._owner[at])]:
-            return f'one of it and "{self._examples[at]}" is negated'
+        if (otherwise := self._meant_otherwise(question, at)) is not None:
+            return otherwise
         similarity = float(similarities[at])
         others = nearness(self._other_vectors, vector)
         nearest = int(others.argmax())
@@ -198,14 +224,6 @@ def _among(own: Matrix) -> float:
     return float(np.median(similarities.max(axis=1)))
 
 
-_NEGATION = re.compile(r"\b(?:not|never|cannot|without)\b|n['\u2019]t\b")
-
-
-def _is_negated(text: str) -> bool:
-    """Tell whether a text says the opposite: its vector is nearly the same as without the one word."""
-    return _NEGATION.search(text.lower()) is not None
-
-
 def nearness(vectors: Matrix, vector: Any) -> Any:
     """Return the similarity of each row to `vector`, on this thread alone.
 
@@ -227,7 +245,7 @@ def conformal(scores: Any, share: float = PROMISED) -> float:
 
 def _plain(text: str) -> str:
     """Return `text` as people differ in writing it: without capitals, spare spaces and marks at its ends."""
-    return " ".join(text.lower().split()).strip(" ?!.,;:")
+    return " ".join(clean(text).lower().split()).strip(" ?!.,;:")
 
 
 @lru_cache(maxsize=1)

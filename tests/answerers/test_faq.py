@@ -77,6 +77,23 @@ def test_a_question_about_something_else_is_not_answered_by_the_nearest_pair() -
 
 
 @pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("How do I install version 12?", "How do I install version 34?"),
+        ("How do I enable two-factor login?", "Can I disable two-factor login?"),
+        ("How do I go from Pro to Basic?", "How do I go from Basic to Pro?"),
+    ],
+)
+def test_a_pair_does_not_answer_another_number_the_opposite_or_another_order(written: str, asked: str) -> None:
+    with offline() as client:
+        client.faq({written: "Like this."})
+        assert client.ask(written).text == "Like this."
+        receipt = client.ask(asked).greenai
+    assert receipt.outcome != "answerer"
+    assert written in receipt.decision.checks[0].source
+
+
+@pytest.mark.parametrize(
     ("name", "text", "line"),
     [
         ("faq.jsonl", '{"question": "Do you ship to Canada?", "answer": "Yes."}\n', 1),

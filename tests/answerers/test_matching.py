@@ -117,3 +117,28 @@ def test_conformal_bound_of_few_scores_lies_above_all_of_them() -> None:
 def test_packaged_prompts_are_many_and_distinct() -> None:
     texts, vectors = negatives()
     assert len(texts) == len(set(texts)) == len(vectors) >= 300
+
+
+@pytest.mark.parametrize(
+    ("example", "question", "why"),
+    [
+        ("how do i disable the alarm", "How do I enable the alarm?", 'it says "enable" where'),
+        ("how do i subscribe to the letter", "How do I unsubscribe from the letter?", 'it says "unsubscribe" where'),
+        ("switch the heating on", "Switch the heating off", 'it says "off" where'),
+        ("what is the maximum weight", "What is the minimum weight?", 'it says "minimum" where'),
+    ],
+)
+def test_a_word_against_its_opposite_is_no_question_for_a_route(example: str, question: str, why: str) -> None:
+    match = Routes([Route(name="one", examples=(example,), threshold=0.5)]).best(question)
+    assert match is not None
+    assert match.similarity >= match.threshold
+    assert match.against is not None
+    assert match.against.startswith(why)
+    both = Route(name="both", examples=(example, question), threshold=0.5)
+    assert fires(Routes([both]), question.upper()) == "both"
+
+
+def test_half_a_character_has_a_vector() -> None:
+    routes = Routes([Route(name="broken", examples=("where is \ud800 my parcel",)), HOURS])
+    assert fires(routes, "opening hours") == "hours"
+    assert routes.best("opening \udfff hours") is not None

@@ -141,7 +141,7 @@ def test_other_requests_go_to_a_model(topic: Task, client: Client, prompt: str) 
 
 def test_task_that_is_not_sure_leaves_the_request_to_a_model(client: Client) -> None:
     client.task("topic", examples=TOPICS, examples_of_requests=REQUESTS, threshold=1.0)
-    receipt = client.ask("Classify this ticket: the weather is nice").greenai
+    receipt = client.ask("Classify this ticket: the garden is nice").greenai
     assert receipt.outcome == "small"
     assert "greenai/task:topic was asked first and was not sure enough." in receipt.decision.reasons
 
