@@ -116,7 +116,8 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         assessment=plan.assessment,
         options=request.options,
         explicit=frozenset(request.arguments),
-        thresholds=getattr(steps.classifier, "thresholds", {}),
+        # Where the classifier failed, so may its thresholds; nothing that it guessed is held against them.
+        thresholds=getattr(steps.classifier, "thresholds", {}) if plan.assessment.calibrated else {},
     )
     return _nudged(draft, context, steps)
 
