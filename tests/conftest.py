@@ -43,6 +43,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certific
         monkeypatch.setenv("SSL_CERT_FILE", certificate)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _classifier_weights() -> None:
+    """Read the classifier's weights: the first call of a process does, so no test depends on which one came first."""
+    from greenai.classify import Classifier
+
+    Classifier.load()
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> str | None:
     """One root certificate. Each HTTP client reads all of them, which takes 20 ms, and no test speaks TLS."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,6 +172,24 @@ def test_explain_calls_nothing_and_records_nothing() -> None:
     assert decision.route == (SMALL,)
     assert [(e.model, e.excluded is None) for e in decision.estimates] == [(SMALL, True), (LARGE, False)]
     assert all(e.energy.energy_j > 0 for e in decision.estimates)
+
+
+FIRST_CALLS = """
+from test_flow import hand, request, steps
+
+by, here = hand(), steps(cache=None)
+for text in ("What is 18% of 240?", "Who wrote Emma?", "Who wrote Hamlet?"):
+    by.seen.clear()
+    by.answer(request(text), here)
+    print(*by.seen)
+"""
+
+
+def test_the_first_call_that_needs_the_weights_reads_them_as_work() -> None:
+    folder = Path(__file__).parent
+    ran = subprocess.run([sys.executable, "-c", FIRST_CALLS], check=True, capture_output=True, text=True, cwd=folder)
+    later = f"reserve call {SMALL} record"
+    assert ran.stdout.splitlines() == ["record", f"weights {later}", later]
 
 
 def test_without_a_cache_nothing_is_looked_up_or_stored() -> None:
@@ -639,11 +660,20 @@ def test_reasoning_is_off_unless_somebody_opted_in() -> None:
 def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
     here = steps()
     options = Options(opt_in=frozenset(("reasoning",)), reason="tax advice is checked by a person")
-    answer = hand("Hello.").answer(ceiling(options=options), here)
+    answer = hand("It is.").answer(ceiling("Prove that sqrt(2) is irrational", options=options), here)
     assert answer.receipt.reasoning is True
     assert answer.receipt.decision.opt_ins == ("reasoning",)
     (row,) = calls(here)
     assert (row["opt_in"], row["opt_in_reason"]) == (["reasoning"], "tax advice is checked by a person")
+
+
+def test_a_greeting_needs_no_reasoning_although_somebody_opted_in() -> None:
+    by = hand("Hello.")
+    answer = by.answer(ceiling(options=Options(opt_in=frozenset(("reasoning",)))), steps())
+    assert by.drafts[0].arguments == {"reasoning_effort": "none"}
+    assert answer.receipt.reasoning is False
+    (note,) = answer.receipt.nudges
+    assert note.text.startswith(f"reasoning off for {SMALL}: P(it helps) 0.0")
 
 
 def test_an_explicit_reasoning_effort_is_sent_and_logged_as_an_opt_in() -> None:
