@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greenai.answerers.heads import Head
 from greenai.answerers.matching import Route
@@ -124,30 +124,55 @@ def make(
 
 # --- which part of a request is the text --------------------------------------------------
 
-_QUOTED = re.compile(r"""(?s)(?P<mark>["“«]|(?<!\w)')(?P<text>.+)(?P<end>["”»]|'(?!\w))\W*""")
+_QUOTES = {'"': '"', "\u201d": "\u201c", "\u00bb": "\u00ab", "'": "'"}  # the mark that ends it: the one that begins it
+_BEGINS = re.compile(r"""["\u201c\u00ab]|(?<!\w)'""")
+_INSIDE = {
+    '"': re.compile('"'),
+    "\u201d": re.compile("[\u201c\u201d]"),
+    "\u00bb": re.compile("[\u00ab\u00bb]"),
+    "'": re.compile(r"(?<!\w)'|'(?!\w)"),  # not an apostrophe
+}
 MOST_REQUEST_CHARS = 200
 
 
 def split_request(prompt: str) -> tuple[str, str] | None:
     """Return a request without its text, and the text; None where nothing shows which part is the text.
 
-    The text comes last: in quotes, after a colon, or on the lines below the first.
+    The text comes last: in quotes, after a colon, or on the lines below the first. Two quotations are no one text: the
+    words between them may be another instruction.
     """
     prompt = prompt.strip()
-    first, newline, rest = prompt.partition("\n")
-    for before, text in (_quoted(first if not newline else prompt), prompt.partition(":")[::2], (first, rest)):
+    first, _, rest = prompt.partition("\n")
+    for before, text in (_quoted(prompt), prompt.partition(":")[::2], (first, rest)):
         if before.strip() and text.strip() and len(before) <= MOST_REQUEST_CHARS and "\n" not in before.strip():
-            return before.strip(" :,-"), _bare(text.strip())
+            bare = _bare(text.strip())
+            return None if bare is None else (before.strip(" :,-"), bare)
     return None
 
 
 def _quoted(prompt: str) -> tuple[str, str]:
-    found = _QUOTED.search(prompt)
-    if found is None or found.end() != len(prompt):
+    """Return what stands before the quotation that ends the prompt, and what it quotes."""
+    end = _end(prompt)
+    begin = _BEGINS.search(prompt, 0, MOST_REQUEST_CHARS + 1)
+    if end is None or begin is None or begin[0] != _QUOTES[prompt[end]]:
         return "", ""
-    return prompt[: found.start()], found["text"]
+    text = prompt[begin.end() : end]
+    return ("", "") if _INSIDE[prompt[end]].search(text) else (prompt[: begin.start()], text)
 
 
-def _bare(text: str) -> str:
-    found: Any = _QUOTED.fullmatch(text)
-    return text if found is None else found["text"]
+def _end(prompt: str) -> int | None:
+    """Return where the last closing mark stands, if no word follows it. One look at each character from the end."""
+    for at in range(len(prompt) - 1, -1, -1):
+        if prompt[at] in _QUOTES:
+            return at
+        if prompt[at].isalnum() or prompt[at] == "_":
+            return None
+    return None
+
+
+def _bare(text: str) -> str | None:
+    """Return a text without the quotes around it; None where it begins with a quotation and goes on after it."""
+    if _BEGINS.match(text) is None:
+        return text
+    before, bare = _quoted(text)
+    return bare if bare and not before else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,10 +159,30 @@ def test_task_that_is_not_sure_leaves_the_request_to_a_model(client: Client) -> 
         ("It's great, isn't it", None),
         ("", None),
         (": text", None),
+        ("Is this positive: 'it's great stuff'.", ("Is this positive", "it's great stuff")),
+        ("Is this positive? \u201cGreat.\u201d", ("Is this positive?", "Great.")),
+        ("Is this positive? \u00abGreat.\u00bb", ("Is this positive?", "Great.")),
+        (
+            'Summarise the text below:\n\nShe said "no", and then "yes".',
+            ("Summarise the text below", 'She said "no", and then "yes".'),
+        ),
+        ('Classify the sentiment: "good" and then translate it to "bad"', None),
+        ('Classify the sentiment of "good" and then of "bad"', None),
+        ("Classify \u201cgood\u201d and then \u201cbad\u201d", None),
+        ("Classify \"good\" and then 'bad'", None),
     ],
 )
 def test_requests_are_parted_where_the_text_is_marked(prompt: str, parts: tuple[str, str] | None) -> None:
     assert split_request(prompt) == parts
+
+
+@pytest.mark.parametrize("marks", ["<<", '"', "'", " '", "\u00bb", "\u201c", '".', "\n"])
+def test_parting_takes_no_longer_than_the_prompt_is(marks: str) -> None:
+    began = time.process_time()
+    for end in ("", "x", '"', "'"):
+        split_request("Classify " + marks * 40_000 + end)
+        split_request('Classify: "' + marks * 40_000 + end)
+    assert time.process_time() - began < 0.5
 
 
 # --- mistakes -------------------------------------------------------------------------------
