@@ -39,7 +39,7 @@ LABEL_DAYS = 90
 """Older labels are left out, so that a limit which keeps every call from the small rung ends by itself."""
 
 MOST_PROJECTS = 1024
-"""Projects in memory; one that is left out is read again, and has lost at most the counts of one batch."""
+"""Projects in memory, the latest used; another is read again, and has lost at most the counts of one batch."""
 
 SLOPES = (0.25, 4.0)
 RELOAD_S = 300.0
@@ -228,12 +228,23 @@ class _Project:
     """What is known of one project under one classifier."""
 
     labels: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict[str, tuple[float, bool]])
+    told: dict[str, float] = field(default_factory=dict[str, float])  # when, of the labels given in this process
+    changes: int = 0
+    corrected_at: int = 0
     correction: Correction | None = None
     eras: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     pending: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])  # by era and bin
     read_at: float = -math.inf
     checked: bool = False
     warned: bool = False
+
+
+def _keep(labels: OrderedDict[str, tuple[float, bool]], call_id: str, said: tuple[float, bool]) -> None:
+    """Keep the last word about a call, and no more labels than count."""
+    labels[call_id] = said
+    labels.move_to_end(call_id)
+    while len(labels) > MOST_LABELS:
+        labels.popitem(last=False)
 
 
 class Feedback:
@@ -266,17 +277,22 @@ class Feedback:
         """Read what is stored of a project; it waits for the disk."""
         if self._store is None:
             return
+        began = self._clock()
         stored = self._store.labels(project, method, _since(), MOST_LABELS)
         stored_counts = self._store.tallies(project, method)
         with self._lock:
             found = self._of(project, method)
-            found.labels = OrderedDict((call_id, (loss, good)) for call_id, loss, good in stored)
+            # What was told since then may have been stored too late to be read.
+            found.told = {call_id: told for call_id, told in found.told.items() if told >= began}
+            late = [(call_id, *found.labels[call_id]) for call_id in found.told]
+            found.labels = OrderedDict()
+            for call_id, loss, good in (*stored, *late):
+                _keep(found.labels, call_id, (loss, good))
             found.eras = binned(stored_counts)
             for (era, position), count in found.pending.items():  # counted here, and not written yet
                 found.eras.setdefault(era, [0] * BINS)[position] += count
             found.read_at = self._clock()
-            labels = tuple(found.labels.values())
-        found.correction = correction_of(labels, self._promised)  # milliseconds, in which a call must not wait
+        self._correct(found)
 
     def correction(self, project: str, method: str) -> Correction | None:
         """Return what the project's labels teach about this classifier's losses, if they are enough."""
@@ -291,11 +307,21 @@ class Feedback:
             return
         with self._lock:
             found = self._of(label.project, label.method)
-            found.labels[label.call_id] = (label.loss, label.good)
-            while len(found.labels) > MOST_LABELS:
-                found.labels.popitem(last=False)
-            labels = tuple(found.labels.values())
-        found.correction = correction_of(labels, self._promised)
+            _keep(found.labels, label.call_id, (label.loss, label.good))
+            if self._store is not None:
+                found.told[label.call_id] = self._clock()
+                found.told = {call_id: told for call_id, told in found.told.items() if call_id in found.labels}
+        self._correct(found)
+
+    def _correct(self, found: _Project) -> None:
+        """Learn from the labels; it takes milliseconds, in which a call must not wait."""
+        with self._lock:
+            found.changes += 1
+            change, labels = found.changes, tuple(found.labels.values())
+        correction = correction_of(labels, self._promised)
+        with self._lock:
+            if change > found.corrected_at:  # another thread may have learnt from more labels meanwhile
+                found.correction, found.corrected_at = correction, change
 
     def count(self, project: str, method: str, large_gain: float) -> str | None:
         """Count a decision; return, once, the warning that the project has drifted."""
@@ -334,6 +360,7 @@ class Feedback:
 
     def _of(self, project: str, method: str) -> _Project:
         found = self._projects.setdefault((project, method), _Project())
+        self._projects.move_to_end((project, method))
         while len(self._projects) > MOST_PROJECTS:
             self._projects.popitem(last=False)
         return found

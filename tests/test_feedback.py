@@ -195,6 +195,32 @@ def test_other_process_reads_what_this_one_was_told(tmp_path: Path) -> None:
     assert two.correction("p", "m") == one.correction("p", "m") != None  # noqa: E711
 
 
+def test_label_given_while_others_are_read_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    here = ledger(tmp_path)
+    taught = Feedback(FLOORS, here, lambda: now[0])
+    for n in range(40):
+        taught.label(label(str(n), 0.01 * n, good=n % 4 > 0))
+    now[0] = 1.0
+
+    def meanwhile(*_: object) -> list[tuple[int, int, int]]:  # the labels were read, the counts are next
+        taught.label(label("late", 0.1, good=False))
+        taught.label(label("0", 0.0, good=True))
+        return []
+
+    monkeypatch.setattr(here, "tallies", meanwhile)
+    taught.read("p", "m")
+    labels = taught._projects["p", "m"].labels
+    assert (len(labels), labels["late"][:2], labels["0"][:2]) == (41, (0.1, False), (0.0, True))
+    found = taught.correction("p", "m")
+    assert found is not None
+    assert found.labels == 41
+    monkeypatch.undo()
+    now[0] = 2.0
+    taught.read("p", "m")
+    assert (len(taught._projects["p", "m"].labels), taught._projects["p", "m"].told) == (41, {})
+
+
 def test_counts_are_written_in_batches_and_add_up_over_processes(tmp_path: Path) -> None:
     here = ledger(tmp_path)
     one, two = Feedback(FLOORS, here), Feedback(FLOORS, here)
@@ -235,7 +261,10 @@ def test_memory_of_many_projects_is_bounded() -> None:
     taught = Feedback(FLOORS)
     for n in range(1100):
         taught.count(f"p{n}", "m", 0.5)
+        taught.count("used", "m", 0.5)
     assert len(taught._projects) == 1024
+    assert ("used", "m") in taught._projects
+    assert ("p76", "m") not in taught._projects
 
 
 # --- a client's feedback --------------------------------------------------------------------
