@@ -7,6 +7,7 @@ question's own words that stand in it, held against a threshold that chat prompt
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -142,11 +143,16 @@ def _pairs_in(path: Path) -> Iterator[Pair]:
     if path.suffix.lower() == ".csv":
         import csv
 
-        rows = csv.DictReader(text.splitlines())
-        for row in rows:
-            yield _pair(row, f"{path}, line {rows.line_num},", f"{path.name}, line {rows.line_num}")
+        rows = csv.DictReader(io.StringIO(text, newline=""))  # an answer may have several lines
+        try:
+            for row in rows:
+                yield _pair(row, f"{path}, line {rows.line_num},", f"{path.name}, line {rows.line_num}")
+        except csv.Error as error:
+            raise InvalidRequest(
+                f"faq: {path}, below line {rows.line_num}, is no CSV: {error}. Mend or shorten it."
+            ) from None
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # JSON may hold what else ends a line, such as U+2028
         if line.strip():
             yield _pair(_json(line), f"{path}, line {number},", f"{path.name}, line {number}")
 
@@ -154,7 +160,7 @@ def _pairs_in(path: Path) -> Iterator[Pair]:
 def _json(line: str) -> object:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

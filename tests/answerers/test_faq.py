@@ -140,6 +140,53 @@ def test_mistake_in_a_file_is_told_by_prepare_and_noted_by_a_call(tmp_path: Path
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("faq.csv", 'question,answer\nDo you ship to Canada?,"Yes.\n\nBy freight."\n'),
+        ("faq.csv", 'question,answer\r\nDo you ship to Canada?,"Yes.\r\n\r\nBy freight."\r\n'),
+        ("faq.jsonl", '["Do you ship to Canada?", "Yes.\\n\\nBy freight."]\r\n'),
+    ],
+)
+def test_an_answer_keeps_its_lines(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    source = Faq(tmp_path / name)
+    source.refresh()
+    assert [pair.answer for pair in source.pairs] == ["Yes.\n\nBy freight."]
+
+
+def test_a_line_ends_where_json_says(tmp_path: Path) -> None:
+    (tmp_path / "faq.jsonl").write_text('["Do you ship?", "Yes.\u2028By freight."]\n["Where?", "There."]', "utf-8")
+    source = Faq(tmp_path / "faq.jsonl")
+    source.refresh()
+    assert [(pair.answer, pair.source) for pair in source.pairs] == [
+        ("Yes.\u2028By freight.", "faq.jsonl, line 1"),
+        ("There.", "faq.jsonl, line 2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "faq.csv",
+            "question,answer\nq," + "a" * 200_000,
+            ", below line 1, is no CSV: field larger than field limit (131072). Mend or shorten it.",
+        ),
+        (
+            "faq.jsonl",
+            "[" * 100_000,
+            ", line 1, is no question with an answer. Write it as (question, answer), both text.",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidRequest) as refused:
+        Faq(tmp_path / name).refresh()
+    assert str(refused.value) == f"faq: {tmp_path / name}{message}"
+
+
 # --- documents ------------------------------------------------------------------------------
 
 
