@@ -38,7 +38,7 @@ class Outcome:
     text: str | None
     elapsed_s: float
     core_s: float
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def run(call: Answerer, question: str, limit_s: float | None = None) -> Outcome | Awaitable[Outcome]:
@@ -50,7 +50,7 @@ def run(call: Answerer, question: str, limit_s: float | None = None) -> Outcome 
     started, core = time.perf_counter(), time.thread_time()
     try:
         said = call(question)
-    except Exception as error:  # noqa: BLE001  # the app's own function: the caller goes on to the next rung
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the app's own: the next rung answers
         return _outcome(None, started, time.thread_time() - core, error)
     core_s = time.thread_time() - core
     if inspect.isawaitable(said):
@@ -63,12 +63,17 @@ async def _awaited(said: Awaitable[str | None], started: float, core_s: float, l
     try:
         async with asyncio.timeout(limit_s):
             text = await timed
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # the call itself is cancelled, not a task of the function's own
+        return _outcome(None, started, core_s + timed.core_s, error)
     except Exception as error:  # noqa: BLE001  # as in `run`
         return _outcome(None, started, core_s + timed.core_s, error)
     return _outcome(text, started, core_s + timed.core_s)
 
 
-def _outcome(said: object, started: float, core_s: float, error: Exception | None = None) -> Outcome:
+def _outcome(said: object, started: float, core_s: float, error: BaseException | None = None) -> Outcome:
     if error is None and said is not None and not isinstance(said, str):
         error = InvalidRequest(
             f"The answerer returned {type(said).__name__}. Return text, or None to let the next rung try."

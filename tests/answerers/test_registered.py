@@ -269,6 +269,28 @@ def test_cancelled_call_cancels_the_function() -> None:
     assert ended == [QUESTION]
 
 
+def test_a_cancelled_task_of_the_functions_own_is_a_failure_and_not_the_calls_end() -> None:
+    async def inner(question: str) -> str:
+        own = asyncio.ensure_future(asyncio.sleep(30))
+        asyncio.get_running_loop().call_soon(own.cancel)
+        await own
+        return question
+
+    def sync(question: str) -> str:
+        raise asyncio.CancelledError(question)
+
+    async def run() -> list[tuple[str, ...]]:
+        async with offline(client=AsyncClient) as client:
+            hours(client, inner)
+            client.answerer(examples=["cancel my plan"], name="plans")(sync)
+            return [(await client.ask(q)).greenai.warnings for q in (QUESTION, "cancel my plan")]
+
+    assert asyncio.run(run()) == [
+        ("greenai/registered:hours failed (CancelledError) and was passed over.",),
+        ("greenai/registered:plans failed (CancelledError) and was passed over.",),
+    ]
+
+
 # --- cache ----------------------------------------------------------------------------------
 
 
