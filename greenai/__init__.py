@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RequestTooLarge,
         SettingsError,
         UnknownModel,
+        WeightsDamaged,
     )
     from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
@@ -67,6 +68,7 @@ __all__ = [
     "TextStream",
     "UnknownModel",
     "Usage",
+    "WeightsDamaged",
     "__version__",
 ]
 

@@ -1,6 +1,6 @@
-"""Step 4 of a call: answer without a general model. Built-in tools, then what the project registered, then live data.
+"""Answer without a general model: built-in tools (step 3), then what the project registered, then live data (step 4).
 
-    built-in tool sure? ── its answer
+    built-in tool sure? ── its answer; nothing is classified
     registered function, FAQ or task near enough? ── run it ── text: its answer
                                                             └─ None, an error, not sure: the next one
     live data, through `ask`, and nothing brings it along? ── outcome lookup_needed, which says how to register one
@@ -16,7 +16,6 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -25,11 +24,12 @@ from greenai.answerers.registered import Outcome as Ran
 from greenai.answerers.registered import run
 from greenai.answerers.registry import Candidate
 from greenai.answerers.tasks import Solved, TaskSpec
+from greenai.classify import UNREAD
 from greenai.readings import Reading
 from greenai.stages import Answering, Flow, Steps, fail_open
 from greenai.values import FORM_ARGUMENTS, Assessment, Attempt, Check, Outcome, Request, Usage, Work, text_of
 
-__all__ = ["answered", "solve"]
+__all__ = ["answered", "assessed", "computed", "solve"]
 
 logger = logging.getLogger("greenai")
 
@@ -41,14 +41,32 @@ FACTS_CHARS = 300
 FACTS_NUMBERS = 3
 
 
-def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: bool) -> Flow[Answering]:
-    """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run."""
+def computed(request: Request, steps: Steps) -> Answering:
+    """Answer with a built-in tool, if one is sure: asked before the classifier, which takes ten times as long."""
     ask_tools = partial(answerers.answer, request, steps.clock)
     found = fail_open("A built-in tool failed; the call goes on without it.", ask_tools, None)
-    if found is not None:
-        return Answering(outcome="answerer", reply=found.reply, reasons=found.reasons)
+    if found is None:
+        return Answering()
+    return Answering(outcome="answerer", reply=found.reply, reasons=found.reasons)
+
+
+def assessed(request: Request, steps: Steps) -> Flow[Assessment]:
+    """Judge the request; a classifier that fails costs nobody the answer."""
+
+    def assess() -> Assessment:
+        return steps.classifier.assess(request.messages)
+
+    said = "The classifier failed; the request is taken for one of which nothing is known."
+    if not steps.classifier.is_read:
+        found: Assessment = yield Work("weights", partial(fail_open, said, assess, UNREAD))
+        return found
+    return fail_open(said, assess, UNREAD)
+
+
+def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: bool) -> Flow[Answering]:
+    """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run."""
     own = (yield from _own(request, steps, dry=dry)) if steps.own else Answering()
-    return own if own.outcome is not None else _lookup(request, assessment, steps, own)
+    return own if own.outcome is not None else _lookup(request, assessment, own)
 
 
 # --- what the project registered ----------------------------------------------------------
@@ -192,10 +210,9 @@ def _confidence(task: TaskSpec, solved: Solved) -> tuple[Check, ...]:
 # --- live data ----------------------------------------------------------------------------
 
 
-def _lookup(request: Request, assessment: Assessment, steps: Steps, own: Answering) -> Answering:
+def _lookup(request: Request, assessment: Assessment, own: Answering) -> Answering:
     """Say what is missing, where a question asks for live data and nothing around it brings them."""
-    shipped: Mapping[str, float] = getattr(steps.classifier, "thresholds", {})
-    threshold = shipped.get("volatile", receipts.LIVE_DATA)
+    threshold = receipts.LIVE_DATA
     if request.entry != "ask" or assessment.volatile < threshold or _brings_facts(request):
         return own
     said = (*own.reasons, *own.warnings)

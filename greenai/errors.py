@@ -9,6 +9,7 @@
     │   ├── UnknownModel       no catalog card, no file and no endpoint has that name
     │   ├── ModelMissing       a local model whose weights are not on this machine
     │   └── EngineError        the engine on this machine did not start or stopped
+    ├── WeightsDamaged         a weights file of the package is missing or not the one that was built
     ├── MissingKey             the provider needs an API key and none was found
     ├── NoSufficientModel      no rung of the ladder may and can answer
     ├── OptInRequired          the request needs an opt-in that nobody gave
@@ -39,6 +40,7 @@ __all__ = [
     "RequestTooLarge",
     "SettingsError",
     "UnknownModel",
+    "WeightsDamaged",
 ]
 
 
@@ -97,6 +99,10 @@ class ModelMissing(ModelError):
 
 class EngineError(ModelError):
     """The engine on this machine did not start, or stopped in the middle."""
+
+
+class WeightsDamaged(GreenAIError):
+    """A file of weights in the package is missing, or its hash is not that of the file that was built."""
 
 
 class MissingKey(GreenAIError):

@@ -2,8 +2,9 @@
 
     answer ── decide ──┬─ 1 request     check it                              InvalidRequest
               │        ├─ 2 cache       the same request before?              a hit
-              │        ├─ 3 classify    what does it need?
-              │        ├─ 4 answerers   can it be answered without a model?   a sure answer; live data is missing
+              │        ├─ 3 compute     does a built-in tool understand it?   a sure answer
+              │        │    classify    else: what does it need?
+              │        ├─ 4 answerers   can what the app registered answer?   a sure answer; live data is missing
               │        ├─ 5 semantic cache, where opted in (a later release)
               │        └─ 6 route       which rungs, least energy first?      NoSufficientModel
               ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good enough; else the next rung, once
@@ -25,7 +26,7 @@ from typing import Any
 
 from greenai import advice, answerers, learning, nudges, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
-from greenai.answering import NOT_SURE, answered
+from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
 from greenai.attempt import attempt, estimate, is_verified
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
@@ -133,10 +134,14 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
     if entry is not None and (replayed := _replayed(request, entry)) is not None:
         return Plan(decision=_hit(request, entry), key=key, reply=replayed, entry=entry)
 
-    assessment = steps.classifier.assess(request.messages)
+    must_be_asked = _must_be_asked(request, steps)
+    own = Answering() if must_be_asked else computed(request, steps)
+    if own.outcome is not None:
+        return Plan(decision=_answered(request, own, own.outcome), key=key, reply=own.reply, own=own)
 
-    own = Answering()
-    if not _must_be_asked(request, steps):
+    assessment = yield from assessed(request, steps)
+
+    if not must_be_asked:
         own = yield from answered(request, assessment, steps, dry=dry)
     if own.outcome is not None:
         decision = _answered(request, own, own.outcome)
@@ -430,7 +435,7 @@ def _store(
     if climbed is not None and not climbed.good:  # delivered for want of a better one: the next call may get that
         return
     if climbed is None:
-        assessment = replace(assessment, volatile=0.0)  # the function's author said so
+        assessment = replace(assessment, volatile=0.0, one_off=False)  # the function's author said so
     ttl_s = fail_open("The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, reply), None)
     if ttl_s is not None:
         write = partial(_write, cache, key, partial(_entry, reply, climbed, own), ttl_s)

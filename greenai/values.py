@@ -195,6 +195,7 @@ class Assessment:
         large_gain: that a large model is right where a small one is not; the routing score.
         reasoning_gain: that reasoning turns a wrong answer right.
         volatile: that the answer changes within a day.
+        one_off: whether it asks for an action, something random, or somebody's own records: never answered twice alike.
         expected_output_tokens: the median and the 90th percentile of the answer's length, without reasoning.
         why: what weighed most, in words.
         method: the name of the classifier and its version.
@@ -211,6 +212,7 @@ class Assessment:
     why: tuple[str, ...]
     method: str
     calibrated: bool = False
+    one_off: bool = False
     task_probabilities: Mapping[str, float] = field(default_factory=dict[str, float])
     answer_source: Mapping[AnswerSource, float] = field(default_factory=dict[AnswerSource, float])
     suffices: Callable[[str], float] | None = field(default=None, repr=False, compare=False)

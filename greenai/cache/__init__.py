@@ -130,6 +130,8 @@ def ttl_for(request: Request, assessment: Assessment, reply: Reply) -> float | N
     """Return for how long this answer may be given again, in seconds; None if it must not be kept."""
     if request.options.cache in ("off", "read") or assessment.volatile >= VOLATILE_LIMIT:
         return None
+    if assessment.one_off:
+        return None
     if not _is_whole(reply) or not _is_repeatable(request):
         return None
     ttl_s = DEFAULT_TTL_S if request.options.ttl_s is None else request.options.ttl_s

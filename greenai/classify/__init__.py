@@ -1,71 +1,96 @@
-"""What a request needs, judged before anything is spent: rules over its words, which say that they are rules.
+"""What a request needs, judged before anything is spent: fitted heads over its words, calibrated on unseen prompts.
 
-It decides probabilities and a task; what follows from them (a route, a cached answer's time to live) is decided
-elsewhere. No probability here is calibrated: they are stated guesses, ordered with care.
+It decides probabilities; what follows from them (a route, a cached answer's time to live, a tool) is decided elsewhere.
+Weights, data, and what they reach on unseen prompts and unseen kinds of prompts: docs/classifier.md. Training and use
+share `features`, `signals`, `combine` and `greenai.embed`.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from greenai.classify.rules import judge
-from greenai.classify.words import View
-from greenai.values import Assessment, Message, text_of
+from greenai.classify import heads as packaged
+from greenai.classify.judge import SOURCES, TASKS, unread
+from greenai.classify.judge import judge as judged
+from greenai.classify.view import Prompt, asked
+from greenai.values import Assessment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Self
 
-__all__ = ["VERSION", "Classifier"]
+    from greenai.classify.heads import Heads
 
-VERSION = "rules-1"
+__all__ = ["SOURCES", "TASKS", "UNREAD", "VERSION", "Classifier"]
 
-WINDOW_CHARS = 2000  # looked at from either end of the last user turn, so that time does not grow with the prompt
-
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+VERSION = "linear-1"
+UNREAD = unread(VERSION)
+"""What is taken for granted of a request where the classifier fails."""
 
 
 class Classifier:
-    """Judges requests by rules. It holds no state and may be shared between threads.
+    """Judges requests with the packaged weights. It may be shared between threads; the weights are read once.
 
-    `VERSION` names the rules; a cached answer is only valid for the version that it was decided under.
+    `VERSION` names the weights; a cached answer is only valid for the version that it was decided under.
     """
 
     VERSION: ClassVar[str] = VERSION
 
-    def assess(self, messages: Sequence[Message] | str) -> Assessment:
-        """Return what the last user turn asks for, given how much stands around it.
+    def __init__(self, heads: Heads | None = None) -> None:
+        self._heads = heads
 
-        The task is one of calculation, chat, classify, code, extract, fact, live, maths, other, puzzle, rewrite,
-        summarise, translate and write. `live` is a question for data that no model has: weather, prices, the latest
-        of something; records, random things and actions are `volatile` too, but no `live` task.
+    @classmethod
+    def load(cls) -> Self:
+        """Return a classifier whose weights are read already. No network, no torch.
+
+        Raises:
+            WeightsDamaged: a packaged file is missing or not the one that was built.
+        """
+        return cls(packaged.load())
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The shipped operating thresholds by probability.
+
+        Below `needs_generation`, no language model has to write; from `volatile` on, the answer is taken to change
+        within a day; from `reasoning_gain` on, a project that opted in to reasoning reasons; from `large_gain` on, a
+        large model is expected to be worth its energy at the quality "standard".
+        """
+        return MappingProxyType(self._read().params["thresholds"])
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the weights are read; if not, the next `assess` takes about 0.1 s longer."""
+        return self._heads is not None or packaged.is_loaded()
+
+    def read(self) -> None:
+        """Read the weights, unless they are.
+
+        Raises:
+            WeightsDamaged: a packaged file is missing or not the one that was built.
+        """
+        self._read()
+
+    def assess(self, prompt: Prompt) -> Assessment:
+        """Return what the last user turn asks for, given what stands around it.
 
         Args:
-            messages: openai's messages, or the text of one user message.
+            prompt: the text of one user message, or openai's messages.
         """
-        return judge(_view(messages), method=VERSION)
+        seen = asked(prompt)
+        heads = self._read()
+        return judged(heads, heads.score(seen.text), seen, method=VERSION)
 
+    def assess_many(self, prompts: Iterable[Prompt]) -> list[Assessment]:
+        """Return the assessments of many prompts, in order."""
+        return [self.assess(prompt) for prompt in prompts]
 
-def _view(messages: Sequence[Message] | str) -> View:
-    if isinstance(messages, str):
-        return _clipped(messages, 0, has_results=False)
-    last, around, has_results = "", 0, False
-    for message in messages:
-        text = text_of(message.get("content"))
-        if message.get("role") == "user":
-            around, last = around + len(last), text
-        else:
-            around += len(text)
-            has_results = has_results or message.get("role") in ("tool", "function")
-    return _clipped(last, around, has_results=has_results)
+    def features(self, texts: Sequence[str]) -> packaged.Features:
+        """Return what the heads see of each text, for a linear head of one's own; see `heads.features_of`."""
+        return packaged.features_of(self._read(), texts)
 
-
-def _clipped(text: str, around: int, *, has_results: bool) -> View:
-    chars = len(text)
-    if chars > 2 * WINDOW_CHARS:
-        text = f"{text[:WINDOW_CHARS]}\n{text[-WINDOW_CHARS:]}"
-    text = text.lower().replace("’", "'")  # noqa: RUF001 (the apostrophe that phones and word processors type)
-    words = tuple(_WORD.findall(text))
-    return View(
-        text=text, words=words, known=frozenset(words), chars=chars, context_chars=around, has_results=has_results
-    )
+    def _read(self) -> Heads:
+        if self._heads is None:
+            self._heads = packaged.load()
+        return self._heads
