@@ -28,6 +28,7 @@ from greenai.classify.judge import TASKS
 from greenai.classify.signals import SIGNALS
 from greenai.classify.timely import volatility
 from greenai.classify.view import asked, ruled
+from greenai.embed.neighbours import index
 
 Array = np.ndarray
 KINDS = {"tasks", "sources", "generation", "volatility", "hardness", "domains", "lengths", "difficulty"}
@@ -114,7 +115,8 @@ def build(
         for kind, name in names.items()
     }
     return {
-        "vectors": {"words": _bytes("\n".join(ready.vocabulary)), "table": table, "scale": scale},
+        "vectors": {"words": _bytes("\n".join(ready.vocabulary)), "table": table, "scale": scale}
+        | dict(zip(("keys", "numbers"), index(ready.vocabulary), strict=True)),
         "heads": _packed(heads, centre, spread) | centres | {"params": _bytes(json.dumps(params))},
     }
 

@@ -8,13 +8,14 @@ fifteen bins of equal count, less what chance alone would give (Kumar et al., 20
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from data import MEASURE_ONLY, models, rows
 from labels import ANSWERED
 from rich.table import Table
-from targets import mmlu, reasoning
+from targets import FACTS, difficulty, hard_mmlu, mmlu, reasoning
 
 if TYPE_CHECKING:
     from bundle import Prepared
@@ -89,8 +90,17 @@ class _Measured:
         return np.array([getattr(self.of(t), name) for t in texts])
 
     def listed(self, name: str) -> list[dict[str, Any]]:
-        whole = name in MEASURE_ONLY
-        return [r for r in rows(self.ready.texts.folder, name) if whole or self.is_held(r["prompt"])]
+        found = rows(self.ready.texts.folder, name)
+        if name in MEASURE_ONLY:  # but prompts of AlpacaEval stand in Self-Instruct too, with other white space
+            return [r for r in found if " ".join(r["prompt"].split()) not in self.fitted]
+        return [r for r in found if self.is_held(r["prompt"])]
+
+    @cached_property
+    def fitted(self) -> frozenset[str]:
+        """Texts that the fit may have seen, white space apart."""
+        texts = self.ready.texts
+        known = zip(texts.texts, texts.trainable, self.held, strict=True)
+        return frozenset(" ".join(text.split()) for text, ok, held in known if ok and not held)
 
 
 def figures(classifier: Classifier, ready: Prepared, held: Array, groups: frozenset[str]) -> dict[str, Any]:
@@ -103,6 +113,14 @@ def figures(classifier: Classifier, ready: Prepared, held: Array, groups: frozen
     found["answer_source"] = _tools(m)
     found["small_suffices"] = _suffices(m, groups)
     found["tokens"] = _tokens(m)
+    return found
+
+
+def in_groups(ready: Prepared, groups: frozenset[str]) -> Array:
+    """Mark every text that belongs to one of the groups in any set: no head and no word vector may see it."""
+    found = np.zeros(ready.count, bool)
+    for target in (mmlu(ready.texts), hard_mmlu(ready.texts), difficulty(ready.texts), reasoning(ready.texts)):
+        found[target.rows[np.isin(target.groups, list(groups))]] = True
     return found
 
 
@@ -131,6 +149,7 @@ def _large(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
 def _reasoning(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     target = reasoning(m.ready.texts)
+    target = target.only(target.groups != FACTS)
     gain = target.y[:, 1] - target.y[:, 0]
     parts = _split(m, target, groups)
     fitted = ~m.held[target.rows] & ~parts["unseen groups"]

@@ -92,7 +92,7 @@ def fit(data: Data, targets: dict[str, Target], keep: Keep, only: set[str] | Non
         each = np.array([number[g] for g in t.groups])
         means = np.array([gain[each == i].mean() for i in range(len(names))])
         add("reasoning tasks", softmax_fit(data.x[t.rows], np.eye(len(names), dtype=np.float32)[each], 3e-6, rounds=50))
-    for name, penalty, rounds in (("tasks", 1e-6, 50), ("sources", 1e-6, 60), ("domains", 3e-6, 40)):
+    for name, penalty, rounds in (("tasks", 1e-6, 40), ("sources", 1e-6, 40), ("domains", 3e-6, 30)):
         if name in used:
             t = used[name]
             add(name, softmax_fit(data.x[t.rows], t.y, penalty, weights=t.weights, rounds=rounds))

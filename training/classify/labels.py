@@ -82,7 +82,8 @@ ASKED = _names(
     "oos improve_credit_score jump_start oil_change_how tire_change recipe meal_suggestion travel_suggestion "
     "ingredient_substitution meaning_of_life tell_joke fun_fact what_are_your_hobbies do_you_have_pets how_old_are_you "
     "who_made_you where_are_you_from are_you_a_bot what_can_i_ask_you translate cooking_recipe general_quirky "
-    "general_joke qa_factoid qa_definition recommendation_movies"
+    "general_joke qa_factoid qa_definition recommendation_movies greeting goodbye thank_you yes no maybe "
+    "what_is_your_name who_do_you_work_for general_praise general_affirm general_explain"
 )
 VOLATILE = _names(
     "time date timezone weather exchange_rate traffic flight_status gas how_busy what_song current_location balance "

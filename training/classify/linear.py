@@ -66,6 +66,34 @@ def softmax_fit(
     return found[: width * kinds].reshape(width, kinds).astype(np.float32), found[width * kinds :].astype(np.float32)
 
 
+def hinge_fit(x: sp.csr_matrix, y: Array, cost: float, *, rounds: int = 60) -> tuple[Array, Array]:
+    """Return coefficients (d, k) and intercepts (k,) of one linear support vector machine per class, by L-BFGS.
+
+    The loss is half the squared norm plus `cost` times the squared hinge, as in LIBLINEAR's default (Fan et al., 2008).
+
+    Args:
+        x: features (n, d).
+        y: each row's class, from 0 on.
+        cost: of a row on the wrong side.
+        rounds: L-BFGS iterations.
+    """
+    width, kinds = x.shape[1], int(y.max()) + 1
+    sign = np.full((len(y), kinds), -1.0, np.float32)
+    sign[np.arange(len(y)), y] = 1.0
+    transposed = sp.csr_matrix(x.T)
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        table, bias = flat[: width * kinds].reshape(width, kinds).astype(np.float32), flat[width * kinds :]
+        short = np.maximum(1 - sign * (x @ table + bias), 0)
+        slope = (-2 * cost * sign * short).astype(np.float32)
+        value = 0.5 * float((table * table).sum()) + cost * float((short * short).sum())
+        return value, np.concatenate([(transposed @ slope + table).ravel(), slope.sum(0)]).astype(float)
+
+    start = np.zeros(width * kinds + kinds)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds, "maxcor": 6}).x
+    return found[: width * kinds].reshape(width, kinds).astype(np.float32), found[width * kinds :].astype(np.float32)
+
+
 def softmax(score: Array) -> Array:
     """Return probabilities along the last axis."""
     mass = np.exp(score - score.max(-1, keepdims=True))

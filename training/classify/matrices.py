@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from greenai.classify.features import PAIRS, SCALES, pairs_of
 from greenai.classify.signals import signals_of
+from greenai.embed.neighbours import index
 from greenai.embed.vectors import Vectors
 from greenai.embed.words import PIECES, clipped
 
@@ -28,7 +29,7 @@ class Matrices:
 
 def build(texts: list[str], vocabulary: list[str]) -> Matrices:
     """Return the matrices of the texts."""
-    empty = Vectors(vocabulary, np.zeros((0, 0), np.int8), np.zeros(0, np.float32))
+    empty = Vectors(vocabulary, np.zeros((0, 0), np.int8), np.zeros(0, np.float32), *index(vocabulary))
     words, pairs, signals = _Rows(), _Rows(), []
     for text in texts:
         bag = empty.bag(text)

@@ -17,6 +17,7 @@ from task_rules import task_of
 from greenai.classify.combine import DOMAINS
 from greenai.classify.judge import SOURCES, TASKS
 
+FACTS = "facts"
 CHAT = ("arena_hard", "self_instruct")
 KNOWLEDGE = (
     "mmlu_pro", "routellm_mmlu", "nq_open", "math_levels", "gsm8k_6b_175b", "code_prompts", "zeroshot_cot_onoff",
@@ -95,6 +96,8 @@ def reasoning(texts: Texts) -> Target:
     for name, key in (("bbh_reasoning_onoff", "task"), ("zeroshot_cot_onoff", "dataset")):
         for row in rows(texts.folder, name):
             made.add(row["prompt"], (row["direct_ok"], row["cot_ok"]), 1.0, f"{name[:3]}:{row[key]}")
+    for row in rows(texts.folder, "nq_open")[::2]:  # single facts: known or not, whatever is thought about them
+        made.add(row["prompt"], (1, 1), 1.0, FACTS)
     return made.target()
 
 
@@ -136,8 +139,8 @@ def tasks(texts: Texts) -> Target:
             task = task_of(row["prompt"])
             made.add(row["prompt"], one[TASKS.index(task)], 0.5 if task == "other" else 2.0, name)
     for text, task in phrases():
-        if task in TASKS:
-            made.add(text, one[TASKS.index(task)], 4.0, f"own:{task}")
+        named = {"about live things": "other", "assistant": "other", "with numbers": "write"}.get(task, task)
+        made.add(text, one[TASKS.index(named)], 4.0, f"own:{task}")
     return made.target()
 
 
@@ -180,7 +183,9 @@ def sources(texts: Texts) -> Target:
         "classify": "task_model", "extract": "task_model", "translate": "task_model", "summarise": "task_model",
         "rewrite": "generate", "write": "generate", "code": "generate", "chat": "generate", "live": "lookup",
         "puzzle": "generate", "maths": "generate", "calculation": "deterministic", "fact": "generate",
-        "other": "generate", "assistant": "generate",
+        "other": "generate", "with numbers": "generate",
+        "about live things": "generate",
+        "assistant": "generate",
     }  # fmt: skip
     for text, task in phrases():
         if task in of_task:
@@ -218,7 +223,7 @@ def generation(texts: Texts) -> Target:
     for text, task in phrases():
         if task in ("live", "calculation"):
             made.add(text, 0.0, 2.0, f"own:{task}")
-        elif task not in ("action", "chat"):
+        elif task != "action":
             made.add(text, 1.0, 4.0, f"own:{task}")
     return made.target()
 
@@ -257,6 +262,8 @@ def hardness(texts: Texts) -> Target:
             made.add(row["prompt"], float(y), 1000 / len(found), name)
     for row in rows(texts.folder, "math_levels"):
         made.add(row["prompt"], 1.0, 0.15, "math_levels")
+    for text, task in phrases():
+        made.add(text, float(task in ("maths", "code", "puzzle")), 1.0, f"own:{task}")
     return made.target()
 
 
