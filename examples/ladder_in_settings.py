@@ -12,7 +12,7 @@ QUESTIONS = ("What is the capital of France?", "Prove that sqrt(2) is irrational
 
 with Client(settings={"ladder": LADDER}) as client:
     # Without a named model, a rung above the small one needs the opt-in "large".
-    careful = client.with_options(opt_in={"large"}, reason="proofs are published")
+    careful = client.with_options(quality="high", opt_in={"large"}, reason="proofs are published")
     for question in QUESTIONS:
         decision = careful.explain(question)
         print(f"{question} -> {decision.route[0]}")
