@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from greenai.readings import Reading
     from greenai.values import Attempt, Entry, Receipt, Usage
 
-__all__ = ["Hold", "Ledger", "open_ledger"]
+__all__ = ["Hold", "Ledger", "open_ledger", "shipped"]
 
 T = TypeVar("T")
 
@@ -210,12 +210,12 @@ class Ledger:
         """Keep what was said of an answer; the last word about a call wins."""
         row = (
             label.call_id, label.created, label.project, label.method, label.loss, label.model, label.outcome,
-            label.good, label.source,
+            label.good, label.source, label.top_bad,
         )  # fmt: skip
         self._do(lambda db: db.label(row))
 
-    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool]]:
-        """Return (call id, loss, good) of the latest labels of smaller rungs' answers, the oldest first."""
+    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool, float]]:
+        """Return (call id, loss, good, top_bad) of the latest labels of smaller rungs' answers, the oldest first."""
         return self._do(lambda db: db.labels(project, method, since, most))
 
     def tally(self, project: str, method: str, era: int, counts: Mapping[int, int]) -> None:
@@ -311,7 +311,7 @@ class Ledger:
             _sum(usages, "reasoning_tokens"), None if avoided is None else avoided.energy.energy_j,
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
-            receipt.overhead.energy.energy_j, None, receipt.decision.method or None, _loss(receipt),
+            receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
         )  # fmt: skip
 
 
@@ -328,9 +328,15 @@ def _attempt_row(
     )  # fmt: skip
 
 
-def _loss(receipt: Receipt) -> float | None:
-    """Return the shipped loss of the rung that answered; None at a ladder's top, and where no route was chosen."""
-    return next((e.shipped_loss for e in receipt.decision.estimates if e.model == receipt.model), None)
+def shipped(receipt: Receipt) -> tuple[float | None, float | None]:
+    """Return the shipped loss of the rung that answered, and the probability that the ladder's top is bad too.
+
+    The loss is None at a ladder's top, and where no route was chosen; the probability where nothing is known of it.
+    """
+    estimates = receipt.decision.estimates
+    loss = next((e.shipped_loss for e in estimates if e.model == receipt.model), None)
+    good = estimates[-1].p_good if estimates else None
+    return loss, None if good is None else 1 - good
 
 
 def _sum(usages: Sequence[Usage], name: str) -> int | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Correction", "Label", "logit"]
+__all__ = ["LEAST", "Correction", "Label", "logit"]
 
 LEAST = 0.001  # no probability of the classifier is surer than this, either way
 
@@ -23,7 +23,8 @@ class Label:
     """Whether one answer was good, and who said so.
 
     `loss` is the shipped one of the rung that answered; None at a ladder's top, where nothing was lost, and where no
-    route was chosen. `method` names the classifier that it comes from.
+    route was chosen. `method` names the classifier that it comes from. `top_bad` is the probability that the ladder's
+    top would not have answered well either.
     """
 
     call_id: str
@@ -34,6 +35,7 @@ class Label:
     outcome: str
     good: bool
     source: str = "feedback"
+    top_bad: float = 0.0
     created: float = field(default_factory=time.time)
 
 
@@ -41,7 +43,7 @@ class Label:
 class Correction:
     """logit(loss) becomes `slope` x logit(loss) + `shift`.
 
-    `limits` holds, by quality, the shipped loss up to which the labelled answers kept what the quality promises; one
+    `limits` holds, by quality, the shipped loss up to which the labelled answers kept to what the quality allows; one
     that is missing has no limit. `labels` counts the answers that this rests on.
     """
 

@@ -1,11 +1,14 @@
-"""What a project's own answers teach: corrected probabilities, limits that keep a promise, and an alarm on drift.
+"""What a project's own answers teach: corrected probabilities, limits that keep to a floor, and an alarm on drift.
 
     label ──> Correction   slope and shift of the log-odds, from 30 labelled answers of smaller rungs on
-          └─> limits       by quality: the loss up to which the labelled answers kept the promised share of bad ones
+          └─> limits       by quality: the loss up to which no more was bad than the quality allows
     count ──> warning      the last 500 decisions against the project's first 500
 
-It keeps no prompt: a label is a call's id, the loss that its rung had, and whether the answer was good. What it is told
-is in memory at once and in the ledger's database for other processes; what they are told is read every five minutes.
+A loss is P(the top is right and this rung is not), a bad answer also what no model gets right. So what the top would
+have got wrong too, as the classifier has it, is taken off before anything is learnt.
+
+It keeps no prompt: a label is a call's id, two probabilities, and whether the answer was good. What it is told is
+in memory at once and in the ledger's database for other processes; what they are told is read every five minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from greenai._locks import Lock
-from greenai.correction import Correction, Label, logit
+from greenai.correction import LEAST, Correction, Label, logit
 from greenai.values import Quality
 
 __all__ = ["Feedback", "Labels", "binned", "correction_of", "limit_of", "stability", "summary", "warning_of"]
@@ -42,6 +45,8 @@ MOST_PROJECTS = 1024
 """Projects in memory, the latest used; another is read again, and has lost at most the counts of one batch."""
 
 SLOPES = (0.25, 4.0)
+STEPS = 20
+_ROUNDING = 1e-9  # sums of probabilities are held against a share
 RELOAD_S = 300.0
 
 WINDOW = 500
@@ -63,8 +68,8 @@ class Labels(Protocol):
         """Keep a label; the last word about a call wins."""
         ...
 
-    def labels(self, project: str, method: str, since: float, most: int) -> Sequence[tuple[str, float, bool]]:
-        """Return (call id, loss, good) of the answers of smaller rungs, the oldest first."""
+    def labels(self, project: str, method: str, since: float, most: int) -> Sequence[tuple[str, float, bool, float]]:
+        """Return (call id, loss, good, top_bad) of the answers of smaller rungs, the oldest first."""
         ...
 
     def tally(self, project: str, method: str, era: int, counts: Mapping[int, int]) -> None:
@@ -82,29 +87,32 @@ class Labels(Protocol):
 
 # --- what labels say ------------------------------------------------------------------------
 
+Said = tuple[float, bool, float]
+"""The loss of a rung, whether its answer was good, and the probability that the ladder's top is bad too."""
 
-def correction_of(labels: Sequence[tuple[float, bool]], promised: Mapping[Quality, float]) -> Correction | None:
-    """Return what labelled answers (loss, good) teach; None where they are too few or all alike."""
-    good = sum(1 for _, was_good in labels if was_good)
+
+def correction_of(labels: Sequence[Said], allowed: Mapping[Quality, float]) -> Correction | None:
+    """Return what labelled answers teach; None where they are too few or all alike."""
+    good = sum(1 for _, was_good, _ in labels if was_good)
     if len(labels) < LEAST_LABELS or good < LEAST_GOOD:
         return None
-    slope, shift = _fitted([(logit(loss), loss, not was_good) for loss, was_good in labels])
-    found = {quality: limit_of(labels, share) for quality, share in promised.items()}
+    slope, shift = _fitted(labels)
+    found = {quality: limit_of(labels, share) for quality, share in allowed.items()}
     limits: dict[str, float] = {quality: limit for quality, limit in found.items() if limit is not None}
     return Correction(slope=slope, shift=shift, labels=len(labels), limits=limits)
 
 
-def limit_of(labels: Sequence[tuple[float, bool]], promised: float) -> float | None:
-    """Return the loss up to which the share of bad answers keeps to `promised`; None where all of them do.
+def limit_of(labels: Sequence[Said], allowed: float) -> float | None:
+    """Return the loss up to which the share of bad answers, less the top's, keeps to `allowed`; None where all do.
 
     The share is looked at four times, from the lowest losses up, with the next answer counted as a bad one, and the
     first look that fails ends it: of many looks one would pass by luck. It is a rule that simulations were held
     against (benchmarks/feedback_promises.py), not a theorem: conformal risk control needs a risk that only rises.
     """
-    ordered, limit, before, bad = sorted(labels), 0.0, 0, 0
-    for count in _looks([loss for loss, _ in ordered]):
-        bad += sum(not was_good for _, was_good in ordered[before:count])
-        if bad + 1 > promised * (count + 1):
+    ordered, limit, before, lost = sorted(labels), 0.0, 0, 0.0
+    for count in _looks([loss for loss, _, _ in ordered]):
+        lost += sum((not was_good) - top_bad for _, was_good, top_bad in ordered[before:count])
+        if lost + 1 > allowed * (count + 1) + _ROUNDING:
             return limit
         limit, before = ordered[count - 1][0], count
     return None
@@ -117,23 +125,33 @@ def _looks(ordered: Sequence[float]) -> list[int]:
     return sorted({bisect_right(ordered, ordered[count - 1]) for count in wanted})
 
 
-def _fitted(rows: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
-    """Fit slope and shift by Newton's method, each label with a share of the pseudo-answers at its own loss."""
-    share = PRIOR_LABELS / len(rows)
-    points = [(x, (bad + share * loss) / (1 + share)) for x, loss, bad in rows]
-    slope, shift = _newton(points, 1.0, 0.0, free=True)
+def _fitted(labels: Sequence[Said]) -> tuple[float, float]:
+    """Fit slope and shift by Fisher's scoring, each label with a share of the pseudo-answers at its own loss."""
+    share = PRIOR_LABELS / len(labels)
+    points = [
+        (logit(loss), top_bad, ((not was_good) + share * min(loss + top_bad, 1.0)) / (1 + share))
+        for loss, was_good, top_bad in labels
+    ]
+    slope, shift = _scored(points, 1.0, 0.0, free=True)
     if SLOPES[0] <= slope <= SLOPES[1]:
         return slope, shift
-    return _newton(points, min(max(slope, SLOPES[0]), SLOPES[1]), 0.0, free=False)
+    return _scored(points, min(max(slope, SLOPES[0]), SLOPES[1]), 0.0, free=False)
 
 
-def _newton(points: Sequence[tuple[float, float]], slope: float, shift: float, *, free: bool) -> tuple[float, float]:
-    """Maximise the likelihood; a unit of ridge round slope 1 and shift 0 serves where all losses are the same."""
-    for _ in range(12):
+def _scored(
+    points: Sequence[tuple[float, float, float]], slope: float, shift: float, *, free: bool
+) -> tuple[float, float]:
+    """Maximise the likelihood of P(bad) = loss + P(the top is bad too).
+
+    A unit of ridge round slope 1 and shift 0 serves where all losses are the same.
+    """
+    for _ in range(STEPS):
         g0, g1, h00, h01, h11 = -shift, 1.0 - slope, 1.0, 0.0, 1.0
-        for x, target in points:
-            p = 1 / (1 + math.exp(-slope * x - shift))
-            weight, off = p * (1 - p), target - p
+        for x, top_bad, target in points:
+            loss = 1 / (1 + math.exp(-slope * x - shift))
+            bad = min(loss + top_bad, 1 - LEAST)
+            rise, spread = loss * (1 - loss), bad * (1 - bad)
+            weight, off = rise * rise / spread, (target - bad) * rise / spread
             g0, g1 = g0 + off, g1 + off * x
             h00, h01, h11 = h00 + weight, h01 + weight * x, h11 + weight * x * x
         if free:
@@ -197,18 +215,18 @@ def warning_of(project: str, eras: Mapping[int, Sequence[int]]) -> str | None:
 # --- for `greenai doctor` -------------------------------------------------------------------
 
 
-def summary(project: str, store: Labels, promised: Mapping[Quality, float]) -> list[dict[str, object]]:
+def summary(project: str, store: Labels, allowed: Mapping[Quality, float]) -> list[dict[str, object]]:
     """Return what is kept of a project under each classifier, as JSON values."""
-    return [_summary(project, method, store, promised) for method in store.methods(project) if method]
+    return [_summary(project, method, store, allowed) for method in store.methods(project) if method]
 
 
-def _summary(project: str, method: str, store: Labels, promised: Mapping[Quality, float]) -> dict[str, object]:
-    labels = [(loss, good) for _, loss, good in store.labels(project, method, _since(), MOST_LABELS)]
-    correction, eras = correction_of(labels, promised), binned(store.tallies(project, method))
+def _summary(project: str, method: str, store: Labels, allowed: Mapping[Quality, float]) -> dict[str, object]:
+    labels = [(loss, good, top_bad) for _, loss, good, top_bad in store.labels(project, method, _since(), MOST_LABELS)]
+    correction, eras = correction_of(labels, allowed), binned(store.tallies(project, method))
     return {
         "classifier": method,
         "labels": len(labels),
-        "bad": sum(1 for _, good in labels if not good),
+        "bad": sum(1 for _, good, _ in labels if not good),
         "corrected": correction is not None,
         "limits": {} if correction is None else dict(correction.limits),
         "decisions": sum(map(sum, eras.values())),
@@ -227,7 +245,7 @@ def _since() -> float:
 class _Project:
     """What is known of one project under one classifier."""
 
-    labels: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict[str, tuple[float, bool]])
+    labels: OrderedDict[str, Said] = field(default_factory=OrderedDict[str, Said])
     told: dict[str, float] = field(default_factory=dict[str, float])  # when, of the labels given in this process
     changes: int = 0
     corrected_at: int = 0
@@ -239,7 +257,7 @@ class _Project:
     warned: bool = False
 
 
-def _keep(labels: OrderedDict[str, tuple[float, bool]], call_id: str, said: tuple[float, bool]) -> None:
+def _keep(labels: OrderedDict[str, Said], call_id: str, said: Said) -> None:
     """Keep the last word about a call, and no more labels than count."""
     labels[call_id] = said
     labels.move_to_end(call_id)
@@ -251,18 +269,18 @@ class Feedback:
     """What the projects of one client have taught. Safe from any thread.
 
     Args:
-        promised: the share of bad answers that each quality promises.
+        allowed: the largest loss of each quality, which is also the share of losses that it allows.
         store: where labels and counts are kept; without one, in memory alone.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        promised: Mapping[Quality, float],
+        allowed: Mapping[Quality, float],
         store: Labels | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._promised = promised
+        self._allowed = allowed
         self._store = store
         self._clock = clock
         self._projects: OrderedDict[tuple[str, str], _Project] = OrderedDict()
@@ -286,8 +304,8 @@ class Feedback:
             found.told = {call_id: told for call_id, told in found.told.items() if told >= began}
             late = [(call_id, *found.labels[call_id]) for call_id in found.told]
             found.labels = OrderedDict()
-            for call_id, loss, good in (*stored, *late):
-                _keep(found.labels, call_id, (loss, good))
+            for call_id, loss, good, top_bad in (*stored, *late):
+                _keep(found.labels, call_id, (loss, good, top_bad))
             found.eras = binned(stored_counts)
             for (era, position), count in found.pending.items():  # counted here, and not written yet
                 found.eras.setdefault(era, [0] * BINS)[position] += count
@@ -307,7 +325,7 @@ class Feedback:
             return
         with self._lock:
             found = self._of(label.project, label.method)
-            _keep(found.labels, label.call_id, (label.loss, label.good))
+            _keep(found.labels, label.call_id, (label.loss, label.good, label.top_bad))
             if self._store is not None:
                 found.told[label.call_id] = self._clock()
                 found.told = {call_id: told for call_id, told in found.told.items() if call_id in found.labels}
@@ -318,7 +336,7 @@ class Feedback:
         with self._lock:
             found.changes += 1
             change, labels = found.changes, tuple(found.labels.values())
-        correction = correction_of(labels, self._promised)
+        correction = correction_of(labels, self._allowed)
         with self._lock:
             if change > found.corrected_at:  # another thread may have learnt from more labels meanwhile
                 found.correction, found.corrected_at = correction, change

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from greenai.budget import shipped
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
 from greenai.stages import Flow, Plan, Steps, fail_open
@@ -66,15 +67,17 @@ def _label(answered: Receipt | str, steps: Steps, *, good: bool, source: str) ->
     if isinstance(answered, str):
         return _of_call(answered, steps, good=good, source=source)
     decision = answered.decision
+    loss, top_bad = shipped(answered)
     return Label(
         call_id=answered.call_id,
         project=answered.project,
         method=decision.method,
-        loss=next((e.shipped_loss for e in decision.estimates if e.model == answered.model), None),
+        loss=loss,
         model=answered.model,
         outcome=answered.outcome,
         good=good,
         source=source,
+        top_bad=top_bad or 0.0,
     )
 
 
@@ -94,6 +97,7 @@ def _of_call(call_id: str, steps: Steps, *, good: bool, source: str) -> Label:
         outcome=row["outcome"],
         good=good,
         source=source,
+        top_bad=row["top_bad"] or 0.0,
     )
 
 

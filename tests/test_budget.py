@@ -102,6 +102,7 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "error": None,
         "classifier": None,
         "loss": None,
+        "top_bad": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

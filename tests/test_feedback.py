@@ -18,12 +18,21 @@ from greenai.feedback import DRIFT, Feedback, binned, correction_of, limit_of, s
 from greenai.route import FLOORS
 from greenai.testing import offline
 
+Told = list[tuple[float, bool, float]]
 
-def labelled(count: int, bad_of: Any, seed: int = 0, top: float = 0.35) -> list[tuple[float, bool]]:
-    """Answers of small rungs within `top`, each bad with the probability that its loss has in truth."""
+
+def labelled(count: int, bad_of: Any, seed: int = 0, top: float = 0.35, nobody: float = 0.0) -> Told:
+    """Answers of small rungs within `top`, each lost with the probability that its loss has in truth.
+
+    A share of the questions `nobody` gets right, which the classifier knows.
+    """
     drawn = random.Random(seed)
     losses = [loss for loss in (drawn.betavariate(1.2, 5) for _ in range(20 * count)) if loss <= top]
-    return [(loss, drawn.random() >= bad_of(loss)) for loss in losses[:count]]
+    return [(loss, drawn.random() >= bad_of(loss) + nobody, nobody) for loss in losses[:count]]
+
+
+def all_said(loss: float, count: int, *, good: bool) -> Told:
+    return [(loss, good, 0.0)] * count
 
 
 def shifted(by: float) -> Any:
@@ -35,7 +44,7 @@ def shifted(by: float) -> Any:
 
 def test_few_labels_and_labels_of_one_kind_teach_nothing() -> None:
     assert correction_of(labelled(29, shifted(0)), FLOORS) is None
-    assert correction_of([(0.1, False)] * 100, FLOORS) is None
+    assert correction_of(all_said(0.1, 100, good=False), FLOORS) is None
 
 
 @pytest.mark.parametrize("by", [-1.0, 0.0, 1.0])
@@ -48,15 +57,28 @@ def test_correction_finds_the_shift_and_shrinks_to_what_was_shipped(by: float) -
     assert many.labels == 1000
 
 
+def test_what_no_model_gets_right_is_not_held_against_the_small_one() -> None:
+    shares, moved = [], []
+    for seed in range(20):
+        found = correction_of(labelled(300, lambda loss: loss, seed, FLOORS["standard"], 0.15), FLOORS)
+        assert found is not None
+        floor = min(FLOORS["standard"], found.of(found.limits.get("standard", 1.0)))
+        losses = [n / 100 for n in range(1, 16)]
+        shares.append(sum(found.of(loss) <= floor for loss in losses) / len(losses))
+        moved.append([found.of(loss) - loss for loss in (0.02, 0.05, 0.1)])
+    assert sum(shares) / len(shares) > 0.85  # 0.29 of the calls where every bad answer counts as a loss
+    assert [sum(column) / len(column) for column in zip(*moved, strict=True)] == pytest.approx([0, 0, 0], abs=0.03)
+
+
 def test_corrections_are_monotone_whatever_was_labelled() -> None:
-    upside_down = [(0.02, False)] * 40 + [(0.3, True)] * 40
+    upside_down = all_said(0.02, 40, good=False) + all_said(0.3, 40, good=True)
     found = correction_of(upside_down, FLOORS)
     assert found is not None
     assert 0 < found.of(0.05) < found.of(0.2) < 1
 
 
 def test_labels_with_one_and_the_same_loss_still_give_a_correction() -> None:
-    found = correction_of([(0.1, n % 2 == 0) for n in range(60)], FLOORS)
+    found = correction_of([(0.1, n % 2 == 0, 0.0) for n in range(60)], FLOORS)
     assert found is not None
     assert found.of(0.1) == pytest.approx((30 + 3) / 90, abs=0.05)
 
@@ -65,20 +87,24 @@ def test_labels_with_one_and_the_same_loss_still_give_a_correction() -> None:
 
 
 def test_limit_is_the_largest_loss_that_keeps_the_promise() -> None:
-    good = [(0.001 * n, True) for n in range(1, 41)]
+    good = [(0.001 * n, True, 0.0) for n in range(1, 41)]
     assert limit_of(good, 0.2) is None
-    assert limit_of([*good, *[(0.5, False)] * 40], 0.2) == 0.04
-    assert limit_of([(0.1, False)] * 40, 0.2) == 0.0
+    assert limit_of(good + all_said(0.5, 40, good=False), 0.2) == 0.04
+    assert limit_of(all_said(0.1, 40, good=False), 0.2) == 0.0
 
 
 def test_next_answer_is_counted_as_a_bad_one() -> None:
-    high = [(0.3, False)] * 40
-    assert limit_of([(0.1, False)] * 6 + [(0.1, True)] * 28 + high, 0.2) == 0.1  # (6 + 1) / (34 + 1)
-    assert limit_of([(0.1, False)] * 6 + [(0.1, True)] * 27 + high, 0.2) == 0.0  # (6 + 1) / (33 + 1) is too much
+    high = all_said(0.3, 40, good=False)
+    assert (
+        limit_of(all_said(0.1, 6, good=False) + all_said(0.1, 28, good=True) + high, 0.2) == 0.1
+    )  # (6 + 1) / (34 + 1)
+    assert (
+        limit_of(all_said(0.1, 6, good=False) + all_said(0.1, 27, good=True) + high, 0.2) == 0.0
+    )  # (6 + 1) / (33 + 1) is too much
 
 
 def test_first_look_that_fails_ends_it() -> None:
-    bad_first = [(0.05, True)] * 60 + [(0.1, False)] * 40 + [(0.2, True)] * 300
+    bad_first = all_said(0.05, 60, good=True) + all_said(0.1, 40, good=False) + all_said(0.2, 300, good=True)
     assert limit_of(bad_first, 0.16) == 0.0  # two fifths of the first quarter were bad, though a tenth of all
 
 
@@ -87,7 +113,7 @@ def test_answers_that_are_too_bad_at_every_loss_pass_by_luck_only_rarely() -> No
     for seed in range(100):
         labels = labelled(100, lambda _: 0.2, seed, 0.16)
         limit = limit_of(labels, 0.16)
-        given += sum(loss <= (1.0 if limit is None else limit) for loss, _ in labels) / 100
+        given += sum(loss <= (1.0 if limit is None else limit) for loss, _, _ in labels) / 100
     assert given / 100 < 0.12  # the largest loss that passes would give 32%
 
 
@@ -274,7 +300,7 @@ QUESTION = "Write a letter to France."
 GAIN = 0.1
 
 
-def kept(client: Any) -> list[tuple[str, float, bool]]:
+def kept(client: Any) -> list[tuple[str, float, bool, float]]:
     return client._session.resources.ledger.labels("default", METHOD, 0.0, 100)
 
 
@@ -287,7 +313,7 @@ def test_response_receipt_and_call_id_are_taken() -> None:
         client.feedback(response, good=False)
         loss = answer.greenai.decision.estimates[0].shipped_loss
         first, second = kept(client)
-        assert first == (answer.greenai.call_id, loss, True)
+        assert first == (answer.greenai.call_id, loss, True, 0.0)
         assert second[2] is False
         client.feedback(response.greenai, good=True)
         assert kept(client)[-1][2] is True
@@ -295,8 +321,17 @@ def test_response_receipt_and_call_id_are_taken() -> None:
         assert kept(client)[-1][2] is False
 
 
+def test_probability_that_the_top_is_bad_too_is_kept_with_the_call() -> None:
+    with offline() as client:
+        with_gain(client, GAIN, suffices=0.85)
+        answer, other = client.ask(QUESTION), client.ask(QUESTION + " Please.")
+        client.feedback(answer, good=False)
+        client.feedback(other.greenai.call_id, good=True)
+        assert [row[3] for row in kept(client)] == pytest.approx([0.15, 0.15])
+
+
 def test_both_colours_keep_the_same() -> None:
-    async def tell() -> list[tuple[str, float, bool]]:
+    async def tell() -> list[tuple[str, float, bool, float]]:
         async with offline(client=AsyncClient, **OPTED_IN) as client:
             with_gain(client, GAIN)
             answer = await client.ask(QUESTION)
@@ -311,7 +346,7 @@ def test_both_colours_keep_the_same() -> None:
         client.escalate(client.ask(QUESTION + " Please."))
         mine = kept(client)
     assert [row[1:] for row in mine] == [row[1:] for row in asyncio.run(tell())]
-    assert [good for _, _, good in mine] == [True, False]
+    assert [good for _, _, good, _ in mine] == [True, False]
 
 
 def test_bad_answer_is_not_given_again_from_the_cache() -> None:

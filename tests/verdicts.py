@@ -21,8 +21,9 @@ class Fixed:
     is_read: ClassVar[bool] = True
     thresholds: ClassVar[Mapping[str, float]] = {"needs_generation": 0.5, "reasoning_gain": 0.5, "volatile": 0.8}
 
-    def __init__(self, large_gain: float, *, calibrated: bool = True) -> None:
+    def __init__(self, large_gain: float, *, calibrated: bool = True, suffices: float | None = None) -> None:
         self.large_gain = large_gain
+        self.suffices = suffices
         self.calibrated = calibrated
 
     def assess(self, _: object) -> Assessment:
@@ -36,11 +37,12 @@ class Fixed:
             why=("fixed",),
             method=METHOD,
             calibrated=self.calibrated,
+            suffices=None if self.suffices is None else lambda _: self.suffices or 0.0,
         )
 
 
-def with_gain(client: Client | AsyncClient, large_gain: float, *, calibrated: bool = True) -> Any:
+def with_gain(client: Client | AsyncClient, large_gain: float, **more: Any) -> Any:
     """Let the client's classifier find `large_gain` in every request; return the client."""
     resources = client._session.resources
-    resources.steps = replace(resources.steps, classifier=Fixed(large_gain, calibrated=calibrated))  # type: ignore[arg-type]
+    resources.steps = replace(resources.steps, classifier=Fixed(large_gain, **more))  # type: ignore[arg-type]
     return client

@@ -150,10 +150,10 @@ class LedgerDb:
         row = self._read(lambda con: con.execute(schema.CALL, (call_id,)).fetchone())
         return None if row is None else dict(zip(schema.CALL_COLUMNS, row, strict=True))
 
-    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool]]:
-        """Return (call id, loss, good) of the latest labels that have a loss, the oldest first."""
+    def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool, float]]:
+        """Return (call id, loss, good, top_bad) of the latest labels that have a loss, the oldest first."""
         rows = self._read(lambda con: con.execute(schema.LABELS, (project, method, since, most)).fetchall())
-        return [(call_id, loss, bool(good)) for call_id, loss, good in rows]
+        return [(call_id, loss, bool(good), top_bad) for call_id, loss, good, top_bad in rows]
 
     def tallies(self, project: str, method: str) -> list[tuple[int, int, int]]:
         """Return (era, bin, count) of a project's decisions."""

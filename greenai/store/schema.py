@@ -10,12 +10,12 @@ CALL_COLUMNS = (
     "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
-    "overhead_j", "error", "classifier", "loss",
+    "overhead_j", "error", "classifier", "loss", "top_bad",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
 
-LABEL_COLUMNS = ("call_id", "created", "project", "method", "loss", "model", "outcome", "good", "source")
+LABEL_COLUMNS = ("call_id", "created", "project", "method", "loss", "model", "outcome", "good", "source", "top_bad")
 
 SETTLE_COLUMNS = (
     "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
@@ -72,6 +72,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    # P(the ladder's top does not answer well either): what a bad answer says of the rung that gave it depends on it.
+    (
+        "ALTER TABLE calls ADD COLUMN top_bad REAL",
+        "ALTER TABLE labels ADD COLUMN top_bad REAL",
+    ),
 )
 
 
@@ -107,7 +112,8 @@ LABEL = (
 )
 # The latest ones, the oldest of them first.
 LABELS = (
-    "SELECT call_id, loss, good FROM (SELECT * FROM labels WHERE project = ? AND method = ? AND loss IS NOT NULL "
+    "SELECT call_id, loss, good, coalesce(top_bad, 0.0) FROM "
+    "(SELECT * FROM labels WHERE project = ? AND method = ? AND loss IS NOT NULL "
     "AND created > ? ORDER BY created DESC LIMIT ?) ORDER BY created"
 )
 TALLY = (
