@@ -99,9 +99,9 @@ class Faq:
         """
         if self.path is None:
             return False
+        self._checked = time.monotonic()  # first: what fails is tried again after a while, not at every question
         files = _files(self.path)
         stamp = tuple(_stamp(file) for file in files)
-        self._checked = time.monotonic()
         if stamp == self._stamp:
             return False
         if self.path.suffix.lower() in PAIR_KINDS:

@@ -7,12 +7,14 @@ of the app's is run here.
 from __future__ import annotations
 
 import hashlib
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from greenai._locks import Lock
-from greenai.answerers.faq import LEAST_COVERED, Documents, Faq, Pair, Progress, covered
+from greenai.answerers.faq import CHECK_S, LEAST_COVERED, Documents, Faq, Pair, Progress, covered
 from greenai.answerers.matching import Match, Route, Routes
 from greenai.answerers.registered import Function
 from greenai.answerers.tasks import TaskSpec, split_request
@@ -20,6 +22,8 @@ from greenai.errors import InvalidRequest
 from greenai.values import Check
 
 __all__ = ["Candidate", "Registry"]
+
+logger = logging.getLogger("greenai")
 
 Kind = Literal["registered", "faq", "task"]
 
@@ -72,6 +76,7 @@ class Registry:
         self._tasks: dict[str, TaskSpec] = {}
         self._index = _EMPTY
         self._stale = False
+        self._retry_at = 0.0
         self._lock = Lock()
         self.fingerprint = ""
 
@@ -92,7 +97,7 @@ class Registry:
                     f'An answerer with the name "{given.name}" is registered already. Pass another: name="...".'
                 )
             kept[given.name] = given  # type: ignore[assignment]  # one table per kind
-            self._stale = True
+            self._stale, self._retry_at = True, 0.0
             self.fingerprint = hashlib.sha256(repr(self._told()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def _kept(self, given: Function | Faq | TaskSpec) -> dict[str, Function] | dict[str, Faq] | dict[str, TaskSpec]:
@@ -109,21 +114,44 @@ class Registry:
 
     def is_due(self) -> bool:
         """Say whether `refresh` has something to do, or files to look at."""
-        return self._stale or any(faq.is_due() for faq in self._faqs.values())
+        return self._is_stale() or any(faq.is_due() for faq in tuple(self._faqs.values()))
+
+    def _is_stale(self) -> bool:
+        return self._stale and time.monotonic() >= self._retry_at
 
     def refresh(self, progress: Progress | None = None) -> None:
-        """Read files that changed and index what is new.
+        """Read files that changed and index what is new. What failed is tried again after `CHECK_S` seconds.
 
         Raises:
-            InvalidRequest: a source of the FAQ is too large, or not what it should be.
+            InvalidRequest: a source of the FAQ is too large, or not what it should be. It keeps what it had, and all
+                the others are indexed.
         """
         with self._lock:
+            failed = self._read(progress)
+            if self._is_stale():
+                self._reindex()
+        if failed is not None:
+            raise failed
+
+    def _read(self, progress: Progress | None) -> Exception | None:
+        """Read what is due; return the first failure."""
+        failed: Exception | None = None
+        for faq in tuple(self._faqs.values()):
             try:
-                changed = [faq.refresh(progress) for faq in self._faqs.values() if faq.is_due()]
-                if self._stale or any(changed):
-                    self._index = self._indexed()
-            finally:
-                self._stale = False  # not before: until then, others wait here for their first index
+                if faq.is_due() and faq.refresh(progress):
+                    self._stale, self._retry_at = True, 0.0
+            except Exception as error:  # noqa: BLE001  # raised when the others are indexed: one must not silence them
+                logger.warning("faq:%s could not be read and keeps what it had: %s", faq.name, error)
+                failed = failed or error
+        return failed
+
+    def _reindex(self) -> None:
+        try:
+            self._index = self._indexed()
+            self._stale = False  # not before: until then, others wait for their first index
+        finally:
+            if self._stale:
+                self._retry_at = time.monotonic() + CHECK_S
 
     def _indexed(self) -> _Index:
         faqs = [faq for faq in self._faqs.values() if faq.pairs]
