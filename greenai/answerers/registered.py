@@ -6,16 +6,18 @@ Which question is whose is decided in `matching.py`; the order among all that a 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from types import CodeType, FunctionType
+from typing import Any, TypeAlias, cast
 
 from greenai.answerers.matching import Route
 from greenai.errors import InvalidRequest
 
-__all__ = ["Answerer", "Function", "Outcome", "run"]
+__all__ = ["Answerer", "Function", "Outcome", "run", "version_of"]
 
 Answerer: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
 """Takes the question; returns the text, or None to let the next rung try. Sync or async."""
@@ -109,3 +111,44 @@ class _Timed:
 
 async def _plain(awaitable: Awaitable[str | None]) -> str | None:
     return await awaitable
+
+
+# --- what a function is made of -----------------------------------------------------------
+
+_PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
+
+
+def version_of(call: Answerer) -> str | None:
+    """Return what tells this function's code from another's, the same in every process; None where nothing can.
+
+    Looked at are its instructions, the names and constants in them, its defaults and what it encloses, where these are
+    plain values. Other functions and values of its module are known by their names alone.
+    """
+    if not isinstance(call, FunctionType):
+        return None
+    try:
+        enclosed = [cell.cell_contents for cell in call.__closure__ or ()]
+        told = [_told(part) for part in (call.__code__, call.__defaults__, call.__kwdefaults__, enclosed)]
+    except (TypeError, ValueError, RecursionError):  # something that is not plain, an empty cell, a list within itself
+        return None
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _told(value: object) -> object:
+    """Return a value in a form whose `repr` is the same in every process.
+
+    Raises:
+        TypeError: there is no such form.
+    """
+    if isinstance(value, CodeType):
+        names = (value.co_names, value.co_varnames, value.co_freevars, value.co_flags)
+        return ("code", value.co_code, value.co_exceptiontable, names, [_told(part) for part in value.co_consts])
+    if type(value) in _PLAIN:
+        return value
+    if type(value) in (tuple, list):
+        return (type(value).__name__, [_told(part) for part in cast("Iterable[object]", value)])
+    if type(value) in (set, frozenset):
+        return ("set", sorted(repr(_told(part)) for part in cast("Iterable[object]", value)))
+    if type(value) is dict:
+        return ("dict", [(_told(key), _told(part)) for key, part in cast("dict[object, object]", value).items()])
+    raise TypeError(type(value).__name__)

@@ -16,7 +16,7 @@ from typing import Literal
 from greenai._locks import Lock
 from greenai.answerers.faq import CHECK_S, LEAST_COVERED, Documents, Faq, Pair, Progress, covered
 from greenai.answerers.matching import Match, Route, Routes
-from greenai.answerers.registered import Function
+from greenai.answerers.registered import Function, version_of
 from greenai.answerers.tasks import TaskSpec, split_request
 from greenai.errors import InvalidRequest
 from greenai.values import Check
@@ -24,6 +24,11 @@ from greenai.values import Check
 __all__ = ["Candidate", "Registry"]
 
 logger = logging.getLogger("greenai")
+
+_UNTOLD = (
+    "The answers of %s are not stored, although it is registered with volatile=False: its versions cannot be told "
+    "apart. Register a plain function that encloses plain values only."
+)
 
 Kind = Literal["registered", "faq", "task"]
 
@@ -84,11 +89,14 @@ class Registry:
         return bool(self._functions or self._faqs or self._tasks)
 
     def add(self, given: Function | Faq | TaskSpec) -> None:
-        """Register one more.
+        """Register one more. Answers of a function whose versions cannot be told apart are not stored.
 
         Raises:
             InvalidRequest: something else is registered under that name.
         """
+        if isinstance(given, Function) and not given.volatile and version_of(given.call) is None:
+            logger.warning(_UNTOLD, given.name)
+            given = replace(given, volatile=True)
         kept: dict[str, Function] | dict[str, Faq] | dict[str, TaskSpec]
         with self._lock:
             kept = self._kept(given)
@@ -107,7 +115,9 @@ class Registry:
 
     def _told(self) -> list[object]:
         """Return what decides which question is answered here, for the key of stored answers."""
-        functions = [(f.route, f.volatile, _code(f)) for f in self._functions.values()]
+        functions = [
+            (f.route, f.volatile, None if f.volatile else version_of(f.call)) for f in self._functions.values()
+        ]
         return [functions, [(f.name, f.path, f.pairs) for f in self._faqs.values()], list(self._tasks.values())]
 
     # The index.
@@ -215,12 +225,6 @@ class Registry:
             question=request,
             task=self._tasks[match.route],
         )
-
-
-def _code(function: Function) -> str | None:
-    """Return what a function does, where its answers may be stored: they end with its next version."""
-    code = None if function.volatile else getattr(function.call, "__code__", None)
-    return None if code is None else hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()
 
 
 def _named(kind: Kind, route: Route) -> Route:

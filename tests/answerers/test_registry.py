@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,9 +14,12 @@ from greenai import InvalidRequest
 from greenai.answerers import faq, registry
 from greenai.answerers.faq import Faq
 from greenai.answerers.matching import Route
-from greenai.answerers.registered import Function
+from greenai.answerers.registered import Function, version_of
 from greenai.answerers.registry import Registry
 from greenai.testing import offline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CANADA = '["Do you ship to Canada?", "Yes, by freight."]\n'
 
@@ -104,3 +111,70 @@ def test_registering_while_another_thread_looks(pairs: Path) -> None:
     own.add(Another(pairs))
     own._stale = False
     assert not own.is_due()
+
+
+# --- the key of stored answers --------------------------------------------------------------
+
+
+def enclosing(value: Any) -> Callable[[str], str]:
+    return lambda question: f"{question} {value}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda q: q.upper(), lambda q: q.lower()),
+        (enclosing(1), enclosing(2)),
+        (enclosing(1), enclosing(True)),
+        (enclosing({"a": [1]}), enclosing({"a": [2]})),
+        (lambda q, n=1: q * n, lambda q, n=2: q * n),
+        (lambda q, *, n=1: q * n, lambda q, *, n=2: q * n),
+        (lambda q: max(q, key=lambda x: x.upper()), lambda q: max(q, key=lambda x: x.lower())),
+    ],
+)
+def test_functions_that_do_something_else_have_other_versions(one: Any, other: Any) -> None:
+    assert version_of(one)
+    assert version_of(one) != version_of(other)
+
+
+def test_versions_are_the_same_in_every_process() -> None:
+    code = (
+        "from greenai.answerers.registered import version_of\n"
+        "def f(q):\n"
+        "    return [*map(lambda x: x in {'a', 'b', 'c', 'd'}, q)]\n"
+        "print(version_of(f))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1
+    assert len(said.pop()) == 65
+
+
+class _Callable:
+    def __call__(self, question: str) -> str:
+        return question
+
+    def method(self, question: str) -> str:
+        return question
+
+
+@pytest.mark.parametrize(
+    "call",
+    [_Callable(), _Callable().method, functools.partial(max, "a"), str.upper, enclosing(object()), enclosing([len])],
+)
+def test_a_function_whose_versions_cannot_be_told_apart_is_not_stored(
+    call: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert version_of(call) is None
+    with offline() as client:
+        client.answerer(examples=["who founded this company"], name="founder", volatile=False)(call)
+        outcomes = [client.ask("Who founded this company?").greenai.outcome for _ in "12"]
+    assert "cache" not in outcomes
+    assert caplog.messages[0] == (
+        "The answers of founder are not stored, although it is registered with volatile=False: its versions cannot be "
+        "told apart. Register a plain function that encloses plain values only."
+    )
