@@ -8,10 +8,10 @@ from __future__ import annotations
 from greenai import Client, MissingKey
 from greenai.units import format_energy
 
-QUESTION = "Anna is twice as old as Ben was when Anna was as old as Ben is now. Ben is 24. How old is Anna?"
+QUESTION = "Prove by induction that 1 + 3 + 5 + ... + (2n - 1) = n^2."
 
 with Client() as client:
-    careful = client.with_options(opt_in={"reasoning"}, reason="puzzles are solved step by step", substitute=False)
+    careful = client.with_options(opt_in={"reasoning"}, reason="proofs are written step by step", substitute=False)
     try:
         for asked in (client.with_options(substitute=False), careful):
             receipt = asked.ask(QUESTION, model="gpt-5.5").greenai

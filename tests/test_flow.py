@@ -660,7 +660,9 @@ def test_reasoning_is_off_unless_somebody_opted_in() -> None:
 def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
     here = steps()
     options = Options(opt_in=frozenset(("reasoning",)), reason="tax advice is checked by a person")
-    answer = hand("It is.").answer(ceiling("Prove that sqrt(2) is irrational", options=options), here)
+    answer = hand("It is.").answer(
+        ceiling("Prove by induction that 1 + 3 + 5 + ... + (2n - 1) = n^2.", options=options), here
+    )
     assert answer.receipt.reasoning is True
     assert answer.receipt.decision.opt_ins == ("reasoning",)
     (row,) = calls(here)
