@@ -86,7 +86,7 @@ def test_a_caller_that_cannot_be_seen_gets_nothing_from_the_cache(unseen: dict[s
 def test_an_answer_that_is_more_than_text_is_not_kept(choice: dict[str, Any]) -> None:
     calm = Assessment(
         task="fact", needs_generation=0.9, large_gain=0.1, reasoning_gain=0.1, volatile=0.1,
-        expected_output_tokens=(5, 50), why=(), method="rules-1",
+        expected_output_tokens=(5, 50), why=(), method="linear-1",
     )  # fmt: skip
     with offline() as client:
         for one, kept in ((choice, False), ({"message": {"content": "Hi.", "annotations": [], "audio": None}}, True)):

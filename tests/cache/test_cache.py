@@ -195,14 +195,14 @@ def fingerprint(**changes: Any) -> str:
         "ladder": LADDER,
         "quality": "standard",
         "opt_ins": ("reasoning", "large"),
-        "versions": {"classifier": "rules-1", "nudges": "1"},
+        "versions": {"classifier": "linear-1", "nudges": "1"},
     }
     return policy_fingerprint(**{**given, **changes})
 
 
 def test_a_policy_is_the_same_whatever_the_order_or_the_key() -> None:
     assert fingerprint() == fingerprint(
-        opt_ins={"large", "reasoning"}, versions={"nudges": "1", "classifier": "rules-1"}
+        opt_ins={"large", "reasoning"}, versions={"nudges": "1", "classifier": "linear-1"}
     )
     assert fingerprint() == fingerprint(ladder=[replace(LADDER[0], api_key="sk-2"), LADDER[1]])
 
@@ -246,7 +246,7 @@ CALM = Assessment(
     volatile=0.1,
     expected_output_tokens=(5, 50),
     why=(),
-    method="rules-1",
+    method="linear-1",
 )
 REPLY = Reply(model="openai/gpt-5.5", text="Jane Austen", finish_reason="stop", usage=Usage(), latency_s=0.5)
 

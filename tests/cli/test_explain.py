@@ -22,8 +22,8 @@ def test_table_says_why(shell: Shell) -> None:
     result = shell("explain", "Who wrote Hamlet?", "--model", "gpt-5.5")
     assert result.exit_code == 0
     assert "decision, no model called" in result.stdout
-    assert "task: fact (a short question)" in result.stdout
-    assert "is expected to suffice: loss 0.25 is within 0.50." in result.stdout
+    assert "task: fact (1.00)" in result.stdout
+    assert "is expected to suffice: loss 0.04 is within" in result.stdout
 
 
 def test_calculation_needs_no_rung(shell: Shell) -> None:
