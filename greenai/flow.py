@@ -67,7 +67,12 @@ NOT_FOR_THIS_KEY = (401, 403, 404)
 
 
 # What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
-_VERSIONS = {"classifier": CLASSIFIER_VERSION, "nudges": nudges.VERSION, "catalog": CATALOG_VERSION}
+_VERSIONS = {
+    "classifier": CLASSIFIER_VERSION,
+    "nudges": nudges.VERSION,
+    "catalog": CATALOG_VERSION,
+    "built-in": answerers.VERSION,
+}
 
 
 # --- the call -----------------------------------------------------------------------------

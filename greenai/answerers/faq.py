@@ -7,6 +7,7 @@ question's own words that stand in it, held against a threshold that chat prompt
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
@@ -42,6 +43,7 @@ MAX_FILES = 10_000
 MAX_FILE_BYTES = 2_000_000
 MAX_PASSAGES = 50_000
 PASSAGE_CHARS = 800
+MOST_WATCHED = 200  # looking at so many files takes 2 ms
 CHECK_S = 2.0  # files are looked at again after this many seconds
 LEAST_SCORE = 0.6
 LEAST_COVERED = 0.6
@@ -82,8 +84,10 @@ class Faq:
         self.path = Path(source).expanduser() if isinstance(source, (str, Path)) else None
         self.pairs: tuple[Pair, ...] = () if self.path else pairs_of(source)  # type: ignore[arg-type]
         self.documents: Documents | None = None
-        self._stamp: object = None
-        self._checked = -math.inf
+        self._stamp: tuple[tuple[str, int, int], ...] | None = None
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._contents = _digest(self.pairs)
+        self._checked = self._looked = -math.inf
         if self.path is not None and not self.path.exists():
             raise InvalidRequest(f"{self.path} does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv.")
 
@@ -106,10 +110,37 @@ class Faq:
             return False
         if self.path.suffix.lower() in PAIR_KINDS:
             self.pairs = tuple(_pairs_in(self.path))
+            self._contents = _digest(self.pairs)
         else:
-            self.documents = Documents(_passages(self.path, files, progress), threshold=self.threshold)
-        self._stamp = stamp
+            passages = _passages(self.path, files, progress)
+            self.documents = Documents(passages, threshold=self.threshold)
+            self._contents = _digest(passages)
+        self._stamp = self._seen = stamp
         return True
+
+    def version(self) -> str:
+        """Return what tells these contents from others: a digest of what was read, or of files that are yet to be.
+
+        Stored answers are looked for before anything is read, so files are looked at here too, and read again at once
+        where they changed. Large folders are left to `refresh`.
+        """
+        now = time.monotonic()
+        if self.path is not None and now - self._looked >= CHECK_S and len(self._stamp or ()) <= MOST_WATCHED:
+            self._looked = now
+            try:
+                self._seen = tuple(_stamp(file) for file in _files(self.path))
+            except (OSError, InvalidRequest):
+                self._seen = ()  # `refresh` tells what is wrong
+            if self._seen != self._stamp:
+                self._checked = -math.inf
+        return self._contents if self._seen == self._stamp else _digest(self._seen or ())
+
+
+def _digest(parts: Iterable[object]) -> str:
+    told = hashlib.sha256()
+    for part in parts:
+        told.update(repr(part).encode("utf-8", "surrogatepass"))
+    return told.hexdigest()[:16]
 
 
 # --- pairs --------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class Registry:
         self._stale = False
         self._retry_at = 0.0
         self._lock = Lock()
-        self.fingerprint = ""
+        self._registered = ""
 
     def __bool__(self) -> bool:
         return bool(self._functions or self._faqs or self._tasks)
@@ -106,19 +106,24 @@ class Registry:
                 )
             kept[given.name] = given  # type: ignore[assignment]  # one table per kind
             self._stale, self._retry_at = True, 0.0
-            self.fingerprint = hashlib.sha256(repr(self._told()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+            self._registered = self._told()
 
     def _kept(self, given: Function | Faq | TaskSpec) -> dict[str, Function] | dict[str, Faq] | dict[str, TaskSpec]:
         if isinstance(given, Function):
             return self._functions
         return self._faqs if isinstance(given, Faq) else self._tasks
 
-    def _told(self) -> list[object]:
-        """Return what decides which question is answered here, for the key of stored answers."""
+    def _told(self) -> str:
         functions = [
             (f.route, f.volatile, None if f.volatile else version_of(f.call)) for f in self._functions.values()
         ]
-        return [functions, [(f.name, f.path, f.pairs) for f in self._faqs.values()], list(self._tasks.values())]
+        return repr((functions, [(f.name, f.threshold) for f in self._faqs.values()], list(self._tasks.values())))
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides which question is answered here, for the key of stored answers; the contents of a FAQ too."""
+        told = [self._registered, *(faq.version() for faq in tuple(self._faqs.values()))]
+        return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     # The index.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai import InvalidRequest
+from greenai import InvalidRequest, answerers, flow
 from greenai.answerers import faq, registry
 from greenai.answerers.faq import Faq
 from greenai.answerers.matching import Route
@@ -178,3 +178,56 @@ def test_a_function_whose_versions_cannot_be_told_apart_is_not_stored(
         "The answers of founder are not stored, although it is registered with volatile=False: its versions cannot be "
         "told apart. Register a plain function that encloses plain values only."
     )
+
+
+def stored_key(path: Path) -> str:
+    own = Registry()
+    own.add(Faq(path))
+    return own.fingerprint
+
+
+def test_an_edit_of_a_file_ends_the_stored_answers(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faq, "CHECK_S", 0.0)
+    with offline() as client:
+        client.faq(pairs)
+        outcomes = [client.ask("Do you ship to Norway?").greenai.outcome for _ in "123"]
+        assert outcomes == ["small", "small", "cache"]
+        pairs.write_text(CANADA + '["Do you ship to Norway?", "Yes, by train."]\n')
+        assert client.ask("Do you ship to Norway?").text == "Yes, by train."
+
+
+def test_the_key_follows_the_contents_and_is_the_same_in_every_process(pairs: Path, tmp_path: Path) -> None:
+    unread = stored_key(pairs)
+    assert unread == stored_key(pairs)
+    own, other = Registry(), Registry()
+    own.add(Faq(pairs))
+    own.refresh()
+    copy = tmp_path / "copy.jsonl"
+    copy.write_text(CANADA.replace("freight", "sea"))
+    other.add(Faq(copy))
+    other.refresh()
+    assert own.fingerprint != other.fingerprint
+    pairs.write_text(CANADA.replace("freight", "sea"))
+    assert stored_key(pairs) != unread
+
+
+def test_an_edit_is_read_at_once_where_the_key_shows_it(pairs: Path) -> None:
+    source = Faq(pairs)
+    source.refresh()
+    before = source.version()
+    source._looked = 0.0
+    pairs.write_text(CANADA * 2)
+    assert not source.is_due()
+    assert source.version() != before
+    assert source.is_due()
+
+
+def test_a_source_that_cannot_be_looked_at_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text("One.")
+    (tmp_path / "b.md").write_text("Two.")
+    monkeypatch.setattr(faq, "MAX_FILES", 1)
+    assert stored_key(tmp_path)
+
+
+def test_the_version_of_the_built_in_tools_is_part_of_the_key() -> None:
+    assert flow._VERSIONS["built-in"] == answerers.VERSION
