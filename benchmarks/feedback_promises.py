@@ -1,10 +1,11 @@
 """Whether feedback keeps to what quality allows: simulated projects, whose small models are not what was shipped.
 
-    python benchmarks/feedback_promises.py           about two minutes, no model, no network
+    python benchmarks/feedback_promises.py           about three minutes, no model, no network
 
 Each project labels some answers of its small model, within the shipped floor; then the share of new answers of small
 rungs that are lost (bad where the ladder's top is not) is compared with the largest loss that the quality allows. For
-half of the projects there are 15% of questions that no model gets right. Losses are drawn from a beta distribution (1.2, 5).
+half of the projects there are 15% of questions that no model gets right, which the classifier knows. Losses are drawn
+from a beta distribution (1.2, 5).
 """
 
 from __future__ import annotations
