@@ -1,4 +1,4 @@
-"""What feedback teaches: corrections, limits that keep a promise, drift; and how a client takes it in."""
+"""What feedback teaches: corrections, limits that keep to a floor, drift; and how a client takes it in."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_labels_with_one_and_the_same_loss_still_give_a_correction() -> None:
 # --- limits ---------------------------------------------------------------------------------
 
 
-def test_limit_is_the_largest_loss_that_keeps_the_promise() -> None:
+def test_limit_is_the_largest_loss_that_keeps_to_what_is_allowed() -> None:
     good = [(0.001 * n, True, 0.0) for n in range(1, 41)]
     assert limit_of(good, 0.2) is None
     assert limit_of(good + all_said(0.5, 40, good=False), 0.2) == 0.04
@@ -119,21 +119,21 @@ def test_answers_that_are_too_bad_at_every_loss_pass_by_luck_only_rarely() -> No
 
 @pytest.mark.parametrize("quality", FLOORS)
 @pytest.mark.parametrize("by", [0.0, 1.0, 2.0])
-def test_promised_share_of_bad_answers_holds_on_the_apps_own_traffic(quality: str, by: float) -> None:
-    promised, truth, shares = FLOORS[quality], shifted(by), []  # type: ignore[index]
+def test_allowed_share_of_lost_answers_holds_on_the_apps_own_traffic(quality: str, by: float) -> None:
+    allowed, truth, shares = FLOORS[quality], shifted(by), []  # type: ignore[index]
     for seed in range(60):
-        found = correction_of(labelled(150, truth, seed, promised), FLOORS)
+        found = correction_of(labelled(150, truth, seed, allowed), FLOORS)
         assert found is not None
         drawn = random.Random(1000 + seed)
         traffic = [drawn.betavariate(1.2, 5) for _ in range(600)]
-        floor = min(promised, found.of(found.limits.get(quality, 1.0)))
+        floor = min(allowed, found.of(found.limits.get(quality, 1.0)))
         given = [loss for loss in traffic if found.of(loss) <= floor]
         bad = sum(drawn.random() < truth(loss) for loss in given)
         if given:
             shares.append((bad, len(given)))
     bad, answers = (sum(column) for column in zip(*shares, strict=True))
-    error = math.sqrt(promised * (1 - promised) / answers)
-    assert bad / answers <= promised + 3 * error
+    error = math.sqrt(allowed * (1 - allowed) / answers)
+    assert bad / answers <= allowed + 3 * error
 
 
 def test_limits_are_stricter_for_a_higher_quality() -> None:
