@@ -112,7 +112,7 @@ def test_async_task_is_awaited() -> None:
     async def run() -> str | None:
         async with offline(client=AsyncClient) as client:
             topic = client.task("topic", examples=TOPICS)
-            return (await topic("The login page shows an error")).label
+            return (await topic("The login page shows an error on my phone")).label
 
     assert asyncio.run(run()) == "technology"
 
