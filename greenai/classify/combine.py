@@ -15,7 +15,7 @@ DOMAINS = ("choice", "word problem", "puzzle", "other")
 """Kinds of text that differ in what a larger model or reasoning gains: exams, word problems, puzzles, the rest."""
 
 EXAM_GATE = (0.45, 0.6)
-REASONING_GATE = (0.3, 0.45)
+REASONING_GATE = (0.2, 0.3)
 """Cosine to the nearest centre of known texts, between which familiarity rises from 0 to 1.
 
 Chosen with the weights below on predictions for rows and for whole subjects or tasks that no fit had seen."""
@@ -23,7 +23,7 @@ Chosen with the weights below on predictions for rows and for whole subjects or 
 EXAM_HEADS = ("gain", "hard of MMLU", "length")
 OTHER_GAIN = (0.04, 0.35)  # P(large right, small wrong) of an everyday and of a hard request outside exams
 OTHER_REASONING = 0.03
-REASONING_RIDGE = 0.4  # of the within-task score, beside the task's mean
+REASONING_RIDGE = 0.1  # of the within-task score, beside the task's mean
 
 
 def exam_score(z: Mapping[str, Value], familiar: Value) -> Value:

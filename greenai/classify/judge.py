@@ -28,6 +28,9 @@ SOURCES: tuple[AnswerSource, ...] = ("deterministic", "lookup", "task_model", "g
 _CAREFUL = {"needs_generation": 0.9, "volatile": 0.4, "large_gain": 0.2, "reasoning_gain": 0.1}
 NEW_FIELD = 0.6  # how much a predicted difficulty counts on unfamiliar subjects; chosen on held-out subjects
 _MAKING = words("write compose draft rewrite translate summarise summarize paraphrase")
+# Where nothing is gained by reasoning: texts that are surely everyday ones, and resemble none of the recorded tasks.
+_EVERYDAY = (0.8, 1.0)  # the share of the domain "other"
+_LIKE_A_TASK = (0.5, 0.7)  # cosine to the nearest centre of known reasoning tasks
 _LIVE = 0.7  # from here on a rule saw words of live data
 _ONE_OFF = 0.6  # what the rules say of an action, a random wish, or somebody's own records
 _FOREIGN = words(
@@ -116,7 +119,7 @@ def large_gain(params: Mapping[str, Any], scored: Scored, domains: Sequence[floa
     length = scored.signals[0]
     z = {name: _standard(scaling, name, scores[name][0]) for name in (*combine.EXAM_HEADS[:-1], "gsm8k")}
     z["length"] = _standard(scaling, "length", length)
-    familiar = min(1.0, max(0.0, combine.familiarity(scored.exam, combine.EXAM_GATE)))
+    familiar = _within(scored.exam, combine.EXAM_GATE)
     exam = sigmoid(combine.logit(params["exam"], combine.exam_score(z, familiar), familiar))
     z["length"] = _standard(scaling, "problem length", length)
     a, b = params["word_problem"]
@@ -133,10 +136,10 @@ def reasoning_gain(params: Mapping[str, Any], scored: Scored, domains: Sequence[
     shares = softmax(scores["reasoning tasks"])
     by_task = sum(s * m for s, m in zip(shares, params["reasoning_means"], strict=True))
     z = {"reasoning": _standard(scaling, "reasoning", scores["reasoning"][0])}
-    familiar = min(1.0, max(0.0, combine.familiarity(scored.reasoning, combine.REASONING_GATE)))
+    familiar = _within(scored.reasoning, combine.REASONING_GATE)
     score = combine.reasoning_score(_standard(scaling, "by task", by_task), z, familiar)
     known = sigmoid(combine.logit(params["reasoning"], score, familiar))
-    other = domains[3] * max(0.5, 1 - familiar)
+    other = _within(domains[3], _EVERYDAY) * (1 - _within(scored.reasoning, _LIKE_A_TASK))
     mixed: float = (1 - other) * known + other * combine.OTHER_REASONING
     return mixed
 
@@ -169,7 +172,7 @@ def _difficulties(params: Mapping[str, Any], scored: Scored, domains: Sequence[f
     """Return kinds of text with their share and difficulty; outside exams and problems, from an easy to a hard one."""
     easy, hard = params["ability"]["choice"]["everyday"]
     everyday = easy + (hard - easy) * sigmoid(scored.scores["hardness"][0])
-    familiar = min(1.0, max(0.0, combine.familiarity(scored.exam, combine.EXAM_GATE)))
+    familiar = _within(scored.exam, combine.EXAM_GATE)
     found, mean = scored.scores["difficulty"][0], params["ability"]["choice"]["mean"]
     exam = mean + (found - mean) * (NEW_FIELD + (1 - NEW_FIELD) * familiar)
     other = domains[3] * (1 - familiar)
@@ -203,6 +206,12 @@ def _mixed(probabilities: Sequence[float], usual: int, trust: float) -> list[flo
     even = 0.5 / len(probabilities)
     held = [even + (0.5 if kind == usual else 0.0) for kind in range(len(probabilities))]
     return [h + trust * (p - h) for p, h in zip(probabilities, held, strict=True)]
+
+
+def _within(value: float, span: tuple[float, float]) -> float:
+    """Return where a value lies between two others, in [0, 1]."""
+    low, high = span
+    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def _standard(scaling: Mapping[str, Sequence[float]], name: str, value: float) -> float:
