@@ -135,12 +135,6 @@ def test_the_clock_comes_first(client: Client) -> None:
 
 # --- ordinary prompts and live ones ---------------------------------------------------------
 
-
-def missed(figure: str) -> pytest.MarkDecorator:
-    """Mark what the packaged weights get wrong: held against `receipts.LIVE_DATA`, 0.80."""
-    return pytest.mark.xfail(reason=figure, strict=True)
-
-
 ORDINARY = (
     "hi there!",
     "Tell me a joke",
@@ -175,11 +169,11 @@ ORDINARY = (
     "Why do stock prices fall when interest rates rise?",
     "Draft an email asking to move tomorrow's meeting to Friday",
     "Translate 'the shop closes at nine today' to German",
-    pytest.param("Translate 'what is the weather today' to Spanish.", marks=missed("volatile 0.90")),
+    "Translate 'what is the weather today' to Spanish.",
     "Rewrite this more politely: send it now.",
     "What role does television play in today's society?",
     "What is a good score in bowling?",
-    pytest.param("How do I schedule a cron job at midnight?", marks=missed("volatile 0.93")),
+    "How do I schedule a cron job at midnight?",
     "Write a regular expression that finds prices",
     "Write a SQL query for the latest order of each customer",
     "What is the boiling point of water at high altitude?",
@@ -187,7 +181,7 @@ ORDINARY = (
     "How many players are on a football team?",
     "What is the current in a circuit with 12 V and 4 ohms?",
     "How do traffic lights know when to change?",
-    pytest.param("What causes traffic jams?", marks=missed("volatile 0.80")),
+    "What causes traffic jams?",
     "Which came first, the train or the bus?",
     "How do I check the current directory in bash?",
     "What is the best time of day to drink coffee?",
@@ -211,8 +205,8 @@ LIVE = (
     "Is the train to Leeds delayed at the moment?",
     "What are today's headlines?",
     "What is the temperature outside right now?",
-    pytest.param("Who won last night's game?", marks=missed("volatile 0.70")),
-    pytest.param("What is the latest score in the cricket?", marks=missed("volatile 0.70")),
+    "Who won last night's game?",
+    "What is the latest score in the cricket?",
 )
 
 

@@ -1,7 +1,7 @@
 """P(one model answers well): its ability against the difficulty of the text, on one scale.
 
 log-odds = slope x (ability - difficulty). The ability comes from recorded outcomes of the model (MMLU-Pro, ZeroEval),
-else from a public score in the catalog, else from its active parameters, else from its tier.
+else from a public score in the catalog, else from its active parameters where they are published, else from its tier.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PER_POINT = 0.05
 REASONING_POINTS = 18.0
 Kind: TypeAlias = tuple[str, float, float]
 
-TIER = {"small": 8.0, "large": 200.0}  # active parameters in billions assumed where a card has none
+TIER_POINTS = {"small": 48.0, "large": 60.0}  # about the median of the cards that have a score, without reasoning
 
 
 def short(name: str) -> str:
@@ -74,9 +74,16 @@ def ability_of(model: str, known: Known) -> float:
         if short(name) in abilities:
             return float(abilities[short(name)])
     if card is not None and (score := _score(card)) is not None:
-        anchor = next((abilities[short(name)] for name in SCORE_ANCHORS if short(name) in abilities), 0.0)
-        return float(anchor) + PER_POINT * (score - ANCHOR_POINTS)
-    return float(start) + float(slope) * math.log(_size(card))
+        return _of_points(score, abilities)
+    size = None if card is None else card.active_params_b
+    if size is not None and size.low == size.high:
+        return float(start) + float(slope) * math.log(size.mid)
+    return _of_points(TIER_POINTS["large" if card is None else card.tier], abilities)
+
+
+def _of_points(points: float, abilities: Mapping[str, float]) -> float:
+    anchor = next((abilities[short(name)] for name in SCORE_ANCHORS if short(name) in abilities), 0.0)
+    return float(anchor) + PER_POINT * (points - ANCHOR_POINTS)
 
 
 def _score(card: Card) -> float | None:
@@ -84,9 +91,3 @@ def _score(card: Card) -> float | None:
     off = [q.score for q in card.quality if q.reasoning == "off"]
     on = [q.score - REASONING_POINTS for q in card.quality if q.reasoning != "off"]
     return next(iter(off or on), None)
-
-
-def _size(card: Card | None) -> float:
-    if card is None:
-        return TIER["large"]
-    return card.active_params_b.mid if card.active_params_b is not None else TIER[card.tier]

@@ -13,6 +13,7 @@ from greenai import embed
 from greenai._locks import Lock
 from greenai.classify.features import pairs_of
 from greenai.classify.signals import signals_of
+from greenai.classify.words import words
 from greenai.embed.vectors import Bag, Vectors, read_arrays
 from greenai.embed.words import clipped
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "heads.npz"
 _lock = Lock()
+_LITTLE = words(
+    "that this with from have what when where which will would could should there their they them then than does many "
+    "more most much some into over only been being were your about after before each other these those such very"
+)
 SIGNAL_LIMIT = 4.0  # deviations; a signal beyond it says no more
 
 
@@ -97,12 +102,19 @@ class Heads:
         if not len(bag.ids):
             return []
         weights = bag.weights * self.words[bag.ids, self.columns[head].start]
-        order = weights.argsort()[::-1][:count].tolist()
-        return [
+        order = weights.argsort()[::-1][: 3 * count].tolist()
+        found = [
             self.spelled[number]
             for at in order
-            if weights[at] > 0 and (number := int(bag.ids[at])) < len(self.spelled) and self.spelled[number].isalpha()
+            if weights[at] > 0
+            and (number := int(bag.ids[at])) < len(self.spelled)
+            and _says_something(self.spelled[number])
         ]
+        return found[:count]
+
+
+def _says_something(word: str) -> bool:
+    return len(word) > 3 and word.isalpha() and word not in _LITTLE
 
 
 def _raw_signals(text: str, bag: Bag) -> list[float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from greenai.classify import ability, combine
 from greenai.classify.signals import SIGNALS
-from greenai.classify.timely import volatility
+from greenai.classify.timely import timeless, volatility
 from greenai.classify.view import Asked, ruled
-from greenai.classify.words import words
+from greenai.classify.words import any_of, words
 from greenai.values import AnswerSource, Assessment
 
 if TYPE_CHECKING:
@@ -27,11 +28,20 @@ SOURCES: tuple[AnswerSource, ...] = ("deterministic", "lookup", "task_model", "g
 # What is assumed of a text that cannot be read well: careful about skipping generation, about storing, about spending.
 _CAREFUL = {"needs_generation": 0.9, "volatile": 0.4, "large_gain": 0.2, "reasoning_gain": 0.1}
 NEW_FIELD = 0.6  # how much a predicted difficulty counts on unfamiliar subjects; chosen on held-out subjects
-_MAKING = words("write compose draft rewrite translate summarise summarize paraphrase")
+_MAKING = words("write compose draft summarise summarize")
+_CHANGING = words("rewrite translate paraphrase classify")
+_ON_TEXT = words("summarise rewrite translate classify extract")
+_INSTRUCTED = 0.5
+_INSTRUCTION = any_of(
+    r"(?:can|could|would) you (?:summari[sz]e|translate|rewrite|paraphrase|shorten|extract)",
+    r"(?:summari[sz]e|translate|rewrite|paraphrase|shorten|condense|proofread|extract|classify)",
+    start=True,
+)
 # Where nothing is gained by reasoning: texts that are surely everyday ones, and resemble none of the recorded tasks.
 _EVERYDAY = (0.8, 1.0)  # the share of the domain "other"
 _LIKE_A_TASK = (0.5, 0.7)  # cosine to the nearest centre of known reasoning tasks
 _LIVE = 0.7  # from here on a rule saw words of live data
+_UNSURE = 0.79
 _ONE_OFF = 0.6  # what the rules say of an action, a random wish, or somebody's own records
 _FOREIGN = words(
     # function words of German, French, Spanish, Italian, Portuguese and Dutch that English does not use
@@ -69,6 +79,7 @@ def softmax(scores: Sequence[float]) -> list[float]:
 
 def judge(heads: Heads, scored: Scored, asked: Asked, *, method: str) -> Assessment:
     """Return the assessment of one text."""
+    scored = _instructed(heads, scored, asked)
     params, scores = heads.params, scored.scores
     trust = legible(scored)
     domains = softmax([s * params["domain_slope"] for s in scores["domains"]])
@@ -88,11 +99,22 @@ def judge(heads: Heads, scored: Scored, asked: Asked, *, method: str) -> Assessm
         volatile=volatile,
         one_off=one_off,
         expected_output_tokens=_lengths(params, scores, asked, task, domains),
-        why=_why(heads, scored, task, tasks, domains, volatile_why, trust),
+        why=_why(heads, scored, task, tasks, domains, volatile_why, trust, asked),
         method=method,
         calibrated=True,
         suffices=partial(ability.suffices, params["ability"], _difficulties(params, scored, domains), trust),
     )
+
+
+def _instructed(heads: Heads, scored: Scored, asked: Asked) -> Scored:
+    """Score the instruction in place of a long text that it stands before or after: the text's own words drown it."""
+    for said in asked.instructions:
+        found = heads.score(said)
+        tasks = softmax([s * heads.params["task_slope"] for s in found.scores["tasks"]])
+        likely = sum(p for task, p in zip(TASKS, tasks, strict=True) if task in _ON_TEXT)
+        if likely >= _INSTRUCTED or _INSTRUCTION.match(said.lower()):
+            return replace(scored, scores={**found.scores, "volatility": scored.scores["volatility"]})
+    return scored
 
 
 def legible(scored: Scored) -> float:
@@ -158,14 +180,25 @@ def _volatile(
     params: Mapping[str, Any], scores: Mapping[str, Sequence[float]], asked: Asked, task: str, trust: float
 ) -> tuple[float, str | None, bool]:
     view = ruled(asked)
-    rule, why = volatility(view, "write" if view.words[:1] and view.words[0] in _MAKING else task)
+    rule, why = volatility(view, _made(view.words, task))
     a, b, c = params["volatility"]
     fitted = sigmoid(a + b * scores["volatility"][0] + c * math.log(rule / (1 - rule)))
     likely = _careful("volatile", fitted, trust)
-    if rule <= 0.15 and why:  # a rule saw that the facts are given, or that the question is about how things are
+    if rule <= 0.15 and (why or timeless(view)):  # the facts are given, or the question is about how things are
         return min(likely, 0.3), why, False
     # A stored answer that went stale costs more than one asked again: what a rule saw is never waved away.
-    return (max(likely, rule) if rule >= _LIVE else likely), why, rule == _ONE_OFF
+    if rule >= _LIVE and len(view.words) > 1:
+        return max(likely, rule), why, False
+    # Without words of live data it is never sure enough to leave a question unasked (receipts.LIVE_DATA).
+    return min(likely, _UNSURE), why, rule == _ONE_OFF
+
+
+def _made(words: Sequence[str], task: str) -> str:
+    """Return the task by the instruction at the beginning: to translate "today" asks nothing of the day."""
+    first = words[0] if words else ""
+    if first in _CHANGING:
+        return "rewrite"
+    return "write" if first in _MAKING else task
 
 
 def _difficulties(params: Mapping[str, Any], scored: Scored, domains: Sequence[float]) -> tuple[ability.Kind, ...]:
@@ -226,11 +259,11 @@ _HEAD_OF_DOMAIN = {"choice": "gain", "word problem": "gsm8k", "puzzle": "hardnes
 
 def _why(
     heads: Heads, scored: Scored, task: str, tasks: Sequence[float], domains: Sequence[float],
-    volatile_why: str | None, trust: float,
+    volatile_why: str | None, trust: float, asked: Asked,
 ) -> tuple[str, ...]:  # fmt: skip
     domain = combine.DOMAINS[max(range(len(domains)), key=domains.__getitem__)]
     heavy = heads.heaviest(scored.bag, _HEAD_OF_DOMAIN[domain])
-    length = round(math.expm1(scored.signals[0]))
+    length = len(asked.own)
     reasons = (
         f"task: {task} ({tasks[TASKS.index(task)]:.2f}{'' if domain == 'other' else f', like a {domain}'})",
         f"words that ask for a larger model: {', '.join(heavy)}" if heavy and domain != "other" else None,

@@ -15,13 +15,14 @@ _TOPIC = any_of(
     r"opening (?:hours|times?)|\bclosing time|\bopen (?:on|now|today|tomorrow|until|late)\b",
     r"\b(?:stock|share|petrol|gas|fuel|bitcoin|gold|oil|house|flight|ticket)s? prices?\b|\bprices? (?:of|for)\b",
     r"\bhow much (?:does|do|is|are) (?:a|an|the|one)\b.{0,60}\bcost|exchange rate|\btrading at\b|\bin stock\b",
-    r"\blive score|\bscores?\b.{0,20}\b(?:game|match|now|live)\b|what time is it|current time",
+    r"\bwho won\b.{0,40}\b(?:last night|yesterday|today|tonight)|\b(?:live|latest) scores?\b",
+    r"\bscores?\b.{0,20}\b(?:game|match|now|live)\b|what time is it|current time",
     r"\bflight [a-z]{2} ?[0-9]+|\b(?:train|bus|flight)s? (?:on time|delayed|status)",
     r"\bqueue\b.{0,30}\b(?:now|currently|today)|\b(?:site|server|service) (?:is )?down",
 )
 _TOPIC_HINTS = words(
     "weather forecast opening open closing price prices cost exchange trading traffic headline headlines score scores "
-    "time flight flights train trains bus buses stock queue site server service"
+    "time won flight flights train trains bus buses stock queue site server service"
 )
 _NOW = any_of(
     r"\btoday\b(?!'s (?:world|society|age|culture|economy|era|landscape|market|business))",
@@ -60,7 +61,7 @@ _ACTION = any_of(
 _PAST_YEAR = re.compile(r"\b(?:1[0-9]{3}|20[01][0-9])\b")
 _TIMELESS = any_of(
     r"how (?:do|does|did|can|would|is \w+ (?:made|calculated|measured))|why|define|explain",
-    r"what (?:does|do) .{0,60}\bmean",
+    r"what (?:does|do) .{0,60}\bmean|what (?:causes|caused)\b|what (?:is|are) the differences?|what (?:is|are) an?\b",
     start=True,
 )
 _ADVICE = any_of(r"\b(?:should|can|could|shall) (?:i|we)\b|\bhelp me\b|\bi want to\b|\bideas? for\b|\btips\b")
@@ -91,6 +92,11 @@ def volatility(view: View, task: str) -> tuple[float, str | None]:
     if calm is not None:
         return calm[0], f'"{found[0]}" {calm[1]}'
     return (0.9 if topic and now else 0.8 if topic else 0.7), f'live data: "{found[0]}"'
+
+
+def timeless(view: View) -> bool:
+    """Say whether the question is, by its first words, about how things are."""
+    return _TIMELESS.match(view.text) is not None
 
 
 def _not_a_fact(view: View, task: str) -> str | None:

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from greenai.classify.words import View
+from greenai.errors import InvalidRequest
 from greenai.values import Message, text_of
 
 Prompt: TypeAlias = "str | Sequence[Message]"
 
+LONG_CHARS = 600  # from here on the words of a text drown an instruction before or after it
+INSTRUCTION_CHARS = 200
 SHORT_CHARS = 40  # "and for Berlin?" says little without the turn before it
 WINDOW_CHARS = 300  # looked at by rules from either end of a turn: a question stands there, and rules are slow
 
+_FIRST = re.compile(r"[^\n]+?(?:[.:?!](?=\s)|(?=\n))")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
@@ -41,11 +45,29 @@ class Asked:
     has_results: bool
     attachments: bool
 
+    @property
+    def instructions(self) -> tuple[str, ...]:
+        """What may be an instruction around a long text: its first and its last sentence or line, if short."""
+        own = self.own.strip()
+        if len(own) < LONG_CHARS:
+            return ()
+        head, tail = _FIRST.match(own[:INSTRUCTION_CHARS]), own[-INSTRUCTION_CHARS:].rpartition("\n")
+        return tuple(part for part in (head[0] if head else "", tail[2] if tail[1] else "") if part.strip())
+
 
 def asked(prompt: Prompt) -> Asked:
-    """Return what a text, or openai's messages, ask for."""
+    """Return what a text, or openai's messages, ask for.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
     if isinstance(prompt, str):
         return Asked(text=prompt, own=prompt, turns=1, context_chars=0, has_results=False, attachments=False)
+    if not isinstance(prompt, (list, tuple)) or not all(isinstance(m, Mapping) for m in prompt):
+        raise InvalidRequest(
+            f"assess takes a text or a list of chat messages, and {type(prompt).__name__} was given. "
+            'Pass "..." or [{"role": "user", "content": "..."}].'
+        )
     users = [m for m in prompt if m.get("role") == "user"]
     own = text_of(users[-1].get("content")) if users else ""
     before = text_of(users[-2].get("content")) if len(users) > 1 else ""

@@ -12,11 +12,6 @@ from greenai.classify import Classifier
 assess = Classifier.load().assess
 
 
-def missed(figure: str) -> pytest.MarkDecorator:
-    """Mark what the packaged weights get wrong."""
-    return pytest.mark.xfail(reason=figure, strict=True)
-
-
 # --- tasks ----------------------------------------------------------------------------------
 
 
@@ -126,7 +121,7 @@ def test_what_changes_within_a_day_is_volatile(text: str) -> None:
         "Who wrote Hamlet?",
         "What was the weather in Paris on 14 July 1989?",
         "How do weather forecasts work?",
-        pytest.param("Translate 'what is the weather today' to Spanish.", marks=missed("volatile 0.90")),
+        "Translate 'what is the weather today' to Spanish.",
         "Write a poem about today's weather",
         "What role do newspapers play in today's society?",
         "Context: the shop is open on Sunday from 9 to 12. What are the opening hours today?",
@@ -201,7 +196,6 @@ def test_harder_tasks_gain_more_from_a_large_model() -> None:
         ("Translate to German: ", "translate"),
     ],
 )
-@pytest.mark.xfail(reason="the text's own words drown the instruction: large_gain 0.43 to 0.45", strict=True)
 def test_an_instruction_is_heard_before_a_long_text(instruction: str, task: str) -> None:
     animals = ("whale", "seal", "gull", "crab", "heron", "otter", "squid", "shark", "pike", "carp")
     days = [f"On day {n} the crew saw a {animals[n % 10]} and wrote home about it." for n in range(100)]
