@@ -20,7 +20,7 @@ from heads import Data, Heads, fit
 from linear import softmax
 from matrices import Matrices
 from scipy.optimize import minimize, minimize_scalar
-from targets import CHAT, Target, correctness
+from targets import CHAT, FACTS, Target, correctness
 
 from greenai.classify import combine
 from greenai.classify.features import SCALES
@@ -180,6 +180,7 @@ def _reasoning(fold: _Fold, scaling: cf.Scaling) -> tuple[list[float], float]:
     near = [p.familiar for p in found]
     curve = cf.curve(np.concatenate(score), np.concatenate(near), np.concatenate(happened))
     known = 1 / (1 + np.exp(-combine.logit(curve, score[0], near[0])))
+    known = known[found[0].groups != FACTS]  # nobody asks for more thought about a single fact
     return curve, float(np.quantile(known, 1 - REASONING_SHARE))
 
 

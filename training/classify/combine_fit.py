@@ -119,7 +119,8 @@ def curve(score: Array, familiar: Array, happened: Array, weights: Array | None 
         at = combine.logit(c, score, familiar)
         return float((w * (np.logaddexp(0, at) - happened * at)).mean() + 1e-4 * (c * c).sum())
 
-    return [float(v) for v in minimize(loss, np.zeros(4), method="BFGS").x]
+    rising = [(None, None), (0, None), (None, None), (0, None)]  # a higher score never means less
+    return [float(v) for v in minimize(loss, np.zeros(4), method="L-BFGS-B", bounds=rising).x]
 
 
 def platt(score: Array, happened: Array, weights: Array | None = None) -> list[float]:
