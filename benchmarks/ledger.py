@@ -166,7 +166,7 @@ def cache_latency(folder: Path) -> None:
     store = JsonCache(folder)
     cache = ExactCache(store)
     ladder = (Rung(model="openai/gpt-5.4-nano", tier="small"), Rung(model="openai/gpt-5.5"))
-    versions = {"classifier": "rules-1", "nudges": "1", "catalog": "1"}
+    versions = {"classifier": "linear-1", "nudges": "1", "catalog": "1"}
 
     def key(n: int) -> str:
         request = Request(
