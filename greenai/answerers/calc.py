@@ -112,7 +112,8 @@ _DIGIT = re.compile("[0-9]")
 _LETTERS = re.compile("[a-z]+")
 
 _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?:add|(?:the )?sum of) (?P<left>.+?) (?:and|to|plus) (?P<right>.+)"), "+"),
+    (re.compile(r"add (?P<left>.+?) (?:and|to|plus) (?P<right>.+)"), "+"),
+    (re.compile(r"(?:the )?sum of (?P<left>.+?) (?:and|plus) (?P<right>.+)"), "+"),  # "of 1 to 100" is a range
     (re.compile(r"subtract (?P<right>.+) from (?P<left>.+)"), "-"),
     (re.compile(r"(?:multiply|(?:the )?product of) (?P<left>.+?) (?:by|with|and) (?P<right>.+)"), "*"),
     (re.compile(r"divide (?P<left>.+) by (?P<right>.+)"), "/"),

@@ -47,6 +47,10 @@ ANSWERED = {
 }
 
 REFUSED = [
+    "sum of 1 to 100",
+    "what is the sum of 1 to 5",
+    "the sum of 5 to 10",
+    "product of 1 to 5",
     "",
     "42",
     "what is 42",
