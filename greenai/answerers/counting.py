@@ -73,9 +73,19 @@ def _letters(text: str) -> Answered | None:
     for pattern in _LETTERS_IN:
         found = pattern.fullmatch(text)
         subject = _subject(found) if found else None
-        if found and subject is not None and _is_sure(found, subject):
+        if found and subject is not None and _is_one_letter(found, subject) and _is_sure(found, subject):
             return _counted(found["letter"], subject)
     return None
+
+
+def _is_one_letter(found: re.Match[str], subject: str) -> bool:
+    """Tell "rs" for the letter r from two letters to look for: "ss", "is" where the text has it, what "appears"."""
+    letter = found["letter"].lower()
+    if (found["s"] or "").lower() != "s" or found["mark"]:
+        return True
+    singular = found[0][: found.start("letter")].lower().rstrip().endswith(("does", "does the", "letter"))
+    pair = f"{letter}s"
+    return letter != "s" and not singular and (found["letter"].isupper() or pair not in subject.lower())
 
 
 def _subject(found: re.Match[str]) -> str | None:

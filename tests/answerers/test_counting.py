@@ -33,6 +33,11 @@ ANSWERED = {
 }
 
 REFUSED = [
+    "how many times does ss appear in mississippi",
+    "how many times does is appear in mississippi",
+    "how many times does rs occur in 'strawberry'",
+    "how many ss are in the word mississippi",
+    "how many is are in 'mississippi'",
     "how many letters in the alphabet",
     "how many letters are in your name",
     "how many words in English",
