@@ -60,14 +60,16 @@ def _between(found: re.Match[str], clock: Clock) -> Answered | None:
         return None
     live = first[1] or second[1]
     working = f"{long(start)} to {long(end)}: {days} {_plural('day', days)}"
-    if found["unit"] != "week":
-        if live or days == 0:
-            return Answered(text=f"{days} {_plural('day', days)}", working=working, live=live)
-        both = f"({days + 1} if both the first and the last day are counted)"
-        return Answered(text=f"{days} {_plural('day', days)} {both}", working=working)
-    weeks, rest = divmod(days, 7)
-    more = f" and {rest} {_plural('day', rest)}" if rest else ""
-    return Answered(text=f"{weeks} {_plural('week', weeks)}{more}", working=working, live=live)
+    if found["unit"] == "week":
+        weeks, rest = divmod(days, 7)
+        more = f" and {rest} {_plural('day', rest)}" if rest else ""
+        text = f"{weeks} {_plural('week', weeks)}{more}"
+    else:
+        text = f"{days} {_plural('day', days)}"
+        if days and not live:
+            text += f" ({days + 1} if both the first and the last day are counted)"
+    gone = second[0] < first[0] == clock().date() and "between" not in found[0]
+    return Answered(text=f"{text} ago" if gone else text, working=working, live=live)
 
 
 def _plural(word: str, count: int) -> str:

@@ -60,6 +60,14 @@ ANSWERED = {
 }
 
 LIVE = {
+    "how many days until 25 December 2025": (
+        "331 days ago",
+        "Thursday 25 December 2025 to Saturday 21 November 2026: 331 days",
+    ),
+    "how many weeks until 25 December 2025": (
+        "47 weeks and 2 days ago",
+        "Thursday 25 December 2025 to Saturday 21 November 2026: 331 days",
+    ),
     "what day is Christmas": ("Friday 25 December 2026", "Friday 25 December 2026"),
     "what day does April sixteenth fall on": ("Friday 16 April 2027", "Friday 16 April 2027"),
     "What date is 3 days from today?": (
