@@ -367,7 +367,8 @@ def _unknown_key(source: Source, key: str, known: list[str], inside: str = "") -
 
 def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, Source]) -> str:
     path = cast("tuple[str | int, ...]", detail["loc"])
-    message = _WORDS.get(str(detail["type"])) or str(detail["msg"]).removeprefix("Value error, ")
+    words = _WORDS.get(str(detail["type"]))
+    message = words.format(*path[-1:]) if words else str(detail["msg"]).removeprefix("Value error, ")
     if not path:
         place = origin["opt_in"].where("opt_in") if "opt_in" in origin else "settings"
         return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
@@ -388,13 +389,13 @@ _WORDS = {
     "bool_parsing": "it must be true or false",
     "bool_type": "it must be true or false",
     "dict_type": "it must be a table",
-    "missing": "it has no model",
+    "missing": "it has no {0}",
     "model_type": "it must be a table",
     "path_type": "it must be a path",
     "too_short": "it must name at least one model",
     "tuple_type": "it must be a list",
 }
-"""What pydantic says in terms of Python, in those of a settings file. Only an entry of the ladder can miss a key."""
+"""What pydantic says in terms of Python, in those of a settings file. {0} is the key."""
 
 
 def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
@@ -402,7 +403,7 @@ def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
     path = cast("tuple[str | int, ...]", detail["loc"])
     key, inner = source.spell(str(path[0])), path[-1]
     if detail["type"] == "missing":
-        return f"{key}, entry {int(path[1]) + 1},"
+        return f"{key}, entry {path[1] + 1}," if isinstance(path[1], int) else f"{key} = {shown(whole)}"
     if inner == "api_key_env":  # somebody may have written the key itself
         return f"{key}.{inner}"
     if isinstance(inner, int) or inner == "model":

@@ -261,6 +261,13 @@ def test_a_wrong_argument_is_named() -> None:
             ),
         ),
         (
+            {"faq": {"paths": "x"}},
+            (
+                'faq = {"paths": "x"} is not valid: it has no path. '
+                'Write for example: faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 }).'
+            ),
+        ),
+        (
             {"ladder": []},
             (
                 "ladder = [] is not valid: it must name at least one model. "
