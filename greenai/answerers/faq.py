@@ -285,7 +285,7 @@ def _passages(folder: Path, files: Sequence[Path], progress: Progress | None) ->
         try:
             name = str(file.relative_to(folder)) if file != folder else file.name
             found.extend(_cut(_read(file), name))
-        except (OSError, UnicodeDecodeError, InvalidRequest) as error:
+        except (OSError, InvalidRequest) as error:
             logger.warning("faq: %s is left out: %s", file, error)
         if len(found) > MAX_PASSAGES:
             raise InvalidRequest(
@@ -371,4 +371,8 @@ def _read(file: Path) -> str:
     size = file.stat().st_size
     if size > MAX_FILE_BYTES:
         raise InvalidRequest(f"{file} has {format_bytes(size)}, and the limit is {format_bytes(MAX_FILE_BYTES)}.")
-    return file.read_text("utf-8-sig")
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes().count(b"\n", 0, error.start) + 1
+        raise InvalidRequest(f"faq: {file}, line {line}, is no UTF-8 text. Save the file as UTF-8.") from None

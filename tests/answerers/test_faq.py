@@ -53,6 +53,15 @@ def later(file: Path, text: str) -> None:
 # --- pairs ----------------------------------------------------------------------------------
 
 
+def test_a_file_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes("question,answer\nWhere is the café?,There.\n".encode("latin-1"))
+    with offline() as client:
+        client.faq(tmp_path / "latin.csv")
+        with pytest.raises(InvalidRequest) as refused:
+            client.prepare()
+    assert str(refused.value) == f"faq: {tmp_path}/latin.csv, line 2, is no UTF-8 text. Save the file as UTF-8."
+
+
 @pytest.mark.parametrize("source", [PAIRS, list(PAIRS.items()), [list(pair) for pair in PAIRS.items()]])
 def test_pairs_are_answered_word_for_word(source: object) -> None:
     provider = FakeProvider(default="A model said so.")
