@@ -5,7 +5,7 @@ How a question finds its answerer is in `answerers/`; when one is run, in answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.errors import InvalidRequest
@@ -122,7 +122,7 @@ class Registering:
 
 
 def _texts(what: str, given: Sequence[Any], *, some: bool = True) -> tuple[str, ...]:
-    texts = (given,) if isinstance(given, str) else tuple(given)
+    texts = tuple(given) if _is_many(given) else ("",)
     if (some and not texts) or not all(isinstance(t, str) and t.strip() for t in texts):
         raise InvalidRequest(
             f"{what} must be a list of texts, none of them empty: questions as users ask them, three or more."
@@ -130,8 +130,13 @@ def _texts(what: str, given: Sequence[Any], *, some: bool = True) -> tuple[str, 
     return texts
 
 
+def _is_many(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+
+
 def _share(threshold: float | None) -> float | None:
-    if threshold is not None and not 0 <= threshold <= 1:
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if threshold is not None and not (is_number and 0 <= threshold <= 1):
         raise InvalidRequest(f"threshold={threshold!r} is no similarity. Pass a number from 0 to 1, or None.")
     return threshold
 

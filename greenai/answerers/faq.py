@@ -81,6 +81,8 @@ class Faq:
     def __init__(self, source: Source, *, name: str = "faq", threshold: float | None = None) -> None:
         self.name = name
         self.threshold = threshold
+        if (isinstance(source, str) and not source.strip()) or not isinstance(source, (Iterable, Path)):
+            raise InvalidRequest(f"faq: {source!r} holds no questions. {_FOR_EXAMPLE}")
         self.path = Path(source).expanduser() if isinstance(source, (str, Path)) else None
         self.pairs: tuple[Pair, ...] = () if self.path else pairs_of(source)  # type: ignore[arg-type]
         self.documents: Documents | None = None
@@ -90,6 +92,10 @@ class Faq:
         self._checked = self._looked = -math.inf
         if self.path is not None and not self.path.exists():
             raise InvalidRequest(f"{self.path} does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv.")
+        if self.path is None and not self.pairs:
+            raise InvalidRequest(f"faq: 0 questions found in {source!r}. {_FOR_EXAMPLE}")
+        if self.path is not None and next(_listed(self.path), None) is None:
+            raise _nothing_in(self.path)
 
     def is_due(self) -> bool:
         """Say whether the files should be looked at: never yet, or not for `CHECK_S` seconds."""
@@ -109,10 +115,15 @@ class Faq:
         if stamp == self._stamp:
             return False
         if self.path.suffix.lower() in PAIR_KINDS:
-            self.pairs = tuple(_pairs_in(self.path))
+            pairs = tuple(_pairs_in(self.path))
+            if not pairs and self._stamp is None:
+                raise _nothing_in(self.path)
+            self.pairs = pairs
             self._contents = _digest(self.pairs)
         else:
             passages = _passages(self.path, files, progress)
+            if not passages and self._stamp is None:
+                raise _nothing_in(self.path)
             self.documents = Documents(passages, threshold=self.threshold)
             self._contents = _digest(passages)
         self._stamp = self._seen = stamp
@@ -134,6 +145,15 @@ class Faq:
             if self._seen != self._stamp:
                 self._checked = -math.inf
         return self._contents if self._seen == self._stamp else _digest(self._seen or ())
+
+
+_FOR_EXAMPLE = 'Pass for example {"Do you ship abroad?": "Yes."}, or the path of a folder, a .jsonl or a .csv.'
+
+
+def _nothing_in(path: Path) -> InvalidRequest:
+    """Say that nothing was there from the start; what is emptied later is only forgotten."""
+    what = "Write a question and its answer" if path.suffix.lower() in PAIR_KINDS else "Put .md or .txt files"
+    return InvalidRequest(f"faq: 0 questions found in {path}. {what} into it, or name another source.")
 
 
 def _digest(parts: Iterable[object]) -> str:
@@ -341,18 +361,21 @@ def _files(path: Path) -> list[Path]:
     Raises:
         InvalidRequest: there are too many.
     """
-    if path.is_file():
-        return [path]
-    found = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in KINDS and file.is_file() and not _is_hidden(file.relative_to(path))
-    )
+    found = sorted(_listed(path))
     if len(found) > MAX_FILES:
         raise InvalidRequest(
             f"{path} has {len(found):,} .md and .txt files, and at most {MAX_FILES:,} are read. Name a smaller folder."
         )
     return found
+
+
+def _listed(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    for file in path.rglob("*"):
+        if file.suffix.lower() in KINDS and file.is_file() and not _is_hidden(file.relative_to(path)):
+            yield file
 
 
 def _is_hidden(path: Path) -> bool:

@@ -8,7 +8,7 @@ example requests for it and the request shows which part of it is the text: in q
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,7 @@ def make(
             f'The task "{name}" needs either examples or a model: {_NEEDS_EXAMPLES}, or model="folder or name".'
         )
     if examples is not None:
+        _require_texts(name, examples)
         if labels and set(labels) != set(examples):
             raise InvalidRequest(
                 f'The task "{name}" has the labels {", ".join(sorted(labels))} and examples for '
@@ -120,6 +121,18 @@ def make(
         labels=tuple(labels),
         route=route,
     )
+
+
+def _require_texts(name: str, examples: object) -> None:
+    """Refuse a text where a list belongs: it would be read as a list of its letters."""
+    lists: Iterable[object] = examples.values() if isinstance(examples, Mapping) else (None,)
+    for texts in lists:
+        some = texts if isinstance(texts, Iterable) and not isinstance(texts, (str, bytes, Mapping)) else (None,)
+        if not all(isinstance(text, str) and text.strip() for text in some):
+            raise InvalidRequest(
+                f'The examples of the task "{name}" must be lists of texts by label, none of them empty: '
+                f"{_NEEDS_EXAMPLES}."
+            )
 
 
 # --- which part of a request is the text --------------------------------------------------

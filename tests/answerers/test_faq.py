@@ -53,6 +53,37 @@ def later(file: Path, text: str) -> None:
 # --- pairs ----------------------------------------------------------------------------------
 
 
+def test_a_source_without_questions_is_told(tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text("question,answer\n")
+    (tmp_path / "docs").mkdir()
+    with offline() as client:
+        client.faq(tmp_path / "faq.csv")
+        with pytest.raises(InvalidRequest) as pairs:
+            client.prepare()
+        with pytest.raises(InvalidRequest) as folder:
+            client.faq(tmp_path / "docs")
+        (tmp_path / "docs" / "a.md").write_text("\n")
+        with pytest.raises(InvalidRequest):
+            Faq(tmp_path / "docs").refresh()
+    assert str(pairs.value) == (
+        f"faq: 0 questions found in {tmp_path}/faq.csv. "
+        "Write a question and its answer into it, or name another source."
+    )
+    assert str(folder.value) == (
+        f"faq: 0 questions found in {tmp_path}/docs. Put .md or .txt files into it, or name another source."
+    )
+
+
+def test_a_source_that_is_emptied_later_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "faq.jsonl"
+    file.write_text('["Do you ship?", "Yes."]\n')
+    source = Faq(file)
+    assert source.refresh()
+    later(file, "")
+    assert source.refresh()
+    assert source.pairs == ()
+
+
 def test_a_file_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes("question,answer\nWhere is the café?,There.\n".encode("latin-1"))
     with offline() as client:
@@ -124,6 +155,11 @@ def test_files_of_pairs_are_read_with_their_lines(tmp_path: Path, name: str, tex
         ([("q",)], "faq: entry 1 is no question with an answer. Write it as (question, answer), both text."),
         ([("q", "a"), "qa"], "faq: entry 2 is no question with an answer. Write it as (question, answer), both text."),
         ({"q": " "}, "faq: entry 1 is no question with an answer. Write it as (question, answer), both text."),
+        ("", f"faq: '' holds no questions. {faq._FOR_EXAMPLE}"),
+        (None, f"faq: None holds no questions. {faq._FOR_EXAMPLE}"),
+        (5, f"faq: 5 holds no questions. {faq._FOR_EXAMPLE}"),
+        ({}, f"faq: 0 questions found in {{}}. {faq._FOR_EXAMPLE}"),
+        ([], f"faq: 0 questions found in []. {faq._FOR_EXAMPLE}"),
         ("/nowhere", "/nowhere does not exist. Pass a folder of .md or .txt files, a .jsonl or a .csv."),
     ],
 )

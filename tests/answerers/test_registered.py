@@ -326,11 +326,14 @@ def test_mistakes_are_told(client: Client) -> None:
     with pytest.raises(InvalidRequest) as taken:
         hours(client)
     assert str(taken.value) == ('An answerer with the name "hours" is registered already. Pass another: name="...".')
-    with pytest.raises(InvalidRequest) as none:
-        client.answerer(examples=[])
-    assert str(none.value) == (
-        "examples must be a list of texts, none of them empty: questions as users ask them, three or more."
-    )
+    for examples in ([], "weather", None, {"weather": 1}):
+        with pytest.raises(InvalidRequest) as none:
+            client.answerer(examples=examples)  # type: ignore[arg-type]
+        assert str(none.value) == (
+            "examples must be a list of texts, none of them empty: questions as users ask them, three or more."
+        )
+    with pytest.raises(InvalidRequest, match=r"^threshold='x' is no similarity. Pass a number from 0 to 1, or None.$"):
+        hours(client, threshold="x")
     with pytest.raises(InvalidRequest) as share:
         hours(client, threshold=80)
     assert str(share.value) == "threshold=80 is no similarity. Pass a number from 0 to 1, or None."

@@ -198,6 +198,16 @@ def test_parting_takes_no_longer_than_the_prompt_is(marks: str) -> None:
                 '"negative": [...]}), or model="folder or name".'
             ),
         ),
+        *(
+            (
+                {"examples": examples},
+                (
+                    'The examples of the task "t" must be lists of texts by label, none of them empty: '
+                    'client.task("sentiment", examples={"positive": [...], "negative": [...]}).'
+                ),
+            )
+            for examples in ({"a": "hello", "b": ["x", "y"]}, {"a": None}, {"a": [1, 2]}, ["x", "y"])
+        ),
         (
             {"examples": {"a": ["x", "y"]}},
             "A task needs at least two labels with examples, and 1 is given.",
