@@ -230,14 +230,21 @@ def _lookup(request: Request, assessment: Assessment, own: Answering) -> Answeri
 def _how(question: str, said: tuple[str, ...]) -> str:
     short = " ".join(question.split())
     example = json.dumps(short if len(short) <= 80 else f"{short[:77]}...", ensure_ascii=False)
-    before = f"{' '.join(said)} " if said else ""
+    needs = "This needs live data, which no model knows, so none was asked."
+    otherwise = (
+        "ut the facts into the question; or have a model answer all the same: "
+        "client.with_options(substitute=False).ask(...)."
+    )
+    if any(line.startswith("greenai/registered:") for line in said):  # what knows it is there
+        return (
+            f"{' '.join(said)} {needs} What is registered for it did not answer: mend it and ask again; or p{otherwise}"
+        )
     return (
-        f"{before}This needs live data, which no model knows, so none was asked. Register a function that knows it:\n\n"
+        f"{needs} Register a function that knows it:\n\n"
         f"@client.answerer(examples=[{example}])\n"
         "def look_up(question):\n"
         "    return ...  # the text of the answer, or None\n\n"
-        "Or put the facts into the question; or have a model answer all the same: "
-        "client.with_options(substitute=False).ask(...)."
+        f"Or p{otherwise}"
     )
 
 

@@ -118,7 +118,11 @@ def test_answerer_without_an_answer_leaves_the_question_open(
     client.answerer(examples=["what is the weather in paris today"])(weather)
     answer = client.ask(QUESTION)
     assert answer.greenai.outcome == "lookup_needed"
-    assert answer.text == f"{said} {LOOKUP}"
+    assert answer.text == (
+        f"{said} This needs live data, which no model knows, so none was asked. "
+        "What is registered for it did not answer: mend it and ask again; or put the facts into the question; "
+        "or have a model answer all the same: client.with_options(substitute=False).ask(...)."
+    )
     assert provider.calls == []
 
 
