@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from greenai.answerers.matching import MAX_CHARS, conformal, nearness, negatives
-from greenai.answerers.sameness import clean, content_words
+from greenai.answerers.sameness import clean, content_words, is_negated
 from greenai.errors import InvalidRequest
 from greenai.units import format_bytes
 
@@ -68,11 +68,12 @@ class Found:
     score: float
     threshold: float
     covered: float
+    negated: bool = False
 
     @property
     def fires(self) -> bool:
-        """True where the passage is an answer."""
-        return self.score >= self.threshold and self.covered >= LEAST_COVERED
+        """True where the passage is an answer; not where the question is `negated` and the passage is not."""
+        return self.score >= self.threshold and self.covered >= LEAST_COVERED and not self.negated
 
 
 class Faq:
@@ -254,7 +255,15 @@ class Documents:
 
         score, covered, at = self._score(question, encode([clean(question)])[0])
         passage = self._passages[at]
-        return Found(text=passage.text, source=passage.source, score=score, threshold=self.threshold, covered=covered)
+        negated = is_negated(question) and not _is_negated_too(question, f"{passage.under}\n{passage.text}")
+        return Found(
+            text=passage.text,
+            source=passage.source,
+            score=score,
+            threshold=self.threshold,
+            covered=covered,
+            negated=negated,
+        )
 
     def _calibrated(self) -> float:
         if not self._passages:
@@ -288,6 +297,13 @@ def covered(question: str, other: str) -> float:
     """Return the share of the question's words that `other` has: as vectors, Chile and Canada are near."""
     words = set(content_words(question))
     return len(words & set(content_words(other))) / len(words) if words else 1.0
+
+
+def _is_negated_too(question: str, passage: str) -> bool:
+    """Tell whether the sentence that has most of the question's words is negated as the question is."""
+    sentences = [s for line in passage.split("\n") for s in _SENTENCE_END.split(line)]
+    shares = [covered(question, sentence) for sentence in sentences]
+    return any(is_negated(s) for s, share in zip(sentences, shares, strict=True) if share == max(shares))
 
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")

@@ -17,7 +17,7 @@ from greenai._locks import Lock
 from greenai.answerers.faq import CHECK_S, LEAST_COVERED, Documents, Faq, Pair, Progress, covered
 from greenai.answerers.matching import Match, Route, Routes
 from greenai.answerers.registered import Function, version_of
-from greenai.answerers.tasks import TaskSpec, split_request
+from greenai.answerers.tasks import TaskSpec, further, split_request
 from greenai.errors import InvalidRequest
 from greenai.values import Check
 
@@ -219,6 +219,8 @@ class Registry:
     def _of_task(self, match: Match | None, request: str, text: str) -> Candidate | None:
         if match is None:
             return None
+        if match.fires and (word := further(request, match.example)) is not None:
+            match = replace(match, against=f'it also says "{word}", and "{match.example}" does not')
         name = f"task:{match.route}"
         return Candidate(
             kind="task",
@@ -245,7 +247,8 @@ def _of_passage(name: str, documents: Documents, question: str) -> Candidate | N
     found = documents.best(question)
     if found is None:
         return None
-    check = Check(name=f"passage in faq:{name}", value=found.score, threshold=found.threshold, source="faq")
+    source = "the question is negated and the passage is not" if found.negated else "faq"
+    check = Check(name=f"passage in faq:{name}", value=found.score, threshold=found.threshold, source=source)
     return Candidate(
         kind="faq",
         name=name,

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from greenai.answerers.heads import Head
 from greenai.answerers.matching import Route
+from greenai.answerers.sameness import stems
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from greenai.local.torch_engine import Kind, TaskModel
 
-__all__ = ["Solved", "TaskSpec", "make", "split_request"]
+__all__ = ["Solved", "TaskSpec", "further", "make", "split_request"]
 
 UNSURE = 0.5  # below it a transformers model's label or answer is worth nothing; its own figures are not calibrated
 _NEEDS_EXAMPLES = 'client.task("sentiment", examples={"positive": [...], "negative": [...]})'
@@ -146,6 +147,22 @@ _INSIDE = {
     "'": re.compile(r"(?<!\w)'|'(?!\w)"),  # not an apostrophe
 }
 MOST_REQUEST_CHARS = 200
+
+
+_FURTHER = frozenset(
+    stems(
+        "why explain justify reason reasons reasoning elaborate discuss rewrite rephrase paraphrase reword write draft "
+        "compose translate summarise summarize shorten improve correct proofread fix convert generate reply respond "
+        "suggest compare list extract highlight justification explanation then also"
+    )
+)
+
+
+def further(request: str, example: str) -> str | None:
+    """Return what a request asks for besides: an instruction that the example of the task has not."""
+    known = frozenset(stems(example))
+    said = (word for word in request.lower().split() if _FURTHER.intersection(stems(word)) - known)
+    return next(said, None)
 
 
 def split_request(prompt: str) -> tuple[str, str] | None:

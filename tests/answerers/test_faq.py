@@ -270,6 +270,18 @@ def test_what_does_not_stand_there_is_left_to_a_model(folder: Path, question: st
         assert client.ask(question).greenai.outcome == "small"
 
 
+@pytest.mark.parametrize("question", ["Can I not return a product?", "Why can't I change my password?"])
+def test_a_negated_question_is_not_answered_by_a_passage_that_is_not(folder: Path, question: str) -> None:
+    with offline() as client:
+        client.faq(folder)
+        client.faq({"How do I return a product?": "By post."}, name="pairs")
+        receipt = client.ask(question).greenai
+        other = client.ask("Why can gift cards not be refunded?")
+    assert receipt.outcome != "answerer"
+    assert "the question is negated and the passage is not" in {check.source for check in receipt.decision.checks}
+    assert other.text.startswith("Gift cards cannot be refunded")
+
+
 def test_packaged_prompts_rarely_find_a_passage(folder: Path) -> None:
     source = Faq(folder)
     source.refresh()

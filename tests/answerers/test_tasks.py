@@ -10,7 +10,7 @@ import pytest
 
 from greenai import AsyncClient, Client, InvalidRequest, Task
 from greenai.answerers.heads import PROMISED_ERROR, UNPROVEN, Head
-from greenai.answerers.tasks import split_request
+from greenai.answerers.tasks import further, split_request
 from greenai.testing import FakeProvider, offline
 
 if TYPE_CHECKING:
@@ -233,3 +233,27 @@ def test_mistakes_are_told(client: Client, arguments: dict[str, object], message
     with pytest.raises(InvalidRequest) as refused:
         client.task("t", **arguments)  # type: ignore[arg-type]
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "Classify this ticket and explain why",
+        "Classify this ticket, then translate it",
+        "Rewrite this ticket",
+        "Write what this message is about",
+    ],
+)
+def test_a_request_for_more_than_the_task_is_left_to_a_model(
+    client: Client, provider: FakeProvider, request_: str
+) -> None:
+    client.task("topic", examples=TOPICS, examples_of_requests=REQUESTS, threshold=0.2)
+    text = "I was charged a fee on my invoice"
+    assert client.ask(f"Classify this ticket: {text}").greenai.outcome == "task_model"
+    assert client.ask(f"{request_}: {text}").text == "A model said so."
+    assert len(provider.calls) == 1
+
+
+def test_an_instruction_of_the_examples_is_the_tasks_own() -> None:
+    assert further("Explain the topic", "explain what this is about") is None
+    assert further("Classify it and explain why", "classify this") == "explain"
