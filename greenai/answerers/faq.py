@@ -82,7 +82,7 @@ class Faq:
     def __init__(self, source: Source, *, name: str = "faq", threshold: float | None = None) -> None:
         self.name = name
         self.threshold = threshold
-        if (isinstance(source, str) and not source.strip()) or not isinstance(source, (Iterable, Path)):
+        if not _may_be_source(source):
             raise InvalidRequest(f"faq: {source!r} holds no questions. {_FOR_EXAMPLE}")
         self.path = Path(source).expanduser() if isinstance(source, (str, Path)) else None
         self.pairs: tuple[Pair, ...] = () if self.path else pairs_of(source)  # type: ignore[arg-type]
@@ -149,6 +149,10 @@ class Faq:
 
 
 _FOR_EXAMPLE = 'Pass for example {"Do you ship abroad?": "Yes."}, or the path of a folder, a .jsonl or a .csv.'
+
+
+def _may_be_source(given: object) -> bool:
+    return bool(given.strip()) if isinstance(given, str) else isinstance(given, (Iterable, Path))
 
 
 def _nothing_in(path: Path) -> InvalidRequest:
