@@ -63,7 +63,7 @@ def asked(prompt: Prompt) -> Asked:
     """
     if isinstance(prompt, str):
         return Asked(text=prompt, own=prompt, turns=1, context_chars=0, has_results=False, attachments=False)
-    if not isinstance(prompt, (list, tuple)) or not all(isinstance(m, Mapping) for m in prompt):
+    if not _is_conversation(prompt):
         raise InvalidRequest(
             f"assess takes a text or a list of chat messages, and {type(prompt).__name__} was given. "
             'Pass "..." or [{"role": "user", "content": "..."}].'
@@ -80,6 +80,10 @@ def asked(prompt: Prompt) -> Asked:
         has_results=any(m.get("role") in ("tool", "function") for m in prompt),
         attachments=bool(users) and _attached(users[-1].get("content")),
     )
+
+
+def _is_conversation(given: object) -> bool:
+    return isinstance(given, (list, tuple)) and all(isinstance(m, Mapping) for m in given)
 
 
 def _attached(content: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from greenai import InvalidRequest
 from greenai.classify.view import SHORT_CHARS, WINDOW_CHARS, asked, ruled
 
 
@@ -50,3 +51,13 @@ def test_rules_see_the_ends_of_a_long_turn() -> None:
     view = ruled(asked("Start " + "x" * 5000 + " END"))
     assert len(view.text) == 2 * WINDOW_CHARS + 1
     assert (view.text[:5], view.text[-3:], view.chars) == ("start", "end", 5010)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"hi", {"role": "user"}, ["hi"]])
+def test_neither_text_nor_messages_is_refused(given: object) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        asked(given)  # type: ignore[arg-type]
+    assert str(error.value) == (
+        f"assess takes a text or a list of chat messages, and {type(given).__name__} was given. "
+        'Pass "..." or [{"role": "user", "content": "..."}].'
+    )

@@ -27,6 +27,7 @@ from greenai.classify import features
 from greenai.classify.features import SCALES
 from greenai.classify.judge import TASKS
 from greenai.embed import vectors as packaged
+from greenai.embed.neighbours import index
 from greenai.embed.vectors import Vectors
 from greenai.embed.words import PIECES, tokens
 from greenai.errors import WeightsDamaged
@@ -178,7 +179,7 @@ def test_misspelt_copies_keep_the_target_of_their_text(ready: bundle.Prepared) -
 def test_matrices_are_what_the_package_sees(ready: bundle.Prepared) -> None:
     width = len(ready.vocabulary) + PIECES
     table = np.random.default_rng(0).integers(-100, 100, (width, 8)).astype(np.int8)
-    used = Vectors(ready.vocabulary, table, np.ones(width, np.float32))
+    used = Vectors(ready.vocabulary, table, np.ones(width, np.float32), *index(ready.vocabulary))
     rows = np.arange(0, ready.count, 40)
     packaged_ones = used.encode([ready.texts.texts[n] for n in rows])
     assert np.abs(distil.encoded(ready.matrices.words[rows], table.astype(np.float32)) - packaged_ones).max() < 1e-5

@@ -207,7 +207,9 @@ def _kinds(fold: _Fold, ready: Prepared) -> dict[str, Any]:
         slopes[key] = _temperature(scores[name], target.y, target.weights)
     target, scores = left_out("generation")
     asked = np.isin(target.groups, [*CHAT, "metatool_need", "bfcl"]) | (target.y == 0)
-    generation = cf.platt(scores["generation"].ravel()[asked], target.y[asked])
+    wrote = target.y[asked] == 1  # calibrated for as many of one as of the other: no mix of requests is everybody's
+    even = np.where(wrote, 0.5 / wrote.sum(), 0.5 / (~wrote).sum())
+    generation = cf.platt(scores["generation"].ravel()[asked], target.y[asked], even)
     volatile = _volatile(*left_out("volatility"), ready)
     target, scores = left_out("lengths")
     spread = float(np.quantile(target.y - scores["lengths"].ravel(), 0.9))
