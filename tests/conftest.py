@@ -43,6 +43,16 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certific
         monkeypatch.setenv("SSL_CERT_FILE", certificate)
 
 
+@pytest.fixture(autouse=True)
+def _own_cards_of_one_test() -> Iterator[None]:
+    """Take back the cards that a test's settings registered: they hold for the whole process."""
+    from greenai import catalog
+
+    before = catalog._own
+    yield
+    catalog._own = before
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _classifier_weights() -> None:
     """Read the classifier's weights: the first call of a process does, so no test depends on which one came first."""
