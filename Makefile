@@ -52,7 +52,7 @@ openai3: $(VENV)-openai3/.ready weights
 $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 	test -x $(VENV)-openai3/bin/python || $(PYTHON) -m venv $(VENV)-openai3
 	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" \
-		diskcache pint platformdirs pydantic pydantic-settings rich tenacity typer tzdata xllamacpp \
+		diskcache numpy pint platformdirs pydantic pydantic-settings rich tenacity typer tzdata xllamacpp \
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
 	touch $@
