@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 from greenai.cache.entry import Entry
+from greenai.store.listing import Row, StoreStats
 
-__all__ = ["ExactCache", "Store"]
+__all__ = ["ExactCache", "ManagedStore", "Store"]
 
 
 class Store(Protocol):
@@ -21,6 +23,32 @@ class Store(Protocol):
 
     def forget(self, key: str) -> None:
         """Drop what is under `key`."""
+
+
+class ManagedStore(Store, Protocol):
+    """A store that can also be looked through, emptied and closed: what a client opens. None of it raises either."""
+
+    def add(self, key: str, value: object, ttl_s: float) -> bool:
+        """Keep `value` unless there is something under `key`; return True for the one caller whose value it is.
+
+        Of any number of callers at once, in all processes, at most one gets True; none does where the store is broken.
+        """
+        ...
+
+    def rows(self, prefix: str = "") -> Iterator[Row]:
+        """Yield what is kept under keys that begin with `prefix`, in no order; what ends meanwhile may be left out."""
+        ...
+
+    def clear(self, prefix: str = "") -> int:
+        """Drop all whose keys begin with `prefix`; return how many that were."""
+        ...
+
+    def stats(self) -> StoreStats:
+        """Return how full the store is. It counts, so it is not for the path of a call."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; the next use opens them again."""
 
 
 class ExactCache:

@@ -7,11 +7,14 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from greenai._locks import Lock
 from greenai.local import Engine, Engines
 from greenai.readings import Reading
+from greenai.store.listing import Row, StoreStats
 
 if TYPE_CHECKING:
     from greenai.meters import Window
@@ -63,6 +66,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[str, float]] = {}
+        self._lock = Lock()
 
     def get(self, key: str) -> Any:
         """Return the value under `key`, or None."""
@@ -77,6 +81,36 @@ class MemoryStore:
     def forget(self, key: str) -> None:
         """Drop what is under `key`."""
         self._rows.pop(key, None)
+
+    def add(self, key: str, value: object, ttl_s: float) -> bool:
+        """Keep `value` unless there is something under `key`; return True for the one whose value it is."""
+        text = json.dumps(value, allow_nan=False)
+        now = time.monotonic()
+        with self._lock:
+            _, ends = self._rows.get(key, ("null", 0.0))
+            if now < ends:
+                return False
+            self._rows[key] = (text, now + ttl_s)
+            return True
+
+    def rows(self, prefix: str = "") -> Iterator[Row]:
+        """Yield what is kept under keys that begin with `prefix`."""
+        now = time.monotonic()
+        for key, (text, ends) in tuple(self._rows.items()):
+            if key.startswith(prefix) and now < ends:
+                yield Row(key=key, size_bytes=len(text), expires_at=time.time() + ends - now)
+
+    def clear(self, prefix: str = "") -> int:
+        """Drop all whose keys begin with `prefix`; return how many that were."""
+        keys = [row.key for row in self.rows(prefix)]
+        return sum(self._rows.pop(key, None) is not None for key in keys)
+
+    def stats(self) -> StoreStats:
+        """Return how full the store is."""
+        sizes = [row.size_bytes for row in self.rows()]
+        return StoreStats(
+            kind="memory", place="memory", count=len(sizes), size_bytes=sum(sizes), limit_bytes=None, problem=None
+        )
 
     def close(self) -> None:
         """Keep everything: a client that is closed may be used again."""
