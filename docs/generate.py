@@ -315,12 +315,21 @@ KEYS: Mapping[str, Key] = {
     ),
     "observe": Key(about="Change nothing, and record what would have been saved.", example=True, env="true"),
     "cache": Key(
-        about='`"auto"`, `"off"`, `"read"` (use stored answers, store none) or `"refresh"` (store, use none).',
+        about='`"auto"`, `"off"`, `"read"` (use stored answers, store none), `"refresh"` (store, use none) or '
+        '`"semantic"` (`"auto"`, and answers to questions that mean the same: the opt-in `semantic_cache`). See '
+        "[the cache](cache.md).",
         example="off",
         env="off",
     ),
+    "cache_also": Key(
+        about="What is stored besides: `sampled`, answers at a `temperature` above 0; `tool_calls`, answers that call "
+        "tools. Default: neither.",
+        example=["tool_calls"],
+        env="tool_calls",
+    ),
     "cache_ttl": Key(
-        about="How long a stored answer is valid: a number and a unit of s, m, h, d, w. The default is 24 hours.",
+        about="How long a stored answer is valid: a number and a unit of s, m, h, d, w. By default "
+        "[as the question says](cache.md#what-is-stored-and-for-how-long).",
         example="1h",
         env="1h",
     ),

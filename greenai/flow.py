@@ -43,17 +43,15 @@ from greenai.errors import (
     RequestTooLarge,
 )
 from greenai.meters import cost
-from greenai.readings import total
+from greenai.readings import Avoided, Overhead, total
 from greenai.stages import Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (
     Answer,
     Attempt,
-    Avoided,
     Decision,
     Outcome,
-    Overhead,
     Receipt,
     Reply,
     Request,

@@ -150,3 +150,47 @@ def total(readings: Sequence[Reading]) -> Reading:
 
 def _sum(joules: Sequence[float | None]) -> float | None:
     return None if None in joules else sum(j for j in joules if j is not None)
+
+
+# --- what a receipt says of it ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stars:
+    """A grade on the frozen scale `scale`: 1 to 5 for the median, with the grades that the interval touches."""
+
+    grade: int | None
+    worst: int | None
+    best: int | None
+    scale: str
+
+    def __str__(self) -> str:
+        if self.grade is None:
+            return "not rated"
+        mark = "★" * self.grade + "☆" * (5 - self.grade)
+        return mark if self.worst == self.best else f"{mark} ({self.worst} to {self.best})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Avoided:
+    """What the request as it was written would have taken more, against a baseline that is named.
+
+    `energy` is the baseline's energy less what was used; its interval comes from the baseline's. `baseline`
+    says in words what that is. `hypothetical` is True in observe mode, where nothing was changed.
+    """
+
+    energy: Reading
+    baseline: str
+    hypothetical: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine.
+
+    `load_ms` is the part of it that went into loading a local model, once for all later calls.
+    """
+
+    duration_ms: float
+    energy: Reading
+    load_ms: float = 0.0

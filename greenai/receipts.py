@@ -16,16 +16,14 @@ from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.meters.coefficients import value
 from greenai.nudges import effort
-from greenai.readings import Footprint, Reading, total
+from greenai.readings import Avoided, Footprint, Overhead, Reading, total
 from greenai.stopwatch import Stopwatch
 from greenai.values import (
     Attempt,
-    Avoided,
     Decision,
     Draft,
     Note,
     Outcome,
-    Overhead,
     Receipt,
     Reply,
     Request,

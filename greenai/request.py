@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import uuid
@@ -15,8 +16,20 @@ from greenai._params import KNOWN
 from greenai.cache import namespace
 from greenai.errors import InvalidRequest
 from greenai.resources import Config, Resources
-from greenai.settings import Settings
-from greenai.values import OPT_INS, CacheMode, Entry, Message, Options, Quality, Request, Transport, Verify, is_given
+from greenai.settings import Settings, duration_s
+from greenai.values import (
+    OPT_INS,
+    Also,
+    CacheMode,
+    Entry,
+    Message,
+    Options,
+    Quality,
+    Request,
+    Transport,
+    Verify,
+    is_given,
+)
 
 # --- options ------------------------------------------------------------------------------
 
@@ -42,6 +55,7 @@ def options_from(settings: Settings) -> Options:
         strict_opt_in=settings.strict_opt_in,
         quality=settings.quality,
         cache=settings.cache,
+        cache_also=frozenset(settings.cache_also),
         ttl_s=settings.cache_ttl_s,
         substitute=settings.substitute,
         observe=settings.observe,
@@ -57,10 +71,14 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     """
     if not changes:
         return options
-    unknown = sorted(changes.keys() - _OPTION_NAMES)
+    given = {_SHORT.get(name, name): value for name, value in changes.items()}
+    unknown = sorted(given.keys() - _OPTION_NAMES)
     if unknown:
         raise InvalidRequest(f"Unknown option {unknown[0]!r}. Known options: {', '.join(sorted(_OPTION_NAMES))}.")
-    given = dict(changes)
+    for name in _SHORT.values() & given.keys():
+        given[name] = _duration(name, given[name])
+    if "cache_also" in given:
+        given["cache_also"] = _kept_besides(given["cache_also"])
     if "opt_in" in given:
         given["opt_in"] = _opt_ins(given["opt_in"])
         if given["opt_in"] - options.opt_in and not given.get("reason"):
@@ -74,12 +92,42 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     return replace(options, **given)
 
 
+# Durations may be written short, and then also as text: ttl="12h".
+_SHORT: Mapping[str, str] = {"ttl": "ttl_s", "max_age": "max_age_s"}
+
+
+def _duration(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return duration_s(value)
+    except ValueError as error:
+        raise InvalidRequest(f"{name.removesuffix('_s')}={value!r} is no duration: {error}.") from None
+
+
+def _kept_besides(value: object) -> frozenset[str]:
+    known = get_args(Also)
+    named = frozenset((value,) if isinstance(value, str) else cast("Iterable[str]", value or ()))
+    unknown = sorted(named.difference(known))
+    if unknown:
+        raise InvalidRequest(f"cache_also={unknown[0]!r} is nothing that can be kept. Pass {' or '.join(known)}.")
+    return named
+
+
 def _one_of(*choices: object) -> tuple[Callable[[object], bool], str]:
     return (lambda value: value in choices), " or ".join(repr(c) for c in choices)
 
 
 _BOOL = (lambda value: isinstance(value, bool)), "True or False"
 _TEXT = (lambda value: value is None or (isinstance(value, str) and bool(value))), "some text, or None"
+_SECONDS = (
+    (
+        lambda value: (
+            value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf)
+        )
+    ),
+    "seconds, 0 or more, or None",
+)
 _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "project": ((lambda value: isinstance(value, str) and bool(value)), "the name of a project"),
     "quality": _one_of(*get_args(Quality)),
@@ -90,14 +138,10 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "strict_opt_in": _BOOL,
     "tenant": _TEXT,
     "reason": _TEXT,
-    "ttl_s": (
-        (
-            lambda value: (
-                value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
-            )
-        ),
-        "seconds, 0 or more, or None",
-    ),
+    "namespace": _TEXT,
+    "user_scope": _TEXT,
+    "ttl_s": _SECONDS,
+    "max_age_s": _SECONDS,
 }
 
 
@@ -142,7 +186,7 @@ def make_request(
     """
     given = {name: value for name, value in arguments.items() if is_given(value)}
     changes = {**block, **_call_changes(given.pop("greenai", None))}
-    options = _with_explicit_reasoning(changed(_unexpired(config), changes), given)
+    options = _with_explicit_reasoning(_with_semantic(changed(_unexpired(config), changes)), given)
     if not config.is_comparable and options.cache != "off":
         options = replace(options, cache="off")
     timeout = given.pop("timeout", config.timeout)
@@ -187,6 +231,13 @@ def _require_known(given: Mapping[str, Any]) -> None:
             f"Completions.create() got an unexpected keyword argument {name!r}. "
             f"A field that only this provider knows goes in extra_body={{{name!r}: ...}}."
         )
+
+
+def _with_semantic(options: Options) -> Options:
+    """Take `cache="semantic"` as the opt-in that it names, unless the project gates these too."""
+    if options.cache != "semantic" or options.strict_opt_in or "semantic_cache" in options.opt_in:
+        return options
+    return replace(options, opt_in=options.opt_in | {"semantic_cache"}, reason=options.reason or "argument")
 
 
 def _with_explicit_reasoning(options: Options, given: Mapping[str, Any]) -> Options:
@@ -253,6 +304,8 @@ def _namespace(config: Config, options: Options, headers: Mapping[str, str] | No
         key if isinstance(key, str) else None,
         options.project,
         options.tenant,
+        options.user_scope,
+        options.namespace,
         config.identity,
         tuple(env.get(name) for name in config.variables),
         env.get(f"{model.partition('/')[0].upper()}_API_KEY") if isinstance(model, str) and "/" in model else None,

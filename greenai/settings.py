@@ -51,7 +51,7 @@ from greenai._fields import (
 from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
-from greenai.values import CacheMode, OptIn, Quality, Rung, Tier, Verify
+from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
 
 __all__ = ["FaqSettings", "LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
 
@@ -73,7 +73,8 @@ _EXAMPLES: Mapping[str, str] = {
     "opt_in": 'opt_in = ["reasoning"] (of: large, long_output, reasoning, semantic_cache)',
     "opt_in_reason": 'opt_in_reason = "tax advice is checked by a person"',
     "opt_in_expires": "opt_in_expires = 2027-01-31",
-    "cache": 'cache = "auto" (or "off", "read", "refresh")',
+    "cache": 'cache = "auto" (or "off", "read", "refresh", "semantic")',
+    "cache_also": 'cache_also = ["tool_calls"] (of: sampled, tool_calls)',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
     "zone": 'zone = "FRA"',
     "provider_zones": 'provider_zones = { openai = "US-VA", mistral = "FRA" }',
@@ -155,6 +156,7 @@ class Settings(_Strict):
     substitute: bool | None = None
     observe: bool = False
     cache: CacheMode = "auto"
+    cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
     zone: Annotated[str, UPPER, ZONE] = "WORLD"
     provider_zones: dict[str, Annotated[str, UPPER, ZONE]] = Field(default_factory=dict)

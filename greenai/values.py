@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from greenai import hosts
-from greenai.readings import Reading
+from greenai.readings import Avoided, Overhead, Reading, Stars
 
 T = TypeVar("T")
 
@@ -19,7 +19,8 @@ OptIn = Literal["reasoning", "large", "long_output", "semantic_cache"]
 Tier = Literal["small", "large"]
 Entry = Literal["ask", "create"]
 Quality = Literal["basic", "standard", "high"]
-CacheMode = Literal["auto", "off", "read", "refresh"]
+CacheMode = Literal["auto", "off", "read", "refresh", "semantic"]
+Also = Literal["sampled", "tool_calls"]
 Verify = Literal["auto", "off"]
 AttemptState = Literal["answered", "discarded", "failed", "cut"]
 
@@ -67,7 +68,8 @@ class Usage:
 class Options:
     """What one call may do besides openai's own arguments: resolved from settings, client, block and call.
 
-    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both).
+    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both). `cache_also` is
+    what the cache keeps besides; `namespace`, `tenant` and `user_scope` part its answers.
     """
 
     project: str = "default"
@@ -76,10 +78,14 @@ class Options:
     strict_opt_in: bool = False
     quality: Quality = "standard"
     cache: CacheMode = "auto"
+    cache_also: frozenset[str] = frozenset()
     ttl_s: float | None = None
+    max_age_s: float | None = None
+    namespace: str | None = None
     substitute: bool | None = None
     observe: bool = False
     tenant: str | None = None
+    user_scope: str | None = None
     verify: Verify = "auto"
 
 
@@ -386,47 +392,6 @@ class Attempt:
 
 
 # --- what is reported ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stars:
-    """A grade on the frozen scale `scale`: 1 to 5 for the median, with the grades that the interval touches."""
-
-    grade: int | None
-    worst: int | None
-    best: int | None
-    scale: str
-
-    def __str__(self) -> str:
-        if self.grade is None:
-            return "not rated"
-        mark = "★" * self.grade + "☆" * (5 - self.grade)
-        return mark if self.worst == self.best else f"{mark} ({self.worst} to {self.best})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Avoided:
-    """What the request as it was written would have taken more, against a baseline that is named.
-
-    `energy` is the baseline's energy less what was used; its interval comes from the baseline's. `baseline`
-    says in words what that is. `hypothetical` is True in observe mode, where nothing was changed.
-    """
-
-    energy: Reading
-    baseline: str
-    hypothetical: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead:
-    """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine.
-
-    `load_ms` is the part of it that went into loading a local model, once for all later calls.
-    """
-
-    duration_ms: float
-    energy: Reading
-    load_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""What the same request is, whose answers may be shared, and under which settings an answer still holds."""
+"""What the same request is, whose answers may be shared, and under which settings an answer still holds.
+
+A key digests everything but a short list of what cannot shape an answer: a field that nobody knew when this was
+written costs a hit, never a wrong answer.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,21 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+from greenai.errors import InvalidRequest
 from greenai.values import Request, Rung
 
-__all__ = ["exact_key", "namespace", "policy_fingerprint"]
+__all__ = ["NOT_IN_KEY", "cache_key", "exact_key", "namespace", "policy_fingerprint"]
 
-VERSION = "exact-1"
+VERSION = "exact-2"
 
-# Everything else is part of the key, known or not: an argument forgotten here costs a hit, never a wrong answer.
+# All that is left out of a key, reviewed one by one: who pays, how long to wait, how often to try again, what is
+# written into a trace, and whether the answer comes in pieces. None of it reaches a model.
 NOT_IN_KEY = frozenset(
     (
-        "api_key", "timeout", "max_retries", "num_retries", "callbacks", "metadata", "stream", "stream_options",
-        "extra_headers", "extra_query",
+        "api_key", "timeout", "request_timeout", "stream_timeout", "max_retries", "num_retries", "callbacks",
+        "metadata", "litellm_call_id", "litellm_trace_id", "stream", "stream_options",
     )
 )  # fmt: skip
 # Headers that identify one sending of a request, or the caller, whom the namespace tells apart. Any other counts.
@@ -29,23 +35,64 @@ _HEADERS_NOT_IN_KEY = frozenset(
         "x-request-id", "x-client-request-id", "x-correlation-id", "user-agent",
     )
 )  # fmt: skip
+# What the exact tier keeps does not depend on whether the semantic one may be asked after it.
+_OPT_INS_NOT_IN_KEY = frozenset(("semantic_cache",))
+# Marks JSON that was written inside a string, so that no other value looks like it.
+_PARSED = "\0json"
+
+
+# --- keys ---------------------------------------------------------------------------------
+
+
+def cache_key(request_kwargs: Mapping[str, Any] | str | bytes, namespace: str = "") -> str:
+    """Return the key of a call's arguments as hex digits, for whoever keeps answers to `create` or `completion`.
+
+    Equal are: another order of names, 0 and 0.0, JSON written with other spaces. Different are: an absent argument and
+    an explicit default, another order of messages, other Unicode for the same glyph. Left out is `NOT_IN_KEY`.
+
+    Args:
+        request_kwargs: the arguments of openai's or litellm's call, provider's own fields included, or their JSON.
+        namespace: whose answers these are; nothing is shared between two.
+
+    Raises:
+        InvalidRequest: something in them is no JSON, so that two of them cannot be compared.
+    """
+    try:
+        given = json.loads(request_kwargs) if isinstance(request_kwargs, (str, bytes)) else request_kwargs
+        if not isinstance(given, Mapping):
+            raise TypeError(f"it is of type {type(given).__name__}")
+        arguments = dict(cast("Mapping[str, Any]", given))
+        headers, messages = arguments.get("extra_headers"), arguments.get("messages")
+        if isinstance(headers, Mapping):
+            arguments["extra_headers"] = _headers(cast("Mapping[str, str]", headers))
+            if arguments["extra_headers"] is None:
+                del arguments["extra_headers"]
+        if isinstance(messages, (list, tuple)):
+            arguments["messages"] = _messages(cast("Sequence[Any]", messages))
+        return _digest((VERSION, "call", namespace, _arguments(arguments)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(
+            f"This request has no key: {error}. Pass the arguments of the call as JSON values (text, numbers, lists "
+            "and mappings with text as names)."
+        ) from None
 
 
 def exact_key(request: Request, policy: str) -> str | None:
     """Return the key of a request under a policy fingerprint, or None where it is not cacheable.
 
-    Equal are: another order of keys, 1 and 1.0. Different are: an absent argument and an explicit default, another
-    order of messages, other Unicode for the same glyph. None: something that is not JSON, so not comparable.
+    What is equal and what is different: see `cache_key`. None: something that is not JSON, so not comparable.
     """
     options, transport = request.options, request.transport
     parts = (
-        VERSION, policy, request.namespace, options.project, options.tenant, request.entry, request.model,
-        request.floor, options.quality, sorted(options.opt_in), options.strict_opt_in, options.substitute,
-        options.observe, request.messages,
-        {name: value for name, value in request.arguments.items() if name not in NOT_IN_KEY},
-        _headers(transport.extra_headers), transport.extra_query or None,
+        VERSION, policy, request.namespace, options.project, options.tenant, options.user_scope, options.namespace,
+        request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
+        options.strict_opt_in, options.substitute, options.observe, _messages(request.messages),
+        _arguments(request.arguments), _headers(transport.extra_headers), transport.extra_query or None,
     )  # fmt: skip
-    return _digest(parts)
+    try:
+        return _digest(parts)
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def policy_fingerprint(
@@ -57,10 +104,10 @@ def policy_fingerprint(
         ladder: the rungs that may answer; their keys are left out.
         quality: the quality asked for.
         opt_ins: the opt-ins in force.
-        versions: versions of classifier, nudges, catalog and whatever else decides, by name.
+        versions: versions of classifier, nudges, catalog, local weights and whatever else decides, by name.
     """
     rungs = tuple((rung.model, rung.base_url, rung.tier) for rung in ladder)
-    return _fingerprint(rungs, quality, frozenset(opt_ins), tuple(sorted(versions.items())))
+    return _fingerprint(rungs, quality, frozenset(opt_ins) - _OPT_INS_NOT_IN_KEY, tuple(sorted(versions.items())))
 
 
 @lru_cache(maxsize=256)
@@ -78,11 +125,11 @@ def namespace(api_key: str | None, project: str, tenant: str | None, *who: objec
     return hmac.new(secret, text, hashlib.sha256).hexdigest()[:32]
 
 
-def _digest(parts: object) -> str | None:
-    try:
-        text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return None
+# --- canonical JSON -----------------------------------------------------------------------
+
+
+def _digest(parts: object) -> str:
+    text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -91,16 +138,59 @@ def _plain(value: Any) -> Any:
     kind: Any = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
-    if kind is float:
-        return int(value) if value.is_integer() else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else float(value)
     if kind is dict or isinstance(value, Mapping):
         plain = {key: _plain(item) for key, item in value.items()}
         if any(type(key) is not str for key in plain):
-            raise TypeError("a key is not text")
+            raise TypeError("a name in it is not text")
         return plain
     if kind is list or kind is tuple:
         return [_plain(item) for item in value]
     return value
+
+
+def _arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    if NOT_IN_KEY.isdisjoint(arguments):
+        return arguments
+    return {name: value for name, value in arguments.items() if name not in NOT_IN_KEY}
+
+
+def _messages(messages: Sequence[Any]) -> Sequence[Any]:
+    """Return the messages with the arguments of tool calls read: providers write the same JSON with other spaces."""
+    if not any("tool_calls" in message for message in messages if isinstance(message, Mapping)):
+        return messages
+    return [_with_parsed_calls(message) for message in messages]
+
+
+def _with_parsed_calls(message: Any) -> Any:
+    calls = cast("Mapping[str, Any]", message).get("tool_calls") if isinstance(message, Mapping) else None
+    if not isinstance(calls, (list, tuple)):
+        return message
+    return {**message, "tool_calls": [_parsed_call(call) for call in cast("Sequence[Any]", calls)]}
+
+
+def _parsed_call(call: Any) -> Any:
+    function = cast("Mapping[str, Any]", call).get("function") if isinstance(call, Mapping) else None
+    text = cast("Mapping[str, Any]", function).get("arguments") if isinstance(function, Mapping) else None
+    if not isinstance(text, str):
+        return call
+    try:
+        parsed = json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return call
+    return {**call, "function": {**cast("Mapping[str, Any]", function), "arguments": {_PARSED: parsed}}}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is given twice, and readers differ on which counts")
+    return found
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from greenai.catalog import Card
-    from greenai.values import Stars
+    from greenai.readings import Stars
 
 __all__ = ["ORDERS", "STANDARD", "Mode", "Standing", "Use", "chosen", "first", "ranked", "standing", "standings"]
 

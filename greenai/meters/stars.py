@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from greenai.readings import Reading
+from greenai.readings import Reading, Stars
 from greenai.units import wh_from_j
-from greenai.values import Stars
 
 __all__ = ["SCALE", "grade"]
 
