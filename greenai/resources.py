@@ -16,7 +16,8 @@ from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
 from greenai.budget import open_ledger
-from greenai.cache import ExactCache, Store
+from greenai.cache import ExactCache
+from greenai.cache.exact import ManagedStore
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
@@ -102,13 +103,6 @@ class ProviderSource(Protocol):
     def opened(self) -> drivers.Sender | None:
         """Return the provider if there is one already."""
         ...
-
-
-class ClosableStore(Store, Protocol):
-    """Where the cache keeps its entries, until it is closed."""
-
-    def close(self) -> None:
-        """Let go of files."""
 
 
 class Resources:
@@ -230,7 +224,7 @@ class Outside:
     """All that a client reaches outside its process; greenai.testing puts doubles here."""
 
     provider: Callable[[Config], ProviderSource] = LazyProvider
-    store: Callable[[Settings], ClosableStore] = _disk
+    store: Callable[[Settings], ManagedStore] = _disk
     engines: Callable[[Settings], Engines] = _engines
     meters: Sequence[meters.Meter] = meters.METERS
     env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

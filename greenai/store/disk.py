@@ -1,234 +1,294 @@
-"""A cache of JSON values in a folder of this machine. The only door to diskcache, imported at first use.
+"""A cache of JSON values in a folder of this machine. A door to diskcache and sqlite3, imported at first use.
 
-It decides nothing about what is kept. Values are JSON: a row that asks to be unpickled is a miss. The folder is
-0700, its files 0600. It keeps working over a fork.
+It decides nothing about what is kept, and nothing it does raises. Values are sealed (seal.py) under a secret of this
+folder's own: a row that somebody else wrote, or changed, is a miss and is removed. The folder is 0700, its files 0600.
+It keeps working over a fork, with any number of threads and processes.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import random
 import shutil
-import threading
-import zlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenai.store.files import BUSY, CORRUPT, keep_over_fork, primary_code, private_file, private_folder
+from greenai._locks import Lock
+from greenai.store.base import SealedStore
+from greenai.store.files import (
+    BUSY,
+    CORRUPT,
+    Gate,
+    keep_over_fork,
+    own_secret,
+    primary_code,
+    private_file,
+    private_folder,
+)
+from greenai.store.listing import Row, StoreStats
+from greenai.store.seal import Seal, require_encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from greenai.store.rows import Rows
 
-__all__ = ["JsonCache"]
+__all__ = ["CACHE_BYTES", "JsonCache"]
 
-CACHE_BYTES = 256 * 1024**2
-MAX_VALUE_BYTES = 8 * 1024**2
-CACHE_TIMEOUT_S = 0.25
+CACHE_BYTES = 256 * 1000**2
+PROBE_TIMEOUT_S = 0.25
 CULL_EVERY = 256
 """Writes of one client after which it drops what has expired or is too much; large ones count by their size."""
+RETRY_S = 30.0
+"""How long a cache that failed is left alone: a disk that was full may have room again."""
+_MOST_USED = 8192  # keys that were read since the last cull
 
-_LEVEL = 1  # zlib: the fastest; higher levels gain little on answers of this size and take twice the time
-
-# Every setting is given, so that none is taken from the file: a forged one would reach a PRAGMA. The oldest entry goes
-# first: to track the last use would turn every hit into a write.
-_CACHE_SETTINGS: Mapping[str, Any] = {
-    "timeout": CACHE_TIMEOUT_S,
-    "eviction_policy": "least-recently-stored",
-    "cull_limit": 0,  # looking for what to drop costs a third of a write: so not at each one, see `put`
-    "statistics": 0,
-    "tag_index": 0,
-    "disk_min_file_size": 0,
-    "disk_pickle_protocol": 0,
-    "sqlite_auto_vacuum": 1,
-    "sqlite_cache_size": 2**13,
-    "sqlite_journal_mode": "wal",
-    "sqlite_mmap_size": 2**26,
-    "sqlite_synchronous": 1,
-}
-
-_log = logging.getLogger("greenai")
-
-
-class _RefusedError(OSError):
-    """A row that is not ours to read. diskcache takes an OSError from its `Disk` as a miss."""
-
-
-def _pack(value: object) -> bytes:
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return zlib.compress(data.encode("utf-8", "surrogatepass"), _LEVEL)
-
-
-def _unpack(data: bytes) -> Any:
-    unpacker = zlib.decompressobj()
-    text = unpacker.decompress(data, MAX_VALUE_BYTES * 4)
-    if unpacker.unconsumed_tail:
-        raise _RefusedError("the value unpacks to more than any value that was stored")
-    return json.loads(text.decode("utf-8", "surrogatepass"))
-
-
-def _json_disk() -> type[Any]:
-    """Return diskcache's `Disk` with JSON in place of pickle, every value inside the database, and no files."""
-    from diskcache import Disk
-    from diskcache.core import MODE_RAW
-
-    class JsonDisk(Disk):  # type: ignore[misc]
-        def put(self, key: Any) -> Any:
-            if type(key) is not str:
-                raise TypeError(f"a cache key must be a str, not {type(key).__name__}")
-            return key, True
-
-        def get(self, key: Any, raw: bool) -> Any:
-            if not raw or type(key) is not str:
-                raise _RefusedError("the key is not plain text")
-            return key
-
-        def store(self, value: Any, read: bool, key: Any = None) -> Any:  # noqa: ARG002  diskcache's own signature
-            return 0, MODE_RAW, None, value
-
-        def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:  # noqa: ARG002
-            if mode != MODE_RAW or filename is not None or type(value) is not bytes:
-                raise _RefusedError("the row is not compressed JSON")
-            try:
-                return _unpack(value)
-            except (zlib.error, ValueError, RecursionError) as error:
-                raise _RefusedError("the row is not compressed JSON") from error
-
-        def remove(self, file_path: str) -> None:
-            """Remove nothing: this cache has no files, so a name in a row is not one of ours."""
-
-    return JsonDisk
+# FULL, IOERR and READONLY: what is there may still be read.
+_NO_WRITING = frozenset((13, 10, 8))
+# ERROR, CONSTRAINT, TOOBIG and MISMATCH: our statements are fixed, so it is the tables that are not what they were.
+_NOT_OURS = CORRUPT | {1, 19, 18, 20}
+# What diskcache makes of settings and rows that it does not expect.
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError)
 
 
 def _probe(path: Path) -> None:
     """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged."""
     import sqlite3
 
-    con = sqlite3.connect(path, timeout=CACHE_TIMEOUT_S, isolation_level=None)
+    con = sqlite3.connect(path, timeout=PROBE_TIMEOUT_S, isolation_level=None)
     try:
         con.execute("BEGIN IMMEDIATE").connection.rollback()
     finally:
         con.close()
 
 
-class JsonCache:
+class JsonCache(SealedStore):
     """JSON values under str keys in a folder, each with a time to live; safe from any thread and process.
 
-    It never raises: a store that fails is worth no answer. A damaged database is moved aside and rebuilt; a full
-    disk or a folder that cannot be written turns the cache off. Either is logged once and kept in `problem`.
-    Without a folder it keeps nothing.
+    It never raises: a store that fails is worth no answer. A damaged database is moved aside and rebuilt; with a full
+    disk nothing more is stored, and a folder that cannot be used turns the cache off, each until it is tried again.
+    That is logged once and kept in `problem`. What was not used for longest goes first where there is too much.
+
+    Args:
+        folder: where it stays; None keeps nothing.
+        size_limit: bytes of the whole database.
+        secret: seals the values; None takes one that is kept beside the folder, made where there is none.
+        encrypt: encrypt the values too.
+
+    Raises:
+        MissingExtra: encryption is asked for and `cryptography` is not installed.
     """
 
-    def __init__(self, folder: Path | None, *, size_limit: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, folder: Path | None, *, size_limit: int = CACHE_BYTES, secret: bytes | None = None, encrypt: bool = False
+    ) -> None:
+        super().__init__(str(folder or "no folder"))
         self._folder = folder or Path()
         self._size_limit = size_limit
-        self._lock = threading.Lock()
-        self._cache: Any = None
-        self._off = folder is None
+        self._secret, self._encrypt = secret, encrypt
+        if encrypt:
+            require_encryption()
+        self._seal: Seal | None = None
+        self._lock, self._gate = Lock(), Gate()
+        self._cache: Rows | None = None
+        self._inode = 0
+        self._off_until = float("inf") if folder is None else 0.0
+        self._full_until = 0.0
+        self._used: dict[str, None] = {}
         # Anywhere between two, so that many short processes cull as often as one long one.
         self._unculled = random.random()  # noqa: S311 (no secret)
-        self.problem: str | None = None
+
+    # --- one value ------------------------------------------------------------------------
 
     def get(self, key: str) -> Any:
         """Return the value under `key`, or None where there is none that can be read."""
-        return self._try(lambda cache: cache.get(key))
+        blob = self._try(lambda cache: cache.blob(key))
+        if blob is None or self._seal is None:
+            return None
+        value = self._unsealed(self._seal, key, blob)
+        if value is not None and len(self._used) < _MOST_USED:
+            self._used[key] = None
+        return value
 
     def put(self, key: str, value: object, ttl_s: float) -> bool:
         """Keep `value` for `ttl_s` seconds; return whether it is kept (not if too large or no JSON)."""
-        try:
-            data = _pack(value)
-        except (TypeError, ValueError, RecursionError):
-            return False
-        if len(data) > MAX_VALUE_BYTES:
-            return False
-        kept = bool(self._try(lambda cache: cache.set(key, data, expire=ttl_s)))
-        # Two threads may lose a count between them: the next write makes up for it.
-        self._unculled += max(1 / CULL_EVERY, len(data) / (self._size_limit / 16))
-        if self._unculled >= 1:
-            self._unculled = 0.0
-            self._try(lambda cache: cache.cull())
-        return kept
+        return self._stored(key, value, ttl_s, lambda cache, blob: cache.set(key, blob, expire=ttl_s))
+
+    def add(self, key: str, value: object, ttl_s: float) -> bool:
+        """Keep `value` unless there is something under `key`; return True for the one caller whose value it is."""
+        return self._stored(key, value, ttl_s, lambda cache, blob: cache.add(key, blob, expire=ttl_s))
 
     def forget(self, key: str) -> None:
         """Drop what is under `key`."""
-        self._try(lambda cache: cache.delete(key))
+        self._try(lambda cache: cache.delete(key), writes=True)
 
-    def clear(self) -> None:
-        """Drop everything."""
-        self._try(lambda cache: cache.clear())
+    def _stored(self, key: str, value: object, ttl_s: float, store: Callable[[Rows, bytes], Any]) -> bool:
+        seal = self._seal or self._try(lambda _: self._seal)  # there is one as soon as the cache is open
+        blob = seal.close(key, value, time.time() + ttl_s) if seal else None
+        if blob is None:
+            return False
+        kept = bool(self._try(lambda cache: store(cache, blob), writes=True))
+        # Two threads may lose a count between them: the next write makes up for it.
+        self._unculled += max(1 / CULL_EVERY, len(blob) / (self._size_limit / 16))
+        if self._unculled >= 1:
+            self._unculled = 0.0
+            self._cull()
+        return kept
+
+    def _cull(self) -> None:
+        used, self._used = self._used, {}
+        self._try(lambda cache: cache.touch_all(list(used)), writes=True)
+        self._try(lambda cache: cache.cull(), writes=True)
+
+    # --- all of them ----------------------------------------------------------------------
+
+    def rows(self, prefix: str = "") -> Iterator[Row]:
+        """Yield what is kept under keys that begin with `prefix`."""
+        found: list[tuple[str, int, float]] = self._try(lambda cache: list(cache.listed(prefix))) or []
+        for key, size, ends in found:
+            yield Row(key=key, size_bytes=size, expires_at=ends)
+
+    def clear(self, prefix: str = "") -> int:
+        """Drop all whose keys begin with `prefix`, to the last byte; return how many that were."""
+        dropped = int(self._try(lambda cache: cache.drop(prefix), writes=True) or 0)
+        self._try(lambda cache: cache.wipe(), writes=True)
+        return dropped
+
+    def stats(self) -> StoreStats:
+        """Return how full the cache is."""
+        count, size = self._try(lambda cache: (cache.count(), int(cache.volume()))) or (0, 0)
+        return StoreStats(
+            kind="disk",
+            place=self._place,
+            count=count,
+            size_bytes=size,
+            limit_bytes=self._size_limit,
+            problem=self.problem,
+        )
 
     def close(self) -> None:
-        """Close this thread's connection; the next use opens it again."""
-        if self._cache is not None:
-            self._cache.close()
+        """Note what was used, and close this thread's connection; the next use opens it again."""
+        if self._cache is None:
+            return
+        if self._used:
+            used, self._used = self._used, {}
+            self._try(lambda cache: cache.touch_all(list(used)), writes=True)
+        self._disconnect()
 
-    def _try(self, work: Callable[[Any], Any], *, again: bool = True) -> Any:
-        if self._off:
+    def _disconnect(self) -> None:
+        from sqlite3 import Error
+
+        with suppress(Error):
+            if self._cache is not None:
+                self._cache.close()
+
+    def before_fork(self) -> None:
+        """Wait until no thread is at work, keep them from beginning, and close this thread's connection."""
+        self._gate.shut()
+        self._disconnect()
+
+    def after_fork(self) -> None:
+        """Let threads begin again."""
+        self._gate.reopen()
+
+    # --- trouble --------------------------------------------------------------------------
+
+    def _try(self, work: Callable[[Rows], Any], *, writes: bool = False, again: bool = True) -> Any:
+        """Return what `work` returns; None where the cache is off, busy or fails."""
+        if (self._off_until or writes) and self._is_off(writes):
             return None
-        from sqlite3 import DatabaseError
+        from sqlite3 import Error
 
         from diskcache import Timeout
 
         cache = self._cache
         try:
-            return work(cache or self._opened())
-        except Timeout:
+            with self._gate:
+                found = work(cache or self._opened())
+        except (Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
             return None
-        except (DatabaseError, OSError, UnicodeDecodeError) as error:
-            code = primary_code(error)
-            damaged = code in CORRUPT or isinstance(error, UnicodeDecodeError)
-            if damaged and again and self._moved_aside(cache, error):
-                return self._try(work, again=False)
-            return None if code == BUSY else self._disabled(error)
+        except (Error, OSError, *_UNREADABLE) as error:
+            if self._is_worth_another(error, cache, writes) and again:
+                return self._try(work, writes=writes, again=False)
+            return None
+        if self.problem is not None and (writes or not self._full_until):
+            self.problem, self._full_until = None, 0.0
+        return found
 
-    def _opened(self) -> Any:
-        from diskcache import Cache
+    def _is_off(self, writes: bool) -> bool:
+        """Return whether to leave the disk alone; before a write also look whether it is still the same database."""
+        now = time.monotonic()
+        if now < self._off_until or (writes and now < self._full_until):
+            return True
+        self._off_until = 0.0
+        if self._cache is not None and _inode(self._folder / "cache.db") != self._inode:
+            self._cache = None  # another process moved it aside, or somebody removed it
+        return False
+
+    def _is_worth_another(self, error: Exception, cache: Rows | None, writes: bool) -> bool:
+        """Do what a failure asks for, and return whether the work may be tried again."""
+        code = primary_code(error)
+        if code == BUSY:
+            return False
+        if (code in _NOT_OURS or isinstance(error, _UNREADABLE)) and self._moved_aside(cache, error):
+            return True
+        now = time.monotonic()
+        if writes and code in _NO_WRITING and cache is not None:
+            self._full_until = now + RETRY_S
+            self._fail(
+                f"The answer cache in {self._place} cannot store ({error}). Calls go on, with the answers that are "
+                f"there. Free some space or make the folder writable; it is tried again every {RETRY_S:.0f} s."
+            )
+        else:
+            self._off_until = now + RETRY_S
+            self._fail(
+                f"The answer cache in {self._place} cannot be used ({error}). Calls go on without it. Free some "
+                f"space or make the folder writable; it is tried again every {RETRY_S:.0f} s."
+            )
+        return False
+
+    def _opened(self) -> Rows:
+        from greenai.store.rows import Rows
 
         with self._lock:
             if self._cache is None:
-                private_folder(self._folder)
-                os.close(private_file(self._folder / "cache.db"))
-                _probe(self._folder / "cache.db")
-                self._cache = Cache(
-                    str(self._folder), disk=_json_disk(), size_limit=self._size_limit, **_CACHE_SETTINGS
-                )
+                database = self._folder / "cache.db"
+                private_folder(self._folder, tighten=True)
+                if self._seal is None:
+                    secret = self._secret or own_secret(self._folder.with_name(self._folder.name + ".key"))
+                    self._seal = Seal(secret, encrypt=self._encrypt)
+                os.close(private_file(database, tighten=True))
+                _probe(database)
+                self._cache = Rows(self._folder, size_limit=self._size_limit)
+                self._inode = _inode(database)
                 keep_over_fork(self)
             return self._cache
 
-    def _moved_aside(self, failed: Any, error: Exception) -> bool:
-        """Move the damaged folder away, in one step that no other process sees half of, unless a thread just did."""
+    def _moved_aside(self, failed: Rows | None, error: Exception) -> bool:
+        """Move the damaged folder away, in one step that no other process sees half of, unless somebody just did."""
         aside = self._folder.with_name(self._folder.name + ".damaged")
         with self._lock:
             if self._cache is not failed:
                 return True
             self._cache = None
+            if failed is not None and _inode(self._folder / "cache.db") != self._inode:
+                return True
             shutil.rmtree(aside, ignore_errors=True)
             try:
                 self._folder.rename(aside)
             except OSError:
                 return False
-        self._warn(
-            f"The answer cache in {self._folder} is damaged ({error}). It was moved to {aside} and starts empty."
+        self._tell(
+            "damaged",
+            f"The answer cache in {self._place} is damaged ({error}). It was moved to {aside} and starts empty.",
         )
         return True
 
-    def _disabled(self, error: Exception) -> None:
-        self._off = True
-        self._warn(
-            f"The answer cache in {self._folder} cannot be used ({error}). Calls go on without it. "
-            f"Free some space or make the folder writable, then start the program again."
-        )
 
-    def _warn(self, problem: str) -> None:
-        if self.problem is None:
-            _log.warning(problem)
-        self.problem = problem
-
-    def before_fork(self) -> None:
-        """Close this thread's connection."""
-        self.close()
-
-    def after_fork(self) -> None:
-        """Take a new lock: a thread that is not in the child may have held the old one."""
-        self._lock = threading.Lock()
+def _inode(path: Path) -> int:
+    """Return which file this is; 0 where there is none."""
+    try:
+        return os.stat(path).st_ino  # noqa: PTH116  Path.stat takes three times as long
+    except OSError:
+        return 0

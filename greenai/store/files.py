@@ -4,32 +4,74 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
 try:
     import fcntl
 except ImportError:  # Windows: SQLite's own locks hold there, with less throughput
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["BUSY", "CORRUPT", "FileLock", "keep_over_fork", "primary_code", "private_file", "private_folder"]
+__all__ = [
+    "BUSY",
+    "CORRUPT",
+    "FileLock",
+    "Gate",
+    "keep_over_fork",
+    "own_secret",
+    "primary_code",
+    "private_file",
+    "private_folder",
+]
 
+SECRET_BYTES = 32
+SECRET_TIMEOUT_S = 1.0
 BUSY = 5  # SQLITE_BUSY
 CORRUPT = frozenset((11, 26))  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
-def private_folder(path: Path) -> None:
-    """Make `path` with mode 0700; a folder that is there keeps its mode."""
+def private_folder(path: Path, *, tighten: bool = False) -> None:
+    """Make `path` with mode 0700; a folder that is there keeps its mode, unless `tighten`."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if tighten and path.stat().st_mode & 0o077:
+        path.chmod(0o700)
 
 
-def private_file(path: Path) -> int:
-    """Open `path` for reading and writing, made with mode 0600 where it is missing; return the descriptor."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+def private_file(path: Path, *, tighten: bool = False) -> int:
+    """Open `path` for reading and writing, made with mode 0600 where it is missing; return the descriptor.
+
+    A file that is there keeps its mode, unless `tighten`.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    if tighten and os.fstat(fd).st_mode & 0o077:
+        path.chmod(0o600)
+    return fd
+
+
+def own_secret(path: Path) -> bytes:
+    """Return the random secret in the file `path`, made where there is none; one for all processes.
+
+    Raises:
+        OSError: it can be neither read nor made.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(time.monotonic() + SECRET_TIMEOUT_S)
+        secret = path.read_bytes()
+        if len(secret) < SECRET_BYTES:
+            secret = os.urandom(SECRET_BYTES)
+            path.write_bytes(secret)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return secret
+    finally:
+        lock.close()
 
 
 def primary_code(error: BaseException) -> int:
@@ -77,6 +119,40 @@ class FileLock:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+class Gate:
+    """What threads stand in while they work, so that a fork happens while none does.
+
+    A thread that is inside SQLite at a fork leaves its locks held in the child, for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: list[None] = []
+        self._pid = os.getpid()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside.append(None)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        self._inside.pop()
+
+    def shut(self) -> None:
+        """Let nobody in, and wait until nobody is inside; a second at most, since this thread may be the one."""
+        self._lock.acquire()
+        deadline = time.monotonic() + 1.0
+        while self._inside and time.monotonic() < deadline:
+            time.sleep(0.0005)
+
+    def reopen(self) -> None:
+        """Let threads in again; in a child, where there is only this one, nobody is inside."""
+        if self._pid != os.getpid():
+            self._pid, self._inside = os.getpid(), []
+        self._lock.release()
 
 
 # --- fork and exit ------------------------------------------------------------------------
