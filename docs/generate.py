@@ -333,6 +333,30 @@ KEYS: Mapping[str, Key] = {
         example="1h",
         env="1h",
     ),
+    "cache_size": Key(
+        about="How large the cache on disk may become: a number and a unit of kB, MB, GB, KiB, MiB, GiB. What was not "
+        "used for longest then goes first.",
+        example="1GB",
+        env="1GB",
+    ),
+    "cache_url": Key(
+        about="A Redis or Valkey that keeps the cache for several machines, in place of the folder in `state_dir`: "
+        "`redis://`, `rediss://` (TLS), `unix://` or `valkey://`. It needs the extra `redis`. See "
+        "[stores](cache.md#stores).",
+        example="redis://127.0.0.1:6379/0",
+        env="redis://127.0.0.1:6379/0",
+    ),
+    "cache_secret_env": Key(
+        about="The variable that holds the secret with which stored answers are sealed: the same on every machine that "
+        "is to share them, of at least 16 characters. Without it, a random one is made beside the cache.",
+        example="CACHE_SECRET",
+        env="CACHE_SECRET",
+    ),
+    "cache_encrypt": Key(
+        about="Encrypt stored answers (AES-256-GCM) with a key made of that secret. It needs the extra `encrypt`.",
+        example=True,
+        env="true",
+    ),
     "zone": Key(
         about="The electricity grid of this machine, for [carbon](methodology.md#carbon): a country (`FRA`), a state "
         "or province (`US-CA`), a cloud region (`aws:eu-west-3`, `azure:francecentral`, `gcp:europe-west9`) or "

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pydantic import AfterValidator, BeforeValidator
 
 __all__ = [
+    "CACHE_URL",
     "CARBON_SOURCE",
     "MODEL",
     "ONE_LINE",
@@ -21,6 +22,7 @@ __all__ = [
     "entry",
     "place",
     "shown",
+    "size_bytes",
     "split",
 ]
 
@@ -44,6 +46,31 @@ def duration_s(text: str | float) -> float:
     if not 0 <= seconds < 1e10:
         raise ValueError("it must be between 0 and 300 years")
     return seconds
+
+
+_SIZES = {
+    "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?b)", re.IGNORECASE)
+
+
+def size_bytes(text: str | float) -> int:
+    """Convert a size such as "256MB", "1.5 GB" or "512 MiB" to bytes; a bare number is bytes.
+
+    Raises:
+        ValueError: it is no size, or under 1 MB.
+    """
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        count = float(text)
+    else:
+        match = _SIZE.fullmatch(str(text).strip())
+        unit = _SIZES.get(match[2].lower()) if match else None
+        if match is None or unit is None:
+            raise ValueError('it must be a number and a unit, such as "256MB"')
+        count = float(match[1]) * unit
+    if not 1e6 <= count <= 1e15:
+        raise ValueError("it must be between 1 MB and 1000 TB")
+    return int(count)
 
 
 def split(value: object) -> object:
@@ -81,6 +108,10 @@ def like(pattern: str, must: str) -> AfterValidator:
 
 MODEL = like(r"[^/\s]+/\S+", 'it must be provider/name, for example "openai/gpt-5.5"')
 URL = like(r"https?://\S+", 'it must begin with http:// or https://, for example "http://127.0.0.1:8000/v1"')
+CACHE_URL = like(
+    r"(rediss?|valkeys?)://\S+|unix:/\S+",
+    "it must be the address of a Redis or Valkey and begin with redis://, rediss://, unix:// or valkey://",
+)
 VARIABLE = like(
     r"[A-Za-z_][A-Za-z0-9_]*",
     'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',

@@ -27,7 +27,7 @@ from greenai.meters.inputs import register_cards
 from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
-from greenai.store.disk import JsonCache
+from greenai.store.opening import open_store
 from greenai.values import Options, Request, Rung
 
 if TYPE_CHECKING:
@@ -204,10 +204,6 @@ class LazyProvider:
         return self._provider if self._pid == os.getpid() else None
 
 
-def _disk(settings: Settings) -> JsonCache:
-    return JsonCache(settings.cache_dir)
-
-
 def _engines(settings: Settings) -> Engines:
     return Engines(
         EngineSettings(
@@ -224,7 +220,7 @@ class Outside:
     """All that a client reaches outside its process; greenai.testing puts doubles here."""
 
     provider: Callable[[Config], ProviderSource] = LazyProvider
-    store: Callable[[Settings], ManagedStore] = _disk
+    store: Callable[[Settings], ManagedStore] = open_store
     engines: Callable[[Settings], Engines] = _engines
     meters: Sequence[meters.Meter] = meters.METERS
     env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

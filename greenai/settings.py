@@ -34,6 +34,7 @@ from pydantic import (
 
 from greenai import own_cards
 from greenai._fields import (
+    CACHE_URL,
     CARBON_SOURCE,
     MODEL,
     ONE_LINE,
@@ -46,6 +47,7 @@ from greenai._fields import (
     entry,
     place,
     shown,
+    size_bytes,
     split,
 )
 from greenai._sources import PREFIX, Source, files
@@ -76,6 +78,9 @@ _EXAMPLES: Mapping[str, str] = {
     "cache": 'cache = "auto" (or "off", "read", "refresh", "semantic")',
     "cache_also": 'cache_also = ["tool_calls"] (of: sampled, tool_calls)',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
+    "cache_size": 'cache_size = "1GB" (units: kB, MB, GB, KiB, MiB, GiB)',
+    "cache_url": 'cache_url = "redis://127.0.0.1:6379/0"',
+    "cache_secret_env": 'cache_secret_env = "CACHE_SECRET"',
     "zone": 'zone = "FRA"',
     "provider_zones": 'provider_zones = { openai = "US-VA", mistral = "FRA" }',
     "carbon_source": 'carbon_source = "electricity-maps"',
@@ -158,6 +163,10 @@ class Settings(_Strict):
     cache: CacheMode = "auto"
     cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
+    cache_size: str | float = "256MB"
+    cache_url: Annotated[str, CACHE_URL] | None = None
+    cache_secret_env: Annotated[str, VARIABLE] | None = None
+    cache_encrypt: bool = False
     zone: Annotated[str, UPPER, ZONE] = "WORLD"
     provider_zones: dict[str, Annotated[str, UPPER, ZONE]] = Field(default_factory=dict)
     carbon_source: Annotated[str, CARBON_SOURCE] = "static"
@@ -186,6 +195,12 @@ class Settings(_Strict):
             duration_s(value)
         return value
 
+    @field_validator("cache_size")
+    @classmethod
+    def _is_size(cls, value: str | float) -> str | float:
+        size_bytes(value)
+        return value
+
     @field_validator("state_dir", "weights_dir", "ledger")
     @classmethod
     def _expand(cls, value: object) -> object:
@@ -204,6 +219,11 @@ class Settings(_Strict):
     def cache_ttl_s(self) -> float | None:
         """How long an answer may be cached, in seconds; None leaves it to the cache."""
         return None if self.cache_ttl is None else duration_s(self.cache_ttl)
+
+    @property
+    def cache_bytes(self) -> int:
+        """How large the cache on disk may become."""
+        return size_bytes(self.cache_size)
 
     @property
     def ledger_path(self) -> Path | None:
@@ -408,6 +428,8 @@ def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
         return f"{key}, entry {path[1] + 1}," if isinstance(path[1], int) else f"{key} = {shown(whole)}"
     if inner == "api_key_env":  # somebody may have written the key itself
         return f"{key}.{inner}"
+    if path[0] in ("cache_url", "cache_secret_env"):  # an address may hold a password
+        return key
     if isinstance(inner, int) or inner == "model":
         return f"{key}: {shown(detail['input'])}"
     return f"{key}.{inner} = {shown(detail['input'])}" if inner in _INNER_KEYS else f"{key} = {shown(whole)}"

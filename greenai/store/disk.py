@@ -157,7 +157,7 @@ class JsonCache(SealedStore):
 
     def stats(self) -> StoreStats:
         """Return how full the cache is."""
-        count, size = self._try(lambda cache: (cache.count(), int(cache.volume()))) or (0, 0)
+        count, size = self._try(lambda cache: (cache.counted(), int(cache.volume()))) or (0, 0)
         return StoreStats(
             kind="disk",
             place=self._place,

@@ -113,7 +113,7 @@ class Rows(Cache):  # type: ignore[misc]
         """Write the log back into the database and empty it, where nobody reads: it may hold what was deleted."""
         self._con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def count(self) -> int:
+    def counted(self) -> int:
         """Return how many rows have not ended."""
         select = "SELECT count(*) FROM Cache WHERE expire_time > ?"
         return int(self._con.execute(select, (time.time(),)).fetchone()[0])
