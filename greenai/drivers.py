@@ -16,12 +16,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.background import background
 from greenai.stages import Flow
-from greenai.values import Answer, Call, Receipt, Reply, Work
+from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
 
 if TYPE_CHECKING:
     from greenai.provider import Opened
@@ -252,6 +253,8 @@ class AsyncDriver:
         return context.run(_ending, flow.send, result)
 
     async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
+        if isinstance(work, Wait):
+            return await _waited(work)  # on no thread: as many may wait as there are calls
         future = self._threads.submit(context, work.run)
         try:
             result = await asyncio.shield(future)
@@ -303,6 +306,22 @@ def _ending(move: Callable[..., Call | Work[Any]], *handed: Any) -> Call | Work[
 
 class _Cancelled(Exception):  # a cancellation whose step has been waited for
     pass
+
+
+async def _waited(wait: Wait) -> None:
+    until = wait.until
+    if until is None:
+        await asyncio.sleep(wait.timeout_s)
+        return
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+            loop.call_soon_threadsafe(done.set)
+
+    until.add_done_callback(wake)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(done.wait(), wait.timeout_s)
 
 
 async def _quietly(future: asyncio.Future[Any]) -> None:

@@ -7,6 +7,7 @@
               │        ├─ 4 answerers   can what the app registered answer?   a sure answer; live data is missing
               │        ├─ 5 semantic cache, where opted in (a later release)
               │        └─ 6 route       which rungs, least energy first?      NoSufficientModel
+              ├── joined ─── an equal call in flight?                         its answer is shared
               ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good enough; else the next rung, once
               └── finish ─── 8 store, receipt, observers
 
@@ -19,20 +20,17 @@ costs the caller the answer: `fail_open` (stages.py) catches for all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from greenai import advice, answerers, learning, nudges, receipts, route
+from greenai import advice, answerers, caching, learning, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
 from greenai.attempt import attempt, estimate, is_verified
-from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint, ttl_for
-from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
-from greenai.classify import VERSION as CLASSIFIER_VERSION
 from greenai.errors import (
     GreenAIError,
     InvalidRequest,
@@ -64,15 +62,6 @@ from greenai.values import (
 NOT_FOR_THIS_KEY = (401, 403, 404)
 
 
-# What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
-_VERSIONS = {
-    "classifier": CLASSIFIER_VERSION,
-    "nudges": nudges.VERSION,
-    "catalog": CATALOG_VERSION,
-    "built-in": answerers.VERSION,
-}
-
-
 # --- the call -----------------------------------------------------------------------------
 
 
@@ -83,11 +72,18 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
         GreenAIError: what greenai itself refuses; see errors.py.
         openai.OpenAIError: what the provider's failure is to an app that uses openai.
     """
-    watch = Stopwatch()
+    watch, landed = Stopwatch(), steps.flights.landed
     plan = yield from (decide(request, steps) if not request.options.observe else observed(request, steps))
     watch.away(plan.own.away_s)
+    plan = yield from caching.joined(request, plan, steps, watch, landed)
     if plan.reply is not None:
         return (yield from finish(request, plan, plan.reply, None, steps, watch))
+    with plan.flight or nullcontext():  # however this call ends, nobody waits for it any longer
+        return (yield from asked(request, plan, steps, watch))
+
+
+def asked(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Answer]:
+    """Ask the models of the plan, and finish."""
     try:
         climbed = yield from climb(request, plan, steps, watch)
     except Exception as error:
@@ -130,12 +126,10 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
     """Decide how to answer, asking no model: steps 1 to 6. A `dry` run runs no function and no task model either."""
     check(request, steps.max_prompt_bytes)
 
-    key = key_of(request, steps)
-    entry: Entry | None = None
-    if key is not None and steps.cache is not None and request.options.cache != "refresh":
-        entry = yield Work("cache", partial(_read, steps.cache, key))
-    if entry is not None and (replayed := _replayed(request, entry)) is not None:
-        return Plan(decision=_hit(request, entry), key=key, reply=replayed, entry=entry)
+    key = caching.key_of(request, steps)
+    stored = yield from caching.looked_up(request, key, steps)
+    if stored is not None:
+        return stored
 
     must_be_asked = _must_be_asked(request, steps)
     own = Answering() if must_be_asked else computed(request, steps)
@@ -228,49 +222,6 @@ def observed(request: Request, steps: Steps) -> Flow[Plan]:
     pinned = replace(request, model=model, options=replace(request.options, substitute=False))
     ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint)
     return replace(plan, ladder=ladder, rungs=ladder.rungs, reply=None)
-
-
-def key_of(request: Request, steps: Steps) -> str | None:
-    """Return the request's key in the cache; None where nothing is cached."""
-    if steps.cache is None or request.options.cache == "off":
-        return None
-    options = request.options
-    policy = policy_fingerprint(
-        ladder=(*steps.ladder, *((steps.endpoint,) if steps.endpoint else ())),
-        quality=options.quality,
-        opt_ins=options.opt_in,
-        versions=_VERSIONS | ({"answerers": steps.own.fingerprint} if steps.own else {}),
-    )
-    return exact_key(request, policy)
-
-
-def _read(cache: ExactCache, key: str) -> Entry | None:
-    return fail_open("The cache could not be read; the call goes on without it.", lambda: cache.get(key), None)
-
-
-def _hit(request: Request, entry: Entry) -> Decision:
-    return Decision(
-        outcome="cache",
-        route=(),
-        reasons=(f"The same request was answered before by {entry.model}; the answer is still valid.",),
-        observed=request.options.observe,
-    )
-
-
-def _replayed(request: Request, entry: Entry) -> Reply | None:
-    def read() -> Reply:
-        body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
-        choice = body["choices"][0]
-        return Reply(
-            model=entry.model,
-            text=choice["message"].get("content") or "",
-            finish_reason=choice.get("finish_reason"),
-            usage=entry.usage,
-            latency_s=0.0,
-            body=body,
-        )
-
-    return fail_open("A cache entry could not be read; the call goes on without it.", read, None)
 
 
 def _answered(request: Request, own: Answering, outcome: Outcome) -> Decision:
@@ -385,7 +336,7 @@ def finish(
     attempts = climbed.attempts if climbed is not None else plan.own.attempts
     reasoning = climbed.draft.reasoning if climbed is not None else None
     if climbed is not None or plan.own.keep:
-        yield from _store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
+        yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
     if climbed is not None:
         if plan.ladder is not None and plan.ladder.substitutable:
             steps.memory.remember(request, reply, climbed.rung.model)
@@ -427,53 +378,6 @@ def _record(steps: Steps, receipt: Receipt, request: Request, prompt: str | None
     costs = {a.attempt_id: cost.of_attempt(a) for a in receipt.attempts}
     steps.ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
     learning.flush(receipt, steps)
-
-
-def _store(
-    request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, own: Overhead, steps: Steps
-) -> Flow[None]:
-    cache, key, assessment = steps.cache, plan.key, plan.assessment
-    if cache is None or key is None or assessment is None or request.options.cache == "read":
-        return
-    if climbed is not None and not climbed.good:  # delivered for want of a better one: the next call may get that
-        return
-    if climbed is None:
-        assessment = replace(assessment, volatile=0.0, one_off=False)  # the function's author said so
-    ttl_s = fail_open("The answer could not be stored in the cache.", lambda: ttl_for(request, assessment, reply), None)
-    if ttl_s is not None:
-        write = partial(_write, cache, key, partial(_entry, reply, climbed, own), ttl_s)
-        yield Work("store", lambda: fail_open("The answer could not be stored in the cache.", write, None))
-
-
-def _write(cache: ExactCache, key: str, make: Callable[[], Entry | None], ttl_s: float) -> None:
-    entry = make()
-    if entry is not None:
-        cache.put(key, entry, ttl_s)
-
-
-def _entry(reply: Reply, climbed: Climbed | None, own: Overhead) -> Entry | None:
-    body = _json_of(reply)
-    if body is None:
-        return None
-    return Entry(
-        body=body,
-        model=climbed.rung.model if climbed is not None else reply.model,
-        tier=climbed.rung.tier if climbed is not None else "small",
-        reasoning=climbed.draft.reasoning if climbed is not None else None,
-        energy=climbed.done.energy if climbed is not None else own.energy,
-        usage=climbed.done.usage if climbed is not None else reply.usage,
-        created=time.time(),
-    )
-
-
-def _json_of(reply: Reply) -> dict[str, Any] | None:
-    if reply.body is not None:
-        return dict(reply.body)
-    if reply.native is None:
-        return None
-    body: dict[str, Any] = reply.native.to_dict(mode="json")
-    body.pop("greenai", None)
-    return body
 
 
 def _saved(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from greenai import caching
 from greenai.budget import shipped
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
 from greenai.stages import Flow, Plan, Steps, fail_open
 from greenai.values import Assessment, Receipt, Request, Work
-
-if TYPE_CHECKING:
-    from greenai.cache import ExactCache
 
 __all__ = ["corrected", "drift", "flush", "learn"]
 
@@ -55,7 +52,7 @@ def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str, key
     """
     label = yield Work("feedback", partial(_label, answered, steps, good=good, source=source))
     if not good and key is not None and steps.cache is not None:
-        yield Work("cache", partial(_forget, steps.cache, key))
+        yield Work("cache", partial(caching.forget, steps.cache, key))
     if label is not None:
         yield Work("feedback", partial(fail_open, _FAILED, partial(steps.feedback.label, label), None))
 
@@ -99,7 +96,3 @@ def _of_call(call_id: str, steps: Steps, *, good: bool, source: str) -> Label:
         source=source,
         top_bad=row["top_bad"] or 0.0,
     )
-
-
-def _forget(cache: ExactCache, key: str) -> None:
-    fail_open("A bad answer could not be taken out of the cache.", partial(cache.forget, key), None)

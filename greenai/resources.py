@@ -18,6 +18,7 @@ from greenai.answerers.faq import Faq
 from greenai.budget import open_ledger
 from greenai.cache import ExactCache
 from greenai.cache.exact import ManagedStore
+from greenai.cache.flights import flights_at
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
@@ -131,6 +132,7 @@ class Resources:
             feedback=Feedback(route.FLOORS, self.ledger),
             store_prompts=settings.store_prompts,
             own=self.own,
+            flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from greenai import drivers, flow, learning
+from greenai import caching, drivers, flow, learning
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
@@ -146,7 +146,7 @@ class Session:
             raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
         asked = self._recent.known(told if isinstance(told, str) else told.call_id)
         steps = self.resources.steps if asked is None else self._steps(asked)
-        key = None if asked is None else flow.key_of(asked, steps)
+        key = None if asked is None else caching.key_of(asked, steps)
         return learning.learn(told, steps, good=good, source=source, key=key)
 
     def _flow(self, request: Request) -> Flow[Answer]:

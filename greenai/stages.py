@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from greenai import answerers, hooks, meters, nudges, route
 from greenai.budget import Hold, Ledger
 from greenai.cache import Entry, ExactCache
+from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
@@ -45,7 +46,7 @@ class Steps:
 
     `denied` holds the models that a provider refused to a key, with that key's namespace; `silent` the models whose
     provider refused to return token probabilities. `clock` says what time it is, to the answerers; `own` is what the
-    project registered to answer without a general model.
+    project registered to answer without a general model; `flights` are the calls that equal ones wait for.
     """
 
     classifier: Classifier
@@ -66,6 +67,7 @@ class Steps:
     feedback: Feedback = field(default_factory=lambda: Feedback(route.FLOORS))
     clock: Callable[[], datetime] = answerers.local_now
     own: answerers.Registry = field(default_factory=answerers.Registry)
+    flights: Flights = field(default_factory=Flights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,10 @@ class Answering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was decided before anything was spent. `reply` is set where no model needs to be asked; `own` is step 4."""
+    """What was decided before anything was spent. `reply` is set where no model needs to be asked; `own` is step 4.
+
+    `kind` is how volatile the question's answer is; `flight` is this call's own, where equal ones may wait for it.
+    """
 
     decision: Decision
     ladder: route.Ladder | None = None
@@ -98,6 +103,8 @@ class Plan:
     reply: Reply | None = None
     entry: Entry | None = None
     own: Answering = Answering()
+    kind: str = "unknown"
+    flight: Flight | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,8 @@ import httpx
 import openai
 import pytest
 
-from greenai import Client
-from greenai.cache import ttl_for
+from greenai import Client, InvalidRequest
 from greenai.testing import FakeProvider, offline
-from greenai.values import Assessment, Reply, Usage
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Say hello to my friend Ada."}]
 
@@ -73,27 +71,31 @@ def test_a_caller_that_cannot_be_seen_gets_nothing_from_the_cache(unseen: dict[s
         assert made(copy).namespace != made(another).namespace
 
 
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"message": {"content": "Hi."}, "logprobs": {"content": [{"token": "Hi"}]}},
-        {"message": {"content": "Hi.", "reasoning_content": "hm"}},
-        {"message": {"content": "Hi.", "annotations": [{"type": "url_citation"}]}},
-        {"message": {"content": "Hi.", "audio": {"id": "a"}}},
-    ],
-    ids=str,
-)
-def test_an_answer_that_is_more_than_text_is_not_kept(choice: dict[str, Any]) -> None:
-    calm = Assessment(
-        task="fact", needs_generation=0.9, large_gain=0.1, reasoning_gain=0.1, volatile=0.1,
-        expected_output_tokens=(5, 50), why=(), method="linear-1",
-    )  # fmt: skip
+def test_durations_may_be_written_short() -> None:
     with offline() as client:
-        for one, kept in ((choice, False), ({"message": {"content": "Hi.", "annotations": [], "audio": None}}, True)):
-            reply = Reply(
-                model="m", text="Hi.", finish_reason="stop", usage=Usage(), latency_s=0.1, body={"choices": [one]}
-            )
-            assert (ttl_for(made(client), calm, reply) is not None) == kept
+        options = made(client.with_options(ttl="12h", max_age=30)).options
+        assert (options.ttl_s, options.max_age_s) == (43_200.0, 30)
+        for name, value in (("ttl", "soon"), ("max_age", -1), ("ttl", float("inf")), ("cache_also", "everything")):
+            with pytest.raises(InvalidRequest):
+                client.with_options(**{name: value})
+        with pytest.raises(InvalidRequest, match=r"ttl='soon' is no duration: it must be a number and a unit"):
+            client.with_options(ttl="soon")
+
+
+def test_asking_for_the_semantic_cache_is_its_opt_in() -> None:
+    with offline() as client:
+        options = made(client.with_options(cache="semantic")).options
+        assert (options.opt_in, options.reason) == ({"semantic_cache"}, "argument")
+        strict = made(client.with_options(cache="semantic", strict_opt_in=True)).options
+        assert strict.opt_in == frozenset()
+
+
+@pytest.mark.parametrize("name", ["tenant", "user_scope", "namespace", "project"])
+def test_nothing_is_shared_between_scopes(name: str) -> None:
+    with offline(FakeProvider(default="Jane Austen")) as client:
+        one, other = client.with_options(**{name: "a"}), client.with_options(**{name: "b"})
+        outcomes = [c.ask("Who wrote Emma?").greenai.outcome for c in (one, other, client, one, other, client)]
+    assert outcomes == ["small", "small", "small", "cache", "cache", "cache"]
 
 
 def test_none_is_no_deadline_and_openais_sentinels_are_the_default(tmp_path: Any) -> None:

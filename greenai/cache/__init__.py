@@ -8,8 +8,19 @@ whether the cache is asked at all is the flow's.
 from __future__ import annotations
 
 from greenai.cache.entry import Entry
-from greenai.cache.exact import ExactCache, Store
-from greenai.cache.keep import ttl_for
-from greenai.cache.keys import exact_key, namespace, policy_fingerprint
+from greenai.cache.exact import ExactCache, ManagedStore, Store
+from greenai.cache.keep import is_kept, ttl_for
+from greenai.cache.keys import cache_key, exact_key, namespace, policy_fingerprint
 
-__all__ = ["Entry", "ExactCache", "Store", "exact_key", "namespace", "policy_fingerprint", "ttl_for"]
+__all__ = [
+    "Entry",
+    "ExactCache",
+    "ManagedStore",
+    "Store",
+    "cache_key",
+    "exact_key",
+    "is_kept",
+    "namespace",
+    "policy_fingerprint",
+    "ttl_for",
+]

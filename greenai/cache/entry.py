@@ -16,7 +16,7 @@ __all__ = ["Entry"]
 class Entry:
     """One kept answer: the whole `ChatCompletion` as JSON, what gave it, and what it took then (`energy`).
 
-    `created` is in seconds since 1970.
+    `created` is in seconds since 1970; `project` is the one that the call was booked on.
     """
 
     body: Mapping[str, Any]
@@ -26,6 +26,7 @@ class Entry:
     energy: Reading
     usage: Usage
     created: float
+    project: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -37,6 +38,7 @@ class Entry:
             "energy": asdict(self.energy),
             "usage": asdict(self.usage),
             "created": self.created,
+            "project": self.project,
         }
 
     @classmethod
@@ -57,4 +59,5 @@ class Entry:
             energy=Reading(**data["energy"]),
             usage=Usage(**data["usage"]),
             created=data["created"],
+            project=data.get("project", ""),
         )

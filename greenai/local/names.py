@@ -29,6 +29,7 @@ __all__ = [
     "parse",
     "path_of",
     "pick",
+    "revision_of",
 ]
 
 HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?::(?P<file>[^:\\]+\.gguf))?", re.IGNORECASE | re.ASCII)
@@ -180,6 +181,22 @@ def path_of(name: str, weights_dir: Path | None = None) -> Path | None:
         path = folder / target.file
         return path if path.is_file() else None
     return _picked(target.repo, folder)
+
+
+def revision_of(name: str, weights_dir: Path | None = None) -> str | None:
+    """Return which weights stand behind `name`, or None where they are not here: their hash, else what the file says.
+
+    Another quantisation of a model is another file.
+    """
+    known = KNOWN.get(name)
+    if known is not None:
+        return known.sha256
+    try:
+        path = path_of(name, weights_dir)
+        stat = None if path is None else path.stat()
+    except (ModelError, OSError):
+        return None
+    return None if path is None or stat is None else f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def folder_of(target: Known | HubName, weights_dir: Path | None) -> Path:

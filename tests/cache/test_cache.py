@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from greenai.cache import Entry, ExactCache, exact_key, namespace, policy_fingerprint, ttl_for
+from greenai.cache import Entry, ExactCache, cache_key, exact_key, is_kept, namespace, policy_fingerprint, ttl_for
+from greenai.cache.keep import class_of
+from greenai.errors import InvalidRequest
 from greenai.readings import Reading
 from greenai.store.disk import JsonCache
-from greenai.values import Assessment, Options, Reply, Request, Rung, Transport, Usage
+from greenai.values import Options, Reply, Request, Rung, Transport, Usage
 
 SCALAR = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6) | st.text(max_size=8)
 JSON = st.recursive(
@@ -138,6 +141,8 @@ def test_any_difference_in_the_text_counts(text: str, other: str) -> None:
         {"messages": ({"role": "user", "content": [{"type": "text", "text": "Who wrote Emma?"}]},)},
         {"options": Options(project="other")},
         {"options": Options(tenant="t2")},
+        {"options": Options(user_scope="u2")},
+        {"options": Options(namespace="n2")},
         {"options": Options(quality="high")},
         {"options": Options(opt_in=frozenset(("reasoning",)))},
         {"options": Options(strict_opt_in=True)},
@@ -162,13 +167,53 @@ def test_what_can_shape_the_answer_changes_the_key(changes: dict[str, Any]) -> N
         {"transport": Transport(timeout_s=5.0)},
         {"transport": Transport(timeout_s=600.0, extra_headers={"Traceparent": "00-1", "Idempotency-Key": "k"})},
         {"arguments": {"stream_options": {"include_usage": True}, "metadata": {"trace": "1"}, "timeout": 5}},
-        {"options": Options(cache="refresh", ttl_s=5.0, reason="because")},
+        {"options": Options(cache="refresh", ttl_s=5.0, max_age_s=5.0, reason="because")},
+        {"options": Options(cache="semantic", opt_in=frozenset(("semantic_cache",)), reason="argument")},
         {"messages": [{"content": "Who wrote Emma?", "role": "user"}]},
     ],
     ids=str,
 )
 def test_how_a_request_travels_does_not(changes: dict[str, Any]) -> None:
     assert key(**changes) == key()
+
+
+def test_the_key_of_a_calls_arguments() -> None:
+    call = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
+    wanted = cache_key(call)
+    assert len(wanted) == 64
+    assert int(wanted, 16)
+    assert cache_key({**dict(reversed(call.items())), "temperature": 0.0}) == wanted
+    assert cache_key('{"temperature": 0.0,\n "messages": [{"content":"Hi","role":"user"}],"model":"gpt-5.5"}') == wanted
+    how = {"api_key": "sk", "timeout": 5, "max_retries": 1, "stream": True, "extra_headers": {"Traceparent": "00-1"}}
+    assert cache_key({**call, **how}) == wanted
+    others = [
+        cache_key(call, namespace="tenant-2"),
+        cache_key({**call, "temperature": None}),
+        cache_key({**call, "base_url": "http://127.0.0.1/v1"}),
+        cache_key({**call, "extra_headers": {"OpenAI-Beta": "next"}}),
+        cache_key({**call, "extra_body": {"top_k": 1}}),
+        cache_key({**call, "extra_body": {"stream": True}}),
+    ]
+    assert len({wanted, *others}) == len(others) + 1
+
+
+def test_what_has_no_key_is_told() -> None:
+    with pytest.raises(InvalidRequest, match="This request has no key: Out of range float values"):
+        cache_key({"temperature": float("nan")})
+    with pytest.raises(InvalidRequest, match=r"it is of type list\. Pass the arguments"):
+        cache_key("[]")
+
+
+def call_of(arguments: str) -> dict[str, Any]:
+    tool = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return {"messages": ({"role": "assistant", "content": None, "tool_calls": [tool]},)}
+
+
+def test_json_in_a_tool_call_is_the_same_however_it_is_spaced() -> None:
+    wanted = key(**call_of('{"a":1,"b":[2]}'))
+    assert key(**call_of('{ "b": [2], "a": 1.0 }')) == wanted
+    different = ['{"a":1,"b":[3]}', '{"a":1,"a":1,"b":[2]}', '{"a":1,"b":[2]', '{"a":NaN}', "", " "]
+    assert len({wanted, *(key(**call_of(text)) for text in different)}) == len(different) + 1
 
 
 @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}, float("nan"), float("inf"), {1: "one"}], ids=str)
@@ -238,16 +283,6 @@ def test_nothing_is_shared_between_keys_projects_or_tenants() -> None:
 
 # --- what is kept -------------------------------------------------------------------------
 
-CALM = Assessment(
-    task="fact",
-    needs_generation=0.9,
-    large_gain=0.1,
-    reasoning_gain=0.1,
-    volatile=0.1,
-    expected_output_tokens=(5, 50),
-    why=(),
-    method="linear-1",
-)
 REPLY = Reply(model="openai/gpt-5.5", text="Jane Austen", finish_reason="stop", usage=Usage(), latency_s=0.5)
 
 
@@ -257,16 +292,22 @@ def image(url: str) -> tuple[dict[str, Any], ...]:
     )
 
 
+DAY_S = 86_400.0
+ZERO = {"temperature": 0}
+
+
 @pytest.mark.parametrize(
     ("changes", "ttl_s"),
     [
-        ({}, 86_400.0),
-        ({"arguments": {"temperature": 0, "n": 1}}, 86_400.0),
-        ({"arguments": {"tools": [{"type": "function", "function": {"name": "f"}}]}}, 86_400.0),
+        ({}, 30 * DAY_S),
+        ({"arguments": {"temperature": 0, "n": 1}}, 30 * DAY_S),
+        ({"arguments": {"tools": [{"type": "function", "function": {"name": "f"}}]}}, 30 * DAY_S),
         ({"options": Options(ttl_s=60.0)}, 60.0),
-        ({"options": Options(cache="refresh")}, 86_400.0),
-        ({"messages": image("data:image/png;base64,AAAA")}, 86_400.0),
-        ({"messages": ({"role": "user", "content": "Read https://example.org"},)}, 86_400.0),
+        ({"options": Options(cache="refresh")}, 30 * DAY_S),
+        ({"options": Options(cache="semantic")}, 30 * DAY_S),
+        ({"messages": image("data:image/png;base64,AAAA")}, 30 * DAY_S),
+        ({"messages": ({"role": "user", "content": "Read https://example.org"},)}, 30 * DAY_S),
+        ({"arguments": {"temperature": 0.2}, "options": Options(cache_also=frozenset(("sampled",)))}, 30 * DAY_S),
         ({"options": Options(ttl_s=0.0)}, None),
         ({"options": Options(cache="off")}, None),
         ({"options": Options(cache="read")}, None),
@@ -281,7 +322,48 @@ def image(url: str) -> tuple[dict[str, Any], ...]:
     ids=str,
 )
 def test_which_requests_answers_are_kept(changes: dict[str, Any], ttl_s: float | None) -> None:
-    assert ttl_for(request(**changes), CALM, REPLY) == ttl_s
+    assert ttl_for(request(**changes), "static", REPLY) == ttl_s
+
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+LATE = datetime(2026, 5, 4, 23, 50, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "absent_s", "zero_s", "late_s"),
+    [
+        ("static", 30 * DAY_S, 30 * DAY_S, 30 * DAY_S),
+        ("slow", DAY_S, DAY_S, DAY_S),
+        ("unknown", None, DAY_S, DAY_S),
+        ("daily", None, 3600.0, 600.0),
+        ("realtime", None, None, None),
+        ("personal", None, None, None),
+        ("nondeterministic", None, None, None),
+        ("action", None, None, None),
+        ("a class of a later release", None, None, None),
+    ],
+)
+def test_how_long_an_answer_is_kept_is_up_to_the_question(
+    kind: str, absent_s: float | None, zero_s: float | None, late_s: float | None
+) -> None:
+    zero = request(arguments=ZERO)
+    assert ttl_for(request(), kind, REPLY, now=NOON) == absent_s
+    assert ttl_for(request(arguments={"temperature": None}), kind, REPLY, now=NOON) == absent_s
+    assert ttl_for(request(), kind, REPLY, temperature=0.0, now=NOON) == zero_s, "the engine's own temperature counts"
+    assert ttl_for(zero, kind, REPLY, now=NOON) == zero_s
+    assert ttl_for(zero, kind, REPLY, now=LATE) == late_s
+    longer = request(arguments=ZERO, options=Options(ttl_s=99 * DAY_S))
+    assert ttl_for(longer, kind, REPLY, now=LATE) == (late_s if kind == "daily" or late_s is None else 99 * DAY_S)
+
+
+def test_several_questions_are_as_volatile_as_the_worst_of_them() -> None:
+    assert class_of(["static", "realtime", "slow"]) == "realtime"
+    assert class_of(["static", "static"]) == "static"
+    assert class_of(["static", "a class of a later release"]) == "action"
+    assert class_of([]) == "unknown"
+
+
+CALLS = replace(REPLY, text="", tool_calls=True, finish_reason="tool_calls")
 
 
 @pytest.mark.parametrize(
@@ -293,17 +375,41 @@ def test_which_requests_answers_are_kept(changes: dict[str, Any], ttl_s: float |
         {"text": " \n"},
         {"tool_calls": True},
         {"complete": False},
-        {"body": {"choices": [{"message": {"content": "No.", "refusal": "I cannot"}}]}},
     ],
     ids=str,
 )
 def test_only_whole_answers_are_kept(changes: dict[str, Any]) -> None:
-    assert ttl_for(request(), CALM, replace(REPLY, **changes)) is None
+    assert ttl_for(request(), "static", replace(REPLY, **changes)) is None
 
 
-def test_what_changes_with_time_is_not_kept() -> None:
-    assert ttl_for(request(), replace(CALM, volatile=0.5), REPLY) is None
-    assert ttl_for(request(arguments={"temperature": 0}), replace(CALM, volatile=0.9), REPLY) is None
+def test_calls_of_tools_are_kept_where_the_project_says_so() -> None:
+    allowed = request(options=Options(cache_also=frozenset(("tool_calls",))))
+    assert ttl_for(request(), "static", CALLS) is None
+    assert ttl_for(allowed, "static", CALLS) == 30 * DAY_S
+    assert ttl_for(allowed, "static", replace(CALLS, finish_reason="length")) is None
+    assert ttl_for(allowed, "static", replace(CALLS, complete=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ({"choices": [{"message": {"content": "Hi."}}]}, True),
+        ({"choices": [{"message": {"content": "Hi.", "annotations": [], "audio": None, "refusal": None}}]}, True),
+        ({"choices": [{"message": {"content": "Hi.", "reasoning_content": "hm"}, "logprobs": {"content": []}}]}, True),
+        ({"choices": [{"message": {"content": "Hi."}, "content_filter_results": {"hate": {"filtered": False}}}]}, True),
+        ({"choices": [{"message": {"content": "No.", "refusal": "I cannot"}}]}, False),
+        ({"choices": [{"message": {"content": "Hi.", "annotations": [{"type": "url_citation"}]}}]}, False),
+        ({"choices": [{"message": {"content": "Hi.", "audio": {"id": "a"}}}]}, False),
+        ({"choices": [{"message": {"content": "Hi."}, "content_filter_results": {"hate": {"filtered": True}}}]}, False),
+        ({"choices": [{"message": {"content": "A"}}, {"message": {"content": "B"}}]}, False),
+        ({"choices": []}, False),
+        ({"choices": ["text"]}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_what_an_answer_may_hold(body: dict[str, Any], kept: bool) -> None:
+    assert is_kept(body) == kept
 
 
 # --- entries ------------------------------------------------------------------------------

@@ -1,0 +1,270 @@
+"""How the exact cache enters a call: looked up first, an equal call in flight waited for, and the answer kept at last.
+
+A cache that fails never costs the caller the answer: whatever goes wrong here is a miss.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from greenai import answerers, nudges, route
+from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
+from greenai.cache.flights import Flight
+from greenai.cache.keep import class_of, is_kept, last_questions, ttl_for, ttl_of
+from greenai.catalog import VERSION as CATALOG_VERSION
+from greenai.catalog import find
+from greenai.classify import VERSION as CLASSIFIER_VERSION
+from greenai.errors import NoSufficientModel
+from greenai.local.names import revision_of
+from greenai.nudges import effort
+from greenai.readings import Overhead
+from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.stopwatch import Stopwatch
+from greenai.values import Assessment, Decision, Reply, Request, Wait, Work
+
+__all__ = ["forget", "joined", "key_of", "looked_up", "store"]
+
+# What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
+_VERSIONS = {
+    "classifier": CLASSIFIER_VERSION,
+    "nudges": nudges.VERSION,
+    "catalog": CATALOG_VERSION,
+    "built-in": answerers.VERSION,
+}
+# An equal call is waited for this long at most, in seconds, where the deadline allows more.
+_LONGEST_WAIT_S = 600.0
+# How often another process's call is looked for: soon at first, since many answers are short.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
+
+_NOT_READ = "The cache could not be read; the call goes on without it."
+_NOT_STORED = "The answer could not be stored in the cache."
+
+
+# --- looking up ---------------------------------------------------------------------------
+
+
+def key_of(request: Request, steps: Steps) -> str | None:
+    """Return the request's key in the cache; None where nothing is cached."""
+    if steps.cache is None or request.options.cache == "off":
+        return None
+    options = request.options
+    policy = policy_fingerprint(
+        ladder=(*steps.ladder, *((steps.endpoint,) if steps.endpoint else ())),
+        quality=options.quality,
+        opt_ins=options.opt_in,
+        versions=_VERSIONS | _weights(request, steps) | ({"answerers": steps.own.fingerprint} if steps.own else {}),
+    )
+    return exact_key(request, policy)
+
+
+def _weights(request: Request, steps: Steps) -> dict[str, str]:
+    """Return which weights stand behind the local models that may answer: another quantisation answers otherwise."""
+    models = (*(rung.model for rung in steps.ladder if rung.base_url is None), request.model or "")
+    local = {model for model in models if model.startswith("local/")}
+    if not local:
+        return {}
+    revision = partial(revision_of, weights_dir=steps.engines.settings.weights_dir)
+    return {model: revision(model.removeprefix("local/")) or "absent" for model in local}
+
+
+def looked_up(request: Request, key: str | None, steps: Steps) -> Flow[Plan | None]:
+    """Return the plan to give a stored answer again, or None."""
+    if key is None or steps.cache is None or request.options.cache == "refresh":
+        return None
+    entry = yield Work("cache", partial(_read, steps.cache, key))
+    return None if entry is None else _again(request, key, entry, steps)
+
+
+def _read(cache: ExactCache, key: str) -> Entry | None:
+    return fail_open(_NOT_READ, lambda: cache.get(key), None)
+
+
+def _again(request: Request, key: str, entry: Entry, steps: Steps, *, shared: bool = False) -> Plan | None:
+    """Return the plan to give `entry` to this request, or None where it may not have it."""
+
+    def plan() -> Plan | None:
+        age_s = time.time() - entry.created
+        oldest_s = request.options.max_age_s
+        if (oldest_s is not None and age_s > oldest_s) or not _is_allowed(entry, request, steps):
+            return None
+        why = f"The same request was answered before by {entry.model}; the answer is still valid."
+        if shared:
+            why = f"The same request was being answered by {entry.model}; its answer is shared."
+        decision = Decision(outcome="cache", route=(), reasons=(why,), observed=request.options.observe)
+        return Plan(decision=decision, key=key, reply=_replayed(request, entry), entry=entry)
+
+    return fail_open("A cache entry could not be read; the call goes on without it.", plan, None)
+
+
+def _replayed(request: Request, entry: Entry) -> Reply:
+    body: dict[str, Any] = {**entry.body, "id": f"chatcmpl-{request.call_id}", "created": int(time.time())}
+    choice = body["choices"][0]
+    return Reply(
+        model=entry.model,
+        text=choice["message"].get("content") or "",
+        finish_reason=choice.get("finish_reason"),
+        usage=entry.usage,
+        latency_s=0.0,
+        body=body,
+    )
+
+
+def _is_allowed(entry: Entry, request: Request, steps: Steps) -> bool:
+    """Say whether what answered then may answer this request now: by its ladder, and by its opt-ins.
+
+    The key says the same of what it holds. This is held against what the entry itself says.
+    """
+    if entry.model.startswith("greenai/"):
+        return True
+    opt_in = request.options.opt_in
+    if entry.reasoning and "reasoning" not in opt_in and not effort.stated(request.arguments):
+        return False
+    try:
+        ladder = route.ladder_for(request, steps.ladder, find, endpoint=steps.endpoint)
+    except NoSufficientModel:
+        return False
+    rung = next((rung for rung in ladder.rungs if rung.model == entry.model), None)
+    if rung is None or ladder.named is not None or "large" in opt_in:
+        return rung is not None
+    return rung.tier == "small" or (not ladder.raised and rung is ladder.rungs[0])
+
+
+# --- equal calls at the same time ---------------------------------------------------------
+
+
+def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed: int) -> Flow[Plan]:
+    """Wait for an equal call that is in flight, or lead one that others may wait for.
+
+    `landed` is how many calls had landed before the cache was read: where it is more now, it is read again.
+    """
+    key, cache = plan.key, steps.cache
+    plan = replace(plan, kind=_kind(request, plan.assessment))
+    if key is None or cache is None or not _may_share(request, plan):
+        return plan
+    # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
+    flight, leads = steps.flights.join(key, lead=not request.stream)
+    if flight is None:
+        return plan
+    if leads:
+        return (yield from _led(request, plan, flight, steps, watch, again=steps.flights.landed != landed))
+    started = time.perf_counter()
+    yield Wait.of(flight.answer, _left_s(request))
+    watch.away(time.perf_counter() - started)
+    entry = flight.answer.result() if flight.answer.done() else None
+    found = None if entry is None else _again(request, key, entry, steps, shared=True)
+    return found or plan
+
+
+def _may_share(request: Request, plan: Plan) -> bool:
+    """Say whether one answer serves several: where it will be stored, and the app did not ask for a new one."""
+    if request.options.cache not in ("auto", "semantic") or request.options.observe or plan.reply is not None:
+        return False
+    return ttl_of(request, plan.kind) is not None
+
+
+def _led(request: Request, plan: Plan, flight: Flight, steps: Steps, watch: Stopwatch, *, again: bool) -> Flow[Plan]:
+    """Lead a flight as soon as no other process does, or give the answer that it has stored meanwhile."""
+    cache, started, pause_s = steps.cache, time.perf_counter(), _FIRST_PAUSE_S
+    try:
+        while cache is not None:
+            free = flight.is_free()
+            if free and not again:
+                break
+            entry = yield Work("cache", partial(_read, cache, flight.key))
+            found = None if entry is None else _again(request, flight.key, entry, steps, shared=True)
+            if found is not None:
+                flight.land(entry)
+                return found
+            if free or time.perf_counter() - started > _left_s(request):
+                break
+            again = True
+            yield Wait.of(None, pause_s)
+            watch.away(pause_s)
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+    except BaseException:
+        flight.land(None)
+        raise
+    return replace(plan, flight=flight)
+
+
+def _left_s(request: Request) -> float:
+    return min(max(request.deadline - time.monotonic(), 0.0), _LONGEST_WAIT_S)
+
+
+# --- keeping ------------------------------------------------------------------------------
+
+
+def _kind(request: Request, assessment: Assessment | None) -> str:
+    """Return the class of the question, with those before it that it may lean on."""
+    if assessment is not None and (assessment.one_off or assessment.volatile >= 0.5):
+        return "action"
+    return class_of("static" for _ in last_questions(request))
+
+
+def store(
+    request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, own: Overhead, steps: Steps
+) -> Flow[None]:
+    """Keep the answer where it may be given again, and let those have it who wait for this call."""
+    cache, key = steps.cache, plan.key
+    if cache is None or key is None or plan.assessment is None:
+        return
+    if climbed is not None and (not climbed.good or _stood_in(climbed)):
+        return  # delivered for want of a better one: the next call may get that
+
+    def lifetime() -> float | None:
+        if climbed is None:  # a function's author said that its answer holds
+            return ttl_for(request, "unknown", reply, temperature=0)
+        return ttl_for(request, plan.kind, reply, temperature=climbed.draft.arguments.get("temperature"))
+
+    ttl_s = fail_open(_NOT_STORED, lifetime, None)
+    if ttl_s is not None:
+        write = partial(_write, cache, key, partial(_entry, request, reply, climbed, own), ttl_s)
+        entry = yield Work("store", partial(fail_open, _NOT_STORED, write, None))
+        if plan.flight is not None:
+            plan.flight.land(entry)
+
+
+def _stood_in(climbed: Climbed) -> bool:
+    """Say whether the model that was chosen failed, so that another answered in its place."""
+    return any(a.state == "failed" and a.model != climbed.done.model for a in climbed.attempts)
+
+
+def _write(cache: ExactCache, key: str, make: Any, ttl_s: float) -> Entry | None:
+    entry: Entry | None = make()
+    if entry is not None:
+        cache.put(key, entry, ttl_s)
+    return entry
+
+
+def _entry(request: Request, reply: Reply, climbed: Climbed | None, own: Overhead) -> Entry | None:
+    body = _json_of(reply)
+    if body is None or not is_kept(body):
+        return None
+    return Entry(
+        body=body,
+        model=climbed.rung.model if climbed is not None else reply.model,
+        tier=climbed.rung.tier if climbed is not None else "small",
+        reasoning=climbed.draft.reasoning if climbed is not None else None,
+        energy=climbed.done.energy if climbed is not None else own.energy,
+        usage=climbed.done.usage if climbed is not None else reply.usage,
+        created=time.time(),
+        project=request.options.project,
+    )
+
+
+def _json_of(reply: Reply) -> dict[str, Any] | None:
+    if reply.body is not None:
+        return dict(reply.body)
+    if reply.native is None:
+        return None
+    body: dict[str, Any] = reply.native.to_dict(mode="json")
+    body.pop("greenai", None)
+    return body
+
+
+def forget(cache: ExactCache, key: str) -> None:
+    """Take a bad answer out of the cache."""
+    fail_open("A bad answer could not be taken out of the cache.", partial(cache.forget, key), None)
