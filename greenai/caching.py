@@ -109,6 +109,8 @@ def _replayed(request: Request, entry: Entry) -> Reply:
         usage=entry.usage,
         latency_s=0.0,
         body=body,
+        tool_calls=bool(choice["message"].get("tool_calls")),
+        deltas=entry.deltas,
     )
 
 
@@ -252,6 +254,7 @@ def _entry(request: Request, reply: Reply, climbed: Climbed | None, own: Overhea
         usage=climbed.done.usage if climbed is not None else reply.usage,
         created=time.time(),
         project=request.options.project,
+        deltas=reply.deltas,
     )
 
 

@@ -74,7 +74,8 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     given = {_SHORT.get(name, name): value for name, value in changes.items()}
     unknown = sorted(given.keys() - _OPTION_NAMES)
     if unknown:
-        raise InvalidRequest(f"Unknown option {unknown[0]!r}. Known options: {', '.join(sorted(_OPTION_NAMES))}.")
+        known = sorted(_OPTION_NAMES.difference(_SHORT.values()).union(_SHORT))
+        raise InvalidRequest(f"Unknown option {unknown[0]!r}. Known options: {', '.join(known)}.")
     for name in _SHORT.values() & given.keys():
         given[name] = _duration(name, given[name])
     if "cache_also" in given:

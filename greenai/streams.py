@@ -18,6 +18,7 @@ from openai import AsyncStream, Stream
 from openai.types import CompletionUsage
 
 from greenai.background import background
+from greenai.deltas import Piece, Record, cut, message_of, split
 from greenai.shapes import (
     ChatCompletionChunk,
     chunk_from,
@@ -48,20 +49,24 @@ __all__ = [
 
 # --- what a stream has said ---------------------------------------------------------------
 
+_CONTENT = {"content"}
+
 
 class Seen:
-    """What has been relayed of one stream so far: enough to settle it and, where it is plain text, to store it."""
+    """What has been relayed of one stream so far: enough to settle it, and to store it where it is `whole`."""
 
     def __init__(self, model: str) -> None:
         self.model = model
         self.id = ""
         self.created = 0
         self.parts: list[str] = []
+        self.more: dict[str, Any] = {}  # what a chunk says beside its choices
+        self.record = Record()
         self.finish_reason: str | None = None
         self.usage: Any = None
         self.pieces = 0  # chunks of text or of reasoning
         self.characters = 0
-        self.plain = True
+        self.whole = True  # one choice, and nothing in it that cannot be put together
         self.tool_calls = False
         self.reasoning = False
         self.energy_j: float | None = None
@@ -79,30 +84,44 @@ class Seen:
             return usage is not None
         if not self.id:
             self.id, self.created, self.model = chunk.id, chunk.created, chunk.model or self.model
+            self.more["system_fingerprint"] = getattr(chunk, "system_fingerprint", None)
+        if getattr(chunk, "model_extra", None):
+            self.more |= chunk.model_extra or {}
         choice = choices[0]
-        if getattr(choice, "index", 0) or len(choices) > 1 or getattr(choice, "logprobs", None) is not None:
-            self.plain = False
-        self._add_delta(getattr(choice, "delta", None))
+        if getattr(choice, "index", 0) or len(choices) > 1:
+            self.whole = False
+        self._add_delta(getattr(choice, "delta", None), getattr(choice, "logprobs", None))
         finish_reason = getattr(choice, "finish_reason", None)
         if finish_reason is not None:
             self.finish_reason = finish_reason
         return False
 
-    def _add_delta(self, delta: Any) -> None:
+    def _add_delta(self, delta: Any, logprobs: Any) -> None:
         text = getattr(delta, "content", None)
         if isinstance(text, str):
             if text:
                 self.parts.append(text)
                 self._count_piece(text)
         elif text is not None:
-            self.plain = False
+            self.whole = False
+        if logprobs is None and isinstance(text, str) and getattr(delta, "model_fields_set", None) == _CONTENT:
+            self.record.text(text)  # nearly every chunk of a stream
+            return
+        self._record(delta, logprobs)
         if getattr(delta, "tool_calls", None) or getattr(delta, "function_call", None):
-            self.tool_calls, self.plain = True, False
-        if getattr(delta, "refusal", None):
-            self.plain = False
+            self.tool_calls = True
         if getattr(delta, "model_extra", None) and reasoning_of(delta):
-            self.reasoning, self.plain = True, False
+            self.reasoning = True
             self._count_piece(reasoning_of(delta))
+
+    def _record(self, delta: Any, logprobs: Any) -> None:
+        try:
+            self.record.add(
+                {} if delta is None else delta.to_dict(mode="json", exclude_unset=True),
+                None if logprobs is None else logprobs.to_dict(mode="json", exclude_unset=True),
+            )
+        except (AttributeError, TypeError, ValueError):  # a server's own idea of a chunk
+            self.whole = False
 
     def _count_piece(self, text: str) -> None:
         self.pieces += 1
@@ -111,6 +130,7 @@ class Seen:
     def reply(self, latency_s: float, *, complete: bool) -> Reply:
         """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
         text = "".join(self.parts)
+        body, deltas = self._put_together() if complete and self.whole and self.finish_reason else (None, ())
         usage = read_usage(self.usage)
         if usage.output_tokens is None:
             # A cut stream has no usage. A chunk is at least one token, and a token about four characters: the larger
@@ -123,7 +143,8 @@ class Seen:
             finish_reason=self.finish_reason,
             usage=usage,
             latency_s=latency_s,
-            body=self._body(text) if complete and self.plain and self.finish_reason else None,
+            body=body,
+            deltas=deltas,
             tool_calls=self.tool_calls,
             reasoning_text=self.reasoning,
             reported_energy_j=self.energy_j,
@@ -131,16 +152,22 @@ class Seen:
             service_tier=self.service_tier,
         )
 
-    def _body(self, text: str) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None}
-        return {
+    def _put_together(self) -> tuple[dict[str, Any], tuple[Piece, ...]]:
+        """Return the whole completion, and what its stream brought where it cannot be told from that."""
+        pieces = self.record.pieces()
+        message, logprobs = message_of(pieces)
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": logprobs}
+        body = {
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
             "model": self.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
+            "choices": [choice],
             "usage": self.usage.to_dict(mode="json") if isinstance(self.usage, CompletionUsage) else None,
+            **({"service_tier": self.service_tier} if self.service_tier else {}),
+            **{name: value for name, value in self.more.items() if value is not None and name != "energy"},
         }
+        return body, () if pieces == cut(message, logprobs) else tuple(pieces)
 
 
 # In a stream Neuralwatt sends its object `energy` as a comment before the last line, `: energy {...}`, which openai
@@ -410,26 +437,20 @@ class _AsyncReplay(_Replay):
 def replay(reply: Reply, *, with_usage: bool) -> list[ChatCompletionChunk]:
     """Cut a whole answer into the chunks that a live stream would have brought: role, words, finish, usage."""
     body = reply.body or {}
-    head = {"id": body["id"], "object": "chat.completion.chunk", "created": body["created"], "model": body["model"]}
+    choice = body["choices"][0]
+    head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
+    head["object"] = "chat.completion.chunk"
 
-    def chunk(delta: dict[str, Any], finish: str | None = None) -> ChatCompletionChunk:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-        return chunk_from({**head, "choices": [choice]})
+    def chunk(delta: Any, logprobs: Any = None, finish: str | None = None) -> ChatCompletionChunk:
+        part = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
+        return chunk_from({**head, "choices": [part]})
 
-    chunks = [chunk({"role": "assistant", "content": "", "refusal": None})]
-    chunks += [chunk({"content": part}) for part in _pieces(reply.text)]
-    chunks.append(chunk({}, reply.finish_reason or "stop"))
-    if with_usage:
-        chunks.append(chunk_from({**head, "choices": [], "usage": body.get("usage")}))
+    pieces = split(reply.deltas or cut(choice["message"], choice.get("logprobs")))
+    chunks = [chunk(piece["delta"], piece.get("logprobs")) for piece in pieces]
+    chunks.append(chunk({}, finish=reply.finish_reason or "stop"))
+    if with_usage and body.get("usage") is not None:
+        chunks.append(chunk_from({**head, "choices": [], "usage": body["usage"]}))
     return chunks
-
-
-_PIECE = 24  # characters: small enough to look like a stream, large enough to cost nothing
-
-
-def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
 
 
 def replayed(reply: Reply, receipt: Receipt, *, with_usage: bool) -> GreenStream:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from greenai.deltas import pieces_of
 from greenai.values import Receipt, Reply, Request
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TextStream:
     @classmethod
     def done(cls, reply: Reply, receipt: Receipt) -> TextStream:
         """Wrap an answer that is complete already."""
-        return cls(iter((reply.text,)), receipt, None)
+        return cls(pieces_of(reply.text), receipt, None)
 
     @classmethod
     def live(cls, stream: GreenStream) -> TextStream:
@@ -95,7 +96,7 @@ class AsyncTextStream:
     @classmethod
     def done(cls, reply: Reply, receipt: Receipt) -> AsyncTextStream:
         """Wrap an answer that is complete already."""
-        return cls(_once(reply.text), receipt, None)
+        return cls(_apieces(reply.text), receipt, None)
 
     @classmethod
     def live(cls, stream: GreenAsyncStream) -> AsyncTextStream:
@@ -134,5 +135,6 @@ async def _atexts(stream: GreenAsyncStream) -> AsyncIterator[str]:
             yield chunk.choices[0].delta.content
 
 
-async def _once(text: str) -> AsyncIterator[str]:
-    yield text
+async def _apieces(text: str) -> AsyncIterator[str]:
+    for piece in pieces_of(text):
+        yield piece

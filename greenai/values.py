@@ -374,7 +374,8 @@ class Reply:
 
     `body` is the JSON of a `ChatCompletion` or None while only `native` (the provider's own object) is there.
     `complete` is False for a stream that ended before its last chunk. `service_tier` is what the provider says it used.
-    `token_logprobs` are natural logarithms, where they were asked for.
+    `token_logprobs` are natural logarithms, where they were asked for. `deltas` is what a stream brought, where its
+    chunks cannot be made from `body`.
     """
 
     model: str
@@ -391,6 +392,7 @@ class Reply:
     complete: bool = True
     service_tier: str | None = None
     token_logprobs: tuple[float, ...] = field(default=(), repr=False)
+    deltas: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

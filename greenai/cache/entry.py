@@ -16,7 +16,8 @@ __all__ = ["Entry"]
 class Entry:
     """One kept answer: the whole `ChatCompletion` as JSON, what gave it, and what it took then (`energy`).
 
-    `created` is in seconds since 1970; `project` is the one that the call was booked on.
+    `created` is in seconds since 1970; `project` is the one that the call was booked on. `deltas`
+    are those of a stream whose chunks cannot be made from the body.
     """
 
     body: Mapping[str, Any]
@@ -27,6 +28,7 @@ class Entry:
     usage: Usage
     created: float
     project: str = ""
+    deltas: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -39,6 +41,7 @@ class Entry:
             "usage": asdict(self.usage),
             "created": self.created,
             "project": self.project,
+            "deltas": self.deltas,
         }
 
     @classmethod
@@ -60,4 +63,5 @@ class Entry:
             usage=Usage(**data["usage"]),
             created=data["created"],
             project=data.get("project", ""),
+            deltas=tuple(data.get("deltas", ())),
         )
