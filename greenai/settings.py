@@ -164,7 +164,7 @@ class Settings(_Strict):
     cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
     cache_size: str | float = "256MB"
-    cache_url: Annotated[str, CACHE_URL] | None = None
+    cache_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
     cache_secret_env: Annotated[str, VARIABLE] | None = None
     cache_encrypt: bool = False
     zone: Annotated[str, UPPER, ZONE] = "WORLD"

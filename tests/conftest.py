@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests import `servers` from any folder below
 
-from servers import LlamaServer, Scripted
+from servers import LlamaServer, RedisServer, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,4 +107,24 @@ def weights() -> Path:
 def llama(weights: Path) -> Iterator[LlamaServer]:
     """llama.cpp's own HTTP server with these weights, in a child process: deterministic, one slot, no prompt cache."""
     with LlamaServer(weights) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """The server's program and its client's package: a laptop without them skips, CI fails."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is not None and importlib.util.find_spec("redis") is not None:
+        return program
+    lacking = "redis-server is not here: apt-get install redis-server"
+    message = lacking if program is None else 'the extra `redis` is not here: pip install "greenai[redis]"'
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_program: str) -> Iterator[RedisServer]:
+    """A real Redis for all tests, which keep their keys apart by their secrets."""
+    with RedisServer(redis_program) as server:
         yield server

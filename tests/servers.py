@@ -1,4 +1,4 @@
-"""Servers on loopback for the tests: a scripted one that fails on request, and llama.cpp's own."""
+"""Servers on loopback for the tests: a scripted one that fails on request, llama.cpp's own, and a real Redis."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -392,3 +393,61 @@ class LlamaServer:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+# --- a real Redis -------------------------------------------------------------------------
+
+
+@dataclass
+class RedisServer:
+    """A Redis or Valkey of this machine in a child process: nothing on disk, on a port of its own that it keeps."""
+
+    program: str
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Self:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        options = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--appendonly": "no"}
+        arguments = [text for pair in options.items() for text in pair]
+        self._process = subprocess.Popen(
+            [self.program, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                self.say(b"PING")
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise RuntimeError(f"{self.program} did not start (exit code {self._process.poll()})")
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def say(self, *words: bytes) -> bytes:
+        """Send one command by hand, and return the beginning of what it answers."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
+            return connection.recv(65536)

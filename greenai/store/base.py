@@ -50,10 +50,10 @@ class SealedStore:
             return None
 
     def _tell(self, kind: str, message: str) -> None:
-        """Log a warning, once for each kind."""
+        """Log each kind of trouble once, the first as a warning: damage shows in more than one way."""
         if kind not in self._told:
+            _log.log(logging.INFO if self._told else logging.WARNING, "%s", message)
             self._told.add(kind)
-            _log.warning("%s", message)
 
     def _fail(self, problem: str) -> None:
         """Note why the store does not work, and log it unless it has not worked since."""

@@ -11,8 +11,8 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,21 +44,27 @@ RETRY_S = 30.0
 """How long a cache that failed is left alone: a disk that was full may have room again."""
 _MOST_USED = 8192  # keys that were read since the last cull
 
-# FULL, IOERR and READONLY: what is there may still be read.
-_NO_WRITING = frozenset((13, 10, 8))
+READONLY = 8
+# FULL and IOERR too: what is there may still be read.
+_NO_WRITING = frozenset((13, 10, READONLY))
 # ERROR, CONSTRAINT, TOOBIG and MISMATCH: our statements are fixed, so it is the tables that are not what they were.
 _NOT_OURS = CORRUPT | {1, 19, 18, 20}
 # What diskcache makes of settings and rows that it does not expect.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError)
 
 
-def _probe(path: Path) -> None:
-    """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged."""
+@contextmanager
+def _probed(path: Path) -> Generator[None]:
+    """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged.
+
+    It stays open meanwhile: diskcache closes and opens the database twice, and the last to close waits for the disk.
+    """
     import sqlite3
 
     con = sqlite3.connect(path, timeout=PROBE_TIMEOUT_S, isolation_level=None)
     try:
         con.execute("BEGIN IMMEDIATE").connection.rollback()
+        yield
     finally:
         con.close()
 
@@ -231,7 +237,8 @@ class JsonCache(SealedStore):
         code = primary_code(error)
         if code == BUSY:
             return False
-        if (code in _NOT_OURS or isinstance(error, _UNREADABLE)) and self._moved_aside(cache, error):
+        damaged = code in _NOT_OURS or isinstance(error, _UNREADABLE) or (code == READONLY and self._may_write())
+        if damaged and self._moved_aside(cache, error):
             return True
         now = time.monotonic()
         if writes and code in _NO_WRITING and cache is not None:
@@ -248,6 +255,10 @@ class JsonCache(SealedStore):
             )
         return False
 
+    def _may_write(self) -> bool:
+        """Return whether the files may be written, so that it is the database that says it must not be."""
+        return os.access(self._folder, os.W_OK) and os.access(self._folder / "cache.db", os.W_OK)
+
     def _opened(self) -> Rows:
         from greenai.store.rows import Rows
 
@@ -259,8 +270,8 @@ class JsonCache(SealedStore):
                     secret = self._secret or own_secret(self._folder.with_name(self._folder.name + ".key"))
                     self._seal = Seal(secret, encrypt=self._encrypt)
                 os.close(private_file(database, tighten=True))
-                _probe(database)
-                self._cache = Rows(self._folder, size_limit=self._size_limit)
+                with _probed(database):
+                    self._cache = Rows(self._folder, size_limit=self._size_limit)
                 self._inode = _inode(database)
                 keep_over_fork(self)
             return self._cache

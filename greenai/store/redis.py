@@ -135,8 +135,8 @@ class RedisCache(SealedStore):
         )
 
     def close(self) -> None:
-        """Close every connection; the next use opens one again."""
-        self._client.connection_pool.disconnect()
+        """Close every connection that no thread is using; the next use opens one again."""
+        self._client.connection_pool.disconnect(inuse_connections=False)
 
     # --- trouble --------------------------------------------------------------------------
 

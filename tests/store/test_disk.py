@@ -257,8 +257,8 @@ def test_a_folder_that_cannot_be_made_turns_the_cache_off(tmp_path: Path, caplog
     assert [record.getMessage() for record in caplog.records] == [
         (
             f"The answer cache in {tmp_path / 'file' / 'cache'} cannot be used ([Errno 20] Not a directory: "
-            f"'{tmp_path / 'file' / 'cache'}'). Calls go on without it. Free some space or make the folder writable, "
-            "then start the program again."
+            f"'{tmp_path / 'file' / 'cache'}'). Calls go on without it. Free some space or make the folder writable; "
+            "it is tried again every 30 s."
         )
     ]
 
