@@ -19,6 +19,7 @@ from greenai.errors import MissingExtra, SettingsError
 from greenai.store.base import SealedStore
 from greenai.store.listing import Row, StoreStats
 from greenai.store.seal import SCHEMA, Seal
+from greenai.units import format_duration
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -200,7 +201,8 @@ class RedisCache(SealedStore):
         self._client.connection_pool.disconnect(inuse_connections=False)
         self._fail(
             f"The answer cache in {self._place} does not answer ({error}). Calls go on without it. It is tried again "
-            f"in {REST_S:.0f} s, then every {MOST_REST_S:.0f} s at the latest; look whether the server runs."
+            f"in {format_duration(REST_S)}, then every {format_duration(MOST_REST_S)} at the latest; look whether the "
+            "server runs."
         )
 
     def _back(self) -> None:
