@@ -14,6 +14,8 @@ from greenai import answerers, nudges, route
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
 from greenai.cache.flights import Flight
 from greenai.cache.keep import class_of, is_kept, last_questions, ttl_for, ttl_of
+from greenai.cache.volatility import VERSION as VOLATILITY_VERSION
+from greenai.cache.volatility import volatility
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
@@ -23,7 +25,7 @@ from greenai.nudges import effort
 from greenai.readings import Overhead
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.values import Assessment, Decision, Reply, Request, Wait, Work
+from greenai.values import Decision, Reply, Request, Wait, Work
 
 __all__ = ["forget", "joined", "key_of", "looked_up", "store"]
 
@@ -33,6 +35,7 @@ _VERSIONS = {
     "nudges": nudges.VERSION,
     "catalog": CATALOG_VERSION,
     "built-in": answerers.VERSION,
+    "volatility": VOLATILITY_VERSION,
 }
 # An equal call is waited for this long at most, in seconds, where the deadline allows more.
 _LONGEST_WAIT_S = 600.0
@@ -143,7 +146,7 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     `landed` is how many calls had landed before the cache was read: where it is more now, it is read again.
     """
     key, cache = plan.key, steps.cache
-    plan = replace(plan, kind=_kind(request, plan.assessment))
+    plan = replace(plan, kind=_kind(request))
     if key is None or cache is None or not _may_share(request, plan):
         return plan
     # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
@@ -199,11 +202,10 @@ def _left_s(request: Request) -> float:
 # --- keeping ------------------------------------------------------------------------------
 
 
-def _kind(request: Request, assessment: Assessment | None) -> str:
+def _kind(request: Request) -> str:
     """Return the class of the question, with those before it that it may lean on."""
-    if assessment is not None and (assessment.one_off or assessment.volatile >= 0.5):
-        return "action"
-    return class_of("static" for _ in last_questions(request))
+    texts = last_questions(request)
+    return fail_open(_NOT_STORED, lambda: class_of(volatility(text) for text in texts), "action")
 
 
 def store(

@@ -423,16 +423,16 @@ def test_copies_share_everything_but_their_options() -> None:
         assert client.ask("Greet guest 1.", model="gpt-5.5").greenai.decision.opt_ins == ()
         rows = client._session.resources.ledger.recent()
         assert [r["opt_in_reason"] for r in rows] == [None, "tax advice is checked by a person"]
-        assert careful.with_options(project="p").ask("Greet guest 3.").greenai.project == "p"
+        assert careful.with_options(project="p").ask("Greet guest 3.", temperature=0).greenai.project == "p"
 
 
 def test_closing_a_copy_leaves_the_client_open() -> None:
     provider = FakeProvider(default="Hi.")
     with offline(provider) as client:
         with client.with_options(project="p") as careful:
-            careful.ask("Greet guest 1.")
+            careful.ask("Greet guest 1.", temperature=0)
         assert provider.closed == 0
-        assert client.ask("Greet guest 1.", greenai={"project": "p"}).greenai.outcome == "cache"
+        assert client.ask("Greet guest 1.", temperature=0, greenai={"project": "p"}).greenai.outcome == "cache"
     assert provider.closed == 1
     client.close()  # a second time is harmless
 
@@ -486,20 +486,20 @@ def test_options_that_are_none_are_refused_by_every_way_in(changes: dict[str, An
 
 def test_nothing_is_shared_between_projects_tenants_and_keys() -> None:
     with offline(FakeProvider(default="Hi.")) as client:
-        client.ask("Greet guest 1.")
+        client.ask("Greet guest 1.", temperature=0)
         for other in ({"project": "p"}, {"tenant": "t"}, {"api_key": "another"}):
-            assert client.with_options(**other).ask("Greet guest 1.").greenai.outcome == "small"
-        assert client.ask("Greet guest 1.").greenai.outcome == "cache"
+            assert client.with_options(**other).ask("Greet guest 1.", temperature=0).greenai.outcome == "small"
+        assert client.ask("Greet guest 1.", temperature=0).greenai.outcome == "cache"
 
 
 def test_the_cache_can_be_left_out_and_refreshed() -> None:
     provider = FakeProvider("one", "two", "three", default="four")
     with offline(provider) as client:
-        assert client.ask("Greet guest 1.").text == "one"
-        assert client.ask("Greet guest 1.", greenai={"cache": "off"}).text == "two"
-        assert client.ask("Greet guest 1.").text == "one"
-        assert client.ask("Greet guest 1.", greenai={"cache": "refresh"}).text == "three"
-        assert client.ask("Greet guest 1.").text == "three"
+        assert client.ask("Greet guest 1.", temperature=0).text == "one"
+        assert client.ask("Greet guest 1.", temperature=0, greenai={"cache": "off"}).text == "two"
+        assert client.ask("Greet guest 1.", temperature=0).text == "one"
+        assert client.ask("Greet guest 1.", temperature=0, greenai={"cache": "refresh"}).text == "three"
+        assert client.ask("Greet guest 1.", temperature=0).text == "three"
 
 
 # --- escalate -----------------------------------------------------------------------------
@@ -539,8 +539,8 @@ def test_both_clients_escalate_alike() -> None:
 def test_escalating_a_cached_answer_goes_above_the_model_that_gave_it() -> None:
     provider = FakeProvider(FakeReply(text="Hello.", model="gpt-5.4-nano-2026-03-01"), "Hello!")
     with offline(provider) as client:
-        client.ask("Say hello to Ada.")
-        cached = client.ask("Say hello to Ada.")
+        client.ask("Say hello to Ada.", temperature=0)
+        cached = client.ask("Say hello to Ada.", temperature=0)
         assert cached.greenai.outcome == "cache"
         assert client.escalate(cached).greenai.model == LARGE
         assert provider.models == [SMALL, LARGE]

@@ -352,12 +352,12 @@ def test_both_colours_keep_the_same() -> None:
 def test_bad_answer_is_not_given_again_from_the_cache() -> None:
     with offline() as client:
         with_gain(client, GAIN)
-        first = client.ask(QUESTION)
-        assert client.ask(QUESTION).greenai.outcome == "cache"
+        first = client.ask(QUESTION, temperature=0)
+        assert client.ask(QUESTION, temperature=0).greenai.outcome == "cache"
         client.feedback(first, good=True)
-        assert client.ask(QUESTION).greenai.outcome == "cache"
+        assert client.ask(QUESTION, temperature=0).greenai.outcome == "cache"
         client.feedback(first, good=False)
-        assert client.ask(QUESTION).greenai.outcome == "small"
+        assert client.ask(QUESTION, temperature=0).greenai.outcome == "small"
 
 
 def test_project_that_reports_bad_answers_starts_higher_and_another_does_not() -> None:

@@ -34,7 +34,7 @@ def request(text: str = "Say hello to my friend Ada.", **changes: Any) -> Reques
         entry="create",
         model=None,
         messages=({"role": "user", "content": text},),
-        arguments={},
+        arguments={"temperature": 0},
         stream=False,
         transport=Transport(timeout_s=60.0),
         options=Options(),
@@ -477,7 +477,7 @@ def test_a_failing_nudge_sends_the_request_as_written(caplog: pytest.LogCaptureF
 
     by = hand("Hello.")
     assert by.answer(request(), steps(nudges=(nudge,))).reply.text == "Hello."
-    assert by.drafts[0].arguments == {}
+    assert by.drafts[0].arguments == {"temperature": 0}
     assert [r.message for r in caplog.records] == ["A nudge failed; the request goes out as written."]
 
 
@@ -615,7 +615,7 @@ def test_observe_changes_nothing_and_says_what_it_would_have_saved() -> None:
     here, by = steps(), hand(FakeReply(text="Hello, Ada.", reasoning_tokens=300))
     answer = by.answer(observing("Say hello to my friend Ada."), here)
     (draft,) = by.drafts
-    assert (draft.rung.model, draft.arguments, draft.extra, draft.notes) == (LARGE, {}, {}, ())
+    assert (draft.rung.model, draft.arguments, draft.extra, draft.notes) == (LARGE, {"temperature": 0}, {}, ())
     assert answer.receipt.model == LARGE
     assert answer.receipt.outcome == "large"
     assert answer.receipt.decision.observed
@@ -652,7 +652,7 @@ def test_observe_asks_again_although_it_could_repeat() -> None:
 def test_reasoning_is_off_unless_somebody_opted_in() -> None:
     by = hand("Hello.")
     answer = by.answer(ceiling(), steps())
-    assert by.drafts[0].arguments == {"reasoning_effort": "none"}
+    assert by.drafts[0].arguments == {"temperature": 0, "reasoning_effort": "none"}
     assert answer.receipt.reasoning is False
     assert [n.nudge for n in answer.receipt.nudges] == ["effort"]
 
@@ -672,7 +672,7 @@ def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
 def test_a_greeting_needs_no_reasoning_although_somebody_opted_in() -> None:
     by = hand("Hello.")
     answer = by.answer(ceiling(options=Options(opt_in=frozenset(("reasoning",)))), steps())
-    assert by.drafts[0].arguments == {"reasoning_effort": "none"}
+    assert by.drafts[0].arguments == {"temperature": 0, "reasoning_effort": "none"}
     assert answer.receipt.reasoning is False
     (note,) = answer.receipt.nudges
     assert note.text.startswith(f"reasoning off for {SMALL}: P(it helps) 0.0")

@@ -37,10 +37,10 @@ def made(client: Client, **arguments: Any) -> Any:
 def test_callers_with_another_connection_share_no_answer(other: dict[str, Any]) -> None:
     with offline(FakeProvider(default="Hello.")) as client:
         copy = client.with_options(**other)
-        assert client.ask("Greet guest 1.").greenai.outcome != "cache"
-        assert copy.ask("Greet guest 1.").greenai.outcome != "cache"
-        assert client.ask("Greet guest 1.").greenai.outcome == "cache"
-        assert copy.ask("Greet guest 1.").greenai.outcome == "cache"
+        assert client.ask("Greet guest 1.", temperature=0).greenai.outcome != "cache"
+        assert copy.ask("Greet guest 1.", temperature=0).greenai.outcome != "cache"
+        assert client.ask("Greet guest 1.", temperature=0).greenai.outcome == "cache"
+        assert copy.ask("Greet guest 1.", temperature=0).greenai.outcome == "cache"
 
 
 @pytest.mark.parametrize("name", ["Authorization", "x-api-key", "API-Key"])
@@ -67,7 +67,7 @@ def test_callers_with_another_key_in_the_environment_share_no_answer(
 def test_a_caller_that_cannot_be_seen_gets_nothing_from_the_cache(unseen: dict[str, Any]) -> None:
     with offline(FakeProvider(default="Hello.")) as client:
         copy, another = client.with_options(**unseen), client.with_options(**unseen)
-        assert [copy.ask("Greet guest 1.").greenai.outcome for _ in range(2)] == ["small", "small"]
+        assert [copy.ask("Greet guest 1.", temperature=0).greenai.outcome for _ in range(2)] == ["small", "small"]
         assert made(copy).namespace != made(another).namespace
 
 
