@@ -24,6 +24,7 @@ from greenai.answerers.registered import Outcome as Ran
 from greenai.answerers.registered import run
 from greenai.answerers.registry import Candidate
 from greenai.answerers.tasks import Solved, TaskSpec
+from greenai.cache.volatility import volatility
 from greenai.classify import UNREAD
 from greenai.readings import Reading
 from greenai.stages import Answering, Flow, Steps, fail_open
@@ -39,6 +40,9 @@ NOT_SURE = "not sure enough"
 # From this much text around it, a question may bring its facts along.
 FACTS_CHARS = 300
 FACTS_NUMBERS = 3
+
+# From here on the classifier takes a question for one about live data rather than not.
+HALF_SURE = 0.5
 
 
 def computed(request: Request, steps: Steps) -> Answering:
@@ -212,7 +216,7 @@ def _confidence(task: TaskSpec, solved: Solved) -> tuple[Check, ...]:
 
 def _lookup(request: Request, assessment: Assessment, own: Answering) -> Answering:
     """Say what is missing, where a question asks for live data and nothing around it brings them."""
-    threshold = receipts.LIVE_DATA
+    threshold = _threshold(request, assessment)
     if request.entry != "ask" or assessment.volatile < threshold or _brings_facts(request):
         return own
     said = (*own.reasons, *own.warnings)
@@ -225,6 +229,15 @@ def _lookup(request: Request, assessment: Assessment, own: Answering) -> Answeri
         reasons=(*own.reasons, f"{why}, which no model knows; none was asked.", answerers.OVERRIDE),
         checks=(*own.checks, check),
     )
+
+
+def _threshold(request: Request, assessment: Assessment) -> float:
+    """Return from which probability on a question asks for live data: where all else says so too, half is enough."""
+    likely = assessment.calibrated and HALF_SURE <= assessment.volatile < receipts.LIVE_DATA
+    if not likely or assessment.needs_generation > HALF_SURE:
+        return receipts.LIVE_DATA
+    kind = fail_open("The question's words could not be read.", partial(volatility, request.last_user_text), "unknown")
+    return HALF_SURE if kind in ("realtime", "personal") else receipts.LIVE_DATA
 
 
 def _how(question: str, said: tuple[str, ...]) -> str:
