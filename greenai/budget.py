@@ -246,6 +246,10 @@ class Ledger:
         row = self._do(lambda db: db.call(call_id))
         return None if row is None else _from_row(row)
 
+    def served(self, outcome: str, since: float = 0.0) -> tuple[int, int, float]:
+        """Return how many calls there were since then, how many ended so, and the joules that these avoided."""
+        return self._do(lambda db: db.served(outcome, since))
+
     def attempts(self, call_id: str) -> list[dict[str, Any]]:
         """Return the attempts of one call as JSON values."""
         return [_from_row(row) for row in self._do(lambda db: db.attempts(call_id)) or []]
@@ -312,6 +316,7 @@ class Ledger:
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
             receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
+            receipt.cache_key,
         )  # fmt: skip
 
 

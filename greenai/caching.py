@@ -19,15 +19,16 @@ from greenai.cache.volatility import volatility
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.errors import NoSufficientModel
+from greenai.errors import InvalidRequest, NoSufficientModel
+from greenai.local import EngineSettings
 from greenai.local.names import revision_of
 from greenai.nudges import effort
 from greenai.readings import Overhead
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.values import Decision, Reply, Request, Wait, Work
+from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
-__all__ = ["forget", "joined", "key_of", "looked_up", "store"]
+__all__ = ["forgotten", "joined", "key_of", "looked_up", "store"]
 
 # What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
 _VERSIONS = {
@@ -53,14 +54,17 @@ def key_of(request: Request, steps: Steps) -> str | None:
     """Return the request's key in the cache; None where nothing is cached."""
     if steps.cache is None or request.options.cache == "off":
         return None
-    options = request.options
-    policy = policy_fingerprint(
+    return fail_open(_NOT_READ, lambda: exact_key(request, _policy(request, steps)), None)
+
+
+def _policy(request: Request, steps: Steps) -> str:
+    own = {"answerers": steps.own.fingerprint} if steps.own else {}
+    return policy_fingerprint(
         ladder=(*steps.ladder, *((steps.endpoint,) if steps.endpoint else ())),
-        quality=options.quality,
-        opt_ins=options.opt_in,
-        versions=_VERSIONS | _weights(request, steps) | ({"answerers": steps.own.fingerprint} if steps.own else {}),
+        quality=request.options.quality,
+        opt_ins=request.options.opt_in,
+        versions=_VERSIONS | _weights(request, steps) | own,
     )
-    return exact_key(request, policy)
 
 
 def _weights(request: Request, steps: Steps) -> dict[str, str]:
@@ -69,8 +73,8 @@ def _weights(request: Request, steps: Steps) -> dict[str, str]:
     local = {model for model in models if model.startswith("local/")}
     if not local:
         return {}
-    revision = partial(revision_of, weights_dir=steps.engines.settings.weights_dir)
-    return {model: revision(model.removeprefix("local/")) or "absent" for model in local}
+    folder = getattr(steps.engines, "settings", EngineSettings()).weights_dir
+    return {model: revision_of(model.removeprefix("local/"), folder) or "absent" for model in local}
 
 
 def looked_up(request: Request, key: str | None, steps: Steps) -> Flow[Plan | None]:
@@ -270,6 +274,39 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
     return body
 
 
-def forget(cache: ExactCache, key: str) -> None:
-    """Take a bad answer out of the cache."""
-    fail_open("A bad answer could not be taken out of the cache.", partial(cache.forget, key), None)
+# --- forgetting ---------------------------------------------------------------------------
+
+
+def forgotten(answered: Receipt | str, steps: Steps) -> Flow[bool]:
+    """Take an answer out of the cache, by its receipt or its call; return whether it was there.
+
+    Raises:
+        InvalidRequest: `answered` is the id of a call that the ledger does not have.
+    """
+    key: str | None
+    if isinstance(answered, Receipt):
+        key = answered.cache_key
+    else:
+        key = yield Work("ledger", partial(_key_in, steps, answered))
+    if key is None or steps.cache is None:
+        return False
+    return bool((yield Work("cache", partial(_dropped, steps.cache, key))))
+
+
+def _key_in(steps: Steps, call_id: str) -> str | None:
+    row = steps.ledger.call(call_id)
+    if row is None:
+        raise InvalidRequest(
+            f"The ledger has no call {call_id!r}, so nothing is known of its answer. Pass the response itself, or the "
+            "call_id of its receipt, on the machine that made the call."
+        )
+    return row["cache_key"]
+
+
+def _dropped(cache: ExactCache, key: str) -> bool:
+    def drop() -> bool:
+        was_there = cache.get(key) is not None
+        cache.forget(key)
+        return was_there
+
+    return fail_open("A bad answer could not be taken out of the cache.", drop, otherwise=False)

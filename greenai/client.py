@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from greenai.chat import AsyncChat, Chat, Surface
 from greenai.own import AsyncTask, Registering, Task
 from greenai.values import NOT_GIVEN, NotGiven
 
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
 
     import httpx
     import openai
-    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletion
 
     from greenai._params import ChatParams, GreenCompletion
     from greenai.hooks import Observer
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
     from greenai.settings import Settings
-    from greenai.streams import GreenAsyncStream, GreenStream
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision, Receipt
 
@@ -156,136 +156,7 @@ class _Base(Registering):
         return client
 
 
-# What openai's clients have besides, so that an app which changes its import is told at once what to keep.
-_OPENAI_ONLY = frozenset(
-    (
-        "admin", "api_key", "assistants", "audio", "base_url", "batches", "beta", "completions", "containers",
-        "conversations", "copy", "decisions", "embeddings", "evals", "files", "fine_tuning", "images", "list",
-        "max_retries", "models", "moderations", "parse", "realtime", "responses", "retrieve", "stream", "timeout",
-        "uploads", "vector_stores", "videos", "webhooks", "with_raw_response", "with_streaming_response",
-    )
-)  # fmt: skip
-
-
-class _Surface:
-    """Says what to do where openai has a name and this release has not."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in _OPENAI_ONLY:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            raise AttributeError(
-                f"greenai has no {name!r} here: this release answers chat.completions.create and leaves openai's other "
-                "calls to openai. Keep an openai.OpenAI() beside the greenai.Client() for them."
-            )
-
-
-class Completions(_Surface):
-    """`client.chat.completions`."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @overload
-    def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: Literal[False] | None = ...,
-        **arguments: Unpack[ChatParams],
-    ) -> GreenCompletion: ...
-    @overload
-    def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: Literal[True],
-        **arguments: Unpack[ChatParams],
-    ) -> GreenStream: ...
-    @overload
-    def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: bool,
-        **arguments: Unpack[ChatParams],
-    ) -> GreenCompletion | GreenStream: ...
-    def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
-        """Answer a chat with the least energy that still answers well; openai's arguments, openai's types back.
-
-        The response has one attribute more, `greenai`: the receipt. `model` may be left out, or `"auto"`, to let the
-        settings' ladder decide. `greenai=` takes options for this call.
-
-        Raises:
-            GreenAIError: what greenai refuses; see `greenai.errors`.
-            openai.OpenAIError: the class that the bare openai client raises for the same failure.
-        """
-        request = self._session.request("create", messages, model, stream, arguments)
-        if request.stream:
-            return self._session.stream(request)
-        return self._session.completion(self._session.answer(request))
-
-
-class AsyncCompletions(_Surface):
-    """`async_client.chat.completions`."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @overload
-    async def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: Literal[False] | None = ...,
-        **arguments: Unpack[ChatParams],
-    ) -> GreenCompletion: ...
-    @overload
-    async def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: Literal[True],
-        **arguments: Unpack[ChatParams],
-    ) -> GreenAsyncStream: ...
-    @overload
-    async def create(
-        self,
-        *,
-        messages: Iterable[ChatCompletionMessageParam],
-        model: str = ...,
-        stream: bool,
-        **arguments: Unpack[ChatParams],
-    ) -> GreenCompletion | GreenAsyncStream: ...
-    async def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
-        """Do what `Completions.create` does, awaited."""
-        request = self._session.request("create", messages, model, stream, arguments)
-        if request.stream:
-            return await self._session.astream(request)
-        return self._session.completion(await self._session.aanswer(request))
-
-
-class Chat:
-    """`client.chat`."""
-
-    def __init__(self, session: Session) -> None:
-        self.completions = Completions(session)
-
-
-class AsyncChat:
-    """`async_client.chat`."""
-
-    def __init__(self, session: Session) -> None:
-        self.completions = AsyncCompletions(session)
-
-
-class Client(_Base, _Surface):
+class Client(_Base, Surface):
     """`openai.OpenAI` for `chat.completions.create`, answered with the least energy that still answers well."""
 
     chat: Chat
@@ -363,6 +234,16 @@ class Client(_Base, _Surface):
         """
         self._session.feedback(answer, good=good)
 
+    def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
+        """Take an answer out of the cache, so that the same request is asked anew; return whether it was there.
+
+        `answer` is a response, its receipt, or the receipt's `call_id`, also in another process on this machine.
+
+        Raises:
+            InvalidRequest: the response has no receipt, or the ledger has no such call.
+        """
+        return self._session.forget(answer)
+
     def task(
         self,
         name: str,
@@ -405,7 +286,7 @@ class Client(_Base, _Surface):
         self.close()
 
 
-class AsyncClient(_Base, _Surface):
+class AsyncClient(_Base, Surface):
     """`openai.AsyncOpenAI` for `chat.completions.create`; see `Client`."""
 
     chat: AsyncChat
@@ -468,6 +349,10 @@ class AsyncClient(_Base, _Surface):
     async def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
         """Say whether an answer was good; see `Client.feedback`."""
         await self._session.afeedback(answer, good=good)
+
+    async def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
+        """Take an answer out of the cache; see `Client.forget`."""
+        return await self._session.aforget(answer)
 
     def task(
         self,

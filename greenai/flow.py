@@ -359,6 +359,7 @@ def finish(
         notes=climbed.draft.notes if climbed is not None else (),
         reasoning=reasoning,
         warnings=(*_warnings(climbed, plan), *learning.drift(request, plan, steps)),
+        cache_key=plan.key,
     )
     prompt = request.last_user_text if steps.store_prompts else None
     yield Work("record", partial(_record, steps, receipt, request, prompt))

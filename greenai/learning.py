@@ -44,15 +44,15 @@ def flush(receipt: Receipt, steps: Steps) -> None:
 # --- after it -------------------------------------------------------------------------------
 
 
-def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str, key: str | None) -> Flow[None]:
-    """Learn from one answer; `key` is its request's in the cache, where the request is still known.
+def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str) -> Flow[None]:
+    """Learn from one answer; a bad one is not given again from the cache.
 
     Raises:
         InvalidRequest: `answered` is the id of a call that the ledger does not have.
     """
     label = yield Work("feedback", partial(_label, answered, steps, good=good, source=source))
-    if not good and key is not None and steps.cache is not None:
-        yield Work("cache", partial(caching.forget, steps.cache, key))
+    if not good:
+        yield from caching.forgotten(answered, steps)
     if label is not None:
         yield Work("feedback", partial(fail_open, _FAILED, partial(steps.feedback.label, label), None))
 

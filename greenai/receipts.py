@@ -455,6 +455,7 @@ def build(
     notes: tuple[Note, ...] = (),
     reasoning: bool | None = None,
     warnings: tuple[str, ...] = (),
+    cache_key: str | None = None,
 ) -> Receipt:
     """Assemble the receipt of one call."""
     worked = answering(attempts)
@@ -494,4 +495,5 @@ def build(
         requested_model=request.model,
         parent=request.parent,
         warnings=(*warnings, *missing),
+        cache_key=cache_key,
     )

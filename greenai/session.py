@@ -136,18 +136,10 @@ class Session:
 
     def _learning(self, answered: Any, *, good: object, source: str = "feedback") -> Flow[None]:
         """Return the flow that learns from an answer: a response, its receipt, or a call's id."""
-        told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
-        if not isinstance(told, (str, Receipt)):
-            raise InvalidRequest(
-                "This response has no receipt, so greenai did not give it and cannot learn from it. Pass what "
-                "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
-            )
+        told = _told(answered, "learn from it")
         if not isinstance(good, bool):
             raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
-        asked = self._recent.known(told if isinstance(told, str) else told.call_id)
-        steps = self.resources.steps if asked is None else self._steps(asked)
-        key = None if asked is None else caching.key_of(asked, steps)
-        return learning.learn(told, steps, good=good, source=source, key=key)
+        return learning.learn(told, self.resources.steps, good=good, source=source)
 
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(request, self._steps(request))
@@ -237,6 +229,10 @@ class Session:
         """Learn whether an answer was good."""
         drivers.run(self._learning(answered, good=good), self._provider)
 
+    def forget(self, answered: Any) -> bool:
+        """Take an answer out of the cache."""
+        return drivers.run(caching.forgotten(_told(answered, "forget it"), self.resources.steps), self._provider)
+
     def escalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
         """Ask one rung above the one that gave `response`, which counts as a bad answer."""
         request = self.again(response)
@@ -286,6 +282,10 @@ class Session:
         """Do what `feedback` does, awaited."""
         await self._driver.run(self._learning(answered, good=good))
 
+    async def aforget(self, answered: Any) -> bool:
+        """Do what `forget` does, awaited."""
+        return await self._driver.run(caching.forgotten(_told(answered, "forget it"), self.resources.steps))
+
     async def aescalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
         """Do what `escalate` does, awaited."""
         request = self.again(response)
@@ -316,6 +316,17 @@ class Session:
             await provider.aclose()
         if owner:
             await self._driver.elsewhere(self.resources.close)
+
+
+def _told(answered: Any, wish: str) -> Receipt | str:
+    """Return the receipt of a response, or what was given: a receipt, or a call's id."""
+    told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
+    if isinstance(told, (str, Receipt)):
+        return told
+    raise InvalidRequest(
+        f"This response has no receipt, so greenai did not give it and cannot {wish}. Pass what "
+        "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
+    )
 
 
 def _task_answer(solved: Solved, answer: Answer) -> TaskAnswer:

@@ -427,6 +427,7 @@ class Receipt:
     `carbon_g` is grams of CO2 equivalent, location-based; `carbon_source` names the grid and its year, then after a
     colon the citation. `market_carbon_g` counts what the provider bought instead, `embodied_carbon_g` is the share of
     making the hardware: neither is in `carbon_g`. `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
+    `cache_key` is where the exact cache keeps the answer, if it does.
     """
 
     call_id: str
@@ -457,6 +458,7 @@ class Receipt:
     water_source: str | None = None
     embodied_carbon_g: float | None = None
     embodied_source: str | None = None
+    cache_key: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as JSON values; `stars` also as text."""

@@ -103,6 +103,7 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "classifier": None,
         "loss": None,
         "top_bad": None,
+        "cache_key": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from openai.lib.streaming._deltas import accumulate_delta
 
-from greenai import AsyncClient, Client
+from greenai import AsyncClient, Client, InvalidRequest
 from greenai.cache.flights import Flights, flights_at
 from greenai.resources import Outside
 from greenai.session import Session
@@ -439,3 +439,37 @@ def test_where_nothing_can_be_locked_everybody_calls(tmp_path: Path) -> None:
 def test_clients_of_one_place_share_their_flights(tmp_path: Path) -> None:
     assert flights_at(tmp_path / "x") is flights_at(tmp_path / "x")
     assert flights_at(None) is not flights_at(None)
+
+
+# --- forgetting ---------------------------------------------------------------------------
+
+
+def test_an_answer_is_forgotten_by_its_response_its_receipt_or_its_call() -> None:
+    with offline(FakeProvider(default="Jane Austen")) as client:
+        for handed in (lambda r: r, lambda r: r.greenai, lambda r: r.greenai.call_id):
+            client.ask(FACT)
+            hit = client.ask(FACT)
+            assert hit.greenai.outcome == "cache"
+            assert client.forget(handed(hit)) is True
+            assert client.forget(handed(hit)) is False
+            assert client.ask(FACT).greenai.outcome == "small"
+        with pytest.raises(InvalidRequest, match="The ledger has no call 'nobody'"):
+            client.forget("nobody")
+        with pytest.raises(InvalidRequest, match="cannot forget it"):
+            client.forget(object())  # type: ignore[arg-type]
+
+
+def test_forgetting_is_awaited_too() -> None:
+    async def main() -> list[Any]:
+        async with offline(FakeProvider(default="Jane Austen"), client=AsyncClient) as client:
+            answer = await client.ask(FACT)
+            return [await client.forget(answer), await client.forget(answer)]
+
+    assert asyncio.run(main()) == [True, False]
+
+
+def test_what_was_never_stored_has_nothing_to_forget() -> None:
+    with offline(FakeProvider(default="Hello."), settings={"cache": "off"}) as client:
+        answer = client.ask(FACT)
+        assert answer.greenai.cache_key is None
+        assert client.forget(answer) is False

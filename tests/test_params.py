@@ -9,8 +9,8 @@ from openai.resources.chat.completions import AsyncCompletions, Completions
 
 from greenai import Client
 from greenai._params import KNOWN, ChatParams
-from greenai.client import AsyncCompletions as GreenAsyncCompletions
-from greenai.client import Completions as GreenCompletions
+from greenai.chat import AsyncCompletions as GreenAsyncCompletions
+from greenai.chat import Completions as GreenCompletions
 
 OURS = {"greenai", "thinking"}
 OWN_PARAMETERS = {"self", "messages", "model", "stream"}

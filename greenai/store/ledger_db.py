@@ -150,6 +150,11 @@ class LedgerDb:
         row = self._read(lambda con: con.execute(schema.CALL, (call_id,)).fetchone())
         return None if row is None else dict(zip(schema.CALL_COLUMNS, row, strict=True))
 
+    def served(self, outcome: str, since: float) -> tuple[int, int, float]:
+        """Return how many calls there were since then, how many ended so, and the joules that these avoided."""
+        calls, ended, avoided_j = self._read(lambda con: con.execute(schema.SERVED, (outcome, since)).fetchone())
+        return calls, ended, avoided_j
+
     def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool, float]]:
         """Return (call id, loss, good, top_bad) of the latest labels that have a loss, the oldest first."""
         rows = self._read(lambda con: con.execute(schema.LABELS, (project, method, since, most)).fetchall())

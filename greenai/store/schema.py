@@ -10,7 +10,7 @@ CALL_COLUMNS = (
     "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
-    "overhead_j", "error", "classifier", "loss", "top_bad",
+    "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -77,6 +77,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE calls ADD COLUMN top_bad REAL",
         "ALTER TABLE labels ADD COLUMN top_bad REAL",
     ),
+    # So that a bad answer can be taken out of the cache by its call, from any process.
+    ("ALTER TABLE calls ADD COLUMN cache_key TEXT",),
 )
 
 
@@ -124,6 +126,10 @@ FORGET_ERAS = "DELETE FROM drift WHERE project = ? AND method = ? AND era > 0 AN
 TALLIES = "SELECT era, bin, count FROM drift WHERE project = ? AND method = ?"
 METHODS = "SELECT method FROM labels WHERE project = ?1 UNION SELECT method FROM drift WHERE project = ?1"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
+SERVED = (
+    "SELECT count(*), count(*) FILTER (WHERE outcome = ?1), coalesce(sum(avoided_j) FILTER (WHERE outcome = ?1), 0.0) "
+    "FROM calls WHERE created > ?2"
+)
 EXPIRE = "UPDATE attempts SET state = 'expired', settled_at = ? WHERE state = 'held' AND expires < ?"
 RECENT = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY rowid DESC LIMIT ?"
 COUNTS = (
