@@ -12,6 +12,7 @@ import typer
 
 from greenai import __version__
 from greenai.cli.ask import ask
+from greenai.cli.cache import cache
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(explain)
 app.command()(feedback)
+app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.command()(doctor)
 

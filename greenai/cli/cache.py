@@ -1,0 +1,218 @@
+"""`greenai cache`: how full the cache is and what it saved, and taking answers out of it, one or all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, Yes, console, print_json, reported, settings_of
+from greenai.errors import InvalidRequest
+from greenai.units import format_bytes, format_duration, format_energy
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from greenai.cache import Entry, ManagedStore
+    from greenai.settings import Settings
+
+cache = typer.Typer(help="Show what the cache holds and saved; export, forget and drop answers.", no_args_is_help=True)
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_DAYS = 30.0
+
+
+def complete_call(incomplete: str) -> list[str]:
+    """Return the calls of the ledger that are in the cache and begin so, for the shell."""
+    from greenai.budget import open_ledger
+    from greenai.errors import GreenAIError
+    from greenai.settings import load_settings
+
+    try:
+        ledger = open_ledger(load_settings())
+        try:
+            rows = ledger.recent(200)
+        finally:
+            ledger.close()
+    except GreenAIError:  # the command itself will tell; the shell is waiting for names
+        return []
+    return [row["call_id"] for row in rows if row["cache_key"] and row["call_id"].startswith(incomplete)]
+
+
+Which = Annotated[
+    str,
+    typer.Argument(help="The call_id of a receipt, or its cache_key.", metavar="CALL", autocompletion=complete_call),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; standard output without it.")]
+OfProject = Annotated[str | None, typer.Option("--project", help="Only the answers of calls booked on this project.")]
+
+
+@contextmanager
+def _opened(settings: Settings) -> Generator[ManagedStore]:
+    from greenai.store.opening import open_store
+
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@cache.command()
+def stats(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Show how full the cache is, and how many calls it answered in the last 30 days."""
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        with _opened(loaded) as store:
+            full = store.stats()
+            ends = [row.expires_at for row in store.rows()]
+        calls, hits, avoided_j = _served(loaded)
+    if as_json:
+        data = {"kind": full.kind, "place": full.place, "answers": full.count, "size_bytes": full.size_bytes}
+        data |= {"limit_bytes": full.limit_bytes, "problem": full.problem}
+        print_json(data | {"days": _DAYS, "calls": calls, "hits": hits, "avoided_j": avoided_j})
+        return
+    limit = "" if full.limit_bytes is None else f" of {format_bytes(full.limit_bytes)}"
+    lines = [f"{_answers(full.count)}, {format_bytes(full.size_bytes)}{limit}, in {full.place} ({full.kind})"]
+    if ends:
+        left_s = max(min(ends) - time.time(), 0.0), max(max(ends) - time.time(), 0.0)
+        lines.append(f"they end in {format_duration(left_s[0])} to {format_duration(left_s[1])}")
+    share = f" ({hits / calls:.0%})" if calls else ""
+    lines.append(f"last {_DAYS:.0f} days: {hits} of {calls} calls answered{share}, {format_energy(avoided_j)} avoided")
+    if full.problem is not None:
+        lines.append(full.problem)
+    for line in lines:
+        console().print(line, soft_wrap=True)
+
+
+def _answers(count: int) -> str:
+    return "1 answer" if count == 1 else f"{count} answers"
+
+
+def _served(settings: Settings) -> tuple[int, int, float]:
+    from greenai.budget import open_ledger
+
+    ledger = open_ledger(settings)
+    try:
+        return ledger.served("cache", time.time() - _DAYS * 86_400)
+    finally:
+        ledger.close()
+
+
+@cache.command()
+def forget(which: Which, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Take one answer out of the cache, so that the same request is asked anew."""
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        key = which if _KEY.fullmatch(which) else _key_of(which, loaded)
+        with _opened(loaded) as store:
+            was_there = key is not None and store.get(key) is not None
+            if key is not None:
+                store.forget(key)
+    if as_json:
+        print_json({"call": which, "cache_key": key, "forgotten": was_there})
+    else:
+        typer.echo(f"{which}: forgotten" if was_there else f"{which}: its answer is not in the cache")
+
+
+def _key_of(call_id: str, settings: Settings) -> str | None:
+    from greenai.budget import open_ledger
+
+    ledger = open_ledger(settings)
+    try:
+        row = ledger.call(call_id)
+    finally:
+        ledger.close()
+    if row is None:
+        raise InvalidRequest(
+            f"The ledger has no call {call_id!r}, so nothing is known of its answer. Pass the call_id of a receipt "
+            "of this machine, or its cache_key."
+        )
+    key: str | None = row["cache_key"]
+    return key
+
+
+@cache.command()
+def clear(
+    *, project: OfProject = None, yes: Yes = False, settings: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """Drop every answer of the cache, or those of one project; without --yes it asks first."""
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        with _opened(loaded) as store:
+            full = store.stats()
+            found = full.count if project is None else len(keys := [key for key, _ in _entries(store, project)])
+            if found and not yes:
+                if as_json:
+                    raise InvalidRequest(f"{_answers(found)} would be dropped. Pass --yes to do so.")
+                whose = "" if project is None else f" of the project {project}"
+                typer.confirm(f"Drop {_answers(found)}{whose} in {full.place}?", abort=True, err=True)
+            if project is None:
+                found = store.clear()
+            else:
+                for key in keys:
+                    store.forget(key)
+    if as_json:
+        print_json({"dropped": found, "place": full.place, "project": project})
+    else:
+        typer.echo(f"{_answers(found)} dropped")
+
+
+@cache.command()
+def export(
+    *, output: Output = None, project: OfProject = None, settings: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """Write the stored answers as JSON, one per line (with --json as one list). The questions are not stored."""
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        with _opened(loaded) as store:
+            ends = {row.key: row.expires_at for row in store.rows()}
+            found = [_exported(key, entry, ends.get(key)) for key, entry in _entries(store, project)]
+        text = _lines(found, as_list=as_json)
+        if output is not None:
+            _write(output, text)
+            typer.echo(f"{_answers(len(found))} written to {output}", err=True)
+            return
+    typer.echo(text, nl=False)
+
+
+def _entries(store: ManagedStore, project: str | None) -> Iterator[tuple[str, Entry]]:
+    """Yield the answers of the exact tier, by key."""
+    from greenai.cache import ExactCache
+
+    exact = ExactCache(store)
+    for key in [row.key for row in store.rows()]:
+        entry = exact.get(key)
+        if entry is not None and project in (None, entry.project):
+            yield key, entry
+
+
+def _exported(key: str, entry: Entry, ends: float | None) -> dict[str, Any]:
+    data = entry.to_json()
+    body = data.pop("body")
+    return {"cache_key": key, "expires_at": ends, **data, "body": body}
+
+
+def _lines(found: list[dict[str, Any]], *, as_list: bool) -> str:
+    if as_list:
+        return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+
+
+def _write(path: Path, text: str) -> None:
+    from greenai.store.files import private_file
+
+    try:
+        with os.fdopen(private_file(path), "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.truncate()
+            file.write(text)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{path} cannot be written ({error.strerror}). Name a file in a folder that you may write to: --output FILE"
+        ) from None

@@ -1,0 +1,89 @@
+"""`greenai cache`: what it holds, what it saved, and how answers leave it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Shell  # type: ignore[attr-defined]
+    from servers import Scripted
+
+FACT = "What is the capital of France?"
+
+
+@pytest.fixture
+def asked(shell: Shell, remote: Scripted) -> list[str]:
+    """The calls of two questions, the first asked twice."""
+    assert remote
+    calls = [("ask", FACT), ("ask", FACT), ("ask", "What is the capital of Italy?", "--project", "other")]
+    return [shell.json(*call)["receipt"]["call_id"] for call in calls]
+
+
+def test_stats_tell_how_full_it_is_and_what_it_answered(shell: Shell, asked: list[str]) -> None:
+    found = shell.json("cache", "stats")
+    assert (found["answers"], found["calls"], found["hits"]) == (2, 3, 1)
+    assert found["size_bytes"] > 0
+    text = shell("cache", "stats").stdout
+    assert text.startswith("2 answers, ")
+    assert "last 30 days: 1 of 3 calls answered (33%)" in text
+    assert len(asked) == 3
+
+
+def test_an_answer_is_forgotten_by_its_call_or_its_key(shell: Shell, asked: list[str]) -> None:
+    result = shell("cache", "forget", asked[1])
+    assert (result.exit_code, result.stdout) == (0, f"{asked[1]}: forgotten\n")
+    assert shell("cache", "forget", asked[0]).stdout == f"{asked[0]}: its answer is not in the cache\n"
+    key = shell.json("cache", "export")[0]["cache_key"]
+    assert shell.json("cache", "forget", key) == {"call": key, "cache_key": key, "forgotten": True}
+    kind, message = shell.error("cache", "forget", "nobody")
+    assert kind == "InvalidRequest"
+    assert message.startswith("The ledger has no call 'nobody', so nothing is known of its answer.")
+
+
+def test_clearing_asks_first(shell: Shell, asked: list[str]) -> None:
+    assert asked
+    refused = shell("cache", "clear", stdin="n\n")
+    assert refused.exit_code == 1
+    assert "Drop 2 answers in " in refused.stderr
+    _, message = _error(shell, "cache", "clear")
+    assert message == "2 answers would be dropped. Pass --yes to do so."
+    assert shell.json("cache", "clear", "--project", "other", "--yes")["dropped"] == 1
+    assert shell("cache", "clear", stdin="y\n").stdout.endswith("1 answer dropped\n")
+    assert shell.json("cache", "stats")["answers"] == 0
+    assert shell("cache", "clear").stdout == "0 answers dropped\n"
+
+
+def _error(shell: Shell, *arguments: str) -> tuple[str, str]:
+    result = shell(*arguments, "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    return error["type"], error["message"]
+
+
+def test_answers_are_exported_without_their_questions(shell: Shell, asked: list[str], tmp_path: Path) -> None:
+    assert asked
+    lines = [json.loads(line) for line in shell("cache", "export").stdout.splitlines()]
+    assert len(lines) == 2
+    assert {line["project"] for line in lines} == {"default", "other"}
+    assert all(line["body"]["choices"][0]["message"]["content"] for line in lines)
+    assert "capital of" not in json.dumps([{**line, "body": None} for line in lines])
+    assert [one["project"] for one in shell.json("cache", "export", "--project", "other")] == ["other"]
+    file = tmp_path / "answers.jsonl"
+    assert shell("cache", "export", "--output", str(file)).exit_code == 0
+    assert len(file.read_text().splitlines()) == 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    kind, message = shell.error("cache", "export", "--output", str(tmp_path / "none" / "x"))
+    assert (kind, "cannot be written (No such file or directory)" in message) == ("InvalidRequest", True)
+
+
+def test_calls_are_completed(asked: list[str]) -> None:
+    from greenai.cli.cache import complete_call
+
+    assert sorted(complete_call("")) == sorted(asked)
+    assert complete_call(asked[0]) == [asked[0]]
