@@ -1,4 +1,4 @@
-"""A cache of JSON values in a folder of this machine. A door to diskcache and sqlite3, imported at first use.
+"""A cache of JSON values in a folder of this machine, in rows.py's database, which is imported at first use.
 
 It decides nothing about what is kept, and nothing it does raises. Values are sealed (seal.py) under a secret of this
 folder's own: a row that somebody else wrote, or changed, is a miss and is removed. The folder is 0700, its files 0600.
@@ -11,8 +11,8 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["CACHE_BYTES", "JsonCache"]
 
 CACHE_BYTES = 256 * 1000**2
-PROBE_TIMEOUT_S = 0.25
 CULL_EVERY = 256
 """Writes of one client after which it drops what has expired or is too much; large ones count by their size."""
 RETRY_S = 30.0
@@ -47,26 +46,10 @@ _MOST_USED = 8192  # keys that were read since the last cull
 READONLY = 8
 # FULL and IOERR too: what is there may still be read.
 _NO_WRITING = frozenset((13, 10, READONLY))
-# ERROR, CONSTRAINT, TOOBIG and MISMATCH: our statements are fixed, so it is the tables that are not what they were.
-_NOT_OURS = CORRUPT | {1, 19, 18, 20}
 # What diskcache makes of settings and rows that it does not expect.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError)
-
-
-@contextmanager
-def _probed(path: Path) -> Generator[None]:
-    """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged.
-
-    It stays open meanwhile: diskcache closes and opens the database twice, and the last to close waits for the disk.
-    """
-    import sqlite3
-
-    con = sqlite3.connect(path, timeout=PROBE_TIMEOUT_S, isolation_level=None)
-    try:
-        con.execute("BEGIN IMMEDIATE").connection.rollback()
-        yield
-    finally:
-        con.close()
+# ERROR, CONSTRAINT, TOOBIG and MISMATCH: our statements are fixed, so it is the tables that are not what they were.
+_NOT_OURS = CORRUPT | {1, 19, 18, 20}
 
 
 class JsonCache(SealedStore):
@@ -183,9 +166,9 @@ class JsonCache(SealedStore):
         self._disconnect()
 
     def _disconnect(self) -> None:
-        from sqlite3 import Error
+        from greenai.store.rows import FAILURES
 
-        with suppress(Error):
+        with suppress(*FAILURES):
             if self._cache is not None:
                 self._cache.close()
 
@@ -204,17 +187,15 @@ class JsonCache(SealedStore):
         """Return what `work` returns; None where the cache is off, busy or fails."""
         if (self._off_until or writes) and self._is_off(writes):
             return None
-        from sqlite3 import Error
-
-        from diskcache import Timeout
+        from greenai.store import rows
 
         cache = self._cache
         try:
             with self._gate:
                 found = work(cache or self._opened())
-        except (Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
+        except (rows.Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
             return None
-        except (Error, OSError, *_UNREADABLE) as error:
+        except (*rows.FAILURES, *_UNREADABLE) as error:
             if self._is_worth_another(error, cache, writes) and again:
                 return self._try(work, writes=writes, again=False)
             return None
@@ -260,7 +241,7 @@ class JsonCache(SealedStore):
         return os.access(self._folder, os.W_OK) and os.access(self._folder / "cache.db", os.W_OK)
 
     def _opened(self) -> Rows:
-        from greenai.store.rows import Rows
+        from greenai.store.rows import Rows, probed
 
         with self._lock:
             if self._cache is None:
@@ -270,7 +251,7 @@ class JsonCache(SealedStore):
                     secret = self._secret or own_secret(self._folder.with_name(self._folder.name + ".key"))
                     self._seal = Seal(secret, encrypt=self._encrypt)
                 os.close(private_file(database, tighten=True))
-                with _probed(database):
+                with probed(database):
                     self._cache = Rows(self._folder, size_limit=self._size_limit)
                 self._inode = _inode(database)
                 keep_over_fork(self)

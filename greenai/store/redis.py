@@ -85,7 +85,8 @@ class RedisCache(SealedStore):
         blob = self._seal.close(key, value, time.time() + ttl_s) if milliseconds > 0 else None
         if blob is None:
             return False
-        return bool(self._try(lambda redis: redis.set(self._name(key), blob, px=milliseconds, nx=only_new)))
+        name = self._name(key)
+        return bool(self._try(lambda redis: redis.set(name, blob, px=milliseconds, nx=only_new), writes=True))
 
     def _name(self, key: str) -> bytes:
         return (self._prefix + key).encode("utf-8", "surrogatepass")
@@ -141,27 +142,31 @@ class RedisCache(SealedStore):
 
     # --- trouble --------------------------------------------------------------------------
 
-    def _try(self, work: Callable[[Redis], Any]) -> Any:
+    def _try(self, work: Callable[[Redis], Any], *, writes: bool = False) -> Any:
         """Return what `work` returns; None where the server is passed by, or fails."""
         from redis.exceptions import RedisError, ResponseError
 
-        if self._down_until and not self._is_my_turn():
+        was_down = self._down_until > 0
+        if was_down and not self._is_my_turn():
             return None
         try:
             if not self._met and not self._reached():
                 raise TimeoutError(f"no connection within {3 * TIMEOUT_S * 1000:.0f} ms")
             found = work(self._client)
         except ResponseError as error:  # it answers, but not this: out of memory, a replica that is read only
-            self._fail(
+            self.problem = (
                 f"The answer cache in {self._place} refused a command ({error}). Calls go on. "
                 "Give the server memory and maxmemory-policy allkeys-lru, or name one that may be written to."
             )
+            self._tell("command", self.problem)
             return None
         except (RedisError, OSError, ValueError) as error:  # ValueError: a host that is no name
             self._pass_by(error)
             return None
-        if self._down_until or self.problem is not None:
+        if was_down:
             self._back()
+        elif writes and self.problem is not None and not self._down_until:
+            self.problem = None
         return found
 
     def _is_my_turn(self) -> bool:

@@ -1,4 +1,4 @@
-"""Rows in diskcache's database: text keys, bytes as values, nothing else. With disk.py the only door to diskcache.
+"""Rows in diskcache's database: text keys, bytes as values, nothing else. The only door to diskcache; one to sqlite3.
 
 What diskcache does of its own accord with values (pickle, files beside the database) is replaced by refusal. It decides
 nothing about what bytes mean. Any error is the caller's to handle.
@@ -6,17 +6,23 @@ nothing about what bytes mean. Any error is the caller's to handle.
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from diskcache import Cache, Disk
+from diskcache import Cache, Disk, Timeout
 from diskcache.core import MODE_RAW
 
-__all__ = ["Rows"]
+__all__ = ["FAILURES", "Rows", "Timeout", "probed"]
 
-TIMEOUT_S = 0.25
+FAILURES = (sqlite3.Error, OSError)
+"""What a database and its files raise; diskcache makes more of rows that it does not expect."""
+
+TIMEOUT_S = 1.0
+PROBE_TIMEOUT_S = 0.25
 _LAST = "\U0010ffff"
 _BATCH = 500
 
@@ -35,7 +41,22 @@ _SETTINGS: dict[str, Any] = {
     "sqlite_mmap_size": 0,  # a mapped file that somebody else truncates kills the process
     "sqlite_secure_delete": 1,
     "sqlite_synchronous": 1,
+    "sqlite_wal_autocheckpoint": 4000,  # 16 MB, as in the ledger: the write that does it waits for the disk
 }
+
+
+@contextmanager
+def probed(path: Path) -> Generator[None]:
+    """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged.
+
+    It stays open meanwhile: diskcache closes and opens the database twice, and the last to close waits for the disk.
+    """
+    con = sqlite3.connect(path, timeout=PROBE_TIMEOUT_S, isolation_level=None)
+    try:
+        con.execute("BEGIN IMMEDIATE").connection.rollback()
+        yield
+    finally:
+        con.close()
 
 
 class _BytesDisk(Disk):  # type: ignore[misc]
