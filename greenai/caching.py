@@ -19,7 +19,7 @@ from greenai.cache.volatility import volatility
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.errors import InvalidRequest, NoSufficientModel
+from greenai.errors import InvalidRequest
 from greenai.local import EngineSettings
 from greenai.local.names import revision_of
 from greenai.nudges import effort
@@ -131,14 +131,11 @@ def _is_allowed(entry: Entry, request: Request, steps: Steps) -> bool:
     opt_in = request.options.opt_in
     if entry.reasoning and "reasoning" not in opt_in and not effort.stated(request.arguments):
         return False
-    try:
+    if request.model not in (None, "auto"):
         ladder = route.ladder_for(request, steps.ladder, find, endpoint=steps.endpoint)
-    except NoSufficientModel:
-        return False
-    rung = next((rung for rung in ladder.rungs if rung.model == entry.model), None)
-    if rung is None or ladder.named is not None or "large" in opt_in:
-        return rung is not None
-    return rung.tier == "small" or (not ladder.raised and rung is ladder.rungs[0])
+        return any(rung.model == entry.model for rung in ladder.rungs)
+    rung = next((rung for rung in steps.ladder if rung.model == entry.model), None)
+    return rung is not None and (rung.tier == "small" or rung is steps.ladder[0] or "large" in opt_in)
 
 
 # --- equal calls at the same time ---------------------------------------------------------
@@ -149,9 +146,11 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
 
     `landed` is how many calls had landed before the cache was read: where it is more now, it is read again.
     """
-    key, cache = plan.key, steps.cache
+    key = plan.key
+    if plan.reply is not None or key is None or steps.cache is None:
+        return plan
     plan = replace(plan, kind=_kind(request))
-    if key is None or cache is None or not _may_share(request, plan):
+    if not _may_share(request, plan):
         return plan
     # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
     flight, leads = steps.flights.join(key, lead=not request.stream)
@@ -169,7 +168,7 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
 
 def _may_share(request: Request, plan: Plan) -> bool:
     """Say whether one answer serves several: where it will be stored, and the app did not ask for a new one."""
-    if request.options.cache not in ("auto", "semantic") or request.options.observe or plan.reply is not None:
+    if request.options.cache not in ("auto", "semantic") or request.options.observe:
         return False
     return ttl_of(request, plan.kind) is not None
 
@@ -300,7 +299,8 @@ def _key_in(steps: Steps, call_id: str) -> str | None:
             f"The ledger has no call {call_id!r}, so nothing is known of its answer. Pass the response itself, or the "
             "call_id of its receipt, on the machine that made the call."
         )
-    return row["cache_key"]
+    key: str | None = row["cache_key"]
+    return key
 
 
 def _dropped(cache: ExactCache, key: str) -> bool:

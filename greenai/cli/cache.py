@@ -147,7 +147,8 @@ def clear(
         loaded = settings_of(settings)
         with _opened(loaded) as store:
             full = store.stats()
-            found = full.count if project is None else len(keys := [key for key, _ in _entries(store, project)])
+            keys = [] if project is None else [key for key, _ in _entries(store, project)]
+            found = full.count if project is None else len(keys)
             if found and not yes:
                 if as_json:
                     raise InvalidRequest(f"{_answers(found)} would be dropped. Pass --yes to do so.")

@@ -57,6 +57,7 @@ def sync(client: Client, flag: bool) -> None:
     assert_type(client.escalate(answer), TextAnswer)
     assert_type(client.feedback(whole, good=True), None)
     assert_type(client.feedback(answer.greenai.call_id, good=False), None)
+    assert_type(client.forget(whole), bool)
     assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
     assert_type(client.settings, Settings)
     with client.options(project="support-bot") as same, client as entered:
@@ -84,6 +85,7 @@ async def asynchronous(client: AsyncClient, flag: bool) -> None:
     assert_type(await client.escalate(whole), GreenCompletion)
     assert_type(await client.escalate(answer), TextAnswer)
     assert_type(await client.feedback(answer, good=True), None)
+    assert_type(await client.forget(answer), bool)
     assert_type(client.with_options(timeout=5.0), AsyncClient)
     async with client as entered:
         assert_type(entered, AsyncClient)
