@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from greenai.errors import InvalidRequest
-from greenai.values import Request, Rung
+from greenai.values import Request, Rung, is_given
 
 __all__ = ["NOT_IN_KEY", "cache_key", "exact_key", "namespace", "policy_fingerprint"]
 
@@ -37,8 +37,8 @@ _HEADERS_NOT_IN_KEY = frozenset(
 )  # fmt: skip
 # What the exact tier keeps does not depend on whether the semantic one may be asked after it.
 _OPT_INS_NOT_IN_KEY = frozenset(("semantic_cache",))
-# Marks JSON that was written inside a string, so that no other value looks like it.
-_PARSED = "\0json"
+# Mark JSON that was written inside a string, and a class by its schema, so that no other value looks like it.
+_PARSED, _FORM = "\0json", "\0schema"
 
 
 # --- keys ---------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def cache_key(request_kwargs: Mapping[str, Any] | str | bytes, namespace: str = 
         given = json.loads(request_kwargs) if isinstance(request_kwargs, (str, bytes)) else request_kwargs
         if not isinstance(given, Mapping):
             raise TypeError(f"it is of type {type(given).__name__}")
-        arguments = dict(cast("Mapping[str, Any]", given))
+        arguments = {name: value for name, value in cast("Mapping[str, Any]", given).items() if is_given(value)}
         headers, messages = arguments.get("extra_headers"), arguments.get("messages")
         if isinstance(headers, Mapping):
             arguments["extra_headers"] = _headers(cast("Mapping[str, str]", headers))
@@ -147,7 +147,16 @@ def _plain(value: Any) -> Any:
         return plain
     if kind is list or kind is tuple:
         return [_plain(item) for item in value]
+    if hasattr(value, "model_dump"):  # a message of openai's, or the form that an answer is to have
+        return _plain(_dumped(value))
     return value
+
+
+def _dumped(model: Any) -> Any:
+    if isinstance(model, type):
+        schema: Any = model
+        return {_FORM: schema.model_json_schema()}
+    return model.model_dump(mode="json", exclude_unset=True)
 
 
 def _arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:

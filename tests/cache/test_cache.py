@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from openai import NOT_GIVEN, omit
+from openai.types.chat import ChatCompletionMessage
+from pydantic import BaseModel
 
 from greenai.cache import Entry, ExactCache, cache_key, exact_key, is_kept, namespace, policy_fingerprint, ttl_for
 from greenai.cache.keep import class_of
@@ -195,6 +198,20 @@ def test_the_key_of_a_calls_arguments() -> None:
         cache_key({**call, "extra_body": {"stream": True}}),
     ]
     assert len({wanted, *others}) == len(others) + 1
+
+
+def test_objects_of_openai_and_pydantic_have_keys() -> None:
+    class Form(BaseModel):
+        name: str
+
+    class Other(BaseModel):
+        name: int
+
+    said = ChatCompletionMessage(role="assistant", content="Hi")
+    assert cache_key({"messages": [said]}) == cache_key({"messages": [{"role": "assistant", "content": "Hi"}]})
+    assert cache_key({"stop": NOT_GIVEN, "seed": omit}) == cache_key({})
+    keys = {cache_key({"response_format": form}) for form in (Form, Other, Form.model_json_schema())}
+    assert len(keys) == 3
 
 
 def test_what_has_no_key_is_told() -> None:
