@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from greenai.cache import Entry, ExactCache, cache_key, exact_key, is_kept, namespace, policy_fingerprint, ttl_for
 from greenai.cache.keep import class_of
+from greenai.cache.keys import NOT_IN_KEY
 from greenai.errors import InvalidRequest
+from greenai.provider.openai_path import parameters
 from greenai.readings import Reading
 from greenai.store.disk import JsonCache
 from greenai.values import Options, Reply, Request, Rung, Transport, Usage
@@ -198,6 +200,38 @@ def test_the_key_of_a_calls_arguments() -> None:
         cache_key({**call, "extra_body": {"stream": True}}),
     ]
     assert len({wanted, *others}) == len(others) + 1
+
+
+@pytest.mark.parametrize("name", sorted(parameters() - {"messages", "model", "extra_headers", "extra_query"}))
+def test_every_argument_of_openais_counts_but_those_listed(name: str) -> None:
+    one, two = {name: "one"}, {name: "two"}
+    apart = name not in NOT_IN_KEY
+    assert (key(arguments=one) != key(arguments=two)) == apart
+    assert (key(arguments=one) != key()) == apart
+    assert (cache_key(one) != cache_key(two)) == apart
+    assert (cache_key(one) != cache_key({})) == apart
+
+
+WHO = st.fixed_dictionaries(
+    {
+        "api_key": st.none() | st.text(max_size=4),
+        "project": st.text(max_size=4),
+        "tenant": st.none() | st.text(max_size=4),
+        "scope": st.none() | st.text(max_size=4),
+        "endpoint": st.none() | st.sampled_from(("http://a/v1", "http://b/v1")),
+        "model": st.sampled_from(("openai/m", "azure/m", "m")),
+    }
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(one=WHO, other=WHO)
+def test_two_callers_meet_only_where_they_are_one(one: dict[str, Any], other: dict[str, Any]) -> None:
+    def key_of(who: dict[str, Any]) -> str:
+        where = namespace(who["api_key"], who["project"], who["tenant"], who["scope"])
+        return cache_key({"model": who["model"], "base_url": who["endpoint"], "messages": []}, where)
+
+    assert (key_of(one) == key_of(other)) == (one == other)
 
 
 def test_objects_of_openai_and_pydantic_have_keys() -> None:
