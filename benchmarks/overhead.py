@@ -119,8 +119,10 @@ def paths(url: str) -> dict[str, Callable[[int], Any]]:
         "litellm.completion": lambda n: litellm.completion(
             model="openai/stub", messages=messages(n), api_base=url, api_key="k", num_retries=0
         ),
-        "greenai, exact-cache hit": lambda _: green.chat.completions.create(model="stub", messages=messages(-1)),
-        "greenai, exact-cache hit through ask": lambda _: green.ask(QUESTION.format(n=-2), model="stub"),
+        "greenai, exact-cache hit": lambda _: green.chat.completions.create(
+            model="stub", messages=messages(-1), temperature=0
+        ),
+        "greenai, exact-cache hit through ask": lambda _: green.ask(QUESTION.format(n=-2), model="stub", temperature=0),
         "greenai, calculated": lambda n: green.ask(f"What is {n % 90 + 3}% of 240?", greenai={"cache": "off"}),
         "openai, bare, stream of 100": lambda n: drain(
             bare.chat.completions.create(model="stub", messages=messages(n), stream=True)

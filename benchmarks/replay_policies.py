@@ -163,10 +163,10 @@ def pinned(client: Client, rung: RungName) -> Callable[[str], TextAnswer]:
 
 
 def greenai_ask(client: Client, quality: str, *, reasoning: bool) -> Callable[[str], TextAnswer]:
-    """Return how greenai is asked: the app names the large model, which is a ceiling."""
+    """Return how greenai is asked: the app names the large model, which is a ceiling, and wants no new sample."""
     opted = {"opt_in": {"reasoning"}, "reason": REASONS} if reasoning else {}
     with_options = client.with_options(quality=quality, **opted)
-    return lambda prompt: with_options.ask(prompt, model=f"{PROVIDER}/{LARGE}")
+    return lambda prompt: with_options.ask(prompt, model=f"{PROVIDER}/{LARGE}", temperature=0)
 
 
 # --- policies made of pinned rungs ----------------------------------------------------------
