@@ -147,17 +147,16 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     `landed` is how many calls had landed before the cache was read: where it is more now, it is read again.
     """
     key = plan.key
-    if plan.reply is not None or key is None or steps.cache is None:
-        return plan
-    plan = replace(plan, kind=_kind(request))
-    if not _may_share(request, plan):
+    if plan.reply is not None or key is None or steps.cache is None or not _may_share(request):
         return plan
     # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
     flight, leads = steps.flights.join(key, lead=not request.stream)
     if flight is None:
         return plan
-    if leads:
+    if leads:  # without a look at the question's class, which takes a while: it may be that nobody waits
         return (yield from _led(request, plan, flight, steps, watch, again=steps.flights.landed != landed))
+    if ttl_of(request, _kind(request)) is None:
+        return plan
     started = time.perf_counter()
     yield Wait.of(flight.answer, _left_s(request))
     watch.away(time.perf_counter() - started)
@@ -166,11 +165,11 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     return found or plan
 
 
-def _may_share(request: Request, plan: Plan) -> bool:
-    """Say whether one answer serves several: where it will be stored, and the app did not ask for a new one."""
+def _may_share(request: Request) -> bool:
+    """Say whether one answer may serve several: where it may be stored, and the app did not ask for a new one."""
     if request.options.cache not in ("auto", "semantic") or request.options.observe:
         return False
-    return ttl_of(request, plan.kind) is not None
+    return ttl_of(request, "static") is not None
 
 
 def _led(request: Request, plan: Plan, flight: Flight, steps: Steps, watch: Stopwatch, *, again: bool) -> Flow[Plan]:
@@ -221,17 +220,22 @@ def store(
     if climbed is not None and (not climbed.good or _stood_in(climbed)):
         return  # delivered for want of a better one: the next call may get that
 
-    def lifetime() -> float | None:
-        if climbed is None:  # a function's author said that its answer holds
-            return ttl_for(request, "unknown", reply, temperature=0)
-        return ttl_for(request, plan.kind, reply, temperature=climbed.draft.arguments.get("temperature"))
-
-    ttl_s = fail_open(_NOT_STORED, lifetime, None)
+    ttl_s = fail_open(_NOT_STORED, partial(_lifetime_s, request, reply, climbed), None)
     if ttl_s is not None:
         write = partial(_write, cache, key, partial(_entry, request, reply, climbed, own), ttl_s)
         entry = yield Work("store", partial(fail_open, _NOT_STORED, write, None))
         if plan.flight is not None:
             plan.flight.land(entry)
+
+
+def _lifetime_s(request: Request, reply: Reply, climbed: Climbed | None) -> float | None:
+    """Return for how long an answer is kept; the question's class, which takes longest, is looked at last."""
+    if climbed is None:  # a function's author said that its answer holds
+        return ttl_for(request, "unknown", reply, temperature=0)
+    temperature = climbed.draft.arguments.get("temperature")
+    if ttl_for(request, "static", reply, temperature=temperature) is None:
+        return None
+    return ttl_for(request, _kind(request), reply, temperature=temperature)
 
 
 def _stood_in(climbed: Climbed) -> bool:

@@ -92,7 +92,7 @@ class Answering:
 class Plan:
     """What was decided before anything was spent. `reply` is set where no model needs to be asked; `own` is step 4.
 
-    `kind` is how volatile the question's answer is; `flight` is this call's own, where equal ones may wait for it.
+    `flight` is this call's own, where equal ones may wait for it.
     """
 
     decision: Decision
@@ -103,7 +103,6 @@ class Plan:
     reply: Reply | None = None
     entry: Entry | None = None
     own: Answering = Answering()
-    kind: str = "unknown"
     flight: Flight | None = None
 
 
