@@ -152,7 +152,7 @@ _LIVE = re.compile(
     r"online|offline|open|closed)\W*$|\bwhether .{1,40}\b(?:up|"
     r"down|open|closed|running|online)\W*$|\bwhat hour\b|\bthe latest (?:on|about|from|with|in)\b|\b(?:have|has|"
     r"got|give|tell me|know) (?:you |"
-    r"me )?the time\b|\btell me the time\b|^\W*the time\b|\bon the clock\b|\bis (?:there )?(?:any )?(?:rain|snow|"
+    r"me )?the time\b|\btell me the time\b|\bon the clock\b|\bis (?:there )?(?:any )?(?:rain|snow|"
     r"wind|fog|storm)\w*\b|\bchance of (?:rain|snow|showers)\b|\bhow is it outside\b|\bflight \w{0,3}[0-9]+\b|"
     r"\b(?:live|early) .{0,20}results?\b|\b(?:arrival|departure|boarding|landing) (?:time )?(?:of|for|scheduled|"
     r"now)\b|\bboarding\b|\bwhat(?:'s| is| was) the score\b|\bwho(?:'s| is) (?:winning|leading|ahead|playing|"
@@ -197,7 +197,7 @@ _DAILY = re.compile(
     r"\b(?:what|which|the|tell me).{0,30}\b(?:date|day)\b.{0,20}\bin [0-9]+ days\b|\b(?:dollars?|euros?|pounds?|"
     r"yen|pesos?|rubles?|rupees?|kron\w+|francs?|yuan|won)\b.{1,40}\b(?:dollars?|euros?|pounds|yen|pesos?|rubles?|"
     r"rupees?|kron\w+|francs?|yuan|won|worth|convert\w*|conversion)\b|\bnext (?:bank |public )?holiday\b|"
-    r"\bholiday is next\b|\b(?:tell me|what's|is) the (?:date|day)\b|^\W*(?:date|day)\W*$|\btoday(?:'s)?\b|"
+    r"\bholiday is next\b|\b(?:tell me|what's|is) the (?:date|day)\b|\btoday(?:'s)?\b|"
     r"\btonight(?:'s)?\b|\byesterday(?:'s)?\b|\btomorrow(?:'s)?\b|\bthis (?:week|weekend|month|morning|afternoon|"
     r"evening|friday|saturday|sunday|monday|tuesday|wednesday|thursday)(?:'s)?\b|"
     r"\b(?:last|next) (?:night|week|weekend|month|monday|tuesday|wednesday|thursday|friday|saturday|"
@@ -286,10 +286,15 @@ _SLOW_TOPIC = re.compile(
 )
 
 
+# Apart from the patterns above, of which every part begins at a word: the search is twenty times faster for that.
+_TIME_ALONE = re.compile(r"\W*the time\b")
+_DATE_ALONE = re.compile(r"\W*(?:date|day)\W*$")
+
+
 def is_live(head: str) -> bool:
     """Say whether the answer may change at any moment: weather, scores, delays, whether something is open."""
     bare = _THING.sub(" ", head)
-    if _LIVE.search(bare):
+    if _LIVE.search(bare) or _TIME_ALONE.match(bare):
         return True
     return _NOW_WORD.search(bare) is not None and _SLOW_TOPIC.search(bare) is None
 
@@ -297,7 +302,7 @@ def is_live(head: str) -> bool:
 def is_of_the_day(head: str) -> bool:
     """Say whether the answer is that of a day: news, dates, fixtures, what is on."""
     bare = _THING.sub(" ", head)
-    found = _DAILY.search(bare)
+    found = _DATE_ALONE.match(bare) or _DAILY.search(bare)
     if found is None:
         return False
     return not (_TODAY_ONLY.fullmatch(found[0]) and _SETTLED_TODAY.search(bare) and len(_DAILY.findall(bare)) == 1)

@@ -292,8 +292,7 @@ _PERSONAL = re.compile(
     r"see|track|find|get|view|read|what are|where are) (?:me )?(?:the )?(?:latest |last |"
     r"recent )?(?:\w+ )?(?:transactions?|order status|statements?|unread|appointments|notifications|inbox|"
     r"voicemails?|deliveries)\b|"
-    r"^\W*(?:order|application|delivery|account|refund|claim|tracking|shipping|booking) (?:status|number|"
-    r"balance)\b|\b(?:status|progress) of (?:the|an?|this|that) (?:order|application|claim|refund|delivery|request|"
+    r"\b(?:status|progress) of (?:the|an?|this|that) (?:order|application|claim|refund|delivery|request|"
     r"booking|parcel|package|payment|transfer)\b|"
     r"\b(?:what|who|where|when|how|name)\b.{0,30}\b(?:this|that) (?:song|track|tune|place|room|area|street|"
     r"building|artist|band|car|vehicle)\b|\b(?:the|this) (?:car|vehicle)(?:'s)? (?:mpg|fuel|tires?|tyres?|oil|"
@@ -311,14 +310,18 @@ _PERSONAL = re.compile(
     r"where|who|which)\b|"
     r"\bwhat (?:time|day|room|gate|seat|platform|floor|desk)\b[^.?!]*\b(?:do|am|did|are|should) (?:i|we)\b|"
     r"\bwh(?:at|en|ere|o|ich)\b[^.?!]{0,40}\b(?:did|have|had|am|was|were) (?:i|we)\b|"
-    rf"^\W*{_OWN} (?:\w+ ){{0,3}}?{_RECORDS}\b[^.!]*\?|^\W*(?:any|are there any|is there any|"
-    r"got any)\b[^.?!]*\b(?:for me|for us|from my|in my|on my)\b|"
     r"\b(?:do|did|have|has) you (?:remember|recall|know my|got my|received? my|save[d]?)\b|\bas (?:i|we) (?:said|"
     r"discussed|agreed)\b|"
     r"\b(?:you|we|i) (?:just )?(?:said|told|mentioned|discussed|talked|asked|agreed|suggested)\b[^.!]*\?|\b(?:my|"
     r"our) last (?:conversation|chat|question|message)\b|"
     r"\b(?:assigned|addressed|sent|due|owed|available|shared) (?:to|with|for|by) me\b|\bon my (?:calendar|list|"
     r"plate|desk|phone|screen|account)\b"
+)
+# Apart from the pattern above, of which every part begins at a word: the search is much faster for that.
+_PERSONAL_FIRST = re.compile(
+    r"\W*(?:(?:order|application|delivery|account|refund|claim|tracking|shipping|booking) (?:status|number|balance)\b|"
+    rf"{_OWN} (?:\w+ ){{0,3}}?{_RECORDS}\b[^.!]*\?|"
+    r"(?:any|are there any|is there any|got any)\b[^.?!]*\b(?:for me|for us|from my|in my|on my)\b)"
 )
 _SUPPOSED = re.compile(
     r"\b(?:suppose|assume|imagine|say|pretend|hypothetical\w*|let's say|what if|given that|if) (?:that )?"
@@ -362,7 +365,7 @@ def is_personal(head: str, *, given: bool) -> bool:
         return False
     if _ASKS_RECORD.search(head):
         return True
-    if _PERSONAL.search(head) is None or _ADVICE.match(head):
+    if (_PERSONAL.search(head) or _PERSONAL_FIRST.match(head)) is None or _ADVICE.match(head):
         return False
     if _CODE_OWN.search(head) and not re.search(rf"\b{_OWN} (?:last|recent|shopping|to-?do|grocery|wish)", head):
         return False
