@@ -102,11 +102,11 @@ class JsonCache(SealedStore):
 
     def put(self, key: str, value: object, ttl_s: float) -> bool:
         """Keep `value` for `ttl_s` seconds; return whether it is kept (not if too large or no JSON)."""
-        return self._stored(key, value, ttl_s, lambda cache, blob: cache.set(key, blob, expire=ttl_s))
+        return self._stored(key, value, ttl_s, lambda cache, blob: cache.keep(key, blob, ttl_s))
 
     def add(self, key: str, value: object, ttl_s: float) -> bool:
         """Keep `value` unless there is something under `key`; return True for the one caller whose value it is."""
-        return self._stored(key, value, ttl_s, lambda cache, blob: cache.add(key, blob, expire=ttl_s))
+        return self._stored(key, value, ttl_s, lambda cache, blob: cache.keep_new(key, blob, ttl_s))
 
     def forget(self, key: str) -> None:
         """Drop what is under `key`."""
@@ -192,7 +192,7 @@ class JsonCache(SealedStore):
         cache = self._cache
         try:
             with self._gate:
-                found = work(cache or self._opened())
+                found = work(self._opened() if cache is None else cache)  # `or` would count its rows
         except (rows.Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
             return None
         except (*rows.FAILURES, *_UNREADABLE) as error:

@@ -45,6 +45,15 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+_KEEP = (
+    "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, access_count, tag, size, mode, filename, value)"
+    " VALUES (:key, 1, :now, :ends, :now, 0, NULL, 0, :mode, NULL, :value)"
+    " ON CONFLICT (key, raw) DO UPDATE SET store_time = :now, expire_time = :ends, access_time = :now,"
+    " access_count = 0, tag = NULL, size = 0, mode = :mode, filename = NULL, value = :value"
+)
+_KEEP_NEW = f"{_KEEP} WHERE expire_time IS NULL OR expire_time <= :now"
+
+
 @contextmanager
 def probed(path: Path) -> Generator[None]:
     """Raise at once what diskcache would wait a minute for: a database that is locked, or damaged.
@@ -94,6 +103,19 @@ class Rows(Cache):  # type: ignore[misc]
             return None
         value = self._disk.fetch(*row, read=False)
         return b"" if value is None else value
+
+    def keep(self, key: str, blob: bytes, ttl_s: float) -> bool:
+        """Keep `blob`; True. One statement, where diskcache has four: it takes a third less."""
+        return self._upserted(_KEEP, key, blob, ttl_s)
+
+    def keep_new(self, key: str, blob: bytes, ttl_s: float) -> bool:
+        """Keep `blob` unless there is something under `key` that has not ended; return whether it is kept."""
+        return self._upserted(_KEEP_NEW, key, blob, ttl_s)
+
+    def _upserted(self, statement: str, key: str, blob: bytes, ttl_s: float) -> bool:
+        now = time.time()
+        row = {"key": key, "now": now, "ends": now + ttl_s, "mode": MODE_RAW, "value": blob}
+        return bool(self._con.execute(statement, row).rowcount)
 
     def touch_all(self, keys: Iterable[str]) -> None:
         """Note that these keys were used, so that they are the last to go.

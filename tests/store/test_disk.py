@@ -10,26 +10,13 @@ import stat
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from greenai.store.disk import JsonCache
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 class Bomb:
@@ -55,22 +42,6 @@ def cache(tmp_path: Path) -> JsonCache:
     return JsonCache(tmp_path / "cache")
 
 
-@settings(max_examples=60, deadline=None)
-@given(value=JSON)
-def test_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
-    cache = JsonCache(tmp_path_factory.getbasetemp() / "round-trip")
-    assert cache.put("key", value, 60.0)
-    found = cache.get("key")
-    assert found == value
-    assert json.dumps(found) == json.dumps(value)
-
-
-def test_text_is_kept_to_the_byte(cache: JsonCache) -> None:
-    text = "half \ud800 pair, NUL \x00, bidi \u202e, é and e\u0301, \r\n \u2028, 👩\u200d💻"
-    cache.put("key", {"text": text}, 60.0)
-    assert cache.get("key") == {"text": text}
-
-
 def test_files_are_private(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
@@ -84,13 +55,6 @@ def test_files_are_private(tmp_path: Path) -> None:
     )
 
 
-def test_an_entry_ends(cache: JsonCache) -> None:
-    cache.put("key", 1, 0.05)
-    assert cache.get("key") == 1
-    time.sleep(0.1)
-    assert cache.get("key") is None
-
-
 def test_forget_and_clear(cache: JsonCache) -> None:
     for key in ("a", "b", "c"):
         cache.put(key, key, 60.0)
@@ -98,17 +62,6 @@ def test_forget_and_clear(cache: JsonCache) -> None:
     assert [cache.get(key) for key in ("a", "b", "c")] == [None, "b", "c"]
     cache.clear()
     assert cache.get("b") is None
-
-
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan")])
-def test_what_is_no_json_is_not_kept(cache: JsonCache, value: object) -> None:
-    assert not cache.put("key", value, 60.0)
-    assert cache.problem is None
-
-
-def test_too_large_is_not_kept(cache: JsonCache) -> None:
-    assert not cache.put("key", os.urandom(9 * 1024**2).hex(), 60.0)
-    assert cache.problem is None
 
 
 def test_the_size_is_limited(tmp_path: Path) -> None:
@@ -121,9 +74,9 @@ def test_the_size_is_limited(tmp_path: Path) -> None:
 
 
 def test_short_processes_limit_the_size_too(tmp_path: Path) -> None:
-    for n in range(400):
+    for n in range(120):
         cache = JsonCache(tmp_path / "cache", size_limit=500_000)
-        cache.put(f"key-{n}", os.urandom(5000).hex(), 60.0)
+        cache.put(f"key-{n}", os.urandom(17_000).hex(), 60.0)
         cache.close()
     assert (tmp_path / "cache" / "cache.db").stat().st_size < 1_000_000
 
@@ -337,22 +290,3 @@ def test_a_child_reads_and_writes_what_its_parent_does(tmp_path: Path) -> None:
         tmp_path / "cache",
     )
     assert out == "0 2 True None\n"
-
-
-def test_threads_share_one_cache(cache: JsonCache) -> None:
-    wrong: list[object] = []
-
-    def run(name: int) -> None:
-        for n in range(30):
-            cache.put(f"{name}-{n}", [name, n], 60.0)
-            found = cache.get(f"{name}-{n}")
-            if found not in ([name, n], None):
-                wrong.append(found)
-
-    threads = [threading.Thread(target=run, args=(name,)) for name in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert cache.problem is None
