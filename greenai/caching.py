@@ -220,34 +220,41 @@ def store(
     if climbed is not None and (not climbed.good or _stood_in(climbed)):
         return  # delivered for want of a better one: the next call may get that
 
-    ttl_s = fail_open(_NOT_STORED, partial(_lifetime_s, request, reply, climbed), None)
-    if ttl_s is not None:
-        write = partial(_write, cache, key, partial(_entry, request, reply, climbed, own), ttl_s)
-        entry = yield Work("store", partial(fail_open, _NOT_STORED, write, None))
+    def keep() -> Entry | None:
+        ttl_s = _lifetime_s(request, reply, climbed)
+        entry = None if ttl_s is None else _entry(request, reply, climbed, own)
+        if entry is not None and ttl_s is not None:
+            cache.put(key, entry, ttl_s)
+        return entry
+
+    if _may_keep(request, reply, climbed):
+        entry = yield Work("store", partial(fail_open, _NOT_STORED, keep, None))
         if plan.flight is not None:
             plan.flight.land(entry)
 
 
+def _may_keep(request: Request, reply: Reply, climbed: Climbed | None) -> bool:
+    """Say whether an answer is kept if its question is calm: the question's class takes longest to tell."""
+
+    def may() -> bool:
+        return ttl_for(request, "static", reply, temperature=_temperature(climbed)) is not None
+
+    return fail_open(_NOT_STORED, may, otherwise=False)
+
+
 def _lifetime_s(request: Request, reply: Reply, climbed: Climbed | None) -> float | None:
-    """Return for how long an answer is kept; the question's class, which takes longest, is looked at last."""
-    if climbed is None:  # a function's author said that its answer holds
-        return ttl_for(request, "unknown", reply, temperature=0)
-    temperature = climbed.draft.arguments.get("temperature")
-    if ttl_for(request, "static", reply, temperature=temperature) is None:
-        return None
-    return ttl_for(request, _kind(request), reply, temperature=temperature)
+    kind = "unknown" if climbed is None else _kind(request)  # a function's author said that its answer holds
+    return ttl_for(request, kind, reply, temperature=_temperature(climbed))
+
+
+def _temperature(climbed: Climbed | None) -> object:
+    """Return what a model was asked with; a function does not sample."""
+    return 0 if climbed is None else climbed.draft.arguments.get("temperature")
 
 
 def _stood_in(climbed: Climbed) -> bool:
     """Say whether the model that was chosen failed, so that another answered in its place."""
     return any(a.state == "failed" and a.model != climbed.done.model for a in climbed.attempts)
-
-
-def _write(cache: ExactCache, key: str, make: Any, ttl_s: float) -> Entry | None:
-    entry: Entry | None = make()
-    if entry is not None:
-        cache.put(key, entry, ttl_s)
-    return entry
 
 
 def _entry(request: Request, reply: Reply, climbed: Climbed | None, own: Overhead) -> Entry | None:
