@@ -2,12 +2,12 @@
 
     python benchmarks/registered.py FOLDER [--repeats 6] [--json OUT]
 
-FOLDER holds one folder per data set, each with rows.jsonl.gz. Intents of CLINC150 and BANKING77 stand for an app's
-routes: a few of an intent's rows are the examples, others are asked. Told are the share of these that reaches their
-own route (found) and another's (wrong), and the share that reaches any route of chat prompts (the promise is at most
-1%), of factual questions, of out-of-scope requests to an assistant, and of the intents that nobody registered: these
-last are an app's nearest neighbours, which counterexamples are for. Every figure is the mean over the repeats, with
-the largest in brackets; routes, examples and questions are drawn from seeds.
+FOLDER holds one folder per data set, each with rows.jsonl.gz. Intents of CLINC150, BANKING77 and HWU64 stand for an
+app's routes: a few of an intent's rows are the examples, others are asked. Told are the share of these that reaches
+their own route (found) and another's (wrong), and the share that reaches any route of chat prompts (the promise is at
+most 1%), of factual questions, of out-of-scope requests to an assistant, and of the intents that nobody registered:
+these last are an app's nearest neighbours. Every figure is the mean over the repeats, with its 95% interval by a
+bootstrap over them; routes, examples and questions are drawn from seeds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from registered_probes import report
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +32,7 @@ ROUTES = (1, 5, 20)
 EXAMPLES = (3, 5, 10)
 ASKED = 30
 NEIGHBOURS = 6
+SETS = ("clinc150", "banking77", "hwu64")
 CHAT = ("alpaca_eval", "arena_hard", "self_instruct")
 FIGURES = ("found", "wrong", "chat", "facts", "out of scope", "unregistered")
 
@@ -72,6 +74,13 @@ def run(intents: dict[str, list[str]], routes: int, examples: int, others: dict[
     }
 
 
+def told(values: Sequence[float]) -> str:
+    """Return the mean in percent, with its interval by a bootstrap over the draws."""
+    draw = random.Random(0)
+    means = sorted(mean(draw.choices(values, k=len(values))) for _ in range(2000))
+    return f"{mean(values) * 100:.1f} ({means[50] * 100:.1f}-{means[1949] * 100:.1f})"
+
+
 def latency_ms(intents: dict[str, list[str]]) -> float:
     index = Routes([Route(name=name, examples=tuple(texts[:5])) for name, texts in list(intents.items())[:20]])
     took = []
@@ -89,7 +98,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     folder: Path = arguments.folder
-    sets = {"clinc150": by_intent(folder, "clinc150"), "banking77": by_intent(folder, "banking77")}
+    sets = {name: by_intent(folder, name) for name in SETS}
     others = {
         "chat": [row["prompt"] for name in CHAT for row in rows(folder, name)],
         "facts": [row["prompt"] for row in rows(folder, "nq_open")],
@@ -101,11 +110,14 @@ def main() -> None:
         for routes in ROUTES:
             for examples in EXAMPLES:
                 runs = [run(intents, routes, examples, others, seed) for seed in range(arguments.repeats)]
-                told = [f"{mean(r[f] for r in runs):.1%} ({max(r[f] for r in runs):.1%})" for f in FIGURES]
-                table.add_row(name, str(routes), str(examples), *told, f"{mean(r['threshold'] for r in runs):.2f}")
+                figures = [told([r[f] for r in runs]) for f in FIGURES]
+                table.add_row(name, str(routes), str(examples), *figures, f"{mean(r['threshold'] for r in runs):.2f}")
                 results.append({"set": name, "routes": routes, "examples": examples, "runs": runs})
     console = Console(width=160)
     console.print(table)
+    console.print(f"Most chat prompts in any draw: {max(r['chat'] for s in results for r in s['runs']):.2%}")
+    for line in report():
+        console.print(line)
     console.print(f"Matching one question against 20 routes: {latency_ms(sets['clinc150']):.3f} ms (median)")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))

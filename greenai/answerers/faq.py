@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from greenai.answerers.matching import MAX_CHARS, conformal, nearness, negatives
+from greenai.answerers.calibration import conformal, nearness, negatives
+from greenai.answerers.matching import MAX_CHARS
 from greenai.answerers.sameness import clean, content_words, is_negated
 from greenai.errors import InvalidRequest
 from greenai.units import format_bytes
 
 if TYPE_CHECKING:
-    from greenai.answerers.matching import Matrix
+    from greenai.answerers.calibration import Matrix
 
 __all__ = ["LEAST_COVERED", "Documents", "Faq", "Found", "Pair", "Progress", "Source", "covered", "pairs_of"]
 

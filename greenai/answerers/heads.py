@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from greenai.answerers.matching import Matrix
+    from greenai.answerers.calibration import Matrix
 
 __all__ = ["PROMISED_ERROR", "UNPROVEN", "Head"]
 

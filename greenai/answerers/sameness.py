@@ -12,8 +12,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from itertools import pairwise
 
-__all__ = ["clean", "content_words", "difference", "is_negated", "opposite", "stems"]
+__all__ = ["another_kind", "clean", "content_words", "difference", "is_negated", "opposite", "stems"]
 
 
 def _set(names: str) -> frozenset[str]:
@@ -112,6 +113,33 @@ def _opposites(plain: frozenset[str], marked: frozenset[str]) -> Iterator[tuple[
             yield one, other
 
 
+# --- what kind of answer is asked for -----------------------------------------------------
+
+# Not "make" and "give", which are said for much else; nor "create" and "generate", which apps do too.
+_TO_WRITE = _set(
+    "write writing draft drafting compose composing rewrite rephrase paraphrase summarise summarize summarising "
+    "summarizing proofread brainstorm essay essays poem poems story stories haiku limerick slogan tweet blog paragraph"
+)
+_DEFINES = re.compile(
+    r"(?:what(?: is|'s|\u2019s|s| are) (?:an?|the (?:meaning|definition) of)\b|define\b|(?:the )?definition of\b)"
+    r"|.{0,40}\bwhat does .{1,60} (?:mean|stand for)\b|how do(?:es)? .{1,60} work\W*$"
+)
+
+
+def another_kind(question: str, examples: Sequence[str]) -> str | None:
+    """Say in words what a question asks for that none of the examples does: a text to be written, a definition."""
+    wanted = next((word for word in _tokens(question) if word in _TO_WRITE), None)
+    if wanted is not None and not any(_stem(wanted) in stems(example) for example in examples):
+        return f'says "{wanted}"'
+    if _is_definition(question) and not any(map(_is_definition, examples)):
+        return "asks for a definition"
+    return None
+
+
+def _is_definition(text: str) -> bool:
+    return _DEFINES.match(" ".join(text.lower().split())) is not None
+
+
 # --- differences --------------------------------------------------------------------------
 
 _FIGURE = re.compile(r"(?:(?<![\w-])[-\u2212])?\d+(?:[.,]\d+)*")
@@ -132,18 +160,25 @@ _CONDITIONS = _set("for in from with without under during after before at on to 
 
 def difference(question: str, example: str) -> str | None:
     """Say in words why a question is not the one of the example; None where nothing speaks against it."""
+    return next(_differences(question, example), None)
+
+
+def _differences(question: str, example: str) -> Iterator[str]:
     if _figures(question) != _figures(example):
-        return f'its numbers are not those of "{example}"'
+        yield f'its numbers are not those of "{example}"'
     asked, told = _meant(question), _meant(example)
     more, less = [w for w in asked if w not in told], [w for w in told if w not in asked]
     if more and less:
-        return f'it says "{_spoken(question, more[0])}" where "{example}" says "{_spoken(example, less[0])}"'
+        yield f'it says "{_spoken(question, more[0])}" where "{example}" says "{_spoken(example, less[0])}"'
     if _order(asked, told) != _order(told, asked) or _turned(question, example):
-        return f'its words stand in another order than in "{example}"'
-    for word in (*more, *less):
-        if word in _conditions(question) or word in _conditions(example):
-            return f'only one of it and "{example}" says "{_spoken(f"{question} {example}", word)}"'
-    return None
+        yield f'its words stand in another order than in "{example}"'
+    conditions = _conditions(question) | _conditions(example)
+    for word in (w for w in (*more, *less) if w in conditions):
+        yield f'only one of it and "{example}" says "{_spoken(f"{question} {example}", word)}"'
+    if 2 * len(less) > len(told):
+        yield f'it says less than half of "{example}"'
+    if (other := _another(question, example, more)) is not None:
+        yield f'it asks about "{other}", and "{example}" does not'
 
 
 def _figures(text: str) -> Counter[str]:
@@ -189,3 +224,40 @@ def _turned(question: str, example: str) -> bool:
     ways = ({word: way for way, word in _after(text, ("from", "to"))} for text in (question, example))
     one, other = ways
     return any(one[word] != other[word] for word in one.keys() & other.keys())
+
+
+# --- about whom --------------------------------------------------------------------------
+
+_THIRD = _set("they them their theirs he him his she her hers")
+_MINE = _set("my mine our ours")
+_YOURS = _set("you your yours")
+_OURS = _MINE | _set("i we us me")
+_US = _YOURS | _OURS
+# Words that make a question no more special, of whose a shop writes about itself.
+_GENERAL = _set(
+    "usual usually normal normally regular regularly current currently general generally standard typical typically "
+    "exact exactly actual actually average available possible other different new various many much long still also "
+    "just really ever now quickly easily soon own full whole total main official right best tell explain show give say "
+    "find see go make use look idea way thing question info information detail details customer store shop company "
+    "business site website people person"
+)
+_ANY = frozenset(map(_stem, _GENERAL))
+_OWNER = re.compile(
+    r"\b(?!(?:what|who|where|when|how|it|that|there|here|let)['\u2019])(\w+)['\u2019]s\b|\bof (?:an? |the )?(\w+)"
+)
+
+
+def _another(question: str, example: str, more: Sequence[str]) -> str | None:
+    """Return the word that says that a question is about somebody or something else than the example."""
+    asked, told = _tokens(question), _tokens(example)
+    addressed = not _YOURS.isdisjoint(told)
+    strange = [word for word in more if word not in _ANY]
+    if addressed and strange and _US.isdisjoint(asked):
+        return _spoken(question, strange[0])
+    third = [word for word in asked if word in _THIRD and word not in told]
+    mine = [word for word in asked if word in _MINE] if addressed and _OURS.isdisjoint(told) else []
+    owners = {_stem(word) for found in _OWNER.findall(question.lower()) for word in found if word}
+    known = set(content_words(example))
+    before = {_stem(one) for one, other in pairwise(asked) if _stem(other) in known}
+    narrower = [_spoken(question, word) for word in strange if word in owners | before]
+    return next(iter((*third, *mine, *narrower)), None)

@@ -94,6 +94,16 @@ def zone_of(place: str, now: datetime) -> ZoneInfo | None:
     return first
 
 
+def places() -> frozenset[str]:
+    """Return the cities, states and countries by their names in lower case, without those that are words as well."""
+    short = {"uk", "usa", "uae", "nyc"}
+    zones = {name for line in _ZONE_NAMES.strip().splitlines() for name in line.partition(": ")[2].split(", ")}
+    return frozenset(name for name in _names() if name in short or (len(name) > 3 and name not in zones | _WORDS))
+
+
+_WORDS = frozenset(("turkey", "china", "wake", "midway", "resolute", "center", "reunion", "nome", "oral", "cocos"))
+
+
 def _bare(place: str) -> str:
     place = place.strip(" ,.?").removeprefix("the ").removesuffix("'s")
     for ending in _ENDINGS:

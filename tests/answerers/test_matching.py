@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from greenai.answerers import matching
-from greenai.answerers.matching import Match, Route, Routes, conformal, negatives
+from greenai.answerers import calibration
+from greenai.answerers.calibration import conformal, negatives
+from greenai.answerers.matching import Match, Route, Routes
 
 HOURS = Route(name="hours", examples=("when do you open on sunday", "opening hours", "what time do you close"))
 PARCEL = Route(name="parcel", examples=("where is my parcel", "track my order", "when does my package arrive"))
@@ -45,8 +46,8 @@ def test_at_most_the_promised_share_of_packaged_prompts_reaches_any_route() -> N
     routes = Routes([HOURS, PARCEL, Route(name="joke", examples=("tell me a joke", "make me laugh", "say a pun"))])
     texts, _ = negatives()
     near = [match for match in map(routes.best, texts) if match is not None and match.similarity >= match.threshold]
-    strangers = [match for match in near if match.similarity < matching.OWN]
-    assert len(strangers) <= matching.PROMISED * len(texts)
+    strangers = [match for match in near if match.similarity < calibration.OWN]
+    assert len(strangers) <= calibration.PROMISED * len(texts)
 
 
 def test_thresholds_are_calibrated_given_or_strict() -> None:
@@ -55,19 +56,20 @@ def test_thresholds_are_calibrated_given_or_strict() -> None:
     given = Route(name="given", examples=("reset my router",), threshold=0.3)
     found = Routes([HOURS, few, each, given]).thresholds
     assert found["given"] == pytest.approx(0.3)
-    assert found["few"] >= matching.STRICT - 1e-6
-    assert found["each"] >= matching.STRICT - 1e-6
-    assert found["hours"] >= matching.LEAST
-    assert Routes([HOURS]).thresholds["hours"] < matching.STRICT
+    assert found["few"] >= calibration.STRICT - 1e-6
+    assert found["each"] >= calibration.STRICT - 1e-6
+    assert found["hours"] >= calibration.LEAST
+    assert Routes([HOURS]).thresholds["hours"] < calibration.STRICT
 
 
 def test_a_counterexample_that_is_nearer_keeps_a_route_silent() -> None:
     against = Route(
-        name="hours", examples=HOURS.examples, counterexamples=("how do i open a bottle on sunday", "open a file")
+        name="hours", examples=HOURS.examples, counterexamples=("opening hours of the other branch", "open a file")
     )
-    match = Routes([against]).best("How do I open a bottle on Sunday?")
+    assert fires(Routes([HOURS]), "Opening hours of the other branch?") == "hours"
+    match = Routes([against]).best("Opening hours of the other branch?")
     assert match is not None
-    assert (match.fires, match.against) == (False, 'nearer to "how do i open a bottle on sunday"')
+    assert (match.fires, match.against) == (False, 'nearer to "opening hours of the other branch"')
     assert fires(Routes([against]), "when do you open on sunday") == "hours"
 
 
@@ -77,8 +79,8 @@ def test_routes_that_cannot_be_told_apart_leave_the_question_to_a_model() -> Non
     match = Routes([lost, stolen]).best("my card was lost")
     assert match is not None
     assert (match.fires, match.against) == (False, 'too near to "my card was lost"')
-    assert Routes([lost])._margin == Routes([HOURS, PARCEL])._margin == 0.0
-    assert Routes([lost, stolen])._margin > 0.0
+    assert Routes([lost])._limits.lead == Routes([HOURS, PARCEL])._limits.lead == 0.0
+    assert Routes([lost, stolen])._limits.lead > 0.0
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,100 @@ def test_a_word_against_its_opposite_is_no_question_for_a_route(example: str, qu
     assert match.against.startswith(why)
     both = Route(name="both", examples=(example, question), threshold=0.5)
     assert fires(Routes([both]), question.upper()) == "both"
+
+
+# --- what a question is filled in with ------------------------------------------------------
+
+WEATHER = Route(
+    name="weather",
+    examples=(
+        "what is the weather in Boston on Monday",
+        "will it rain in Boston tomorrow",
+        "Monday forecast for Boston",
+        "how cold is it in Boston tonight",
+        "is it sunny in Boston this weekend",
+    ),
+)
+FLIGHTS = Route(
+    name="flights",
+    examples=(
+        "book a flight from Paris to Rome on Friday",
+        "I need a plane ticket to London tomorrow",
+        "find flights from New York to Chicago in June",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What are my library's hours on Monday in Boston?",
+        "Who won the game in Boston on Monday?",
+        "Who is the mayor of Boston?",
+        "Is the museum in Boston open on Monday?",
+        "What should I visit in Boston this weekend?",
+        "Monday in Boston",
+        "Hotels in Paris on Friday",
+        "How far is Paris from Rome?",
+        "What is on in London tomorrow?",
+    ],
+)
+def test_a_shared_place_or_day_carries_no_match(question: str) -> None:
+    assert fires(Routes([WEATHER]), question) is None
+    assert fires(Routes([WEATHER, FLIGHTS]), question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "route"),
+    [
+        ("Will it snow in Denver tonight?", "weather"),
+        ("Forecast for Osaka on Sunday", "weather"),
+        ("Book me a flight from Oslo to Vienna on Sunday", "flights"),
+        ("I need a plane ticket to Tokyo in July", "flights"),
+        ("find flights from Berlin to Dallas", "flights"),
+    ],
+)
+def test_another_place_or_day_is_a_question_for_the_route(question: str, route: str) -> None:
+    assert fires(Routes([WEATHER, FLIGHTS]), question) == route
+
+
+# --- neighbours that nobody registered -----------------------------------------------------
+
+
+def test_routes_close_to_each_other_ask_for_more_than_one_alone() -> None:
+    card = Route(
+        name="card",
+        examples=(
+            "my card has not arrived",
+            "when does my new card come",
+            "where is the card i ordered",
+            "card is late",
+        ),
+    )
+    blocked = Route(
+        name="blocked",
+        examples=("my card was declined", "the shop refused my card", "card does not work", "my card is blocked"),
+    )
+    alone, both = Routes([card]).thresholds["card"], Routes([card, blocked]).thresholds["card"]
+    assert both > alone
+    assert fires(Routes([card, blocked]), "My new card has not arrived") == "card"
+    given = Route(name="card", examples=card.examples, threshold=0.6)
+    assert Routes([given, blocked]).thresholds["card"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        ("What is a parcel?", "it asks for a definition, unlike"),
+        ("Write where is my parcel", 'it says "write", unlike'),
+        ("where is my parcel " + "which i ordered some weeks ago from your shop " * 3, "it is far longer than"),
+    ],
+)
+def test_a_question_of_another_kind_is_none_for_the_route(question: str, why: str) -> None:
+    match = Routes([Route(name="parcel", examples=PARCEL.examples, threshold=0.2)]).best(question)
+    assert match is not None
+    assert match.against is not None
+    assert match.against.startswith(why)
 
 
 def test_half_a_character_has_a_vector() -> None:

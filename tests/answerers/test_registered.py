@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai import AsyncClient, Client, InvalidRequest
-from greenai.answerers.matching import STRICT
+from greenai.answerers.calibration import STRICT
 from greenai.testing import FakeProvider, error, offline
 
 if TYPE_CHECKING:

@@ -23,6 +23,19 @@ DIFFERENT = [
     ("Can I cancel before delivery?", "Can I cancel after delivery?"),
     ("How do I turn off the alarm on my phone?", "How do I turn on the alarm on my phone?"),
 ]
+NARROWER = [
+    ("What is your phone number?", "What is my phone number?"),
+    ("What is your phone number?", "What is the phone number of the town hall?"),
+    ("What is your phone number?", "What is a phone number?"),
+    ("What is your phone number?", "How do phone numbers work?"),
+    ("What are your opening hours?", "What are the opening hours of the museum?"),
+    ("What are your opening hours?", "What are the bank's opening hours?"),
+    ("Do you ship to Canada?", "Do they ship to Canada?"),
+    ("Do you ship to Canada?", "Does the post office ship to Canada?"),
+    ("How long does delivery take?", "How long does pizza delivery take?"),
+    ("How long does delivery take?", "What is delivery?"),
+    ("Do you offer gift cards?", "What is a gift card?"),
+]
 SAME = [
     ("How do I return an item?", "how can I return an item please"),
     ("How do I reset my password?", "Hello, I need help to reset my password"),
@@ -30,6 +43,12 @@ SAME = [
     ("Does the plan for 1,000 letters cost more?", "does the plan for 1000 letters cost more"),
     ("How do I change my e-mail address?", "How can I change my email address"),
     ("Can I cancel it?", "Can it be cancelled?"),
+    ("What is your phone number?", "phone number please"),
+    ("What is your phone number?", "Can I have your phone number?"),
+    ("What are your opening hours?", "What are the opening hours?"),
+    ("What are your opening hours?", "your usual opening hours"),
+    ("How long does delivery take?", "How long does the delivery usually take?"),
+    ("Do you offer gift cards?", "gift cards"),
 ]
 
 
@@ -50,10 +69,18 @@ def test_the_same_question_is_taken_for_the_same(example: str, question: str) ->
     assert (difference(question, example), opposite(question, example)) == (None, None)
 
 
+@pytest.mark.parametrize(("example", "question"), NARROWER)
+def test_a_question_about_something_narrower_is_not_the_one_of_a_pair(example: str, question: str) -> None:
+    assert answers(example, example)
+    assert not answers(question, example)
+
+
 def test_the_reason_is_told() -> None:
     assert difference("plan 9", "plan 5") == 'its numbers are not those of "plan 5"'
     assert difference("ship to Chile", "ship to Canada") == 'it says "chile" where "ship to Canada" says "canada"'
     assert difference("Basic or Pro", "Pro or Basic") == 'its words stand in another order than in "Pro or Basic"'
+    assert difference("dose", "longest daily dose") == 'it says less than half of "longest daily dose"'
+    assert difference("Do they ship?", "Do you ship?") == 'it asks about "they", and "Do you ship?" does not'
     assert difference("dose for children", "dose") == 'only one of it and "dose" says "children"'
     assert opposite("switch it off", "switch it on") == ("off", "on")
     assert opposite("switch it off", "switch it on", {"off"}) is None
