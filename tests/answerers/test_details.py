@@ -18,6 +18,7 @@ from greenai.answerers.details import without_details
         ("10% of $1,200", "10% of $1,200"),
         ("monday in boston", "monday in boston"),
         ("may i wake the will of 401k", "may i wake the will of 401k"),
+        ("how long do i roast a turkey", "how long do i roast a turkey"),
         ("", ""),
     ],
 )
