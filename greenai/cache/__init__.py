@@ -11,6 +11,7 @@ from greenai.cache.entry import Entry
 from greenai.cache.exact import ExactCache, ManagedStore, Store
 from greenai.cache.keep import is_kept, ttl_for
 from greenai.cache.keys import cache_key, exact_key, namespace, policy_fingerprint
+from greenai.cache.vetoes import vetoes
 from greenai.cache.volatility import volatility
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "namespace",
     "policy_fingerprint",
     "ttl_for",
+    "vetoes",
     "volatility",
 ]

@@ -8,11 +8,7 @@ translated, summed up) count for nothing: the answer depends on nothing but them
 
 from __future__ import annotations
 
-import re
 from typing import Literal, TypeAlias
-
-from greenai.cache import time_words as at
-from greenai.cache import wishes
 
 __all__ = ["VERSION", "Volatility", "volatility"]
 
@@ -21,80 +17,14 @@ Volatility: TypeAlias = Literal[
     "static", "unknown", "slow", "daily", "realtime", "personal", "nondeterministic", "action"
 ]
 
-_MAX_CHARS = 1500  # of either end: time must not grow with the text
-_QUOTED = re.compile(
-    r"\"[^\"\n]{1,600}\"|\u201c[^\u201d]{1,600}\u201d|«[^»]{1,600}»|(?<!\w)'[^'\n]{2,600}'(?!\w)|"
-    r"(?<!\w)\u2018[^\u2019\n]{2,600}\u2019(?!\w)"
-)
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
-_SPACE = re.compile(r"\s+")
-_LATIN = re.compile(r"[a-z]{2}")
-
 
 def volatility(text: str) -> Volatility:
     """Return how long an answer to `text` holds, and whether it holds for others.
 
     "static" does not change; "slow" does within months, "daily" within a day, "realtime" at any moment; "personal"
     differs by who asks; "nondeterministic" is meant to differ each time; "action" is to be done, again each time.
-    "unknown" shows no sign of either.
+    "unknown" shows no sign of either. The first call compiles the rules, which takes some hundredths of a second.
     """
-    head, given = _instruction(text)
-    if _LATIN.search(head) is None:
-        return "static" if given or at.SUM.search(head) else _elsewhere(head)
-    return _wished(head, given=given) or _timed(head, given=given) or _calm(head, given=given)
+    from greenai.cache.shelf_life import class_of
 
-
-def _instruction(text: str) -> tuple[str, bool]:
-    """Return what is asked, in lower case and without quoted text, and whether a text to work on came with it."""
-    if len(text) > 2 * _MAX_CHARS:
-        text = f"{text[:_MAX_CHARS]}\n\n{text[-_MAX_CHARS:]}"
-    bare = _QUOTED.sub(' "" ', _CODE.sub(' "" ', text.strip().replace("\u2019", "'")))
-    given = '""' in bare
-    bare = bare.lower()
-    cut = wishes.PAYLOAD.match(bare)
-    if cut is not None:
-        return _SPACE.sub(" ", cut["head"]).strip(), True
-    lines = [line for line in bare.splitlines() if line.strip()]
-    if len(lines) > 1 or at.FACTS.search(bare):
-        return _SPACE.sub(" ", f"{lines[0]} {lines[-1]}" if len(lines) > 1 else bare).strip(), True
-    return _SPACE.sub(" ", wishes.opened(bare)).strip(), given
-
-
-def _wished(head: str, *, given: bool) -> Volatility | None:
-    """Return the class of a wish: something done, something new, something of one's own."""
-    if wishes.worked_on(head, given=given):
-        return None
-    if wishes.is_action(head):
-        return "action"
-    if wishes.is_new(head):
-        return "nondeterministic"
-    if wishes.is_personal(head, given=given):
-        return "personal"
-    return None
-
-
-def _timed(head: str, *, given: bool) -> Volatility | None:
-    """Return the class of what changes with time, None where nothing hints at it."""
-    if wishes.worked_on(head, given=given) or (given and at.FACTS.search(head)):
-        return "static"
-    if at.is_past(head) or at.is_lesson(head) or wishes.supposed(head):
-        return None
-    if at.is_live(head):
-        return "realtime"
-    if at.is_of_the_day(head):
-        return "daily"
-    if at.is_slow(head):
-        return "slow"
-    return _elsewhere(head) if at.FOREIGN.search(head) else None
-
-
-def _calm(head: str, *, given: bool) -> Volatility:
-    """Return the class where nothing changes: static where the form is that of a question about how things are."""
-    if wishes.CREATIVE.search(head):
-        return "unknown"
-    return "static" if given or at.ASKS.match(head) or at.SUM.search(head) else "unknown"
-
-
-def _elsewhere(head: str) -> Volatility:
-    """Return the class of a text in another language, of whose words a few are known."""
-    return "realtime" if at.FOREIGN.search(head) else "unknown"
+    return class_of(text)
