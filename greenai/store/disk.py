@@ -44,8 +44,7 @@ RETRY_S = 30.0
 _MOST_USED = 8192  # keys that were read since the last cull
 
 READONLY = 8
-# FULL and IOERR too: what is there may still be read.
-_NO_WRITING = frozenset((13, 10, READONLY))
+_NO_ROOM = frozenset((13, 10))  # FULL and IOERR
 # What diskcache makes of settings and rows that it does not expect.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError)
 # ERROR, CONSTRAINT, TOOBIG and MISMATCH: our statements are fixed, so it is the tables that are not what they were.
@@ -126,9 +125,13 @@ class JsonCache(SealedStore):
         return kept
 
     def _cull(self) -> None:
-        used, self._used = self._used, {}
-        self._try(lambda cache: cache.touch_all(list(used)), writes=True)
+        self._note_used()
         self._try(lambda cache: cache.cull(), writes=True)
+
+    def _note_used(self) -> None:
+        used, self._used = self._used, {}
+        if used:
+            self._try(lambda cache: cache.touch_all(list(used)), writes=True)
 
     # --- all of them ----------------------------------------------------------------------
 
@@ -140,9 +143,21 @@ class JsonCache(SealedStore):
 
     def clear(self, prefix: str = "") -> int:
         """Drop all whose keys begin with `prefix`, to the last byte; return how many that were."""
-        dropped = int(self._try(lambda cache: cache.drop(prefix), writes=True) or 0)
+        dropped = self._try(lambda cache: cache.drop(prefix), writes=True)
+        if dropped is None and self.problem is not None and not prefix:
+            return self._removed()
         self._try(lambda cache: cache.wipe(), writes=True)
-        return dropped
+        return int(dropped or 0)
+
+    def _removed(self) -> int:
+        """Remove the files themselves: without room SQLite cannot even drop what takes it up."""
+        count = sum(1 for _ in self.rows())
+        with self._lock:
+            self._disconnect()
+            self._cache = None
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._off_until = self._full_until = 0.0
+        return count
 
     def stats(self) -> StoreStats:
         """Return how full the cache is."""
@@ -160,9 +175,7 @@ class JsonCache(SealedStore):
         """Note what was used, and close this thread's connection; the next use opens it again."""
         if self._cache is None:
             return
-        if self._used:
-            used, self._used = self._used, {}
-            self._try(lambda cache: cache.touch_all(list(used)), writes=True)
+        self._note_used()
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -192,12 +205,15 @@ class JsonCache(SealedStore):
         cache = self._cache
         try:
             with self._gate:
-                found = work(self._opened() if cache is None else cache)  # `or` would count its rows
+                if cache is None:
+                    cache = self._opened()
+                found = work(cache)
         except (rows.Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
             return None
         except (*rows.FAILURES, *_UNREADABLE) as error:
-            if self._is_worth_another(error, cache, writes) and again:
+            if again and self._is_mended(error, cache):
                 return self._try(work, writes=writes, again=False)
+            self._rest(error, writes=writes and cache is not None)
             return None
         if self.problem is not None and (writes or not self._full_until):
             self.problem, self._full_until = None, 0.0
@@ -213,28 +229,37 @@ class JsonCache(SealedStore):
             self._cache = None  # another process moved it aside, or somebody removed it
         return False
 
-    def _is_worth_another(self, error: Exception, cache: Rows | None, writes: bool) -> bool:
-        """Do what a failure asks for, and return whether the work may be tried again."""
+    def _is_mended(self, error: Exception, cache: Rows | None) -> bool:
+        """Do what a failure asks for; return whether the work may succeed now."""
         code = primary_code(error)
-        if code == BUSY:
+        if code in _NOT_OURS or isinstance(error, _UNREADABLE) or (code == READONLY and self._may_write()):
+            return self._moved_aside(cache, error)
+        return code in _NO_ROOM and cache is not None and self._has_less_log(cache)
+
+    def _has_less_log(self, cache: Rows) -> bool:
+        """Empty the log, which may take more room than the database; return whether that worked."""
+        from greenai.store.rows import FAILURES
+
+        try:
+            with self._gate:
+                cache.wipe()
+        except FAILURES:
             return False
-        damaged = code in _NOT_OURS or isinstance(error, _UNREADABLE) or (code == READONLY and self._may_write())
-        if damaged and self._moved_aside(cache, error):
-            return True
-        now = time.monotonic()
-        if writes and code in _NO_WRITING and cache is not None:
-            self._full_until = now + RETRY_S
-            self._fail(
-                f"The answer cache in {self._place} cannot store ({error}). Calls go on, with the answers that are "
-                f"there. Free some space or make the folder writable; it is tried again every {RETRY_S:.0f} s."
-            )
+        return True
+
+    def _rest(self, error: Exception, *, writes: bool) -> None:
+        """Leave the disk alone for a while, unless another process was only faster; where it is full, still read."""
+        code, until = primary_code(error), time.monotonic() + RETRY_S
+        if code == BUSY:
+            return
+        if writes and code in (*_NO_ROOM, READONLY):
+            self._full_until, fate, rest = until, "cannot store", "Calls go on, with the answers that are there."
         else:
-            self._off_until = now + RETRY_S
-            self._fail(
-                f"The answer cache in {self._place} cannot be used ({error}). Calls go on without it. Free some "
-                f"space or make the folder writable; it is tried again every {RETRY_S:.0f} s."
-            )
-        return False
+            self._off_until, fate, rest = until, "cannot be used", "Calls go on without it."
+        self._fail(
+            f"The answer cache in {self._place} {fate} ({error}). {rest} "
+            f"Free some space or make the folder writable; it is tried again every {RETRY_S:.0f} s."
+        )
 
     def _may_write(self) -> bool:
         """Return whether the files may be written, so that it is the database that says it must not be."""

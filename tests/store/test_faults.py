@@ -251,20 +251,26 @@ def test_a_full_disk_stops_writing_and_not_reading(tmp_path: Path) -> None:
         for n in range(50):
             cache.put(f"key-{n}", os.urandom(2000).hex(), 60.0)
         before = cache.get("key-0")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
         kept = [cache.put(f"more-{n}", os.urandom(2000).hex(), 60.0) for n in range(500)]
         problem = cache.problem
         still = cache.get("key-0") == before
+        dropped = cache.clear()  # which makes room
+        after = [cache.put("small", 1, 60.0), cache.get("small"), cache.get("key-0")]
+        for n in range(500):
+            cache.put(f"more-{n}", os.urandom(2000).hex(), 60.0)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         cache._full_until = 0.0  # half a minute later
         again = cache.put("again", 1, 60.0) and cache.get("again") == 1
-        print(json.dumps([kept[-1], problem is None, still, again, cache.problem, told]))
+        print(json.dumps([kept[-1], problem is None, still, dropped, after, again, cache.problem, told]))
         """,
         tmp_path / "cache",
     )
-    kept, fine, still, again, problem, told = json.loads(out)
+    kept, fine, still, dropped, after, again, problem, told = json.loads(out)
     assert (kept, fine, still, again, problem) == (False, False, True, True, None)
-    assert len(told) == 1
+    assert dropped >= 50
+    assert after == [True, 1, None]
+    assert len(told) == 2  # once for each time that the disk was full
     assert told[0].startswith(f"The answer cache in {tmp_path / 'cache'} cannot store (")
     assert told[0].endswith(
         "). Calls go on, with the answers that are there. Free some space or make the folder writable; it is tried "
