@@ -117,8 +117,8 @@ class Seen:
     def _record(self, delta: Any, logprobs: Any) -> None:
         try:
             self.record.add(
-                {} if delta is None else delta.to_dict(mode="json", exclude_unset=True),
-                None if logprobs is None else logprobs.to_dict(mode="json", exclude_unset=True),
+                {} if delta is None else delta.to_dict(mode="json", warnings=False),
+                None if logprobs is None else logprobs.to_dict(mode="json", warnings=False),
             )
         except (AttributeError, TypeError, ValueError):  # a server's own idea of a chunk
             self.whole = False
@@ -130,7 +130,7 @@ class Seen:
     def reply(self, latency_s: float, *, complete: bool) -> Reply:
         """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
         text = "".join(self.parts)
-        body, deltas = self._put_together() if complete and self.whole and self.finish_reason else (None, ())
+        body, deltas = self._whole() if complete and self.whole and self.finish_reason else (None, ())
         usage = read_usage(self.usage)
         if usage.output_tokens is None:
             # A cut stream has no usage. A chunk is at least one token, and a token about four characters: the larger
@@ -152,6 +152,12 @@ class Seen:
             service_tier=self.service_tier,
         )
 
+    def _whole(self) -> tuple[dict[str, Any] | None, tuple[Piece, ...]]:
+        try:
+            return self._put_together()
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):  # nothing that could be stored
+            return None, ()
+
     def _put_together(self) -> tuple[dict[str, Any], tuple[Piece, ...]]:
         """Return the whole completion, and what its stream brought where it cannot be told from that."""
         pieces = self.record.pieces()
@@ -163,7 +169,9 @@ class Seen:
             "created": self.created,
             "model": self.model,
             "choices": [choice],
-            "usage": self.usage.to_dict(mode="json") if isinstance(self.usage, CompletionUsage) else None,
+            "usage": self.usage.to_dict(mode="json", warnings=False)
+            if isinstance(self.usage, CompletionUsage)
+            else None,
             **({"service_tier": self.service_tier} if self.service_tier else {}),
             **{name: value for name, value in self.more.items() if value is not None and name != "energy"},
         }

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from openai.lib.streaming._deltas import accumulate_delta
 
 from greenai.deltas import Record, cut, message_of, pieces_of, split
+from greenai.shapes import chunk_from
+from greenai.streams import Seen
 
 ROLE = {"role": "assistant", "content": "", "refusal": None}
 
@@ -159,6 +161,17 @@ def test_what_a_server_repeats_is_said_once() -> None:
     assert message["tool_calls"] == [
         {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
     ]
+
+
+@pytest.mark.parametrize("odd", [{"tool_calls": ["text"]}, {"tool_calls": [{"index": "0"}]}, {"content": {}}], ids=str)
+def test_an_odd_message_settles_its_stream_all_the_same(odd: dict[str, Any]) -> None:
+    seen = Seen("m")
+    for delta, finish in ((ROLE, None), (odd, None), ({}, "stop")):
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        seen.add(
+            chunk_from({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+        )
+    assert seen.reply(0.1, complete=True).finish_reason == "stop"
 
 
 def test_what_was_recorded_stays_as_it_came() -> None:

@@ -151,7 +151,7 @@ def test_a_cancellation_waits_for_the_step_in_progress(where: str, ends: list[st
             reached = asyncio.Event()
             target = resources._store if where in ("get", "put") else resources.ledger
             at(client, target, where, reached, asyncio.get_running_loop())
-            task = asyncio.create_task(client.ask("Say hello to Ada."))
+            task = asyncio.create_task(client.ask("Say hello to Ada.", temperature=0))
             await reached.wait()
             task.cancel()
             await asyncio.sleep(0.01)
@@ -211,7 +211,7 @@ def test_a_keyboard_interrupt_while_the_answer_is_stored_settles() -> None:
 
         client._session.resources._store.put = interrupted  # type: ignore[method-assign,assignment]
         with pytest.raises(KeyboardInterrupt):
-            client.ask("Say hello to Ada.")
+            client.ask("Say hello to Ada.", temperature=0)
         assert states(client) == ["answered"]
 
 

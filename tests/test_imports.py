@@ -49,12 +49,12 @@ session = Session.open(
     outside=Outside(provider=lambda config: provider),
 )
 client = greenai.Client._of(session, owner=True)
-client.ask("Say hello to Ada.")
-client.chat.completions.create(messages=[{{"role": "user", "content": "Say hello to Ada."}}])
+client.ask("Say hello to Ada.", temperature=0)
+client.chat.completions.create(messages=[{{"role": "user", "content": "Say hello to Ada."}}], temperature=0)
 client.close()
 """
 
-CREATE = 'client.chat.completions.create(messages=[{{"role": "user", "content": {question!r}}}]{stream})'
+CREATE = 'client.chat.completions.create(messages=[{{"role": "user", "content": {question!r}}}], temperature=0{stream})'
 
 
 def fresh(scene: str, folder: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_a_cached_answer_through_ask_loads_no_provider(filled: Path, tmp_path: P
     scene = (
         CLIENT.format(state=str(filled))
         + """
-answer = client.ask("Say hello to Ada.")
+answer = client.ask("Say hello to Ada.", temperature=0)
 said = [answer.text, answer.greenai.outcome]
 client.close()
 """

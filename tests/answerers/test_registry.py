@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai import InvalidRequest, answerers, flow
+from greenai import InvalidRequest, answerers, caching
 from greenai.answerers import faq, registry
 from greenai.answerers.faq import Faq
 from greenai.answerers.matching import Route
@@ -230,4 +230,4 @@ def test_a_source_that_cannot_be_looked_at_costs_no_answer(tmp_path: Path, monke
 
 
 def test_the_version_of_the_built_in_tools_is_part_of_the_key() -> None:
-    assert flow._VERSIONS["built-in"] == answerers.VERSION
+    assert caching._VERSIONS["built-in"] == answerers.VERSION

@@ -115,8 +115,8 @@ def test_cache_holds_the_answer_without_token_probabilities() -> None:
     provider = FakeProvider(SURE)
     with offline(provider, **OPTED_IN) as client:
         with_gain(client, NEAR)
-        client.chat.completions.create(messages=MESSAGES)
-        again = client.chat.completions.create(messages=MESSAGES)
+        client.chat.completions.create(messages=MESSAGES, temperature=0)
+        again = client.chat.completions.create(messages=MESSAGES, temperature=0)
     assert (again.greenai.outcome, again.choices[0].logprobs) == ("cache", None)
 
 
