@@ -100,7 +100,7 @@ def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(before, dict) and isinstance(value, Mapping):
             _merge(cast("dict[str, Any]", before), cast("Mapping[str, Any]", value))
         elif isinstance(before, list) and isinstance(value, list):
-            _extend(cast("list[Any]", before), cast("list[Any]", value))
+            _extend(before, value)
         else:
             whole[name] = value
     return whole
@@ -131,7 +131,7 @@ def _own(value: Any) -> Any:
         return {name: _own(item) for name, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list):
         whole: list[Any] = []
-        _extend(whole, cast("list[Any]", value))
+        _extend(whole, value)
         return whole
     return value
 
