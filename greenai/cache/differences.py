@@ -15,6 +15,7 @@ __all__ = ["reasons"]
 _SHORT = 16  # words, up to which a negation is taken to stand for the whole text
 _PAIRED = frozenset(("before", "after", "over", "under", "above", "below", "inside", "outside"))
 _BOTH_SEXES = 2
+_COMPARED = 30  # words in only one text; where more differ, another rule or the similarity tells the texts apart
 
 
 def reasons(a: str, b: str) -> list[str]:
@@ -84,13 +85,13 @@ def _cancelled(pair: Pair) -> list[tuple[Item, Item]]:
     """Return opposites of which one is negated: "not mandatory" beside "optional"."""
     if pair.a.negations % 2 == pair.b.negations % 2:
         return []
-    both = product(pair.only_a, pair.only_b)
+    both = product(pair.only_a[:_COMPARED], pair.only_b[:_COMPARED])
     return [(x, y) for x, y in both if x.negated != y.negated and _opposed(pair, x, y)]
 
 
 def _opposites(pair: Pair) -> Iterator[str]:
     cancelled = _cancelled(pair)
-    for x, y in product(pair.only_a, pair.only_b):
+    for x, y in product(pair.only_a[:_COMPARED], pair.only_b[:_COMPARED]):
         if (x, y) in cancelled:
             continue
         if _opposed(pair, x, y):

@@ -13,6 +13,8 @@ from greenai.cache.wording import Item, Wording
 __all__ = ["Pair", "paired", "spelt_otherwise", "weighty"]
 
 _ANOTHER_ORDER = 2
+_LOOKED_AT = 2500  # pairs of words; in longer texts only equal words are partners
+_LONG = 50  # words of meaning
 _ACRONYM = 5  # letters
 _PEOPLES = ("an", "ese", "ish", "ch", "n", "i")
 
@@ -93,6 +95,8 @@ def paired(a: Wording, b: Wording) -> Pair:
 def _join_synonyms(a: Wording, b: Wording, partner_a: list[int], partner_b: list[int]) -> int:
     same = thesaurus().same
     joined = 0
+    if len(a.items) * len(b.items) > _LOOKED_AT:
+        return 0
     for number, item in enumerate(a.items):
         if partner_a[number] >= 0:
             continue
@@ -115,7 +119,7 @@ def _left(wording: Wording, partner: Sequence[int], other: Wording) -> tuple[Ite
 
 def _meant(item: Item, other: Wording) -> bool:
     same = thesaurus().same
-    return any(same(item.stem, candidate.stem) for candidate in other.items)
+    return len(other.items) <= _LONG and any(same(item.stem, candidate.stem) for candidate in other.items)
 
 
 def weighty(items: Sequence[Item]) -> tuple[Item, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["VERSION", "vetoes"]
 
 VERSION = "vetoes-1"
-_MAX_CHARS = 4000
+_MAX_CHARS = 2000
 
 
 def vetoes(a: str, b: str) -> list[str]:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _LITERAL = re.compile(
-    r"`[^`]+`|https?://\S+|[\w.]*[\w)]*[_@{}\\|~^][\w(){}.<>\\@|~^-]*|</?\w+>|\b\w+\(\)|\b[a-z]\w*\.[a-z]\w{1,3}\b(?!\.)",
+    r"`[^`]+`|https?://\S+|(?<![\w.)])[\w.)]*[_@{}\\|~^][\w(){}.<>\\@|~^-]*|</?\w+>|\b\w+\(\)|\b[a-z]\w*\.[a-z]\w{1,3}\b(?!\.)",
     re.IGNORECASE,
 )
 _LITERAL_SIGNS = frozenset("`_@{}\\|~^<(./")

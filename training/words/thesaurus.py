@@ -156,12 +156,12 @@ def lines(folder: Path) -> list[str]:
                 opposites.add((pair[0], pair[1]))
             elif "n" in {synset.part, part} and (synset if synset.part == "n" else other).field in ACTS:
                 acts.add(" ".join(("~", *pair)))
-    other = {word for word, (noun, rest) in uses(folder).items() if rest > noun}
+    mostly_other = {word for word, (noun, rest) in uses(folder).items() if rest > noun}
     return [
         *sorted(same),
         *sorted(acts),
         *(f"! {a} {b}" for a, b in sorted(opposites)),
-        *(f"# {kind} {' '.join(sorted(words - other))}" for kind, words in sorted(kinds.items())),
+        *(f"# {kind} {' '.join(sorted(words - mostly_other))}" for kind, words in sorted(kinds.items())),
         f"# name {' '.join(places(meanings.values(), vocabulary))}",
         *forms(folder, vocabulary),
     ]
