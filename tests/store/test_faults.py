@@ -13,10 +13,15 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from greenai import Client
+from greenai.resources import Outside
+from greenai.session import Session
 from greenai.store.disk import JsonCache
+from greenai.testing import FakeProvider
 
 PAGE = 4096
 ENTRIES = {f"key-{n}": {"text": random.Random(n).randbytes(500).hex(), "n": n} for n in range(120)}
@@ -521,3 +526,46 @@ def test_what_is_cleared_is_not_in_the_files(tmp_path: Path) -> None:
     assert cache.clear("secret-") == 50
     after = b"".join(file.read_bytes() for file in (tmp_path / "cache").iterdir())
     assert not any(part in after for part in parts)
+
+
+# --- whole calls --------------------------------------------------------------------------
+
+
+def folder_in_the_way(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def file_for_the_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+    path.parent.write_text("in the way")
+
+
+@pytest.mark.parametrize(
+    ("damage", "comes_back"),
+    [(text, True), (half, True), (zero_length, True), (folder_in_the_way, False), (file_for_the_folder, False)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_call_gets_its_answer_whatever_became_of_the_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], comes_back: bool
+) -> None:
+    def asked(times: int) -> list[str]:
+        session = Session.open(
+            {"state_dir": tmp_path, "ladder": ["openai/gpt-5.4-nano", "openai/gpt-5.5"]},
+            {}, project=None, observe=None, opt_in=None, reason=None, timeout=None, max_retries=None, observers=(),
+            outside=Outside(provider=lambda _: FakeProvider(default="Chlorophyll takes in red and blue light.")),
+        )  # fmt: skip
+        with Client._of(session, owner=True) as client:
+            message: Any = {"role": "user", "content": "Why is grass green?"}
+            calls = (
+                client.chat.completions.create(model="gpt-5.5", temperature=0, messages=[message]) for _ in range(times)
+            )
+            return [call.greenai.outcome for call in calls]
+
+    assert asked(2)[1] == "cache"
+    damage(tmp_path / "cache" / "cache.db")
+    with caplog.at_level(logging.WARNING, "greenai"):
+        outcomes = asked(3)
+    assert outcomes[0] != "cache"
+    assert (outcomes[1:] == ["cache", "cache"]) is comes_back
+    assert len([record for record in caplog.records if "answer cache" in record.getMessage()]) <= 1

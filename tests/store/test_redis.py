@@ -186,6 +186,25 @@ def test_a_listener_that_never_answers_costs_one_connection(caplog: pytest.LogCa
         assert len(caplog.records) == 1
 
 
+def test_a_name_that_is_not_resolved_costs_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = threading.Event()
+
+    def slow(*_: object, **__: object) -> list[object]:
+        asked.set()
+        time.sleep(1.0)
+        raise socket.gaierror("no name servers could be reached")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    store = RedisCache("redis://cache.example:6379/0", SEAL)
+    started = time.perf_counter()
+    assert store.get("key") is None
+    assert time.perf_counter() - started < BOUND_S
+    assert asked.is_set()
+    assert "does not answer (no connection within 150 ms)" in caplog.messages[0]
+
+
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-99\r\n", b"\x00\xff" * 50, b"*3\r\n", b":7\r\n", b""]
 )
