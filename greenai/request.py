@@ -309,9 +309,17 @@ def _namespace(config: Config, options: Options, headers: Mapping[str, str] | No
         options.namespace,
         config.identity,
         tuple(env.get(name) for name in config.variables),
-        env.get(f"{model.partition('/')[0].upper()}_API_KEY") if isinstance(model, str) and "/" in model else None,
+        *_of_provider(model),
         tuple(sorted((n.lower(), str(v)) for n, v in headers.items() if n.lower() in _AUTH_HEADERS)) if headers else (),
     )
+
+
+def _of_provider(model: object) -> tuple[str | None, ...]:
+    """Return the key and the address that a provider's library reads from the environment."""
+    if not isinstance(model, str) or "/" not in model:
+        return ()
+    name = model.partition("/")[0].upper()
+    return os.environ.get(f"{name}_API_KEY"), os.environ.get(f"{name}_API_BASE")
 
 
 # The same few namespaces all day: an HMAC for each call would be a tenth of a cache hit's time.

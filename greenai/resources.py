@@ -46,7 +46,8 @@ _CALLER_VARIABLES = (
 
 
 def _variables(providers: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*_CALLER_VARIABLES, *(f"{p.upper()}_API_KEY" for p in providers))))
+    own = (f"{p.upper()}_API_{what}" for p in providers for what in ("KEY", "BASE"))
+    return tuple(dict.fromkeys((*_CALLER_VARIABLES, *own)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,9 @@ def test_callers_with_another_header_share_no_answer(name: str) -> None:
         assert made(client, extra_headers={name: "A"}).namespace in namespaces
 
 
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "NEWCOMER_API_KEY"])
+@pytest.mark.parametrize(
+    "variable", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "NEWCOMER_API_KEY", "NEWCOMER_API_BASE"]
+)
 def test_callers_with_another_key_in_the_environment_share_no_answer(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,8 @@ def exact_key(request: Request, policy: str) -> str | None:
     parts = (
         VERSION, policy, request.namespace, options.project, options.tenant, options.user_scope, options.namespace,
         request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
-        options.strict_opt_in, options.substitute, options.observe, _messages(request.messages),
+        options.strict_opt_in, options.substitute, options.observe, options.verify, sorted(options.cache_also),
+        _messages(request.messages),
         _arguments(request.arguments), _headers(transport.extra_headers), transport.extra_query or None,
     )  # fmt: skip
     try:

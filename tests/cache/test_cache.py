@@ -153,6 +153,8 @@ def test_any_difference_in_the_text_counts(text: str, other: str) -> None:
         {"options": Options(strict_opt_in=True)},
         {"options": Options(substitute=True)},
         {"options": Options(observe=True)},
+        {"options": Options(verify="off")},
+        {"options": Options(cache_also=frozenset(("sampled",)))},
         {"transport": Transport(timeout_s=600.0, extra_headers={"OpenAI-Beta": "next"})},
         {"transport": Transport(timeout_s=600.0, extra_query={"api-version": "2"})},
     ],
