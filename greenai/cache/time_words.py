@@ -189,6 +189,25 @@ _LIVE = re.compile(
     r"site|flight|train|order|build|deployment|pipeline|job|system|api|network|line)\b|\b(?:server|service|system|"
     r"build|pipeline|network|line|api|job|deployment|ticket|github|aws|slack) (?:status|health)\b"
 )
+# Things of one place, of which "the" says that there is a certain one, and whose state is that of the moment.
+_PLACE = (
+    r"(?:shop|store|road|street|station|server|lift|pool|gym|office|park|beach|bank|library|restaurant|caf[eé]|bar|"
+    r"pub|"
+    r"museum|port|harbou?r|border|bridge|tunnel|school|kitchen|printer|machine|room|door|window|gate|lights?|heating|"
+    r"oven|car park|parking lot|elevator|pipeline|cluster|database|site|website|service|network|supermarket|pharmacy|"
+    r"hospital|clinic|post office|stadium|bus|train|tram|ferry|plane|driver|courier|slopes?|airport|canteen|bakery|"
+    r"market|cinema|theatre|laundry|dishwasher|garage|pitch|court|track|ward|platform|terminal|motorway|highway)"
+)
+_STATE = re.compile(
+    rf"\W*(?:is|are|does|has|have|how (?:many|much|full|busy|warm|cold|long|deep|high)|any|when will|where (?:is|"
+    rf"are))\b"
+    rf".{{0,60}}\bthe (?:\w+ )?{_PLACE}(?:s|es|ies)?\b|"
+    rf"\W*what(?:'s| is) the {_PLACE}'s\b|"
+    r"\W*what(?:'s| is) the (?:\w+ )?(?:level|load|occupancy|usage|uptime|latency|throughput|water level|"
+    r"snow depth)\b|"
+    r"\W*is (?:any|some|every)(?:one|body)\b|"
+    r"\W*(?:is|are) (?:the|there|any) .{1,40}\b(?:open|closed|running|clear|available|busy|crowded)\b"
+)
 _NOW_WORD = re.compile(
     rf"\b{_NOW}\b(?! (?:in|on|longer|with))|\bnow\W*$|\bnow (?:in|at|on|with)\b|"
     r"\bare (?:we|they|people) .{1,40} now\b"
@@ -294,7 +313,7 @@ _DATE_ALONE = re.compile(r"\W*(?:date|day)\W*$")
 def is_live(head: str) -> bool:
     """Say whether the answer may change at any moment: weather, scores, delays, whether something is open."""
     bare = _THING.sub(" ", head)
-    if _LIVE.search(bare) or _TIME_ALONE.match(bare):
+    if _LIVE.search(bare) or _STATE.match(bare) or _TIME_ALONE.match(bare):
         return True
     return _NOW_WORD.search(bare) is not None and _SLOW_TOPIC.search(bare) is None
 

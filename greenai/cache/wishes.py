@@ -107,7 +107,12 @@ _NOT_DONE = (
     r"process)\b)"
 )
 _ACTION = re.compile(
-    rf"\W*(?:{_DOES} {_OBJECT}|{_DOES_BARE}{_NOT_DONE} \S+|"
+    r"\W*(?:(?:add|put|move) (?![0-9]).{1,40} (?:to|on|onto|in|into|from) (?:my \w|(?:the|our|"
+    r"this) (?:\w+ )?(?:meeting|list|"
+    r"cart|basket|calendar|group|call|team|channel|playlist|order|project|board|account|thread|agenda|folder|queue|"
+    r"event)\b)|"
+    r"(?:reply|respond) to (?!this|the following|these)|schedule \w+ (?:for|on|at|with)\b|"
+    rf"{_DOES} {_OBJECT}|{_DOES_BARE}{_NOT_DONE} \S+|"
     r"(?:turn|switch|shut|power) (?:on|off|up|down)\b|set (?:up )?(?:a|an|the|my|our|\w+) |"
     r"(?:create|make|open|raise|log|file|start|schedule|set up|place|submit|add|book|arrange|organi[sz]e) "
     r"(?:me |us )?(?:a |an |the |my |our |another |\d+ )?(?:new |quick |recurring |weekly |daily |private |public |"
@@ -302,7 +307,8 @@ _PERSONAL = re.compile(
     r"received|sent|slept|burn|burned|get)\b|\b(?:i|we) have left\b|"
     r"\b(?:near|around|close to|closest to|nearest to|next to) (?:me|us|here)\b|\b(?:nearest|"
     r"closest) (?:\w+ ){1,4}to (?:me|us|here)\b|\bnearby\b|\bnearest\b(?!.*\b(?:to|star|integer|whole|neighbou?r|"
-    r"tenth|hundred|number)\b)|\bwho (?!is|was|are|were)\w+ (?:me|us)\W*$|"
+    r"tenth|hundred|number)\b)|\bwho (?!is|was|are|were)\w+ (?:me|us)\W*$|\b(?:any|some|every)(?:one|"
+    r"body) \w+ (?:me|us)\b|"
     r"\baround here\b|\bwhere (?:am|are|was|were) (?:i|we)\b|"
     r"\b(?:in|for|to) my (?:area|town|city|neighbou?rhood|street|region|postcode|zip code|account|profile|order|"
     r"case|name)\b|"
@@ -319,7 +325,8 @@ _PERSONAL = re.compile(
 )
 # Apart from the pattern above, of which every part begins at a word: the search is much faster for that.
 _PERSONAL_FIRST = re.compile(
-    r"\W*(?:(?:order|application|delivery|account|refund|claim|tracking|shipping|booking) (?:status|number|balance)\b|"
+    r"\W*(?:(?:order|application|delivery|account|refund|claim|tracking|shipping|booking) (?:status|number|"
+    r"balance)\b|"
     rf"{_OWN} (?:\w+ ){{0,3}}?{_RECORDS}\b[^.!]*\?|"
     r"(?:any|are there any|is there any|got any)\b[^.?!]*\b(?:for me|for us|from my|in my|on my)\b)"
 )
