@@ -244,7 +244,7 @@ def test_a_text_stream_of_a_stored_answer_comes_in_pieces() -> None:
 
 
 def test_equal_calls_of_threads_share_one() -> None:
-    provider = FakeProvider(default=FakeReply(text="Jane Austen", delay_s=0.2))
+    provider = FakeProvider(default=FakeReply(text="Jane Austen", delay_s=0.6))
     with offline(provider) as client, ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: client.ask(FACT), range(24)))
     assert len(provider.calls) == 1
@@ -253,7 +253,7 @@ def test_equal_calls_of_threads_share_one() -> None:
     shared = next(a.greenai for a in answers if a.greenai.outcome == "cache")
     assert shared.decision.reasons == (f"The same request was being answered by {SMALL}; its answer is shared.",)
     assert shared.attempts == ()
-    assert shared.overhead.duration_ms < 150, "waiting is not greenai's own work"
+    assert shared.overhead.duration_ms < 500, "waiting is not greenai's own work"
 
 
 def test_equal_calls_of_tasks_share_one_and_hold_no_thread() -> None:
