@@ -122,7 +122,9 @@ def _goes_to(whole: list[Any], item: Mapping[str, Any]) -> dict[str, Any] | None
         return next((one for one in whole if isinstance(one, dict) and one.get("index") == index), None)
     last: Any = whole[-1] if whole else None
     blocks = isinstance(last, dict) and "type" in item and last.get("type") == item.get("type")
-    return last if blocks and "signature" in {*last, *item} and not last.get("signature") else None
+    if not blocks or {"signature", "thinking"}.isdisjoint({*last, *item}) or last.get("signature"):
+        return None
+    return last
 
 
 def _own(value: Any) -> Any:

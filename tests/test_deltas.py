@@ -13,7 +13,7 @@ from openai.lib.streaming._deltas import accumulate_delta
 
 from greenai.deltas import Record, cut, message_of, pieces_of, split
 from greenai.shapes import chunk_from
-from greenai.streams import Seen
+from greenai.streams import Seen, replay
 
 ROLE = {"role": "assistant", "content": "", "refusal": None}
 
@@ -188,3 +188,49 @@ def test_a_text_is_cut_into_many_pieces() -> None:
     assert "".join(pieces_of(text)) == text
     assert len(list(pieces_of(text))) == 3
     assert list(pieces_of("")) == []
+
+
+def chunk(delta: Mapping[str, Any], finish: str | None = None, **choice: Any) -> Any:
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish, **choice}]
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "fp"}
+    return chunk_from({**head, "choices": choices})
+
+
+def test_a_stream_with_log_probabilities_is_replayed_with_them() -> None:
+    words = ["Jane", " Austen", ", in", " 1815", "."]
+    live = [chunk(ROLE)]
+    live += [chunk({"content": w}, logprobs={"content": [token(w)], "refusal": None}) for w in words]
+    live += [chunk({}, "stop")]
+    seen = Seen("m")
+    for one in live:
+        seen.add(one)
+    reply = seen.reply(0.1, complete=True)
+    assert reply.body is not None
+    choice = reply.body["choices"][0]
+    assert choice["message"] == {"role": "assistant", "content": "Jane Austen, in 1815.", "refusal": None}
+    assert choice["logprobs"] == {"content": [token(w) for w in words], "refusal": None}
+    assert reply.body["system_fingerprint"] == "fp"
+    assert reply.deltas == (), "it can be made from the message"
+    again = replay(reply, with_usage=False)
+    assert [c.to_dict(mode="json")["choices"][0]["delta"] for c in again] == [
+        c.to_dict(mode="json")["choices"][0]["delta"] for c in live
+    ]
+    assert [c.choices[0].logprobs for c in again] == [c.choices[0].logprobs for c in live]
+
+
+def test_signed_thoughts_are_replayed_as_they_came() -> None:
+    def block(**fields: Any) -> dict[str, Any]:
+        return {"thinking_blocks": [{"type": "thinking", **fields}], "reasoning_content": fields.get("thinking", "")}
+
+    deltas = [ROLE, block(thinking="A gree"), block(thinking="ting."), block(signature="Eq"), {"content": "Hi."}]
+    seen = Seen("m")
+    for one in [*(chunk(delta) for delta in deltas), chunk({}, "stop")]:
+        seen.add(one)
+    reply = seen.reply(0.1, complete=True)
+    assert reply.body is not None
+    message = reply.body["choices"][0]["message"]
+    assert message["thinking_blocks"] == [{"type": "thinking", "thinking": "A greeting.", "signature": "Eq"}]
+    assert message["reasoning_content"] == "A greeting."
+    assert reply.deltas
+    again = [c.choices[0].delta.to_dict(mode="json") for c in replay(reply, with_usage=False)]
+    assert naively(again) == naively(deltas)
