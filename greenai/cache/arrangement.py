@@ -111,9 +111,9 @@ def replaced(pair: Pair) -> Iterator[str]:
     mine, others = _blocks(pair.only_a, pair.a), _blocks(pair.only_b, pair.b)
     if pair.rewording + max(len(mine), len(others)) - 1 > _REWORDED:
         return
-    for anchors in mine.keys() & others.keys():
-        x, y = mine[anchors], others[anchors]
-        if max(len(x), len(y)) <= _BLOCK and _stands_for(x, y, pair):
+    for anchors, x in mine.items():
+        y = others.get(anchors, ())
+        if y and max(len(x), len(y)) <= _BLOCK and _stands_for(x, y, pair):
             yield f"{' '.join(item.word for item in x)} in place of {' '.join(item.word for item in y)}"
 
 

@@ -21,9 +21,9 @@ _NO_MATTER = re.compile(
     r"\bwhy not\b|\bno longer\b|\bif not\b|\bno matter\b|\bno\. ?(?=[0-9])|"
     r"\b(?:is|are|do|does|did) not (?:it|they|you|he|she)\?|(?:^|[.!?]\s+)no,"
 )
-_OBJECT = re.compile(r"\b(?:who|what|which \w+) (?:do|does|did)\b")
+_OBJECT = re.compile(r"\bwho(?:m)? (?:do|does|did)\b")
 _SUBJECT = re.compile(
-    r"\b(?:who|what|which \w+) (?!is|are|was|were|do|does|did|can|could|should|would|will|has|have|"
+    r"\bwho (?!is|are|was|were|do|does|did|can|could|should|would|will|has|have|"
     r"had|may|might|must)\w"
 )
 _TRIED = re.compile(

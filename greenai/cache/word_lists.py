@@ -179,7 +179,11 @@ _TENS = _words("twenty thirty forty fifty sixty seventy eighty ninety")
 NUMBER_WORDS = {
     **{word: value for value, word in enumerate(_TEENS)},
     **{word: 10 * value for value, word in enumerate(_TENS, 2)},
-    "dozen": 12, "hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000,
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 1_000_000,
+    "billion": 1_000_000_000,
 }
 
 # --- who does what to whom ----------------------------------------------------------------------
@@ -218,7 +222,7 @@ WHAT = {
 
 MOVES = tuple(
     (pair.split("/")[0], pair.split("/")[1])
-    for pair in _words("on/off up/down before/after over/under above/below inside/outside")
+    for pair in _words("on/off up/down before/after over/under above/below inside/outside after/within")
 )
 AMOUNTS = {
     "all": "all", "every": "all", "each": "all", "both": "all", "some": "some", "any": "some", "none": "none",
