@@ -219,8 +219,8 @@ def _mood(pair: Pair) -> Iterator[str]:
     a, b = (frozenset(w.AMOUNTS[word] for word in x.known & w.AMOUNTS.keys()) for x in (pair.a, pair.b))
     if a and b and a.isdisjoint(b) and pair.unchanged:
         yield f"{_against(a, b)}"
-    joined = [x.known & {"and", "or"} for x in (pair.a, pair.b)]
-    if {"and"} in joined and {"or"} in joined:
+    joined = sorted(["and" in x.known, "or" in x.known] for x in (pair.a, pair.b))
+    if joined == [[False, True], [True, False]]:
         yield "or in one, and in the other"
 
 
