@@ -117,16 +117,24 @@ def _sync(flow: Flow[T], begin: Callable[[], Call | Work[Any]], send: Callable[[
 
 
 def _work(work: Work[Any]) -> Any:
+    if isinstance(work, Wait) and work.until is not None and _in_loop():
+        return None  # what is waited for may be a task of the very loop that would stand still meanwhile
     result = work.run()
     if not inspect.isawaitable(result):
         return result
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_loop():
         return asyncio.run(_awaited(result))
     # A sync client that is called inside a loop, as in a notebook: the awaitable gets a loop on a thread of its own.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="greenai") as pool:
         return pool.submit(contextvars.copy_context().run, asyncio.run, _awaited(result)).result()
+
+
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:

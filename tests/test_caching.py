@@ -306,6 +306,22 @@ def test_a_cancelled_call_frees_who_waits_for_it() -> None:
     assert asyncio.run(main()) == "Jane Austen"
 
 
+def test_a_synchronous_call_does_not_wait_for_a_task_of_its_own_loop(tmp_path: Path) -> None:
+    provider = FakeProvider(FakeReply(text="one", delay_s=0.3), default="two")
+
+    async def main() -> list[str]:
+        with on_disk(tmp_path, provider) as client:
+            async with AsyncClient._of(client._session, owner=False) as other:
+                task = asyncio.create_task(other.ask(FACT))
+                while not provider.calls:  # noqa: ASYNC110  # the provider's list is no event
+                    await asyncio.sleep(0.01)
+                return [client.ask(FACT, timeout=20.0).text, (await task).text]
+
+    began = time.monotonic()
+    assert asyncio.run(main()) == ["two", "one"]
+    assert time.monotonic() - began < 10
+
+
 def test_a_waiter_keeps_its_own_deadline_and_may_be_cancelled() -> None:
     provider = FakeProvider(default=FakeReply(text="Jane Austen", delay_s=0.6))
 
