@@ -201,7 +201,8 @@ def _tense(pair: Pair) -> Iterator[str]:
     if pair.same_content and "future" in differ and (not may or differ & {"past", "past form"}):
         yield "what will be in only one"
     told = any("past form" in x.tense and "past" not in x.tense for x in (pair.a, pair.b))
-    if pair.near and {"past", "present"} <= differ and not told:
+    asked = pair.a.kind not in ("", "why")
+    if pair.near and asked and {"past", "present"} <= differ and not told:
         yield "what is against what was"
 
 

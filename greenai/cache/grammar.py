@@ -27,8 +27,7 @@ _SUBJECT = re.compile(
     r"had|may|might|must)\w"
 )
 _TRIED = re.compile(
-    r"\b(?:have|has|had|i've|already|i) (?:\w+ )?tried\b|"
-    r"\b(?:not|never|no) (?:\w+ ){0,3}(?:help|helped|helping|worked|work)\b"
+    r"\b(?:have|has|had|i've|already|i) (?:\w+ )?tried (?!to\b|[0-9])|\b(?:not|never|no) (?:\w+ ){0,3}help(?:ed|ing)?\b"
 )
 _HABIT = re.compile(
     r"(?<!\bis )(?<!\bare )(?<!\bbe )(?<!\bbeen )(?<!\bwas )(?<!\bwere )(?<!\bget )(?<!\bgetting )\bused to\b|"

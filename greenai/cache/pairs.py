@@ -14,6 +14,7 @@ __all__ = ["Pair", "paired", "spelt_otherwise", "weighty"]
 
 _ANOTHER_ORDER = 2
 _LOOKED_AT = 2500  # pairs of words; in longer texts only equal words are partners
+_SLIP = 6  # letters; shorter words are too close to each other
 _LONG = 50  # words of meaning
 _ACRONYM = 5  # letters
 _PEOPLES = ("an", "ese", "ish", "ch", "n", "i")
@@ -101,11 +102,24 @@ def _join_synonyms(a: Wording, b: Wording, partner_a: list[int], partner_b: list
         if partner_a[number] >= 0:
             continue
         for other, candidate in enumerate(b.items):
-            if partner_b[other] < 0 and same(item.stem, candidate.stem):
+            if partner_b[other] < 0 and (same(item.stem, candidate.stem) or _is_slip(item, candidate)):
                 partner_a[number], partner_b[other] = other, number
                 joined += 1
                 break
     return joined
+
+
+def _is_slip(x: Item, y: Item) -> bool:
+    """Say whether one of two words is the other with a slip: a letter more or less, or two exchanged."""
+    a, b = sorted((x.word, y.word), key=len)
+    if len(a) < _SLIP or len(b) - len(a) > 1 or a[0] != b[0] or x.name or y.name:
+        return False
+    if thesaurus().knows(x.word, x.stem) and thesaurus().knows(y.word, y.stem):
+        return False
+    at = next((place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), len(a))
+    if len(a) < len(b):
+        return a[at:] == b[at + 1 :]
+    return a[at + 2 :] == b[at + 2 :] and a[at : at + 2] == b[at : at + 2][::-1]
 
 
 def _left(wording: Wording, partner: Sequence[int], other: Wording) -> tuple[Item, ...]:

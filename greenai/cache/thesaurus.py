@@ -56,6 +56,10 @@ class Thesaurus:
             return True
         return (a.endswith("less") and b == a[:-4] + "ful") or (b.endswith("less") and a == b[:-4] + "ful")
 
+    def knows(self, word: str, its_stem: str) -> bool:
+        """Say whether a word is one that is listed."""
+        return not {word, its_stem}.isdisjoint(self.alike) or word in self.kinds or word in self.forms
+
     def excluded(self, a: str, b: str) -> bool:
         """Say whether two stems are two of a kind: two weekdays, two colours, two animals."""
         if self._apart(a, b):

@@ -67,7 +67,8 @@ FILLERS = _set(
     "reason cause "
     "make making get getting do doing use using used take put keep come say look start case order "
     "anyone able need purpose main basic quickly summary involved "
-    "whats hows wheres whos exact specific particular certain given calculate compute"
+    "whats hows wheres whos exact specific particular certain given calculate compute "
+    "seem appear bit begin activity"
 )
 # "The best way to" and "how to" are one; "a good author" is more than "an author".
 WAYS = _set(
