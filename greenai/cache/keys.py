@@ -25,7 +25,8 @@ VERSION = "exact-2"
 NOT_IN_KEY = frozenset(
     (
         "api_key", "timeout", "request_timeout", "stream_timeout", "max_retries", "num_retries", "callbacks",
-        "metadata", "litellm_call_id", "litellm_trace_id", "stream", "stream_options",
+        "metadata", "litellm_metadata", "litellm_call_id", "litellm_trace_id", "litellm_session_id", "stream",
+        "stream_options",
     )
 )  # fmt: skip
 # Headers that identify one sending of a request, or the caller, whom the namespace tells apart. Any other counts.
