@@ -25,11 +25,13 @@ _MIN_STEM = 3
 class Thesaurus:
     """Stems with the numbers of their meanings, opposites and kinds.
 
-    `alike` has the hand-made and WordNet's meanings of a stem, `opposite` pairs both ways round, `kinds` the kind of a
-    thing, `names` places as they are written small, `sets` the numbers of the lists of which one excludes another;
+    `known` has all listed words, `alike` the hand-made and WordNet's meanings of a stem, `opposite` pairs both ways
+    round, `kinds` the kind of a thing, `names` places as they are written small, `sets` the numbers of the lists of
+    which one excludes another;
     `forms` and `spellings` lead from a form, another spelling or a short form to the word.
     """
 
+    known: frozenset[str]
     alike: dict[str, frozenset[int]]
     opposite: frozenset[tuple[str, str]]
     kinds: dict[str, str]
@@ -58,7 +60,7 @@ class Thesaurus:
 
     def knows(self, word: str, its_stem: str) -> bool:
         """Say whether a word is one that is listed."""
-        return not {word, its_stem}.isdisjoint(self.alike) or word in self.kinds or word in self.forms
+        return word in self.known or its_stem in self.known or word in self.forms
 
     def excluded(self, a: str, b: str) -> bool:
         """Say whether two stems are two of a kind: two weekdays, two colours, two animals."""
@@ -120,7 +122,7 @@ def _singular(word: str) -> str:
 
 def _base(rest: str) -> str:
     """Return the verb of which `rest` is the beginning: sav-ing save, runn-ing run, walk-ed walk."""
-    known = thesaurus().alike
+    known = thesaurus().known
     if _DOUBLED.search(rest) and rest not in known:
         return rest[:-1]
     if rest in known and rest + "e" not in known:
@@ -146,7 +148,9 @@ def thesaurus() -> Thesaurus:
         for line in resources.files("greenai.cache").joinpath(name).read_text(encoding="utf-8").splitlines():
             sign, *words = line.split()
             read.take(sign, words)
+    opposites = {word for pair in read.opposite for word in pair}
     return Thesaurus(
+        known=frozenset(opposites.union(read.alike, read.kinds, read.sets)),
         alike={word: frozenset(found) for word, found in read.alike.items()},
         opposite=frozenset(read.opposite),
         kinds=read.kinds,
