@@ -150,7 +150,12 @@ _LIVE = re.compile(
     r"stream)s?\b|"
     r"\bhow (?:many|much) .{1,60}\b(?:left|remaining|available|free|open)\b|\bdelays?\b|\b(?:is|are) (?:up|down|"
     r"online|offline|open|closed)\W*$|\bwhether .{1,40}\b(?:up|"
-    r"down|open|closed|running|online)\W*$|\bcurrent (?:exchange|currency|conversion) rates?\b|\bwhat hour\b|"
+    r"down|open|closed|running|online)\W*$|\bcurrent (?:exchange|currency|conversion) rates?\b|"
+    r"\bcurrent (?:altitude|position|location|speed|value|level|height|load|occupancy|balance|price|conditions|"
+    r"situation|delays?|wait)\b|\bwhich (?:platform|gate|terminal|runway|track) (?:does|is|do|are|will)\b|"
+    r"\bhow (?:many|much) .{1,40}\b(?:logged|signed|connected|waiting|queued)\b|\b(?:surf|swell|"
+    r"waves)\b.{0,20}\b(?:today|now|like)\b|"
+    r"\bwhat hour\b|"
     r"\bthe latest (?:on|about|from|with|in)\b|\b(?:have|has|"
     r"got|give|tell me|know) (?:you |"
     r"me )?the time\b|\btell me the time\b|\bon the clock\b|\bis (?:there )?(?:any )?(?:rain|snow|"
@@ -300,7 +305,8 @@ _SLOW = re.compile(
 )
 # Topics on which "now" and "at the moment" mean these months.
 _SLOW_TOPIC = re.compile(
-    rf"\b{_OFFICE}\b|\b(?:rate|law|laws|rules|limit|record|version|model|population|largest|biggest|best|members?|"
+    rf"\b{_OFFICE}\b|\b(?:(?:vat|tax|interest|base|birth|crime|unemployment|inflation|literacy) rate|law|laws|"
+    rf"rules|limit|record|version|model|population|largest|biggest|best|members?|"
     r"countries|company|policy|retirement age|owns?|runs|leads|holds|minimum|wage|language|framework|salary|"
     r"value added tax|vat|phone|building)\b"
 )

@@ -112,6 +112,7 @@ _ACTION = re.compile(
     r"cart|basket|calendar|group|call|team|channel|playlist|order|project|board|account|thread|agenda|folder|queue|"
     r"event)\b)|"
     r"(?:reply|respond) to (?!this|the following|these)|schedule \w+ (?:for|on|at|with)\b|"
+    r"(?:pay|lend|give|owe|wire|send) \w+ [0-9€$£]|order (?!of\b|by\b|these|the following).{1,40} (?:for|to) \w+\W*$|"
     rf"{_DOES} {_OBJECT}|{_DOES_BARE}{_NOT_DONE} \S+|"
     r"(?:turn|switch|shut|power) (?:on|off|up|down)\b|set (?:up )?(?:a|an|the|my|our|\w+) |"
     r"(?:create|make|open|raise|log|file|start|schedule|set up|place|submit|add|book|arrange|organi[sz]e) "
