@@ -235,6 +235,8 @@ _NOT_NEW = re.compile(
     r"r|kotlin|"
     r"swift|numpy|postgres\w*)\b"
 )
+_ASKED = re.compile(r"\W*(?:who|whose|whom|when|where|which|what|what's|is|are|was|were|did|does|has|have)\b")
+_CHANCE = re.compile(r"\b(?:random\w*|another|surprise|something|jokes?|coin|dice|fun|facts?|else|lucky|pick|guess)\b")
 CREATIVE = re.compile(
     r"\b(?:write|compose|draft|create|make|design|draw|sing|imagine|invent|plan|paint|outline|pen)\b.{0,60}"
     r"\b(?:poem|haiku|limerick|sonnet|story|tale|song|lyrics|joke|rap|verse|ode|novel|essay|blog|letter|e-?mail|"
@@ -250,6 +252,8 @@ def is_new(head: str) -> bool:
     """Say whether the answer is meant to differ each time: chance, another one, something invented."""
     found = _NEW.search(head)
     if found is None or _NOT_NEW.search(head) or _SUPPOSED.match(head):
+        return False
+    if _ASKED.match(head) and _CHANCE.search(head) is None:  # whose new ideas, who won in New York City
         return False
     return _LESSON.match(head) is None or bool(re.search(r"\bsurprise (?:me|us)\b|\banother\W*$", head))
 
