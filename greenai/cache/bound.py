@@ -1,0 +1,149 @@
+"""When a stored answer may be given to another question: a score, and a threshold that bounds the share of wrong hits.
+
+Both are learned while the cache works, from what was found out about answers that would have been given: those of
+questions that were answered anew all the same (misses and audits). The score is a logistic curve over what is known
+of a question's neighbours. The threshold is the lowest one above which the share of wrong answers stays below the
+limit. That share is reckoned over all that was asked, answers that were given included, by their scores; then it is
+corrected by how many of the judged ones above the threshold were wrong, against how many the scores foresaw. The judged
+ones alone would mislead: above the threshold few are judged, and most of these early, when less was stored.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+__all__ = ["NEVER", "WARM_UP", "Bound", "Cut"]
+
+WARM_UP = 250
+"""So many judged answers before the first hit."""
+KEPT = 20_000
+"""The latest ones count: what is asked changes."""
+
+_ADDED = 1.5  # answers, found wrong as often as foreseen: a few judged ones must not sway it
+_LEAST_FACTOR = 0.5  # by no more are scores taken for too cautious
+_RIDGE = 1.0
+_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From which score on answers are given, and the bound on the share of wrong ones among these."""
+
+    threshold: float
+    bound: float
+
+
+NEVER = Cut(math.inf, 1.0)
+
+
+class Bound:
+    """What is known of answers that would have been given, and what follows from it. Not safe for threads.
+
+    Args:
+        delta: the limit on the share of wrong answers among those given.
+        width: how many facts each answer comes with.
+        warm_up: how many judged answers it takes before any is given.
+    """
+
+    def __init__(self, delta: float, width: int, *, warm_up: int = WARM_UP) -> None:
+        import numpy as np
+
+        self.cut = NEVER
+        self.judged = 0
+        self._delta = delta
+        self._due = warm_up
+        self._noted = 0
+        self._facts = np.zeros((64, width))
+        self._right = np.zeros(64)
+        self._middle, self._spread = np.zeros(width), np.ones(width)
+        self._weights = np.zeros(width + 1)
+
+    def learn(self, facts: Doubles, *, right: bool) -> None:
+        """Take in whether an answer would have been right, and fit anew now and then."""
+        self._note(facts, float(right))
+        self.judged += 1
+        if self.judged >= self._due:
+            self._due = self.judged + max(25, self.judged // 16)
+            self._fit()
+
+    def gave(self, facts: Doubles) -> None:
+        """Take in that an answer was given, of which nobody will say whether it was right."""
+        self._note(facts, math.nan)
+
+    def score(self, facts: Doubles) -> float:
+        """Return how likely an answer is right, from 0 to 1."""
+        return float(self._scores(facts[None])[0])
+
+    def _note(self, facts: Doubles, right: float) -> None:
+        import numpy as np
+
+        if self._noted == len(self._facts) < KEPT:
+            self._facts = np.concatenate([self._facts, np.zeros_like(self._facts)])
+            self._right = np.concatenate([self._right, np.zeros_like(self._right)])
+        at = self._noted % len(self._facts)
+        self._facts[at], self._right[at] = facts, right
+        self._noted += 1
+
+    def _scores(self, facts: Doubles) -> Doubles:
+        scaled = (facts - self._middle) / self._spread
+        return _chance(scaled @ self._weights[1:] + self._weights[0])
+
+    def _fit(self) -> None:
+        """Fit the curve by Newton's method, then find the threshold."""
+        import numpy as np
+
+        count = min(self._noted, len(self._facts))
+        facts, right = self._facts[:count], self._right[:count]
+        known = np.isfinite(right)
+        if not known.any():
+            return
+        self._middle, self._spread = facts[known].mean(0), facts[known].std(0) + 1e-6
+        scaled = (facts[known] - self._middle) / self._spread
+        self._weights = _fitted(np.column_stack([np.ones(len(scaled)), scaled]), right[known])
+        self.cut = self._lowest(self._scores(facts), right)
+
+    def _lowest(self, scores: Doubles, right: Doubles) -> Cut:
+        """Return the lowest threshold whose bound is within the limit."""
+        import numpy as np
+
+        order = np.argsort(-scores, kind="stable")
+        risk, right = 1 - scores[order], right[order]
+        known = np.isfinite(right)
+        wrong = np.cumsum(np.where(known, 1 - right, 0.0)) + _ADDED
+        foreseen = np.cumsum(np.where(known, risk, 0.0)) + _ADDED
+        share = np.cumsum(risk) / np.arange(1, len(order) + 1)
+        bounds = share * np.maximum(wrong / foreseen, _LEAST_FACTOR)
+        passing = np.flatnonzero(bounds <= self._delta)
+        if not len(passing):
+            return NEVER
+        last = passing[-1]
+        return Cut(float(scores[order[last]]), float(bounds[last]))
+
+
+def _chance(odds: Doubles) -> Doubles:
+    import numpy as np
+
+    chance: Doubles = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+    return chance
+
+
+def _fitted(columns: Doubles, right: Doubles) -> Doubles:
+    """Return the weights of a logistic curve; the first column is the constant, which is hardly held back."""
+    import numpy as np
+
+    ridge = np.diag([1e-3] + [_RIDGE] * (columns.shape[1] - 1))
+    weights = np.zeros(columns.shape[1])
+    for _ in range(_ROUNDS):
+        chance = _chance(columns @ weights)
+        slope = columns.T @ (chance - right) + ridge @ weights
+        bend = (columns * (chance * (1 - chance))[:, None]).T @ columns + ridge
+        weights = weights - np.linalg.solve(bend, slope)
+    return weights

@@ -1,0 +1,338 @@
+"""Answers that were given before to a question of the same meaning, with a bound on the share of wrong ones.
+
+    lookup ── embed ── neighbours favour an answer? ── a stored question of it without veto? ── sure enough? ── a hit
+                                                                                              └─ 1 in 20: an audit
+    admit ─── the answer that came: the one that would have been given? ── learn, store; an audit that failed: drop
+
+A tier knows nothing at first and gives nothing: it learns from the answers that are admitted after its misses which
+of its proposals were right (bound.py). It takes what it is given: whether a question may be stored at all is
+`volatility`'s to say, and `classes` has it asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, cast
+
+from greenai._locks import Lock
+from greenai.cache.bound import WARM_UP, Bound
+from greenai.cache.compare import Comparison, Judge, Wording
+from greenai.cache.index import NUMPY_ROWS
+from greenai.cache.log import Log
+from greenai.cache.neighbours import FACTS
+from greenai.cache.scope import Candidate, Change, Held, Scope
+from greenai.cache.vetoes import VERSION as VETOES_VERSION
+from greenai.cache.vetoes import vetoes as all_vetoes
+from greenai.cache.volatility import Volatility, volatility
+from greenai.errors import InvalidRequest, MissingExtra
+
+if TYPE_CHECKING:
+    from greenai.cache.exact import ManagedStore
+    from greenai.embed.vectors import Floats
+
+__all__ = ["VERSION", "Encoder", "Hit", "SemanticTier"]
+
+VERSION = "semantic-1"
+AUDITS = 0.05
+"""So many of the answers that could be given are asked for anew, to see whether they still hold."""
+MAX_CHARS = 512
+MOST_ENTRIES = 1_000_000
+MOST_SCOPES = 256
+TTL_S = 30 * 86_400.0
+
+_log = logging.getLogger("greenai")
+_UNKNOWN = 1.0  # the bound where nothing is known
+
+
+class Encoder(Protocol):
+    """Text to unit vectors. `name` tells encoders and their versions apart: vectors of two are never compared.
+
+    `serves` is False for one that is too weak for hits: the tier then proposes only.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the encoder is called, with its version."""
+        ...
+
+    @property
+    def serves(self) -> bool:
+        """Whether its similarities may decide about hits."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Return one unit vector per text, float32."""
+        ...
+
+
+class _Static:
+    """The word vectors of the package: 0.1 ms a question, but they know no order of words."""
+
+    serves = False
+
+    def __init__(self) -> None:
+        from greenai import embed
+
+        self.name = f"static-{embed.VERSION}"
+        self.encode = embed.encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A stored answer for a question of the same meaning.
+
+    Attributes:
+        answer: what was answered then.
+        question: the stored question.
+        similarity: the cosine similarity of both questions.
+        score: how likely the answer is right, from 0 to 1.
+        bound: on the share of wrong answers among those given at this score or above.
+        age_s: since the answer was stored.
+        ref: what was given to `admit` along with the answer.
+    """
+
+    answer: str
+    question: str
+    similarity: float
+    score: float
+    bound: float
+    age_s: float
+    ref: str | None = None
+
+
+class SemanticTier:
+    """Stored answers by meaning, each scope for itself; safe for threads.
+
+    Args:
+        delta: the limit on the share of wrong answers among those given.
+        encoder: None is all-MiniLM-L6-v2 of the extra `semantic`; without it, the tier proposes and gives nothing.
+        store: where questions and answers stay, shared by processes; None is this object's memory.
+        judge: says whether a stored answer would have served as well as a new one; None compares words and vectors.
+        vetoes: reasons why one answer must not serve two questions; None asks for none.
+        classes: the classes of `volatility` that are taken; None takes every question.
+        before: the similarity from which on answers are given before enough was learned to bound anything;
+            None gives none until then.
+        warm_up: how many proposals have to be judged before the first hit.
+        audits: the share of answers that are asked for anew.
+        ttl_s: how long an answer may be given, in seconds.
+        exact_rows: from so many questions in a scope on, usearch looks for neighbours, where it is installed.
+        seed: of the choice of audits; None for another each time.
+
+    Raises:
+        InvalidRequest: `delta` is not between 0 and 0.5, or `audits` not from 0 to below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        delta: float = 0.01,
+        encoder: Encoder | None = None,
+        store: ManagedStore | None = None,
+        judge: Judge | None = None,
+        vetoes: Callable[[str, str], Sequence[str]] | None = all_vetoes,
+        classes: Collection[Volatility] | None = None,
+        before: float | None = None,
+        warm_up: int = WARM_UP,
+        audits: float = AUDITS,
+        ttl_s: float = TTL_S,
+        exact_rows: int = NUMPY_ROWS,
+        seed: int | None = None,
+    ) -> None:
+        if not 0 < delta <= 0.5 or not 0 <= audits < 1:
+            raise InvalidRequest(
+                f"A semantic tier with delta={delta} and audits={audits}: delta, the limit on the share of wrong "
+                "answers, lies above 0 and at most at 0.5, audits from 0 to below 1. Pass delta=0.01, audits=0.05."
+            )
+        self._delta, self._before, self._warm_up = delta, before, warm_up
+        self._encoder = encoder
+        self._log = None if store is None else Log(store, ttl_s)
+        self._judge, self._vetoes, self._classes = judge, vetoes, classes
+        self._audits, self._ttl_s, self._exact_rows = audits, ttl_s, exact_rows
+        self._random = random.Random(seed)  # noqa: S311 (no secret)
+        self._scopes: OrderedDict[str, Scope] = OrderedDict()
+        self._lock = Lock()
+
+    # --- looking up -----------------------------------------------------------------------
+
+    def lookup(self, scope: str, text: str) -> Hit | None:
+        """Return a stored answer that serves `text`; None for a miss, or for a hit that is taken as an audit.
+
+        Args:
+            scope: all that shapes the answer besides the text, as one key; nothing is shared between two.
+            text: the question.
+
+        Raises:
+            WeightsDamaged: the encoder's weights are not those that were reviewed.
+        """
+        if not self._takes(text):
+            return None
+        vector = self._vector(text)
+        with self._lock:
+            held = self._opened(scope, len(vector))
+            candidate = self._candidate(held, text, vector)
+            hit = self._hit(held, candidate) if self._opened_encoder().serves else None
+            if hit is not None and candidate.view is not None and self._random.random() >= self._audits:
+                held.bound.gave(candidate.view.facts)
+                return hit
+            held.wait(text, replace(candidate, audited=hit is not None))
+            return None
+
+    def propose(self, scope: str, text: str) -> Hit | None:
+        """Return the stored answer that comes nearest to serving `text`, sure or not, or None; nothing is learned."""
+        if not self._takes(text):
+            return None
+        vector = self._vector(text)
+        with self._lock:
+            held = self._opened(scope, len(vector))
+            return self._told(held, self._candidate(held, text, vector))
+
+    def _takes(self, text: str) -> bool:
+        if not text.strip() or len(text) > MAX_CHARS or "```" in text:
+            return False
+        return self._classes is None or volatility(text) in self._classes
+
+    def _candidate(self, held: Scope, text: str, vector: Floats) -> Candidate:
+        since = time.time() - self._ttl_s
+
+        def fits(stored: Held) -> bool:
+            return stored.created > since and (self._vetoes is None or not self._vetoes(text, stored.question))
+
+        return held.candidate(vector, fits)
+
+    def _hit(self, held: Scope, candidate: Candidate) -> Hit | None:
+        found = self._told(held, candidate)
+        if found is None:
+            return None
+        if held.bound.judged < self._warm_up:
+            return found if self._before is not None and found.similarity >= self._before else None
+        return found if found.score >= held.bound.cut.threshold else None
+
+    def _told(self, held: Scope, candidate: Candidate) -> Hit | None:
+        stored = None if candidate.row is None else held.row(candidate.row)
+        if stored is None or candidate.view is None:
+            return None
+        early = held.bound.judged < self._warm_up
+        return Hit(
+            answer=stored.answer,
+            question=stored.question,
+            similarity=candidate.similarity,
+            score=candidate.similarity if early else held.bound.score(candidate.view.facts),
+            bound=_UNKNOWN if early else held.bound.cut.bound,
+            age_s=max(time.time() - stored.created, 0.0),
+            ref=stored.ref,
+        )
+
+    # --- taking in ------------------------------------------------------------------------
+
+    def admit(self, scope: str, text: str, answer: str, *, ref: str | None = None) -> None:
+        """Store the answer that a question got, and learn whether what would have been given was right.
+
+        Nothing is learned from a question that was not looked up before: that is how to fill a tier.
+
+        Args:
+            scope: as for `lookup`.
+            text: the question.
+            answer: what was answered.
+            ref: whatever is to come back with a hit.
+        """
+        if not self._takes(text) or not answer.strip():
+            return
+        with self._lock:
+            known = self._scopes.get(scope)
+            candidate = None if known is None else known.waiting.pop(text, None)
+        vector = self._vector(text) if candidate is None else candidate.vector
+        with self._lock:
+            held = self._opened(scope, len(vector))
+            if held.count < MOST_ENTRIES:
+                self._add(scope, held, answer, _change(text, answer, vector, ref), candidate)
+
+    def _add(self, scope: str, held: Scope, answer: str, change: Change, candidate: Candidate | None) -> None:
+        wording = held.worded(answer)
+        while True:
+            change = _judged(held, change, wording, candidate)
+            if self._log is None or self._log.append(self._place(scope), held.count, change):
+                held.apply(change, wording)
+                return
+            before = held.count
+            self._read(scope, held)
+            if held.count == before:  # a store that fails: the memory of this process has to do
+                held.apply(change, wording)
+                return
+
+    # --- scopes ---------------------------------------------------------------------------
+
+    def _opened(self, scope: str, dimensions: int) -> Scope:
+        held = self._scopes.get(scope)
+        if held is None:
+            comparison = Comparison(self._encode, self._vetoes, self._judge)
+            bound = Bound(self._delta, FACTS, warm_up=self._warm_up)
+            held = self._scopes[scope] = Scope(dimensions, bound, comparison, self._exact_rows)
+            if len(self._scopes) > MOST_SCOPES:
+                self._scopes.popitem(last=False)
+        self._scopes.move_to_end(scope)
+        self._read(scope, held)
+        return held
+
+    def _read(self, scope: str, held: Scope) -> None:
+        """Apply what other processes, or an earlier one, stored."""
+        if self._log is None:
+            return
+        for change in self._log.after(self._place(scope), held.count, held.dimensions):
+            if change is None:
+                held.skip()
+            else:
+                held.apply(change, held.worded(change.answer, change.answer_vector))
+
+    def _place(self, scope: str) -> str:
+        parts = (VERSION, VETOES_VERSION, self._opened_encoder().name, scope)
+        digest = hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"semantic:{digest}"
+
+    # --- encoding -------------------------------------------------------------------------
+
+    def _vector(self, text: str) -> Floats:
+        vector: Floats = self._encode([text])[0]
+        return vector
+
+    def _encode(self, texts: Sequence[str]) -> Floats:
+        return self._opened_encoder().encode(texts)
+
+    def _opened_encoder(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = _default_encoder()
+        return self._encoder
+
+
+def _default_encoder() -> Encoder:
+    from greenai.embed import minilm
+
+    try:
+        return minilm.load()
+    except MissingExtra as error:
+        _log.warning("The semantic cache gives no answers: %s", error)
+        return cast("Encoder", _Static())
+
+
+def _change(text: str, answer: str, vector: Floats, ref: str | None) -> Change:
+    return Change(question=text, answer=answer, vector=vector, answer_vector=None, created=time.time(), ref=ref)
+
+
+def _judged(held: Scope, change: Change, wording: Wording, candidate: Candidate | None) -> Change:
+    """Return a change with what it teaches: which answers are the same, and whether the candidate's was right."""
+    same = held.same_as(change.question, change.vector, wording)
+    change = replace(change, same=same, answer_vector=wording.vector)
+    if candidate is None or candidate.row is None or candidate.view is None:
+        return change
+    right = held.is_right(candidate.row, change.answer, same)
+    return replace(
+        change,
+        facts=tuple(candidate.view.facts.tolist()),
+        right=right,
+        dropped=candidate.row if candidate.audited and not right else None,
+    )
