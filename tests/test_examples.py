@@ -12,6 +12,12 @@ from stage import set_stage
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 SAYS = {
     "async_call.py": ["The capital of Italy is Rome. (small", "43.2 (answerer"],
+    "cached.py": [
+        "at the same time: ['cache', 'cache', 'small']",
+        "later: cache",
+        "of another tenant: small",
+        "once forgotten: small",
+    ],
     "faq.py": [
         "You may return a product within 30 days. Gift cards cannot be refunded. (refunds.md, line 3) (greenai/faq)",
         "The capital of France is Paris. (local/smollm2-135m)",
