@@ -25,7 +25,7 @@ from greenai.store.files import (
     keep_over_fork,
     own_secret,
     primary_code,
-    private_file,
+    private_database,
     private_folder,
 )
 from greenai.store.listing import Row, StoreStats
@@ -275,7 +275,7 @@ class JsonCache(SealedStore):
                 if self._seal is None:
                     secret = self._secret or own_secret(self._folder.with_name(self._folder.name + ".key"))
                     self._seal = Seal(secret, encrypt=self._encrypt)
-                os.close(private_file(database, tighten=True))
+                private_database(database, tighten=True)
                 with probed(database):
                     self._cache = Rows(self._folder, size_limit=self._size_limit)
                 self._inode = _inode(database)

@@ -9,6 +9,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from greenai._locks import Lock
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -26,9 +28,12 @@ __all__ = [
     "keep_over_fork",
     "own_secret",
     "primary_code",
+    "private_database",
     "private_file",
     "private_folder",
 ]
+
+_making = Lock()
 
 SECRET_BYTES = 32
 SECRET_TIMEOUT_S = 1.0
@@ -43,15 +48,28 @@ def private_folder(path: Path, *, tighten: bool = False) -> None:
         path.chmod(0o700)
 
 
-def private_file(path: Path, *, tighten: bool = False) -> int:
-    """Open `path` for reading and writing, made with mode 0600 where it is missing; return the descriptor.
+def private_file(path: Path) -> int:
+    """Open `path` for reading and writing, made with mode 0600 where it is missing; return the descriptor."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
 
-    A file that is there keeps its mode, unless `tighten`.
+
+def private_database(path: Path, *, tighten: bool = False) -> None:
+    """Make an empty file with mode 0600 for SQLite where there is none; one that is there keeps its mode.
+
+    One that is there is not opened: whoever closes a file gives up all POSIX locks that the process has on it, and
+    SQLite has some where another client has it open. Another process would take itself for the last, and remove the
+    log under the feet of that client.
+
+    Args:
+        path: the database.
+        tighten: give one that is there the mode as well.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-    if tighten and os.fstat(fd).st_mode & 0o077:
-        path.chmod(0o600)
-    return fd
+    with _making:  # also until a thread that has just made it has closed it
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600))
+        except FileExistsError:
+            if tighten and path.stat().st_mode & 0o077:
+                path.chmod(0o600)
 
 
 def own_secret(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store import schema
-from greenai.store.files import BUSY, CORRUPT, FileLock, keep_over_fork, primary_code, private_file, private_folder
+from greenai.store.files import BUSY, CORRUPT, FileLock, keep_over_fork, primary_code, private_database, private_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -279,7 +279,7 @@ class LedgerDb:
         import sqlite3
 
         if self.path is not None:
-            os.close(private_file(self.path))
+            private_database(self.path)
         con = sqlite3.connect(
             self.path or ":memory:", timeout=self._timeout_s, isolation_level=None, check_same_thread=False
         )
@@ -341,7 +341,7 @@ class LedgerDb:
     def _back_up(con: sqlite3.Connection, copy: Path) -> None:
         import sqlite3
 
-        os.close(private_file(copy))
+        private_database(copy)
         target = sqlite3.connect(copy)
         try:
             con.backup(target)

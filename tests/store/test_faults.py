@@ -21,6 +21,7 @@ from greenai import Client
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.store.disk import JsonCache
+from greenai.store.ledger_db import LedgerDb
 from greenai.testing import FakeProvider
 
 PAGE = 4096
@@ -336,6 +337,7 @@ from pathlib import Path
 import diskcache, sqlite3
 import greenai.store.rows
 from greenai.store.disk import JsonCache
+from greenai.store.ledger_db import LedgerDb
 
 folder, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(1)
 
@@ -569,3 +571,81 @@ def test_a_call_gets_its_answer_whatever_became_of_the_cache(
     assert outcomes[0] != "cache"
     assert (outcomes[1:] == ["cache", "cache"]) is comes_back
     assert len([record for record in caplog.records if "answer cache" in record.getMessage()]) <= 1
+
+
+# --- two clients of one process -----------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
+@pytest.mark.parametrize("store", ["cache", "ledger"])
+def test_a_second_client_does_not_give_up_the_locks_of_the_first(tmp_path: Path, store: str) -> None:
+    def opened() -> JsonCache | LedgerDb:
+        if store == "cache":
+            cache = JsonCache(tmp_path / "cache")
+            cache.put("key", 1, 600.0)
+            return cache
+        ledger = LedgerDb(tmp_path / "ledger.db")
+        ledger.check()
+        return ledger
+
+    one, two = opened(), opened()
+    path = tmp_path / "cache" / "cache.db" if store == "cache" else tmp_path / "ledger.db"
+    assert Path(f"{path}-wal").exists()
+    # Another process that closes the database as the last one removes the log, and it is not the last.
+    python(
+        """
+        import sqlite3, sys
+        con = sqlite3.connect(sys.argv[1])
+        con.execute("CREATE TABLE another (x)")
+        con.commit()
+        con.close()
+        """,
+        path,
+    )
+    assert Path(f"{path}-wal").exists()
+    one.close()
+    two.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.timeout(120)
+def test_processes_with_several_clients_each_lose_nothing(tmp_path: Path) -> None:
+    out = python(
+        """
+        import json, multiprocessing, sys, time
+        from pathlib import Path
+        from greenai.store.disk import JsonCache
+
+        folder = Path(sys.argv[1])
+
+        def run(name, told):
+            kept, n, ends = [], 0, time.monotonic() + 3
+            clients = [JsonCache(folder), JsonCache(folder)]
+            while time.monotonic() < ends:
+                n += 1
+                client = clients[n % 2]
+                if client.put(f"{name}-{n}", n, 600.0):
+                    kept.append(n)
+                if n % 20 == 0:
+                    client.close()
+                if n % 50 == 0:
+                    clients[0] = JsonCache(folder)
+            told.put((name, kept, [client.problem for client in clients]))
+
+        context = multiprocessing.get_context("fork")
+        told = context.Queue()
+        parent = JsonCache(folder)
+        parent.put("parent", 1, 600.0)
+        children = [context.Process(target=run, args=(name, told)) for name in range(4)]
+        for child in children:
+            child.start()
+        rows = [told.get() for _ in children]
+        for child in children:
+            child.join()
+        lost = sum(parent.get(f"{name}-{n}") != n for name, kept, _ in rows for n in kept)
+        print(json.dumps([lost, sum(len(kept) for _, kept, _ in rows) > 50, [row[2] for row in rows]]))
+        """,
+        tmp_path / "cache",
+    )
+    assert json.loads(out) == [0, True, [[None, None]] * 4]
+    assert not (tmp_path / "cache.damaged").exists()
