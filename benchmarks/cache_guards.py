@@ -3,9 +3,10 @@
     python benchmarks/cache_guards.py FOLDER [--no-encoder] [--json OUT]
 
 FOLDER holds one folder per data set, each with one tab-separated file, gzipped (guard_probes, checklist_qqp,
-gptcache_mock, mqp, volatility_probes). Every set is told in two halves by a hash of its text: the rules were written
-looking at the first, so the second says whether they are general. Beside the vetoes alone stands what is left when
-all-MiniLM-L6-v2 asks for a similarity of 0.85 as well, where the extra `semantic` is installed.
+gptcache_mock, mqp, volatility_probes). Every set is told in two halves by a hash of its text: single failures were
+looked for in the first while the rules were written, so a gap between the two tells of rules that are not general.
+Beside the vetoes alone stands what is left when all-MiniLM-L6-v2 asks for a similarity of 0.85 as well, where the extra
+`semantic` is installed.
 """
 
 from __future__ import annotations
