@@ -121,10 +121,11 @@ def _goes_to(whole: list[Any], item: Mapping[str, Any]) -> dict[str, Any] | None
     if isinstance(index, int):
         return next((one for one in whole if isinstance(one, dict) and one.get("index") == index), None)
     last: Any = whole[-1] if whole else None
-    blocks = isinstance(last, dict) and "type" in item and last.get("type") == item.get("type")
-    if not blocks or {"signature", "thinking"}.isdisjoint({*last, *item}) or last.get("signature"):
+    if not isinstance(last, dict) or "type" not in item or last.get("type") != item["type"]:
         return None
-    return last
+    block = cast("dict[str, Any]", last)
+    thought = not {"signature", "thinking"}.isdisjoint({*block, *item})
+    return block if thought and not block.get("signature") else None
 
 
 def _own(value: Any) -> Any:
