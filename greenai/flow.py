@@ -5,7 +5,7 @@
               │        ├─ 3 compute     does a built-in tool understand it?   a sure answer
               │        │    classify    else: what does it need?
               │        ├─ 4 answerers   can what the app registered answer?   a sure answer; live data is missing
-              │        ├─ 5 semantic cache, where opted in (a later release)
+              │        ├─ 5 meaning     the same question in other words?     a hit, where opted in
               │        └─ 6 route       which rungs, least energy first?      NoSufficientModel
               ├── joined ─── an equal call in flight?                         its answer is shared
               ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good enough; else the next rung, once
@@ -25,7 +25,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-from greenai import advice, answerers, caching, learning, receipts, route
+from greenai import advice, answerers, caching, learning, meaning, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
@@ -143,6 +143,10 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
     if own.outcome is not None:
         decision = _answered(request, own, own.outcome)
         return Plan(decision=decision, key=key, assessment=assessment, reply=own.reply, own=own)
+
+    recalled = None if dry else (yield from meaning.recalled(request, key, steps))
+    if recalled is not None:
+        return recalled
 
     ladder = route.ladder_for(
         request,
@@ -337,6 +341,7 @@ def finish(
     reasoning = climbed.draft.reasoning if climbed is not None else None
     if climbed is not None or plan.own.keep:
         yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
+        yield from meaning.learned(request, plan, reply, steps)
     if climbed is not None:
         if plan.ladder is not None and plan.ladder.substitutable:
             steps.memory.remember(request, reply, climbed.rung.model)

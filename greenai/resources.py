@@ -16,9 +16,10 @@ from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
 from greenai.budget import open_ledger
-from greenai.cache import ExactCache
+from greenai.cache import ExactCache, SemanticTier
 from greenai.cache.exact import ManagedStore
 from greenai.cache.flights import flights_at
+from greenai.cache.semantic import STORED
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
@@ -127,6 +128,7 @@ class Resources:
             site=site,
             ladder=settings.rungs(outside.env),
             cache=ExactCache(self._store),
+            semantic=SemanticTier(store=self._store, classes=STORED),
             meters=outside.meters,
             observers=(*hooks.DEFAULT, *observers),
             max_prompt_bytes=settings.max_prompt_bytes,

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from greenai import answerers, hooks, meters, nudges, route
 from greenai.budget import Hold, Ledger
-from greenai.cache import Entry, ExactCache
+from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
@@ -56,6 +56,7 @@ class Steps:
     ladder: tuple[Rung, ...]
     endpoint: Rung | None = None
     cache: ExactCache | None = None
+    semantic: SemanticTier | None = None
     nudges: Sequence[nudges.Nudge] = nudges.DEFAULT
     meters: Sequence[meters.Meter] = meters.METERS
     observers: Sequence[hooks.Observer] = hooks.DEFAULT

@@ -27,7 +27,8 @@ WARM_UP = 250
 KEPT = 20_000
 """The latest ones count: what is asked changes."""
 
-_ADDED = 1.5  # answers, found wrong as often as foreseen: a few judged ones must not sway it
+_ADDED = 2.0  # answers, found wrong as often as foreseen: a few judged ones must not sway it
+_CAUTION = 0.85  # of the limit, since what is reckoned here errs to either side
 _LEAST_FACTOR = 0.5  # by no more are scores taken for too cautious
 _RIDGE = 1.0
 _ROUNDS = 12
@@ -121,7 +122,7 @@ class Bound:
         foreseen = np.cumsum(np.where(known, risk, 0.0)) + _ADDED
         share = np.cumsum(risk) / np.arange(1, len(order) + 1)
         bounds = share * np.maximum(wrong / foreseen, _LEAST_FACTOR)
-        passing = np.flatnonzero(bounds <= self._delta)
+        passing = np.flatnonzero(bounds <= _CAUTION * self._delta)
         if not len(passing):
             return NEVER
         last = passing[-1]

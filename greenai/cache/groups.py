@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenai.cache.compare import Comparison, Wording, normalised
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Groups"]
 
+_FADES = 0.98
 _MOST_WORDINGS = 8  # of one answer that a new one is compared with
 
 
@@ -20,7 +22,8 @@ class _Group:
     wordings: list[Wording]
     total: Floats | None = None
     size: int = 0
-    joined: set[int] = field(default_factory=set[int])
+    right: float = 0.0
+    wrong: float = 0.0
 
 
 class Groups:
@@ -75,6 +78,7 @@ class Groups:
         if left.total is not None:
             held.total = left.total if held.total is None else held.total + left.total
             held.size += left.size
+        held.right, held.wrong = held.right + left.right, held.wrong + left.wrong
 
     def add(self, group: int, vector: Floats) -> tuple[Floats, int] | None:
         """Count a question in; return the sum of those before it and how many they were, or None for the first."""
@@ -83,6 +87,17 @@ class Groups:
         held.total = vector.copy() if held.total is None else held.total + vector
         held.size += 1
         return before
+
+    def judge(self, group: int, *, right: bool) -> None:
+        """Take in whether a group's answer would have been right; older judgements fade."""
+        held = self._groups[self.root(group)]
+        held.right = held.right * _FADES + right
+        held.wrong = held.wrong * _FADES + (not right)
+
+    def record(self, group: int) -> float:
+        """Return the log odds that a group's answer was right when it was judged; 2.2 of one that never was."""
+        held = self._groups[group]
+        return math.log((held.right + 4.5) / (held.wrong + 0.5))
 
     def centre(self, group: int) -> tuple[Floats, int]:
         """Return the sum of the vectors of a group's questions, and how many they are; the group has one at least."""

@@ -8,7 +8,7 @@ a scope is learned as well: those that occur within groups do not (`Spread`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["FACTS", "NEIGHBOURS", "Spread", "View", "look"]
 
 NEIGHBOURS = 32
-FACTS = 10
+FACTS = 11
 """How many facts a view has: similarity, margin, vote and mean of three; the first three weighed by the spread; the
-margin of the group's centre so weighed; the group's size and the scope's."""
+margin of the group's centre so weighed; the group's size and the scope's; how often the group was right."""
 
 _SHARPNESS = 20.0  # of a vote: a neighbour that is 0.05 less similar counts a third
 _WEIGHED_SHARPNESS = 15.0
@@ -94,6 +94,7 @@ def look(
     centres: dict[int, tuple[Floats, int]],
     spread: Spread,
     entries: int,
+    record: Callable[[int], float],
 ) -> View:
     """Return which group the neighbours favour.
 
@@ -104,6 +105,7 @@ def look(
         centres: the sum of the vectors of each such group, and how many they are.
         spread: what is known of the differences within groups.
         entries: how many questions the scope has.
+        record: the log odds that a group was right when it was judged.
     """
     import numpy as np
 
@@ -121,6 +123,7 @@ def look(
         _centre_margin(weighed[len(marks) :], names.index(group), float(near.min())),
         math.log1p(centres[group][1]),
         math.log(max(entries, 1)),
+        record(group),
     ]
     return View(group, np.array(facts))
 

@@ -50,9 +50,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A question with its answer, what that taught, and which row it did away with.
+    """A question with its answer, and what that taught.
 
-    `same` are rows whose answers say the same; `facts` and `right` are None where nothing would have been given.
+    `same` are rows whose answers say the same; `row` is what would have been given, None where nothing; then
+    `facts` and `right` say how it looked and whether it was right, and `dropped` does away with it.
     """
 
     question: str
@@ -64,7 +65,8 @@ class Change:
     same: tuple[int, ...] = ()
     facts: tuple[float, ...] | None = None
     right: bool | None = None
-    dropped: int | None = None
+    row: int | None = None
+    dropped: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -78,6 +80,7 @@ class Change:
             "same": self.same,
             "facts": self.facts,
             "right": self.right,
+            "row": self.row,
             "dropped": self.dropped,
         }
 
@@ -101,7 +104,8 @@ class Change:
             same=tuple(int(row) for row in data["same"]),
             facts=None if facts is None else tuple(float(fact) for fact in facts),
             right=None if data["right"] is None else bool(data["right"]),
-            dropped=None if data["dropped"] is None else int(data["dropped"]),
+            row=None if data["row"] is None else int(data["row"]),
+            dropped=bool(data["dropped"]),
         )
 
 
@@ -158,7 +162,7 @@ class Scope:
         groups = [self._groups.root(held.group) for _, _, held in found]
         centres = {group: self._groups.centre(group) for group in groups}
         others = self._index.vectors([row for row, _, _ in found])
-        view = look(vector, others, groups, centres, self._spread, len(self._rows))
+        view = look(vector, others, groups, centres, self._spread, self.count, self._groups.record)
         for (row, similarity, held), group in zip(found, groups, strict=True):
             if group == view.group and fits(held):
                 return Candidate(vector=vector, view=view, row=row, similarity=similarity)
@@ -201,10 +205,13 @@ class Scope:
         """Take a change in: what it teaches, then its question in the next row."""
         import numpy as np
 
-        if change.facts is not None and change.right is not None:
+        if change.row is not None and change.facts is not None and change.right is not None:
             self.bound.learn(np.array(change.facts), right=change.right)
-        if change.dropped is not None:
-            self._drop(change.dropped)
+            judged = self._rows[change.row] if change.row < self.count else None
+            if judged is not None:
+                self._groups.judge(judged.group, right=change.right)
+                if change.dropped:
+                    self._drop(change.row)
         group = self._grouped(change, wording)
         before = self._groups.add(group, change.vector)
         if before is not None:
@@ -232,6 +239,5 @@ class Scope:
 
     def _drop(self, number: int) -> None:
         """Give a row to nobody any more."""
-        if number < self.count and self._rows[number] is not None:
-            self._index.drop(number)
-            self._rows[number] = None
+        self._index.drop(number)
+        self._rows[number] = None

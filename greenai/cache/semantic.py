@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import random
 import time
 from collections import OrderedDict
@@ -44,6 +45,8 @@ AUDITS = 0.05
 MAX_CHARS = 512
 MOST_ENTRIES = 1_000_000
 MOST_SCOPES = 256
+STORED: frozenset[Volatility] = frozenset(("static", "slow", "unknown"))
+"""The classes of questions that a client stores."""
 TTL_S = 30 * 86_400.0
 
 _log = logging.getLogger("greenai")
@@ -94,6 +97,7 @@ class Hit:
         score: how likely the answer is right, from 0 to 1.
         bound: on the share of wrong answers among those given at this score or above.
         age_s: since the answer was stored.
+        threshold: the score from which on answers are given; infinity where none is yet.
         ref: what was given to `admit` along with the answer.
     """
 
@@ -103,6 +107,7 @@ class Hit:
     score: float
     bound: float
     age_s: float
+    threshold: float
     ref: str | None = None
 
 
@@ -158,6 +163,16 @@ class SemanticTier:
         self._scopes: OrderedDict[str, Scope] = OrderedDict()
         self._lock = Lock()
 
+    @property
+    def delta(self) -> float:
+        """The limit on the share of wrong answers among those given."""
+        return self._delta
+
+    @property
+    def encoder_name(self) -> str:
+        """What encodes the questions; opens it."""
+        return self._opened_encoder().name
+
     # --- looking up -----------------------------------------------------------------------
 
     def lookup(self, scope: str, text: str) -> Hit | None:
@@ -205,13 +220,14 @@ class SemanticTier:
 
         return held.candidate(vector, fits)
 
+    def _threshold(self, held: Scope) -> float:
+        if held.bound.judged >= self._warm_up:
+            return held.bound.cut.threshold
+        return math.inf if self._before is None else self._before
+
     def _hit(self, held: Scope, candidate: Candidate) -> Hit | None:
         found = self._told(held, candidate)
-        if found is None:
-            return None
-        if held.bound.judged < self._warm_up:
-            return found if self._before is not None and found.similarity >= self._before else None
-        return found if found.score >= held.bound.cut.threshold else None
+        return found if found is not None and found.score >= found.threshold else None
 
     def _told(self, held: Scope, candidate: Candidate) -> Hit | None:
         stored = None if candidate.row is None else held.row(candidate.row)
@@ -224,6 +240,7 @@ class SemanticTier:
             similarity=candidate.similarity,
             score=candidate.similarity if early else held.bound.score(candidate.view.facts),
             bound=_UNKNOWN if early else held.bound.cut.bound,
+            threshold=self._threshold(held),
             age_s=max(time.time() - stored.created, 0.0),
             ref=stored.ref,
         )
@@ -333,6 +350,7 @@ def _judged(held: Scope, change: Change, wording: Wording, candidate: Candidate 
     return replace(
         change,
         facts=tuple(candidate.view.facts.tolist()),
+        row=candidate.row,
         right=right,
-        dropped=candidate.row if candidate.audited and not right else None,
+        dropped=candidate.audited and not right,
     )

@@ -77,7 +77,7 @@ def test_after_the_warm_up_an_answer_serves_other_words_too():
     hit = next(hit for n in range(50) if (hit := tier.lookup("shop", f"parking question {n}x")) is not None)
     assert hit == Hit(
         answer="parking!", question=hit.question, similarity=hit.similarity, score=hit.score, bound=hit.bound,
-        age_s=hit.age_s,
+        age_s=hit.age_s, threshold=hit.threshold,
     )  # fmt: skip
     assert hit.question.startswith("parking")
     assert 0.5 < hit.similarity <= 1.0001
