@@ -25,6 +25,7 @@ TIMEOUT_S = 1.0
 PROBE_TIMEOUT_S = 0.25
 _LAST = "\U0010ffff"
 _BATCH = 500
+_NEARLY = 0.9  # of the size that it may have
 
 # Every setting is given, so that none is taken from the file: a forged one would reach a PRAGMA.
 _SETTINGS: dict[str, Any] = {
@@ -118,14 +119,19 @@ class Rows(Cache):  # type: ignore[misc]
         return bool(self._con.execute(statement, row).rowcount)
 
     def touch_all(self, keys: Iterable[str]) -> None:
-        """Note that these keys were used, so that they are the last to go.
+        """Note that these keys were used, so that they are the last to go, where something may have to.
 
-        diskcache would do it at each hit, in a transaction of its own: here it is done for many at once.
+        diskcache would do it at each hit, in a transaction of its own. Here it is done for many at once, when the
+        cache is nearly full, and only for those that are in the older half: the others are not about to go.
         """
+        if self.volume() < _NEARLY * self.size_limit:
+            return
         now = time.time()
+        oldest = self._con.execute("SELECT min(access_time) FROM Cache").fetchone()[0]
+        half = (now + (oldest or now)) / 2
         with self.transact():
-            update = "UPDATE Cache SET access_time = ? WHERE key = ? AND raw = 1"
-            self._con.executemany(update, [(now, key) for key in keys])
+            update = "UPDATE Cache SET access_time = ? WHERE key = ? AND raw = 1 AND access_time < ?"
+            self._con.executemany(update, [(now, key, half) for key in keys])
 
     def listed(self, prefix: str) -> Iterator[tuple[str, int, float]]:
         """Yield key, size in bytes and end of what has not ended and has a key that begins with `prefix`."""
