@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "TASKS", "UNREAD", "VERSION", "Classifier"]
 
-VERSION = "linear-1"
+VERSION = "linear-2"
 UNREAD = unread(VERSION)
 """What is taken for granted of a request where the classifier fails."""
 

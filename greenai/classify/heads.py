@@ -41,7 +41,7 @@ class Scored:
         bag: the text's words.
         signals: the raw signals, in the order of `signals.SIGNALS`.
         exam: similarity to the nearest of the known exam questions, in [-1, 1].
-        reasoning: similarity to the nearest of the known reasoning tasks.
+        reasoning: similarity to the nearest of the known reasoning tasks, 1 where it is what that task's own have.
     """
 
     scores: dict[str, list[float]]
@@ -62,6 +62,8 @@ class Heads:
         self.vector: Floats = held["vector"]
         self.signals: Floats = held["signals"]
         self.bias: Floats = held["bias"]
+        self.within: Floats = held["within"]
+        self.within_bias: Floats = held["within_bias"]
         self.centre: Floats = held["centre"]
         self.spread: Floats = held["spread"]
         self.exam: Floats = held["exam"].astype("float32")
@@ -82,8 +84,10 @@ class Heads:
             buckets, weights = pairs_of(bag.sequence)
             row = row + (weights @ self.pairs[buckets].astype("float32")) * self.pairs_scale
         flat = row.tolist()
+        scores = {name: flat[at] for name, at in self.columns.items()}
+        scores["within tasks"] = (self.within_bias + vector @ self.within).tolist()
         return Scored(
-            scores={name: flat[at] for name, at in self.columns.items()},
+            scores=scores,
             bag=bag,
             signals=signals,
             exam=float((self.exam @ vector).max()),

@@ -27,7 +27,6 @@ SOURCES: tuple[AnswerSource, ...] = ("deterministic", "lookup", "task_model", "g
 
 # What is assumed of a text that cannot be read well: careful about skipping generation, about storing, about spending.
 _CAREFUL = {"needs_generation": 0.9, "volatile": 0.4, "large_gain": 0.2, "reasoning_gain": 0.1}
-NEW_FIELD = 0.6  # how much a predicted difficulty counts on unfamiliar subjects; chosen on held-out subjects
 _MAKING = words("write compose draft summarise summarize")
 _CHANGING = words("rewrite translate paraphrase classify")
 _ON_TEXT = words("summarise rewrite translate classify extract")
@@ -39,7 +38,7 @@ _INSTRUCTION = any_of(
 )
 # Where nothing is gained by reasoning: texts that are surely everyday ones, and resemble none of the recorded tasks.
 _EVERYDAY = (0.8, 1.0)  # the share of the domain "other"
-_LIKE_A_TASK = (0.5, 0.7)  # cosine to the nearest centre of known reasoning tasks
+_LIKE_A_TASK = (0.95, 1.05)  # as near to a known reasoning task as its own prompts are
 _LIVE = 0.7  # from here on a rule saw words of live data
 _UNSURE = 0.79
 _ONE_OFF = 0.6  # what the rules say of an action, a random wish, or somebody's own records
@@ -155,11 +154,15 @@ def large_gain(params: Mapping[str, Any], scored: Scored, domains: Sequence[floa
 def reasoning_gain(params: Mapping[str, Any], scored: Scored, domains: Sequence[float]) -> float:
     """Return P(reasoning turns a wrong answer right); small outside exams, problems and puzzles."""
     scores, scaling = scored.scores, params["scaling"]
-    shares = softmax(scores["reasoning tasks"])
-    by_task = sum(s * m for s, m in zip(shares, params["reasoning_means"], strict=True))
-    z = {"reasoning": _standard(scaling, "reasoning", scores["reasoning"][0])}
+    # three short lists: arrays would cost more than they save
+    shares, means, within = softmax(scores["reasoning tasks"]), params["reasoning_means"], scores["within tasks"]
+    by_task = sum(s * (m + combine.WITHIN_TASK * w) for s, m, w in zip(shares, means, within, strict=True))
+    z = {
+        "by task": _standard(scaling, "by task", by_task),
+        "reasoning": _standard(scaling, "reasoning", scores["reasoning"][0]),
+    }
     familiar = _within(scored.reasoning, combine.REASONING_GATE)
-    score = combine.reasoning_score(_standard(scaling, "by task", by_task), z, familiar)
+    score = combine.reasoning_score(z, familiar)
     known = sigmoid(combine.logit(params["reasoning"], score, familiar))
     other = _within(domains[3], _EVERYDAY) * (1 - _within(scored.reasoning, _LIKE_A_TASK))
     mixed: float = (1 - other) * known + other * combine.OTHER_REASONING
@@ -206,11 +209,10 @@ def _difficulties(params: Mapping[str, Any], scored: Scored, domains: Sequence[f
     easy, hard = params["ability"]["choice"]["everyday"]
     everyday = easy + (hard - easy) * sigmoid(scored.scores["hardness"][0])
     familiar = _within(scored.exam, combine.EXAM_GATE)
-    found, mean = scored.scores["difficulty"][0], params["ability"]["choice"]["mean"]
-    exam = mean + (found - mean) * (NEW_FIELD + (1 - NEW_FIELD) * familiar)
+    found = scored.scores["difficulty"][0]
     other = domains[3] * (1 - familiar)
     return (
-        ("choice", domains[0] + domains[3] - other, exam),
+        ("choice", domains[0] + domains[3] - other, found),
         ("word problem", domains[1], found),
         ("puzzle", domains[2], found),
         ("choice", other, everyday),

@@ -1,7 +1,8 @@
 """Reasoning off unless somebody opted in and the classifier expects it to help, in the fields each model understands.
 
 The opt-in allows reasoning; it does not ask for it on every call. What asks is the app's own argument, which is always
-honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold. A classifier without a threshold for
+honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold, which is never above P(the model is
+wrong without). A classifier without a threshold for
 it has nothing to say, and the opt-in then holds for every call.
 
 What turns reasoning off differs between models, and for some nothing does, so the fields come from the model's card.
@@ -19,6 +20,7 @@ from greenai.values import Draft, Note
 
 if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
+    from greenai.values import Assessment
 
 __all__ = ["EXPLICIT", "Effort", "nudge", "resolve", "stated"]
 
@@ -79,7 +81,7 @@ def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
     status = _effort(card).status
     if threshold is None or context.assessment is None or status not in ("off", "lowest"):
         return _on(draft, card)  # no opinion on this call, or a model that never reasons or always does
-    gain = context.assessment.reasoning_gain
+    gain = _gain_of(draft.rung.model, context.assessment)
     if gain >= threshold:
         decided, how, override = _on(draft, card), "on", LEAVE_IT
     else:
@@ -91,6 +93,16 @@ def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
     side = "reaches" if gain >= threshold else "is below"
     text = f"reasoning {how} for {draft.rung.model}: P(it helps) {gain:.2f} {side} {threshold:.2f}"
     return replace(decided, notes=(*draft.notes, Note(nudge=NAME, text=text, override=override)))
+
+
+def _gain_of(model: str, assessment: Assessment) -> float:
+    """Return P(reasoning turns this model's wrong answer right): at most P(its answer without reasoning is wrong).
+
+    The recorded gains are of models of 2022; what those got right only by thinking, a model of today may just know.
+    """
+    if assessment.suffices is None:
+        return assessment.reasoning_gain
+    return min(assessment.reasoning_gain, 1.0 - assessment.small_suffices(model))
 
 
 def _on(draft: Draft, card: Card | None) -> Draft:

@@ -178,7 +178,7 @@ def test_messages_are_never_changed(model: str) -> None:
 # --- opted in: the classifier decides each call -----------------------------------------------
 
 
-def decided(model: str, gain: float, **given: Any) -> Draft:
+def decided(model: str, gain: float, *, right: float | None = None, **given: Any) -> Draft:
     draft = Draft(rung=Rung(model=model), messages=({"role": "user", "content": "hi"},), arguments=given)
     assessment = Assessment(
         task="chat",
@@ -189,6 +189,7 @@ def decided(model: str, gain: float, **given: Any) -> Draft:
         expected_output_tokens=(10, 20),
         why=(),
         method="by hand",
+        suffices=None if right is None else lambda _: right,
     )
     context = NudgeContext(
         card=find(model), assessment=assessment, options=OPTED_IN, thresholds={"reasoning_gain": 0.3}
@@ -225,6 +226,14 @@ def test_opted_in_reasoning_goes_by_what_it_is_expected_to_gain(
     assert dict(draft.arguments) == arguments
     assert draft.reasoning is reasoning
     assert draft.notes == (Note(nudge="effort", text=text, override=f'reasoning_effort="{override}"'),)
+
+
+@pytest.mark.parametrize(("right", "reasoning"), [(0.4, True), (0.9, False)])
+def test_what_a_model_gets_right_anyway_needs_no_reasoning(right: float, reasoning: bool) -> None:
+    draft = decided("openai/gpt-5.5", 0.5, right=right)
+    assert draft.reasoning is reasoning
+    (note,) = draft.notes
+    assert f"P(it helps) {min(0.5, 1 - right):.2f}" in note.text
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-5-pro", "openai/gpt-4.1", "acme/unheard-of"])

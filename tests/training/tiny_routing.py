@@ -162,10 +162,14 @@ def _reasoning(made: _Writer) -> None:
         for name, frame in frames.items() for n in range(30)
     ])  # fmt: skip
     made.put("reasoning_gym", [
-        {"level": "easy", "task": f"grid_{n % 4}", "category": "grids", "score": [1.0], "chars": [90],
+        {"level": "easy", "task": f"grid_{n % 4}", "category": "grids", "score": [1.0, n % 3 / 2], "chars": [90, 40],
          "prompt": f"Walk the grid {n} steps east, then turn towards {PLACES[n % 12]}; where do you stand?"}
         for n in range(40)
-    ])  # fmt: skip
+    ], models=("openai_o3-mini", "google_gemma-3-27b-it"))  # fmt: skip
+    made.put("misguided_attention", [
+        {"prompt_id": str(n), "prompt": f"A cat that is {n} years dead sits in a box. Is it alive?", "score": [0.8, 0.2]}
+        for n in range(8)
+    ], models=("qwen3-30b-a3b-think", "qwen3-30b-a3b-nothink"))  # fmt: skip
 
 
 def _intents(made: _Writer) -> None:

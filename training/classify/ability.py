@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from greenai.classify.ability import short
 
@@ -51,11 +52,12 @@ def fit(difficulty: dict[str, np.ndarray], outcomes: Outcomes) -> tuple[float, d
             log_odds, seen = slope * gap, np.isfinite(right)
             y = np.nan_to_num(right)
             total += float(((np.logaddexp(0, log_odds) - y * log_odds) * seen).sum())
-            error = (1 / (1 + np.exp(-log_odds)) - y) * seen
+            error = (expit(log_odds) - y) * seen
             grad[0] += (error * gap).sum()
             np.add.at(grad, 1 + at, slope * error.sum(0))
             count += int(seen.sum())
-        return total / count, grad / count
+        grad[1:] += 2e-5 * count * ability  # without a pull, a slope of 0 would send abilities to infinity
+        return total / count + 1e-5 * float(ability @ ability), grad / count
 
     start = np.concatenate([[1.0], np.zeros(len(keys))])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x

@@ -70,10 +70,21 @@ def prepare(texts: Texts, vocabulary: list[str], teacher_of: Callable[[list[str]
     )  # fmt: skip
 
 
+@dataclass(slots=True)
+class Left:
+    """What folds predicted for rows, subjects and tasks that they left out: for the model card."""
+
+    scaling: cf.Scaling
+    exam: dict[str, cf.Predicted]
+    problem: cf.Predicted
+    reasoning: dict[str, cf.Predicted]
+    difficulty: dict[str, cf.Predicted]
+
+
 def build(
     ready: Prepared, keep: Callable[[Target], Array], seen: Array, say: Callable[[str], None]
-) -> dict[str, dict[str, Array]]:
-    """Return the arrays of vectors.npz and heads.npz.
+) -> tuple[dict[str, dict[str, Array]], Left]:
+    """Return the arrays of vectors.npz and heads.npz, and what was predicted on the way.
 
     Args:
         ready: texts as matrices.
@@ -99,26 +110,30 @@ def build(
     params["reasoning_means"] = [float(m) for m in heads.reasoning_means]
     scaling = cf.Scaling()
     fold = _Fold(data, targets, vectors, ready.buckets, keep, ready.matrices)
-    say("exams: predictions for rows and subjects not seen")
-    params["exam"] = _exam(fold, scaling)
-    say("word problems")
-    params["word_problem"] = _word_problems(fold, scaling)
-    say("reasoning: predictions for rows and tasks not seen")
-    params["reasoning"], share = _reasoning(fold, scaling)
+    left = Left(
+        scaling,
+        fold.both("exams", "mmlu", cf.EXAM, "exam", say), fold.predict("gsm8k", {"gsm8k"}, "rows", "exam"),
+        fold.both("reasoning", "reasoning", cf.REASON, "reasoning", say),
+        fold.both("difficulty", "difficulty", {"difficulty"}, "exam", say),
+    )  # fmt: skip
+    params["exam"] = _exam(fold, left)
+    params["word_problem"] = _word_problems(fold, left)
+    params["reasoning"], share = _reasoning(left)
     say("kinds of requests: predictions for rows not seen")
-    params |= _kinds(fold, ready)
+    params |= _kinds(fold, ready) | {"ability": _ability(left, ready, keep)}
     params["thresholds"] |= {"reasoning_gain": round(share, 4)}
     params["scaling"] = {n: [scaling.centre[n], scaling.spread[n]] for n in scaling.centre}
-    names = {"exam": "mmlu", "reasoning": "reasoning"}
+    exams, tasks = (vectors[cf.known_rows(targets, name, keep)] for name in ("mmlu", "reasoning"))
     centres = {
-        kind: cf.centres_of(vectors[cf.known_rows(targets, name, keep)], CENTRES[kind]).astype(np.float16)
-        for kind, name in names.items()
+        "exam": cf.centres_of(exams, CENTRES["exam"]).astype(np.float16),
+        "reasoning": cf.relative(cf.centres_of(tasks, CENTRES["reasoning"]), tasks).astype(np.float16),
     }
-    return {
+    built = {
         "vectors": {"words": _bytes("\n".join(ready.vocabulary)), "table": table, "scale": scale}
         | dict(zip(("keys", "numbers"), index(ready.vocabulary), strict=True)),
         "heads": _packed(heads, centre, spread) | centres | {"params": _bytes(json.dumps(params))},
     }
+    return built, left
 
 
 @dataclass(slots=True)
@@ -141,51 +156,45 @@ class _Fold:
             centres=CENTRES[kind], span=gate, keep=self.keep,
         )  # fmt: skip
 
+    def both(
+        self, what: str, name: str, only: set[str], kind: str, say: Callable[[str], None]
+    ) -> dict[str, cf.Predicted]:
+        """Return predictions by rows and by whole groups that a fit left out."""
+        say(f"{what}: predictions for rows and groups not seen")
+        return {by: self.predict(name, only, by, kind) for by in ("rows", "groups")}
 
-def _exam(fold: _Fold, scaling: cf.Scaling) -> list[float]:
-    found = [fold.predict("mmlu", cf.EXAM, by, "exam") for by in ("rows", "groups")]
-    for name, values in found[0].scores.items():
+
+def _exam(fold: _Fold, left: Left) -> list[float]:
+    found, scaling = left.exam, left.scaling
+    for name, values in found["rows"].scores.items():
         scaling.learn(name, values)
-    scaling.learn("length", fold.length[found[0].rows])
-    score, near, happened = [], [], []
-    for p in found:
+    scaling.learn("length", fold.length[found["rows"].rows])
+    for p in found.values():
         z = {n: scaling(n, v) for n, v in p.scores.items()} | {"length": scaling("length", fold.length[p.rows])}
-        score.append(combine.exam_score(z, p.familiar))
-        near.append(p.familiar)
-        happened.append(_gained(p.y))
-    return cf.curve(np.concatenate(score), np.concatenate(near), np.concatenate(happened))
+        p.scores["score"] = combine.exam_score(z, p.familiar)
+    return cf.curve_of(list(found.values()))
 
 
-def _word_problems(fold: _Fold, scaling: cf.Scaling) -> list[float]:
-    p = fold.predict("gsm8k", {"gsm8k"}, "rows", "exam")
+def _word_problems(fold: _Fold, left: Left) -> list[float]:
+    p, scaling = left.problem, left.scaling
     scaling.learn("gsm8k", p.scores["gsm8k"])
     scaling.learn("problem length", fold.length[p.rows])
     z = {"gsm8k": scaling("gsm8k", p.scores["gsm8k"]), "length": scaling("problem length", fold.length[p.rows])}
-    return cf.platt(combine.word_problem_score(z), _gained(p.y))
+    p.scores["score"] = combine.word_problem_score(z)
+    return cf.platt(p.scores["score"], cf.gained(p.y))
 
 
-def _reasoning(fold: _Fold, scaling: cf.Scaling) -> tuple[list[float], float]:
-    found = [fold.predict("reasoning", cf.REASON, by, "reasoning") for by in ("rows", "groups")]
+def _reasoning(left: Left) -> tuple[list[float], float]:
+    found, scaling = left.reasoning, left.scaling
     for name in ("by task", "reasoning"):
-        scaling.learn(name, found[0].scores[name])
-    score = [
-        combine.reasoning_score(
-            scaling("by task", p.scores["by task"]),
-            {"reasoning": scaling("reasoning", p.scores["reasoning"])},
-            p.familiar,
-        )
-        for p in found
-    ]
-    happened = [_gained(p.y) for p in found]
-    near = [p.familiar for p in found]
-    curve = cf.curve(np.concatenate(score), np.concatenate(near), np.concatenate(happened))
-    known = 1 / (1 + np.exp(-combine.logit(curve, score[0], near[0])))
-    known = known[found[0].groups != FACTS]  # nobody asks for more thought about a single fact
+        scaling.learn(name, found["rows"].scores[name])
+    for p in found.values():
+        p.scores["score"] = combine.reasoning_score({n: scaling(n, v) for n, v in p.scores.items()}, p.familiar)
+    curve = cf.curve_of(list(found.values()))
+    rows = found["rows"]
+    known = 1 / (1 + np.exp(-combine.logit(curve, rows.scores["score"], rows.familiar)))
+    known = known[rows.groups != FACTS]  # nobody asks for more thought about a single fact
     return curve, float(np.quantile(known, 1 - REASONING_SHARE))
-
-
-def _gained(y: Array) -> Array:
-    return ((y[:, 0] == 0) & (y[:, 1] == 1)).astype(float)
 
 
 # --- kinds of requests --------------------------------------------------------------------
@@ -215,7 +224,7 @@ def _kinds(fold: _Fold, ready: Prepared) -> dict[str, Any]:
     spread = float(np.quantile(target.y - scores["lengths"].ravel(), 0.9))
     return {
         **slopes, "generation": generation, "volatility": volatile, "length_spread": spread,
-        "ability": _ability(fold, heads, ready), "thresholds": _thresholds(fold, generation),
+        "thresholds": _thresholds(fold, generation),
     }  # fmt: skip
 
 
@@ -240,18 +249,20 @@ def _volatile(target: Target, scores: dict[str, Array], ready: Prepared) -> list
     return [float(v) for v in minimize(loss, np.array([0.0, 1.0, 0.0]), method="BFGS").x]
 
 
-def _ability(fold: _Fold, heads: Heads, ready: Prepared) -> dict[str, Any]:
-    """Fit abilities, by kind of text, on rows that the difficulty's fit left out."""
+def _ability(left: Left, ready: Prepared, keep: Callable[[Target], Array]) -> dict[str, Any]:
+    """Fit abilities, by kind of text, on difficulties of rows and of subjects that a fit left out."""
     recorded = correctness(ready.texts)
     found: dict[str, Any] = {}
     for kind, names in ability.KINDS.items():
         outcomes, difficulty = {}, {}
         for name in names:
             at, right, models = recorded[name]
-            target = Target(at, at, at.astype(np.float32), np.array([name] * len(at)))
-            use = fold.keep(target) & (ready.buckets[at] % 4 == 0)
-            outcomes[name] = (at[use], right[use], models)
-            difficulty[name] = heads.scores(fold.data.x[at[use]])["difficulty"].ravel()
+            use = keep(Target(at, at, at.astype(np.float32), np.array([name] * len(at))))
+            predicted = [p for by, p in left.difficulty.items() if by == "rows" or kind == "choice"]
+            told = [dict(zip(p.rows.tolist(), p.scores["difficulty"].tolist(), strict=True)) for p in predicted]
+            kept = [np.array([ok and int(r) in of for r, ok in zip(at, use, strict=True)]) for of in told]
+            outcomes[name] = (at, np.concatenate([right[k] for k in kept]), models)
+            difficulty[name] = np.array([of[int(r)] for of, k in zip(told, kept, strict=True) for r in at[k]])
         slope, abilities = ability.fit(difficulty, outcomes)
         start, per_log, spread = ability.by_size(abilities)
         everyday = float(np.median(np.concatenate(list(difficulty.values()))))
@@ -292,6 +303,8 @@ def _packed(heads: Heads, centre: Array, spread: Array) -> dict[str, Array]:
     return {
         "vector": (vector * SCALES.vector).astype(np.float32), "words": (word * SCALES.words).astype(np.float16),
         "pairs": pairs_8, "pairs_scale": pairs_scale, "signals": (signal * SCALES.signals).astype(np.float32),
+        "within": (heads.within * SCALES.vector).astype(np.float32),
+        "within_bias": heads.within_bias.astype(np.float32),
         "bias": heads.bias.astype(np.float32), "centre": centre.astype(np.float32), "spread": spread.astype(np.float32),
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 from heads import fit
 from linear import softmax
 from scipy.optimize import minimize
+from targets import family
 
 from greenai.classify import combine
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from targets import Target
 
 EXAM = {"mmlu", "hard of MMLU"}
-REASON = {"reasoning"}
+REASON = {"reasoning", "transfer"}
 Array = np.ndarray
+FEW = 5
 
 
 @dataclass(slots=True)
@@ -50,6 +52,15 @@ def centres_of(vectors: Array, count: int, seed: int = 0) -> Array:
     return centres.astype(np.float32)
 
 
+def relative(centres: Array, vectors: Array) -> Array:
+    """Return the centres divided by the median cosine of their own vectors: a product of 1 is then what is usual."""
+    cosine = vectors @ centres.T
+    nearest, value = cosine.argmax(1), cosine.max(1)
+    own = [value[nearest == number] for number in range(len(centres))]
+    usual = np.array([np.median(v) if len(v) >= FEW else 0.95 for v in own], np.float32)
+    return np.asarray(centres / usual[:, None])
+
+
 def known_rows(targets: dict[str, Target], name: str, keep: Callable[[Target], Array]) -> Array:
     """Return the numbers of the texts that count as known: of exams, MMLU's and MMLU-Pro's questions."""
     names = (name, "difficulty") if name == "mmlu" else (name,)
@@ -67,10 +78,11 @@ def folds(target: Target, buckets: Array, *, by: str, count: int) -> Iterable[tu
         for k in range(count):
             yield buckets[target.rows] % count == k, lambda t, k=k: buckets[t.rows] % count != k
     else:
-        groups = np.random.default_rng(5).permutation(sorted(set(target.groups)))
+        families = np.random.default_rng(5).permutation(sorted({family(g) for g in target.groups}))
         for k in range(count):
-            out = set(groups[k::count])
-            yield np.isin(target.groups, list(out)), lambda t, out=out: ~np.isin(t.groups, list(out))
+            out = set(families[k::count])
+            groups = [g for g in set(target.groups) if family(g) in out]
+            yield np.isin(target.groups, groups), lambda t, groups=groups: ~np.isin(t.groups, groups)
 
 
 @dataclass(slots=True)
@@ -100,9 +112,12 @@ def predict(
         at = target.rows[out]
         scores = heads.scores(data.x[at])
         if "reasoning tasks" in scores:
-            scores["by task"] = softmax(scores.pop("reasoning tasks")) @ heads.reasoning_means
+            shares, within = softmax(scores.pop("reasoning tasks")), scores.pop("within tasks")
+            scores["by task"] = combine.by_task(shares, heads.reasoning_means, within)
         flat = {n: s.ravel() for n, s in scores.items()}
-        near = familiar(vectors[at], centres_of(vectors[known], centres), span)
+        middles = centres_of(vectors[known], centres)
+        middles = relative(middles, vectors[known]) if name == "reasoning" else middles
+        near = familiar(vectors[at], middles, span)
         parts.append(Predicted(at, target.y[out], target.weights[out], target.groups[out], flat, near))
     merged = {n: np.concatenate([p.scores[n] for p in parts]) for n in parts[0].scores}
     return Predicted(
@@ -121,6 +136,19 @@ def curve(score: Array, familiar: Array, happened: Array, weights: Array | None 
 
     rising = [(None, None), (0, None), (None, None), (0, None)]  # a higher score never means less
     return [float(v) for v in minimize(loss, np.zeros(4), method="L-BFGS-B", bounds=rising).x]
+
+
+def gained(y: Array) -> Array:
+    """Return 1 where the second of two was right and the first was not."""
+    return np.asarray((y[:, 0] == 0) & (y[:, 1] == 1), float)
+
+
+def curve_of(found: Sequence[Predicted], use: Sequence[Array] | None = None) -> list[float]:
+    """Return the curve through the scores of several predictions together, or through the marked rows of each."""
+    use = [np.ones(len(p.rows), bool) for p in found] if use is None else use
+    parts = [(p.scores["score"][u], p.familiar[u], gained(p.y)[u]) for p, u in zip(found, use, strict=True)]
+    score, near, happened = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return curve(score, near, happened)
 
 
 def platt(score: Array, happened: Array, weights: Array | None = None) -> list[float]:

@@ -64,13 +64,16 @@ def routing(score: Array, length: Array, weak: Array, strong: Array) -> dict[str
         "apgr": round(apgr(score, weak, strong), 4),
         "interval": interval(lambda i: apgr(score[i], weak[i], strong[i]), len(score)),
         "length": round(apgr(length, weak, strong), 4),
-        "above length": interval(
-            lambda i: apgr(score[i], weak[i], strong[i]) - apgr(length[i], weak[i], strong[i]), len(score)
-        ),
+        "above length": above(score, length, weak, strong),
         "calibration error": round(calibration_error(score, happened), 4),
         "brier": round(float(((score - happened) ** 2).mean()), 4),
         "brier of the base rate": round(base * (1 - base), 4),
     }
+
+
+def above(score: Array, other: Array, weak: Array, strong: Array) -> list[float]:
+    """Return the paired 95% interval of the difference between two scores' APGR."""
+    return interval(lambda i: apgr(score[i], weak[i], strong[i]) - apgr(other[i], weak[i], strong[i]), len(score))
 
 
 class _Measured:
@@ -162,7 +165,7 @@ def _reasoning(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
         found[name]["task's mean"] = round(
             apgr(np.array([mean.get(g, 0.0) for g in target.groups[part]]), weak, strong), 4
         )
-        found[name]["mean within tasks"] = _within(score, target.groups[part], weak, strong)
+        found[name]["mean within tasks"] = mean_of_groups(score, target.groups[part], weak, strong)
         found[name]["ranked by a task's mean score"] = _by_task(score, target.groups[part], weak, strong)
     part = parts["unseen rows"]
     score = m.column([m.ready.texts.texts[i] for i in target.rows[part]], "reasoning_gain")
@@ -174,7 +177,8 @@ def _reasoning(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
     return found
 
 
-def _within(score: Array, groups: Array, weak: Array, strong: Array) -> float:
+def mean_of_groups(score: Array, groups: Array, weak: Array, strong: Array) -> float:
+    """Return the mean APGR within groups of 30 rows and more in which there is something to gain or to lose."""
     found = []
     for group in sorted(set(groups)):
         part = groups == group
@@ -219,7 +223,7 @@ def _generation(m: _Measured) -> dict[str, Any]:
     positive = [r["prompt"] for n in ("snips2017", "clinc150") for r in m.listed(n) if r["intent"] in ANSWERED]
     probability = np.concatenate([m.column(chat, "needs_generation"), m.column(positive, "needs_generation")])
     happened = np.concatenate([np.ones(len(chat)), np.zeros(len(positive))])
-    found["calibration"] = _calibrated(probability, happened)
+    found["calibration"] = calibrated(probability, happened)
     return found
 
 
@@ -235,7 +239,8 @@ def _at(m: _Measured, chat: list[str], threshold: float) -> dict[str, float]:
     return {"threshold": threshold, "false": round(false, 4), "least recall": round(least, 4)}
 
 
-def _calibrated(probability: Array, happened: Array) -> dict[str, Any]:
+def calibrated(probability: Array, happened: Array) -> dict[str, Any]:
+    """Return calibration error and Brier score, beside the base rate's."""
     base = float(happened.mean())
     return {
         "rows": len(probability), "calibration error": round(calibration_error(probability, happened), 4),
@@ -276,7 +281,7 @@ def _suffices(m: _Measured, groups: frozenset[str]) -> dict[str, Any]:
         for name, part in (("unseen rows", held & ~away), ("unseen subjects", away)):
             use = [r for r, p in zip(listed, part, strict=True) if p and r["ok"][at] is not None]
             probability = np.array([m.of(r["prompt"]).small_suffices(model) for r in use])
-            found[f"{model}, MMLU-Pro, {name}"] = _calibrated(probability, np.array([float(r["ok"][at]) for r in use]))
+            found[f"{model}, MMLU-Pro, {name}"] = calibrated(probability, np.array([float(r["ok"][at]) for r in use]))
     return found
 
 

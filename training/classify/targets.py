@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,71 @@ def reasoning(texts: Texts) -> Target:
     for row in rows(texts.folder, "nq_open")[::2]:  # single facts: known or not, whatever is thought about them
         made.add(row["prompt"], (1, 1), 1.0, FACTS)
     return made.target()
+
+
+# Models with and without reasoning, as pairs of sides. Where one model ran both ways, it is its own other side.
+_ZEROEVAL = ((("o1-mini-2024-09-12", "o1-preview-2024-09-12"), ("gpt-4o-2024-05-13", "claude-3-5-sonnet-20240620")),)
+_OTHER_MODELS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    "reasoning_gym": ((
+        ("deepseek_deepseek-r1", "openai_o3-mini", "qwen_qwq-32b", "x-ai_grok-3-mini-beta"),
+        ("anthropic_claude-3.5-sonnet", "google_gemma-3-27b-it", "meta-llama_llama-3.3-70b-instruct",
+         "meta-llama_llama-4-maverick", "meta-llama_llama-4-scout", "mistralai_mistral-small-3.1-24b-instruct"),
+    ),),
+    "zeroeval_crux": _ZEROEVAL,
+    "zeroeval_math_l5": _ZEROEVAL,
+    "misguided_attention": (
+        (("qwen3-235b-a22b-think",), ("qwen3-235b-a22b-nothink",)),
+        (("qwen3-30b-a3b-think",), ("qwen3-30b-a3b-nothink",)),
+        (("claude-4-sonnet-0522-thinking",), ("claude-sonnet-4",)),
+        (("claude-3.7-thinking-4k",), ("claude-3.7-sonnet",)),
+        (("gemini-2.5-flash-preview-05-20:thinking",), ("gemini-2.5-flash-preview-05-20",)),
+    ),
+}  # fmt: skip
+OTHER_MODELS = 0.15  # how much a task counts whose gain is between models, not of one; chosen on families left out
+
+
+def transfer(texts: Texts) -> Target:
+    """Return the gain of reasoning, each task with the same weight: what should hold for tasks that nobody listed.
+
+    To the on and off runs of one model come tasks on which reasoning models and others were recorded: a hundred more
+    kinds of task, though the gain there is also one between models.
+    """
+    made, same = _Made(texts), reasoning(texts)
+    size = Counter(same.groups.tolist())
+    for row, y, group in zip(same.rows.tolist(), same.y, same.groups.tolist(), strict=True):
+        made.items.append((row, float(y[1] - y[0]), 1 / size[group], group))
+    for name, pairs in _OTHER_MODELS.items():
+        listed = [(row, _gain(texts.folder, name, row, pairs)) for row in rows(texts.folder, name)]
+        gains = [(row, gain) for row, gain in listed if gain is not None]
+        groups = [f"{name}:{row.get('task', '')} {row.get('level', '')}".rstrip(": ") for row, _ in gains]
+        size = Counter(groups)
+        for (row, gain), group in zip(gains, groups, strict=True):
+            made.add(row["prompt"], gain, OTHER_MODELS / size[group], group)
+    return made.target()
+
+
+def _gain(folder: Path, name: str, row: dict[str, Any], pairs: Sequence[Any]) -> float | None:
+    """Return the mean over pairs of (mean with reasoning - mean without), in shares right; None where none ran."""
+    recorded = dict(zip(models(folder, name), row["score" if "score" in row else "ok"], strict=True))
+    gains = []
+    for on, off in pairs:
+        sides = [[recorded[m] for m in side if recorded.get(m) is not None] for side in (on, off)]
+        if all(sides):
+            gains.append(sum(sides[0]) / len(sides[0]) - sum(sides[1]) / len(sides[1]))
+    return sum(gains) / len(gains) if gains else None
+
+
+# Tasks of one family are left out together: a new kind of task has no sibling among the known ones.
+_FAMILIES = {
+    "tracking": ("tracking_shuffled", "shuffled_objects"), "deduction": ("logical_deduction",), "dates": ("date_",),
+    "word problems": ("multistep_arithmetic", "gsm8k", "multiarith", "addsub", "singleeq", "svamp", "aqua"),
+    "tables": ("colored_objects", "penguins"), "common sense": ("commonsensqa",), "strategy": ("strategyqa",),
+}  # fmt: skip
+
+
+def family(group: str) -> str:
+    """Return the family of a task; most tasks are one of their own."""
+    return next((name for name, parts in _FAMILIES.items() if any(p in group for p in parts)), group)
 
 
 RECORDED = ("mmlu_pro", "zeroeval_gsm8k", "zeroeval_math_l5", "zeroeval_crux")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import bundle
+import crossed
 import data
 import distil
 import evaluate
@@ -67,8 +68,11 @@ def main() -> None:
         measure(ready, folder, arguments.work, console)
     if not arguments.no_ship:
         with console.status("fit on all rows") as status:
-            built = bundle.build(ready, lambda t: np.ones(len(t.rows), bool), np.ones(ready.count, bool), status.update)
+            built, left = bundle.build(
+                ready, lambda t: np.ones(len(t.rows), bool), np.ones(ready.count, bool), status.update
+            )
         write(built, console)
+        note(crossed.figures(left, ready), console)
 
 
 def prepare(folder: Path, work: Path, console: Console) -> bundle.Prepared:
@@ -91,11 +95,17 @@ def measure(ready: bundle.Prepared, folder: Path, work: Path, console: Console) 
         return fitted
 
     with console.status("fit without the held-out rows") as status:
-        built = bundle.build(ready, keep, seen, status.update)
+        built, _ = bundle.build(ready, keep, seen, status.update)
     held = (ready.buckets >= 100 - HELD_ROWS) & np.array([not data.is_replayed(folder, t) for t in ready.texts.texts])
     save(built, work / "measured.npz")
     figures = evaluate.figures(loaded(built), ready, held, HELD_GROUPS)
-    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    note(figures, console)
+
+
+def note(figures: dict[str, Any], console: Console) -> None:
+    """Add figures to the file of the model card, and print them."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps({**known, **figures}, indent=1) + "\n", encoding="utf-8")
     evaluate.show(figures, console)
 
 
