@@ -34,12 +34,13 @@ def recalled(request: Request, key: str | None, steps: Steps) -> Flow[Plan | Non
 
 
 def _found(request: Request, tier: SemanticTier, scope: str, steps: Steps) -> Plan | None:
-    hit = tier.lookup(scope, request.last_user_text)
-    if hit is None or hit.ref is None or steps.cache is None:
-        return None
-    entry = steps.cache.get(hit.ref)
-    plan = None if entry is None else caching.again(request, hit.ref, entry, steps)
-    if plan is None:
+    def stored(ref: str) -> Plan | None:
+        entry = None if steps.cache is None else steps.cache.get(ref)
+        return None if entry is None else caching.again(request, ref, entry, steps)
+
+    hit = tier.lookup(scope, request.last_user_text, usable=lambda ref: stored(ref) is not None)
+    plan = None if hit is None or hit.ref is None else stored(hit.ref)
+    if hit is None or plan is None:
         return None
     decision = replace(plan.decision, outcome="semantic_cache", reasons=(_why(hit, plan),), checks=_checks(hit, tier))
     return replace(plan, decision=decision)

@@ -175,12 +175,13 @@ class SemanticTier:
 
     # --- looking up -----------------------------------------------------------------------
 
-    def lookup(self, scope: str, text: str) -> Hit | None:
+    def lookup(self, scope: str, text: str, *, usable: Callable[[str], bool] | None = None) -> Hit | None:
         """Return a stored answer that serves `text`; None for a miss, or for a hit that is taken as an audit.
 
         Args:
             scope: all that shapes the answer besides the text, as one key; nothing is shared between two.
             text: the question.
+            usable: says of the `ref` of a stored answer whether it may still be given; None lets all be given.
 
         Raises:
             WeightsDamaged: the encoder's weights are not those that were reviewed.
@@ -190,7 +191,7 @@ class SemanticTier:
         vector = self._vector(text)
         with self._lock:
             held = self._opened(scope, len(vector))
-            candidate = self._candidate(held, text, vector)
+            candidate = self._candidate(held, text, vector, usable)
             hit = self._hit(held, candidate) if self._opened_encoder().serves else None
             if hit is not None and candidate.view is not None and self._random.random() >= self._audits:
                 held.bound.gave(candidate.view.facts)
@@ -212,11 +213,15 @@ class SemanticTier:
             return False
         return self._classes is None or volatility(text) in self._classes
 
-    def _candidate(self, held: Scope, text: str, vector: Floats) -> Candidate:
+    def _candidate(
+        self, held: Scope, text: str, vector: Floats, usable: Callable[[str], bool] | None = None
+    ) -> Candidate:
         since = time.time() - self._ttl_s
 
         def fits(stored: Held) -> bool:
-            return stored.created > since and (self._vetoes is None or not self._vetoes(text, stored.question))
+            if stored.created <= since or (self._vetoes is not None and self._vetoes(text, stored.question)):
+                return False
+            return usable is None or stored.ref is None or usable(stored.ref)
 
         return held.candidate(vector, fits)
 

@@ -159,6 +159,7 @@ def clear(
             else:
                 for key in keys:
                     store.forget(key)
+                store.clear("semantic:")  # whose these are, their keys do not tell: others lose what was learned
     if as_json:
         print_json({"dropped": found, "place": full.place, "project": project})
     else:
