@@ -27,8 +27,10 @@ WARM_UP = 250
 KEPT = 20_000
 """The latest ones count: what is asked changes."""
 
-_ADDED = 2.0  # answers, found wrong as often as foreseen: a few judged ones must not sway it
-_CAUTION = 0.93  # of the limit, since what is reckoned here errs to either side
+_ADDED = 4.0  # answers, found wrong as often as foreseen: a few judged ones must not sway it
+_Z = 0.3
+_CAUTION = 0.95  # of the limit, since what is reckoned here errs to either side
+_RISKIEST = 10.0  # of the limit: no single answer is likelier wrong, however safe the others are
 _LEAST_FACTOR = 0.5  # by no more are scores taken for too cautious
 _RIDGE = 1.0
 _ROUNDS = 12
@@ -118,15 +120,23 @@ class Bound:
         order = np.argsort(-scores, kind="stable")
         risk, right = 1 - scores[order], right[order]
         known = np.isfinite(right)
-        wrong = np.cumsum(np.where(known, 1 - right, 0.0)) + _ADDED
+        wrong = _upper(np.cumsum(np.where(known, 1 - right, 0.0))) + _ADDED
         foreseen = np.cumsum(np.where(known, risk, 0.0)) + _ADDED
         share = np.cumsum(risk) / np.arange(1, len(order) + 1)
         bounds = share * np.maximum(wrong / foreseen, _LEAST_FACTOR)
-        passing = np.flatnonzero(bounds <= _CAUTION * self._delta)
+        passing = np.flatnonzero((bounds <= _CAUTION * self._delta) & (risk <= _RISKIEST * self._delta))
         if not len(passing):
             return NEVER
         last = passing[-1]
         return Cut(float(scores[order[last]]), float(bounds[last]))
+
+
+def _upper(count: Doubles) -> Doubles:
+    """Return the upper end of the interval of a count of rare events: the fewer there are, the further it is."""
+    import numpy as np
+
+    upper: Doubles = count + _Z * _Z / 2 + _Z * np.sqrt(count + _Z * _Z / 4)
+    return upper
 
 
 def _chance(odds: Doubles) -> Doubles:

@@ -39,6 +39,7 @@ class Index:
         self._exact_rows = exact_rows
         self._table: Floats = np.zeros((_FIRST_ROWS, dimensions), np.float32)
         self._graph: Any = None
+        self._linked = 0  # rows that the graph has
 
     def put(self, row: int, vector: Floats) -> None:
         """Set the vector of the next row."""
@@ -48,13 +49,27 @@ class Index:
             self._table = np.concatenate([self._table, np.zeros_like(self._table)])
         self._table[row] = vector
         self.rows = max(self.rows, row + 1)
-        if self._graph is not None and vector.any():
-            self._graph.add(row, vector, threads=1)
+        if self.rows > self._exact_rows // 2:
+            self._link()
+
+    def _link(self) -> None:
+        """Take two rows into the graph: begun half-way, it has all of them when it is needed, and no look waits."""
+        if self._graph is None:
+            if importlib.util.find_spec("usearch") is None:
+                self._exact_rows = 2**62
+                return
+            from usearch.index import Index as Graph
+
+            self._graph = Graph(ndim=self._table.shape[1], metric="ip", dtype="f32")
+        for row in range(self._linked, min(self._linked + 2, self.rows)):
+            if self._table[row].any():
+                self._graph.add(row, self._table[row], threads=1)
+            self._linked = row + 1
 
     def drop(self, row: int) -> None:
         """Make a row near nothing."""
         self._table[row] = 0
-        if self._graph is not None:
+        if row < self._linked:
             self._graph.remove(row)
 
     def vectors(self, rows: Sequence[int]) -> Floats:
@@ -66,9 +81,7 @@ class Index:
         """Return the rows nearest to a vector, at most `most`, nearest first, and their similarities above 0."""
         import numpy as np
 
-        if self.rows >= self._exact_rows and self._graph is None:
-            self._graph = self._built()
-        if self._graph is not None:
+        if self.rows >= self._exact_rows and self._linked == self.rows:
             rows = self._graph.search(vector, most).keys.astype(np.int64)
             near: Floats = self._table[rows] @ vector
         else:
@@ -78,17 +91,3 @@ class Index:
         order = np.argsort(-near, kind="stable")
         order = order[near[order] > 0]
         return rows[order], near[order]
-
-    def _built(self) -> Any:
-        """Return the graph over all rows, or None without usearch, which is asked for once."""
-        import numpy as np
-
-        if importlib.util.find_spec("usearch") is None:
-            self._exact_rows = 2**62
-            return None
-        from usearch.index import Index as Graph
-
-        graph = Graph(ndim=self._table.shape[1], metric="ip", dtype="f32")
-        held = np.flatnonzero(self._table[: self.rows].any(axis=1))
-        graph.add(held, self._table[held])
-        return graph
