@@ -94,6 +94,7 @@ class Rows(Cache):  # type: ignore[misc]
     """diskcache's cache of bytes under str keys, in a folder."""
 
     def __init__(self, folder: Path, *, size_limit: int) -> None:
+        self._nearly_full = _NEARLY * size_limit
         super().__init__(str(folder), disk=_BytesDisk, size_limit=size_limit, **_SETTINGS)
 
     def blob(self, key: str) -> object:
@@ -124,7 +125,7 @@ class Rows(Cache):  # type: ignore[misc]
         diskcache would do it at each hit, in a transaction of its own. Here it is done for many at once, when the
         cache is nearly full, and only for those that are in the older half: the others are not about to go.
         """
-        if self.volume() < _NEARLY * self.size_limit:
+        if self.volume() < self._nearly_full:
             return
         now = time.time()
         oldest = self._con.execute("SELECT min(access_time) FROM Cache").fetchone()[0]
