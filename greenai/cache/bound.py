@@ -30,6 +30,7 @@ KEPT = 20_000
 _ADDED = 4.0  # answers, found wrong as often as foreseen: a few judged ones must not sway it
 _Z = 0.3
 _CAUTION = 0.95  # of the limit, since what is reckoned here errs to either side
+_DOUBTED = 0.75  # the same where what is judged rests on comparisons of free text, which err themselves
 _RISKIEST = 10.0  # of the limit: no single answer is likelier wrong, however safe the others are
 _LEAST_FACTOR = 0.5  # by no more are scores taken for too cautious
 _RIDGE = 1.0
@@ -50,6 +51,8 @@ NEVER = Cut(math.inf, 1.0)
 class Bound:
     """What is known of answers that would have been given, and what follows from it. Not safe for threads.
 
+    `doubted` is to be set where answers of other words were taken for the same.
+
     Args:
         delta: the limit on the share of wrong answers among those given.
         width: how many facts each answer comes with.
@@ -61,6 +64,7 @@ class Bound:
 
         self.cut = NEVER
         self.judged = 0
+        self.doubted = False
         self._delta = delta
         self._due = warm_up
         self._noted = 0
@@ -124,7 +128,8 @@ class Bound:
         foreseen = np.cumsum(np.where(known, risk, 0.0)) + _ADDED
         share = np.cumsum(risk) / np.arange(1, len(order) + 1)
         bounds = share * np.maximum(wrong / foreseen, _LEAST_FACTOR)
-        passing = np.flatnonzero((bounds <= _CAUTION * self._delta) & (risk <= _RISKIEST * self._delta))
+        limit = (_DOUBTED if self.doubted else _CAUTION) * self._delta
+        passing = np.flatnonzero((bounds <= limit) & (risk <= _RISKIEST * self._delta))
         if not len(passing):
             return NEVER
         last = passing[-1]

@@ -231,6 +231,7 @@ class Scope:
     def _grouped(self, change: Change, wording: Wording) -> int:
         known = self._groups.known(change.answer)
         group = self._groups.new(wording) if known is None else known
+        self.bound.doubted |= bool(change.same)
         for number in change.same:
             held = self._rows[number] if number < self.count else None
             if held is not None:
