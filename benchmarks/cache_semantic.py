@@ -158,10 +158,10 @@ def on_mock(folder: Path, known: Known) -> list[dict[str, Any]]:
     """Store every q1, ask every q2: GPTCache's own benchmark. Nothing is stored twice, so nothing can be learned."""
     rows = read(folder, "gptcache_mock")
     found = []
-    for said, given in (("greenai from 0.8, no vetoes", None), ("greenai from 0.8", vetoes)):
-        tier = SemanticTier(encoder=known, before=0.8, audits=0.0, vetoes=given)
-        for row in rows:
-            tier.admit("mock", row["q1"], f"answer to: {row['q1']}")
+    for said, given in (("greenai from 0.75, no vetoes", None), ("greenai from 0.75", vetoes)):
+        tier = SemanticTier(encoder=known, before=0.75, audits=0.0, vetoes=given)
+        for number, row in enumerate(rows):
+            tier.admit("mock", row["q1"], f"answer {number}")
         hits = [tier.lookup("mock", row["q2"]) for row in rows]
         wrong = sum(h is not None and h.question != r["q1"] for h, r in zip(hits, rows, strict=True))
         found.append(result(said, sum(h is not None for h in hits), wrong, len(rows)))
