@@ -28,7 +28,7 @@ from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
-__all__ = ["again", "forgotten", "joined", "key_of", "looked_up", "store"]
+__all__ = ["forgotten", "given_again", "joined", "key_of", "looked_up", "store"]
 
 # What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
 _VERSIONS = {
@@ -82,14 +82,14 @@ def looked_up(request: Request, key: str | None, steps: Steps) -> Flow[Plan | No
     if key is None or steps.cache is None or request.options.cache == "refresh":
         return None
     entry = yield Work("cache", partial(_read, steps.cache, key))
-    return None if entry is None else again(request, key, entry, steps)
+    return None if entry is None else given_again(request, key, entry, steps)
 
 
 def _read(cache: ExactCache, key: str) -> Entry | None:
     return fail_open(_NOT_READ, lambda: cache.get(key), None)
 
 
-def again(request: Request, key: str, entry: Entry, steps: Steps, *, shared: bool = False) -> Plan | None:
+def given_again(request: Request, key: str, entry: Entry, steps: Steps, *, shared: bool = False) -> Plan | None:
     """Return the plan to give `entry` to this request, or None where it may not have it."""
 
     def plan() -> Plan | None:
@@ -161,7 +161,7 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     yield Wait.of(flight.answer, _left_s(request))
     watch.away(time.perf_counter() - started)
     entry = flight.answer.result() if flight.answer.done() else None
-    found = None if entry is None else again(request, key, entry, steps, shared=True)
+    found = None if entry is None else given_again(request, key, entry, steps, shared=True)
     return found or plan
 
 
@@ -181,7 +181,7 @@ def _led(request: Request, plan: Plan, flight: Flight, steps: Steps, watch: Stop
             if free and not again:
                 break
             entry = yield Work("cache", partial(_read, cache, flight.key))
-            found = None if entry is None else again(request, flight.key, entry, steps, shared=True)
+            found = None if entry is None else given_again(request, flight.key, entry, steps, shared=True)
             if found is not None:
                 flight.land(entry)
                 return found

@@ -36,7 +36,7 @@ def recalled(request: Request, key: str | None, steps: Steps) -> Flow[Plan | Non
 def _found(request: Request, tier: SemanticTier, scope: str, steps: Steps) -> Plan | None:
     def stored(ref: str) -> Plan | None:
         entry = None if steps.cache is None else steps.cache.get(ref)
-        return None if entry is None else caching.again(request, ref, entry, steps)
+        return None if entry is None else caching.given_again(request, ref, entry, steps)
 
     hit = tier.lookup(scope, request.last_user_text, usable=lambda ref: stored(ref) is not None)
     plan = None if hit is None or hit.ref is None else stored(hit.ref)
