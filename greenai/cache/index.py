@@ -10,6 +10,8 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from greenai.embed import minilm
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -58,6 +60,7 @@ class Index:
             if importlib.util.find_spec("usearch") is None:
                 self._exact_rows = 2**62
                 return
+            minilm.import_first()
             from usearch.index import Index as Graph
 
             self._graph = Graph(ndim=self._table.shape[1], metric="ip", dtype="f32")

@@ -31,7 +31,7 @@ from greenai.cache.scope import Candidate, Change, Held, Scope
 from greenai.cache.vetoes import VERSION as VETOES_VERSION
 from greenai.cache.vetoes import vetoes as all_vetoes
 from greenai.cache.volatility import Volatility, volatility
-from greenai.errors import InvalidRequest, MissingExtra
+from greenai.errors import EngineError, InvalidRequest, MissingExtra
 
 if TYPE_CHECKING:
     from greenai.cache.exact import ManagedStore
@@ -336,7 +336,7 @@ def _default_encoder() -> Encoder:
 
     try:
         return minilm.load()
-    except MissingExtra as error:
+    except (EngineError, MissingExtra) as error:
         _log.warning("The semantic cache gives no answers: %s", error)
         return cast("Encoder", _Static())
 

