@@ -8,10 +8,10 @@ from __future__ import annotations
 from greenai import Client, MissingKey
 from greenai.units import format_energy
 
-QUESTION = "Prove by induction that 1 + 3 + 5 + ... + (2n - 1) = n^2."
+QUESTION = "Ava, Bo and Cy swap seats: first Ava and Bo, then Bo and Cy, then Ava and Cy. Who sits in the first seat?"
 
 with Client() as client:
-    careful = client.with_options(opt_in={"reasoning"}, reason="proofs are written step by step", substitute=False)
+    careful = client.with_options(opt_in={"reasoning"}, reason="every swap is followed", substitute=False)
     try:
         for asked in (client.with_options(substitute=False), careful):
             receipt = asked.ask(QUESTION, model="gpt-5.5").greenai

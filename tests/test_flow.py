@@ -25,6 +25,7 @@ from greenai.values import Answer, Call, Draft, Options, Receipt, Request, Rung,
 
 SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 LADDER = (Rung(model=SMALL, tier="small"), Rung(model=LARGE, tier="large"))
+PUZZLE = "Ava, Bo and Cy swap seats: first Ava and Bo, then Bo and Cy, then Ava and Cy. Who sits in the first seat?"
 HARD = "Prove step by step that the square root of 2 is irrational, and justify each lemma."
 
 
@@ -660,9 +661,7 @@ def test_reasoning_is_off_unless_somebody_opted_in() -> None:
 def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
     here = steps()
     options = Options(opt_in=frozenset(("reasoning",)), reason="tax advice is checked by a person")
-    answer = hand("It is.").answer(
-        ceiling("Prove by induction that 1 + 3 + 5 + ... + (2n - 1) = n^2.", options=options), here
-    )
+    answer = hand("It is.").answer(ceiling(PUZZLE, options=options), here)
     assert answer.receipt.reasoning is True
     assert answer.receipt.decision.opt_ins == ("reasoning",)
     (row,) = calls(here)

@@ -1,9 +1,8 @@
 """Reasoning off unless somebody opted in and the classifier expects it to help, in the fields each model understands.
 
 The opt-in allows reasoning; it does not ask for it on every call. What asks is the app's own argument, which is always
-honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold, which is never above P(the model is
-wrong without). A classifier without a threshold for
-it has nothing to say, and the opt-in then holds for every call.
+honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold, unless the model is nearly sure to
+be right without. A classifier without a threshold for it has nothing to say, and the opt-in then holds for every call.
 
 What turns reasoning off differs between models, and for some nothing does, so the fields come from the model's card.
 A model without a card gets nothing sent: a guessed field may be refused, or turn reasoning on.
@@ -29,6 +28,9 @@ OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
 ASK_FOR_IT = 'reasoning_effort="medium"'
 LEAVE_IT = 'reasoning_effort="none"'
 GAIN = "reasoning_gain"
+SURE = 0.9
+"""P(right without reasoning) from which on there is nothing to gain. Chosen so that word problems of grade school,
+which models of today solve, do not reason, and competition problems do."""
 
 OPENAI_NAMES = frozenset(("reasoning_effort", "extra_body"))
 """Fields that openai's own `create` has; every other field is a provider's own."""
@@ -81,8 +83,9 @@ def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
     status = _effort(card).status
     if threshold is None or context.assessment is None or status not in ("off", "lowest"):
         return _on(draft, card)  # no opinion on this call, or a model that never reasons or always does
-    gain = _gain_of(draft.rung.model, context.assessment)
-    if gain >= threshold:
+    gain = context.assessment.reasoning_gain
+    right = _right_anyway(draft.rung.model, context.assessment)
+    if gain >= threshold and right is None:
         decided, how, override = _on(draft, card), "on", LEAVE_IT
     else:
         decided, how, override = (
@@ -90,19 +93,20 @@ def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
             "off" if status == "off" else "at its lowest",
             ASK_FOR_IT,
         )
-    side = "reaches" if gain >= threshold else "is below"
-    text = f"reasoning {how} for {draft.rung.model}: P(it helps) {gain:.2f} {side} {threshold:.2f}"
+    why = f"P(it helps) {gain:.2f} {'reaches' if gain >= threshold else 'is below'} {threshold:.2f}"
+    if gain >= threshold and right is not None:
+        why = f"P(right without it) {right:.2f} reaches {SURE:.2f}"
+    text = f"reasoning {how} for {draft.rung.model}: {why}"
     return replace(decided, notes=(*draft.notes, Note(nudge=NAME, text=text, override=override)))
 
 
-def _gain_of(model: str, assessment: Assessment) -> float:
-    """Return P(reasoning turns this model's wrong answer right): at most P(its answer without reasoning is wrong).
+def _right_anyway(model: str, assessment: Assessment) -> float | None:
+    """Return P(this model is right without reasoning) where that is nearly sure, so that there is nothing to gain.
 
     The recorded gains are of models of 2022; what those got right only by thinking, a model of today may just know.
     """
-    if assessment.suffices is None:
-        return assessment.reasoning_gain
-    return min(assessment.reasoning_gain, 1.0 - assessment.small_suffices(model))
+    right = None if assessment.suffices is None else assessment.small_suffices(model)
+    return right if right is not None and right >= SURE else None
 
 
 def _on(draft: Draft, card: Card | None) -> Draft:
