@@ -6,6 +6,10 @@ of a question's neighbours. The threshold is the lowest one above which the shar
 limit. That share is reckoned over all that was asked, answers that were given included, by their scores; then it is
 corrected by how many of the judged ones above the threshold were wrong, against how many the scores foresaw. The judged
 ones alone would mislead: above the threshold few are judged, and most of these early, when less was stored.
+
+Nothing is known of questions unlike any that were judged, however clear they look. So facts beyond those of judged ones
+count as the furthest of these, an audit that fails has all reckoned anew at once, and after two in a row nothing is
+given until more was judged.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ _RISKIEST = 10.0  # of the limit: no single answer is likelier wrong, however sa
 _LEAST_FACTOR = 0.5  # by no more are scores taken for too cautious
 _RIDGE = 1.0
 _ROUNDS = 12
+_FAILURES = 2  # audits that failed in a row: what is asked has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ NEVER = Cut(math.inf, 1.0)
 class Bound:
     """What is known of answers that would have been given, and what follows from it. Not safe for threads.
 
-    `doubted` is to be set where answers of other words were taken for the same.
+    `doubted` is to be set where answers of other words were taken for the same. The first fact of each answer is its
+    similarity; `floor` is the lowest of one that was right.
 
     Args:
         delta: the limit on the share of wrong answers among those given.
@@ -65,21 +71,29 @@ class Bound:
         self.cut = NEVER
         self.judged = 0
         self.doubted = False
+        self.floor = -math.inf
         self._delta = delta
         self._due = warm_up
         self._noted = 0
+        self._failed = 0
         self._facts = np.zeros((64, width))
         self._right = np.zeros(64)
         self._middle, self._spread = np.zeros(width), np.ones(width)
         self._weights = np.zeros(width + 1)
+        self._least, self._most = np.full(width, -np.inf), np.full(width, np.inf)
 
-    def learn(self, facts: Doubles, *, right: bool) -> None:
-        """Take in whether an answer would have been right, and fit anew now and then."""
+    def learn(self, facts: Doubles, *, right: bool, audited: bool = False) -> None:
+        """Take in whether an answer would have been right, and fit anew now and then, or if an audit failed."""
         self._note(facts, float(right))
         self.judged += 1
-        if self.judged >= self._due:
+        if audited:
+            self._failed = 0 if right else self._failed + 1
+        failed = audited and not right
+        if self.judged >= self._due or failed:
             self._due = self.judged + max(25, self.judged // 16)
             self._fit()
+        if failed and self._failed >= _FAILURES:
+            self.cut = NEVER
 
     def gave(self, facts: Doubles) -> None:
         """Take in that an answer was given, of which nobody will say whether it was right."""
@@ -100,7 +114,7 @@ class Bound:
         self._noted += 1
 
     def _scores(self, facts: Doubles) -> Doubles:
-        scaled = (facts - self._middle) / self._spread
+        scaled = (facts.clip(self._least, self._most) - self._middle) / self._spread
         return _chance(scaled @ self._weights[1:] + self._weights[0])
 
     def _fit(self) -> None:
@@ -112,8 +126,11 @@ class Bound:
         known = np.isfinite(right)
         if not known.any():
             return
-        self._middle, self._spread = facts[known].mean(0), facts[known].std(0) + 1e-6
-        scaled = (facts[known] - self._middle) / self._spread
+        judged = facts[known]
+        self._middle, self._spread = judged.mean(0), judged.std(0) + 1e-6
+        self._least, self._most = judged.min(0), judged.max(0)
+        self.floor = float(judged[right[known] == 1, 0].min(initial=math.inf))
+        scaled = (judged - self._middle) / self._spread
         self._weights = _fitted(np.column_stack([np.ones(len(scaled)), scaled]), right[known])
         self.cut = self._lowest(self._scores(facts), right)
 

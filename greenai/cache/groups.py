@@ -94,6 +94,10 @@ class Groups:
         held.right = held.right * _FADES + right
         held.wrong = held.wrong * _FADES + (not right)
 
+    def proven(self, group: int) -> bool:
+        """Say whether a group's answer was found right for another question, and not wrong since."""
+        return self._groups[self.root(group)].right >= 1
+
     def record(self, group: int) -> float:
         """Return the log odds that a group's answer was right when it was judged; 2.2 of one that never was."""
         held = self._groups[group]

@@ -53,7 +53,8 @@ class Change:
     """A question with its answer, and what that taught.
 
     `same` are rows whose answers say the same; `row` is what would have been given, None where nothing; then
-    `facts` and `right` say how it looked and whether it was right, and `dropped` does away with it.
+    `facts` and `right` say how it looked and whether it was right, `audited` that it could have been given, and `dropped`
+    does away with it.
     """
 
     question: str
@@ -66,6 +67,7 @@ class Change:
     facts: tuple[float, ...] | None = None
     right: bool | None = None
     row: int | None = None
+    audited: bool = False
     dropped: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ class Change:
             "facts": self.facts,
             "right": self.right,
             "row": self.row,
+            "audited": self.audited,
             "dropped": self.dropped,
         }
 
@@ -105,6 +108,7 @@ class Change:
             facts=None if facts is None else tuple(float(fact) for fact in facts),
             right=None if data["right"] is None else bool(data["right"]),
             row=None if data["row"] is None else int(data["row"]),
+            audited=bool(data["audited"]),
             dropped=bool(data["dropped"]),
         )
 
@@ -150,6 +154,12 @@ class Scope:
         self.waiting[question] = candidate
         if len(self.waiting) > _WAITING:
             self.waiting.popitem(last=False)
+
+    def vouched(self, candidate: Candidate) -> bool:
+        """Say whether what was judged covers a candidate: its answer was right once, and others as near as it."""
+        if candidate.view is None or candidate.similarity < self.bound.floor:
+            return False
+        return self._groups.proven(candidate.view.group)
 
     # --- looking --------------------------------------------------------------------------
 
@@ -206,7 +216,7 @@ class Scope:
         import numpy as np
 
         if change.row is not None and change.facts is not None and change.right is not None:
-            self.bound.learn(np.array(change.facts), right=change.right)
+            self.bound.learn(np.array(change.facts), right=change.right, audited=change.audited)
             judged = self._rows[change.row] if change.row < self.count else None
             if judged is not None:
                 self._groups.judge(judged.group, right=change.right)

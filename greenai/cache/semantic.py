@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "Encoder", "Hit", "SemanticTier"]
 
-VERSION = "semantic-1"
+VERSION = "semantic-2"
 AUDITS = 0.05
 """So many of the answers that could be given are asked for anew, to see whether they still hold."""
 MAX_CHARS = 512
@@ -232,7 +232,9 @@ class SemanticTier:
 
     def _hit(self, held: Scope, candidate: Candidate) -> Hit | None:
         found = self._told(held, candidate)
-        return found if found is not None and found.score >= found.threshold else None
+        if found is None or found.score < found.threshold:
+            return None
+        return found if held.bound.judged < self._warm_up or held.vouched(candidate) else None
 
     def _told(self, held: Scope, candidate: Candidate) -> Hit | None:
         stored = None if candidate.row is None else held.row(candidate.row)
@@ -357,5 +359,6 @@ def _judged(held: Scope, change: Change, wording: Wording, candidate: Candidate 
         facts=tuple(candidate.view.facts.tolist()),
         row=candidate.row,
         right=right,
+        audited=candidate.audited,
         dropped=candidate.audited and not right,
     )

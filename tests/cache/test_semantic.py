@@ -86,6 +86,16 @@ def test_after_the_warm_up_an_answer_serves_other_words_too():
     assert 0 <= hit.age_s < 60
 
 
+def test_a_new_answer_is_given_only_once_it_was_found_right():
+    tier = tier_of(audits=0.0)
+    played(tier, stream(600))
+    tier.admit("shop", "allergens question 1", "allergens!")
+    proposed = tier.propose("shop", "allergens question 2")
+    assert proposed is not None
+    assert proposed.score >= proposed.threshold
+    assert [asked(tier, f"allergens question {n}", "allergens!") for n in range(2, 5)] == [False, True, True]
+
+
 def test_answers_that_differ_each_time_are_never_given():
     requests = [(text, f"answer {number}") for number, (text, _) in enumerate(stream(600))]
     assert played(tier_of(), requests) == (0, 0)
@@ -207,7 +217,7 @@ def test_wordings_of_one_answer_count_as_one():
             tier.admit("shop", text, answer)
         else:
             hits.append(hit.answer.startswith(name))
-    assert len(hits) > 400
+    assert len(hits) > 350
     assert all(hits)
 
 
