@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,8 @@ from typing import Any, cast, get_args
 
 from greenai._params import KNOWN
 from greenai.cache import namespace
+from greenai.cache.callers import environment_of
+from greenai.catalog import find
 from greenai.errors import InvalidRequest
 from greenai.resources import Config, Resources
 from greenai.settings import Settings, duration_s
@@ -300,7 +301,6 @@ def _message(message: Any, position: int) -> Message:
 
 def _namespace(config: Config, options: Options, headers: Mapping[str, str] | None, model: object) -> str:
     key = config.connection.get("api_key")
-    env = os.environ
     return _namespace_of(
         key if isinstance(key, str) else None,
         options.project,
@@ -308,18 +308,18 @@ def _namespace(config: Config, options: Options, headers: Mapping[str, str] | No
         options.user_scope,
         options.namespace,
         config.identity,
-        tuple(env.get(name) for name in config.variables),
-        *_of_provider(model),
+        environment_of(_providers(config, model)),
         tuple(sorted((n.lower(), str(v)) for n, v in headers.items() if n.lower() in _AUTH_HEADERS)) if headers else (),
     )
 
 
-def _of_provider(model: object) -> tuple[str | None, ...]:
-    """Return the key and the address that a provider's library reads from the environment."""
-    if not isinstance(model, str) or "/" not in model:
-        return ()
-    name = model.partition("/")[0].upper()
-    return os.environ.get(f"{name}_API_KEY"), os.environ.get(f"{name}_API_BASE")
+def _providers(config: Config, model: object) -> tuple[str, ...]:
+    """Return who may answer: those of the ladder, and the named model's, by whatever name it was called."""
+    if not isinstance(model, str) or model == "auto" or config.endpoint is not None:
+        return config.providers
+    card = find(model)
+    named = card.provider if card is not None else model.partition("/")[0] if "/" in model else "openai"
+    return config.providers if named in config.providers else (*config.providers, named)
 
 
 # The same few namespaces all day: an HMAC for each call would be a tenth of a cache hit's time.

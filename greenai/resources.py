@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -37,18 +37,6 @@ if TYPE_CHECKING:
 
 
 _DEFAULTS = ("default_headers", "default_query")
-# Where providers' libraries find the caller by themselves. A model may be named that is not on the ladder.
-_CALLER_VARIABLES = (
-    "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY",
-    "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "XAI_API_KEY", "GROQ_API_KEY", "COHERE_API_KEY", "CO_API_KEY",
-    "TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "OPENROUTER_API_KEY",
-    "DASHSCOPE_API_KEY", "MOONSHOT_API_KEY",
-)  # fmt: skip
-
-
-def _variables(providers: Iterable[str]) -> tuple[str, ...]:
-    own = (f"{p.upper()}_API_{what}" for p in providers for what in ("KEY", "BASE"))
-    return tuple(dict.fromkeys((*_CALLER_VARIABLES, *own)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +44,8 @@ class Config:
     """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do.
 
     `expiring` are the opt-ins that the settings grant until `expires_at`, in seconds since 1970. `ladder` are the
-    rungs of the settings, whose keys tell callers apart. `identity` digests all that names the caller here; `token`
-    is this client's own, for callers that cannot be told apart.
+    rungs of the settings, whose keys tell callers apart, and `providers` who answers on them. `identity` digests all
+    that names the caller here; `token` is this client's own, for callers that cannot be told apart.
     """
 
     options: Options
@@ -69,7 +57,7 @@ class Config:
     ladder: tuple[Rung, ...] = field(default=(), repr=False)
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     identity: str = field(init=False, repr=False)
-    variables: tuple[str, ...] = field(init=False, repr=False)
+    providers: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Digest once what is the same for every call."""
@@ -82,7 +70,8 @@ class Config:
         )
         digest = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
         object.__setattr__(self, "identity", digest)
-        object.__setattr__(self, "variables", _variables(tuple(r.provider for r in self.ladder)))
+        # Every base_url goes through openai's library, which reads its own variables there too.
+        object.__setattr__(self, "providers", tuple(dict.fromkeys(("openai", *(r.provider for r in self.ladder)))))
 
     @property
     def is_comparable(self) -> bool:

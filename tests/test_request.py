@@ -52,17 +52,52 @@ def test_callers_with_another_header_share_no_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "NEWCOMER_API_KEY", "NEWCOMER_API_BASE"]
+    ("variable", "model"),
+    [
+        ("OPENAI_API_KEY", "gpt-5.5"),
+        ("OPENAI_PROJECT_ID", "auto"),
+        ("NEWCOMER_API_KEY", "gpt-5.5"),
+        ("NEWCOMER_API_BASE", None),
+        ("NEWCOMER_SITE", "gpt-5.5"),
+        ("ANTHROPIC_API_KEY", "claude-haiku-4-5"),
+        ("ANTHROPIC_AUTH_TOKEN", "anthropic/claude-haiku-4-5"),
+        ("ANTHROPIC_BASE_URL", "claude-haiku-4-5"),
+        ("ANTHROPIC_API_BASE", "claude-haiku-4-5"),
+        ("GEMINI_API_BASE", "gemini-2.5-flash"),
+        ("AWS_ACCESS_KEY_ID", "bedrock/anthropic.claude-3-haiku"),
+        ("AWS_PROFILE", "bedrock/anthropic.claude-3-haiku"),
+        ("AZURE_AD_TOKEN", "azure/prod"),
+        ("AZURE_API_VERSION", "azure/prod"),
+        ("VERTEXAI_PROJECT", "vertex_ai/gemini-2.5-flash"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "vertex_ai/gemini-2.5-flash"),
+        ("DATABRICKS_TOKEN", "databricks/x"),
+        ("HF_TOKEN", "huggingface/x"),
+        ("WATSONX_APIKEY", "watsonx/x"),
+        ("WATSONX_ZENAPIKEY", "watsonx/x"),
+        ("REPLICATE_API_TOKEN", "replicate/x"),
+        ("SNOWFLAKE_JWT", "snowflake/x"),
+        ("SOMEBODYS_SECRET", "somebody-else/x"),
+    ],
 )
-def test_callers_with_another_key_in_the_environment_share_no_answer(
-    variable: str, monkeypatch: pytest.MonkeyPatch
+def test_callers_with_another_environment_share_no_answer(
+    variable: str, model: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = set()
     with offline(settings={"ladder": ["newcomer/small", "openai/gpt-5.5"]}) as client:
         for value in ("A", "B"):
             monkeypatch.setenv(variable, value)
-            found.add(made(client).namespace)
+            found.add(made(client, model=model).namespace)
     assert len(found) == 2
+
+
+def test_what_a_provider_does_not_read_leaves_its_answers_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    with offline() as client:
+        for value in ("A", "B"):
+            monkeypatch.setenv("GITHUB_TOKEN", value)
+            monkeypatch.setenv("SSH_CLIENT", value)
+            found.add(made(client, model="claude-haiku-4-5").namespace)
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("unseen", [{"http_client": httpx.Client()}, {"api_key": lambda: "sk"}], ids=str)
