@@ -30,6 +30,21 @@ _STEADY = frozenset(("static", "slow"))
 # The later in this list, the less of its answers is kept: several questions are as volatile as the worst of them.
 _CALMEST_FIRST = ("static", "slow", "unknown", "daily", "realtime", "personal", "nondeterministic", "action")
 _LINKS = ("http://", "https://", "gs://", "s3://")
+_NESTED = ("extra_body", "google")  # Gemini's own fields come in the latter
+# Fields of requests that have the provider look something up, or go on from what it keeps.
+_OUTSIDE = (
+    "web_search_options", "web_search", "search_parameters", "search_options", "enable_search", "online_search",
+    "forced_search", "plugins", "connectors", "mcp_servers", "data_sources", "container",
+    "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "messages",
+)  # fmt: skip
+# Fields of answers that say what was looked up for them, and counts of the look-ups.
+_FOUND = (
+    "citations", "search_results", "annotations", "grounding_metadata", "groundingMetadata", "web_search",
+    "vertex_ai_grounding_metadata", "vertex_ai_url_context_metadata", "vertex_ai_citation_metadata",
+    "url_context_metadata", "executed_tools", "web_search_results", "search_info",
+)  # fmt: skip
+_CORNERS = ("provider_specific_fields", "_hidden_params")
+_LOOK_UPS = ("num_search_queries", "num_sources_used", "web_search_requests")
 _TURNS = 4  # a question may lean on those before it: "And in Toronto?"
 
 
@@ -60,9 +75,10 @@ def ttl_of(request: Request, kind: str, *, temperature: object = None, now: date
     """
     options = request.options
     longest_s = TTL_S.get(kind)
-    if longest_s is None or options.cache in ("off", "read") or not _is_repeatable(request):
+    arguments = _sent(request.arguments)
+    if longest_s is None or options.cache in ("off", "read") or not _is_repeatable(request, arguments):
         return None
-    given = request.arguments.get("temperature")
+    given = arguments.get("temperature")
     if not _is_settled(temperature if given is None else given, kind, options.cache_also):
         return None
     ttl_s = longest_s if options.ttl_s is None else options.ttl_s
@@ -85,17 +101,46 @@ def _to_midnight_s(now: datetime) -> float:
     return (midnight - now).total_seconds()
 
 
-def _is_repeatable(request: Request) -> bool:
+def _sent(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments as they reach the provider: what is in `extra_body` comes over the others."""
+    nested = [name for name in _NESTED if isinstance(arguments.get(name), Mapping)]
+    if not nested:
+        return arguments
+    rest = {name: value for name, value in arguments.items() if name not in nested}
+    for name in nested:
+        rest |= arguments[name]
+    return _sent(rest)
+
+
+def _is_repeatable(request: Request, arguments: Mapping[str, Any]) -> bool:
     """True where nothing outside the request shapes the answer, and one answer was asked for."""
-    arguments = request.arguments
     count = arguments.get("n")
     if count is not None and count != 1:
         return False
-    if arguments.get("web_search_options") is not None or "audio" in (arguments.get("modalities") or ()):
+    modalities = arguments.get("modalities") or ()
+    if not isinstance(modalities, (list, tuple)) or "audio" in modalities or _is_online(request.model):
         return False
-    if any(_is_server_tool(tool) for tool in arguments.get("tools") or ()):
+    # With messages in the body, the class of the question was told from others.
+    if any(_is_on(arguments.get(name)) for name in _OUTSIDE) or _has_server_tool(arguments.get("tools")):
         return False
     return not any(_points_outside(message.get("content")) for message in request.messages)
+
+
+def _is_online(model: str | None) -> bool:
+    return model is not None and model.endswith(":online")
+
+
+def _is_on(value: object) -> bool:
+    """Say whether a field asks for something: `{}` does, and `False`, `"off"` and an empty list do not."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).get("mode") != "off"
+    return value not in (None, False, "off", "none", "false", "disabled", 0, [], ())
+
+
+def _has_server_tool(tools: object) -> bool:
+    if not isinstance(tools, (list, tuple)):
+        return tools is not None
+    return any(_is_server_tool(tool) for tool in cast("Sequence[object]", tools))
 
 
 def _is_server_tool(tool: object) -> bool:
@@ -155,8 +200,29 @@ def is_kept(body: Mapping[str, Any]) -> bool:
     if not isinstance(message, Mapping) or _is_filtered(choice) or _is_filtered(body.get("prompt_filter_results")):
         return False
     said = cast("Mapping[str, Any]", message)
-    # A refusal may be another sample's answer; citations come from a search, and a spoken answer has an id that ends.
-    return not any(said.get(name) for name in ("refusal", "annotations", "audio"))
+    if _has_looked_up(body, choice, said) or _counts_look_ups(body.get("usage")):
+        return False
+    # A refusal may be another sample's answer; a spoken answer has an id that ends.
+    return not any(said.get(name) for name in ("refusal", "audio"))
+
+
+def _has_looked_up(*parts: object) -> bool:
+    """Say whether one of these names what was found for the answer, here or in a provider's own corner."""
+    for part in parts:
+        if isinstance(part, Mapping):
+            items = cast("Mapping[str, Any]", part)
+            if any(items.get(name) for name in _FOUND):
+                return True
+            if any(_has_looked_up(items.get(name)) for name in _CORNERS):
+                return True
+    return False
+
+
+def _counts_look_ups(usage: object) -> bool:
+    if not isinstance(usage, Mapping):
+        return False
+    items = cast("Mapping[str, Any]", usage)
+    return any(items.get(name) for name in _LOOK_UPS) or any(_counts_look_ups(value) for value in items.values())
 
 
 def _is_filtered(value: object) -> bool:

@@ -368,6 +368,23 @@ ZERO = {"temperature": 0}
         ({"arguments": {"n": 2}}, None),
         ({"arguments": {"web_search_options": {}}}, None),
         ({"arguments": {"modalities": ["text", "audio"]}}, None),
+        ({"arguments": {"extra_body": {"temperature": 0}}}, 30 * DAY_S),
+        ({"arguments": {"extra_body": {"top_k": 40, "enable_search": False}}}, 30 * DAY_S),
+        ({"arguments": {"extra_body": {"search_parameters": {"mode": "off"}, "plugins": []}}}, 30 * DAY_S),
+        ({"arguments": {"temperature": 0, "extra_body": {"temperature": 1.5}}}, None),
+        ({"arguments": {"extra_body": {"extra_body": {"temperature": 1.5}}}}, None),
+        ({"arguments": {"extra_body": {"n": 2}}}, None),
+        ({"arguments": {"extra_body": {"modalities": ["audio"]}}}, None),
+        ({"arguments": {"extra_body": {"plugins": [{"id": "web"}]}}}, None),
+        ({"arguments": {"extra_body": {"search_parameters": {"mode": "auto"}}}}, None),
+        ({"arguments": {"extra_body": {"enable_search": True}}}, None),
+        ({"arguments": {"extra_body": {"web_search_options": {}}}}, None),
+        ({"arguments": {"extra_body": {"tools": [{"type": "web_search"}]}}}, None),
+        ({"arguments": {"extra_body": {"extra_body": {"google": {"thinking_config": {}}}}}}, 30 * DAY_S),
+        ({"arguments": {"extra_body": {"extra_body": {"google": {"tools": [{"google_search": {}}]}}}}}, None),
+        ({"arguments": {"extra_body": {"messages": []}}}, 30 * DAY_S),
+        ({"arguments": {"extra_body": {"messages": [{"role": "user", "content": "?"}]}}}, None),
+        ({"model": "openrouter/maker/model:online"}, None),
         ({"arguments": {"tools": [{"type": "web_search"}]}}, None),
         ({"messages": image("https://example.org/a.png")}, None),
         ({"messages": ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f1"}}]},)}, None),
@@ -443,6 +460,9 @@ def test_calls_of_tools_are_kept_where_the_project_says_so() -> None:
     assert ttl_for(allowed, "static", replace(CALLS, complete=False)) is None
 
 
+HI: dict[str, Any] = {"choices": [{"message": {"content": "Hi."}}]}
+
+
 @pytest.mark.parametrize(
     ("body", "kept"),
     [
@@ -455,6 +475,14 @@ def test_calls_of_tools_are_kept_where_the_project_says_so() -> None:
         ({"choices": [{"message": {"content": "Hi.", "audio": {"id": "a"}}}]}, False),
         ({"choices": [{"message": {"content": "Hi."}, "content_filter_results": {"hate": {"filtered": True}}}]}, False),
         ({"choices": [{"message": {"content": "A"}}, {"message": {"content": "B"}}]}, False),
+        ({**HI, "citations": [], "search_results": None, "usage": {"num_search_queries": 0}}, True),
+        ({**HI, "citations": ["https://example.org"]}, False),
+        ({**HI, "search_results": [{"url": "https://example.org"}]}, False),
+        ({**HI, "vertex_ai_grounding_metadata": [{"webSearchQueries": ["x"]}]}, False),
+        ({**HI, "usage": {"server_tool_use": {"web_search_requests": 1}}}, False),
+        ({**HI, "usage": {"num_sources_used": 3}}, False),
+        ({"choices": [{"message": {"content": "Hi."}, "grounding_metadata": {"chunks": [1]}}]}, False),
+        ({"choices": [{"message": {"content": "Hi.", "provider_specific_fields": {"citations": [[1]]}}}]}, False),
         ({"choices": []}, False),
         ({"choices": ["text"]}, False),
         ({}, False),
