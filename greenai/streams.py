@@ -128,9 +128,10 @@ class Seen:
         self.characters += len(text)
 
     def reply(self, latency_s: float, *, complete: bool) -> Reply:
-        """Return what was seen as a reply; a body only where the stream was plain text and ended properly."""
+        """Return what was seen as a reply; a body only where nothing is missing in it, the usage included."""
         text = "".join(self.parts)
-        body, deltas = self._whole() if complete and self.whole and self.finish_reason else (None, ())
+        counted = isinstance(self.usage, CompletionUsage)
+        body, deltas = self._whole() if complete and self.whole and self.finish_reason and counted else (None, ())
         usage = read_usage(self.usage)
         if usage.output_tokens is None:
             # A cut stream has no usage. A chunk is at least one token, and a token about four characters: the larger
@@ -169,9 +170,7 @@ class Seen:
             "created": self.created,
             "model": self.model,
             "choices": [choice],
-            "usage": self.usage.to_dict(mode="json", warnings=False)
-            if isinstance(self.usage, CompletionUsage)
-            else None,
+            "usage": self.usage.to_dict(mode="json", warnings=False),
             **({"service_tier": self.service_tier} if self.service_tier else {}),
             **{name: value for name, value in self.more.items() if value is not None and name != "energy"},
         }

@@ -229,6 +229,21 @@ def test_a_streamed_answer_serves_a_whole_call_and_the_other_way_round(kind: str
             assert {n: v for n, v in together.items() if v} == {n: v for n, v in said.items() if v}
 
 
+def test_a_stream_whose_usage_did_not_come_is_not_stored() -> None:
+    messages: Any = [{"role": "user", "content": FACT}]
+    with offline(FakeProvider(default="Jane Austen.")) as client:
+        stream = client.chat.completions.create(messages=messages, temperature=0, stream=True)
+        while next(stream).choices[0].finish_reason is None:
+            pass
+        stream.close()
+        assert stream.greenai is not None
+        assert stream.greenai.outcome == "small"
+        whole = client.chat.completions.create(messages=messages, temperature=0)
+        assert whole.greenai.outcome == "small"
+        assert whole.usage is not None
+        assert chunks_of(client)[1].outcome == "cache"
+
+
 def test_a_text_stream_of_a_stored_answer_comes_in_pieces() -> None:
     with offline(FakeProvider(default=REPLIES["text"])) as client:
         text = client.ask(FACT).text

@@ -190,10 +190,23 @@ def test_a_text_is_cut_into_many_pieces() -> None:
     assert list(pieces_of("")) == []
 
 
+HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "fp"}
+USAGE = chunk_from(
+    {**HEAD, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16}},
+)
+
+
 def chunk(delta: Mapping[str, Any], finish: str | None = None, **choice: Any) -> Any:
-    choices = [{"index": 0, "delta": delta, "finish_reason": finish, **choice}]
-    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "fp"}
-    return chunk_from({**head, "choices": choices})
+    return chunk_from({**HEAD, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **choice}]})
+
+
+def test_a_stream_without_its_usage_is_not_whole() -> None:
+    seen = Seen("m")
+    for one in (chunk(ROLE), chunk({"content": "Hi."}), chunk({}, "stop")):
+        seen.add(one)
+    assert seen.reply(0.1, complete=True).body is None
+    seen.add(USAGE)
+    assert seen.reply(0.1, complete=True).body is not None
 
 
 def test_a_stream_with_log_probabilities_is_replayed_with_them() -> None:
@@ -202,7 +215,7 @@ def test_a_stream_with_log_probabilities_is_replayed_with_them() -> None:
     live += [chunk({"content": w}, logprobs={"content": [token(w)], "refusal": None}) for w in words]
     live += [chunk({}, "stop")]
     seen = Seen("m")
-    for one in live:
+    for one in (*live, USAGE):
         seen.add(one)
     reply = seen.reply(0.1, complete=True)
     assert reply.body is not None
@@ -224,7 +237,7 @@ def test_signed_thoughts_are_replayed_as_they_came() -> None:
 
     deltas = [ROLE, block(thinking="A gree"), block(thinking="ting."), block(signature="Eq"), {"content": "Hi."}]
     seen = Seen("m")
-    for one in [*(chunk(delta) for delta in deltas), chunk({}, "stop")]:
+    for one in [*(chunk(delta) for delta in deltas), chunk({}, "stop"), USAGE]:
         seen.add(one)
     reply = seen.reply(0.1, complete=True)
     assert reply.body is not None
