@@ -190,7 +190,13 @@ def test_a_text_is_cut_into_many_pieces() -> None:
     assert list(pieces_of("")) == []
 
 
-HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "fp"}
+HEAD: dict[str, Any] = {
+    "id": "c",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "system_fingerprint": "fp",
+}
 USAGE = chunk_from(
     {**HEAD, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16}},
 )

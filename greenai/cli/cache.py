@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, Yes, console, print_json, reported, settings_of
-from greenai.errors import InvalidRequest
+from greenai.errors import CacheError, InvalidRequest
 from greenai.units import format_bytes, format_duration, format_energy
 
 if TYPE_CHECKING:
@@ -54,12 +54,23 @@ OfProject = Annotated[str | None, typer.Option("--project", help="Only the answe
 
 
 @contextmanager
-def _opened(settings: Settings) -> Generator[ManagedStore]:
+def _opened(settings: Settings, *, must: bool = True) -> Generator[ManagedStore]:
+    """Open the store, which never raises; with `must`, whatever it did not do is an error once the work is over.
+
+    Raises:
+        CacheError: the store did not do everything.
+    """
     from greenai.store.opening import open_store
 
     store = open_store(settings)
     try:
         yield store
+        if must and store.undone is not None:
+            raise CacheError(
+                f"The answer cache in {store.place} was not read or changed as told: {store.undone}. What was asked for "
+                "is not done, or not all of it. Look whether the server runs and cache_url is right, or whether the "
+                "folder can be written to and has space (greenai doctor tells), then run this again."
+            )
     finally:
         store.close()
 
@@ -69,17 +80,17 @@ def stats(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Show how full the cache is, and how many calls it answered in the last 30 days."""
     with reported(as_json=as_json):
         loaded = settings_of(settings)
-        with _opened(loaded) as store:
+        with _opened(loaded, must=False) as store:
             full = store.stats()
-            ends = [row.expires_at for row in store.rows()]
+            ends = [row.expires_at for row in store.rows() if _KEY.fullmatch(row.key)]
         calls, hits, avoided_j = _served(loaded)
     if as_json:
-        data = {"kind": full.kind, "place": full.place, "answers": full.count, "size_bytes": full.size_bytes}
+        data = {"kind": full.kind, "place": full.place, "answers": len(ends), "size_bytes": full.size_bytes}
         data |= {"limit_bytes": full.limit_bytes, "problem": full.problem}
         print_json(data | {"days": _DAYS, "calls": calls, "hits": hits, "avoided_j": avoided_j})
         return
     limit = "" if full.limit_bytes is None else f" of {format_bytes(full.limit_bytes)}"
-    lines = [f"{_answers(full.count)}, {format_bytes(full.size_bytes)}{limit}, in {full.place} ({full.kind})"]
+    lines = [f"{_answers(len(ends))}, {format_bytes(full.size_bytes)}{limit}, in {full.place} ({full.kind})"]
     if ends:
         left_s = max(min(ends) - time.time(), 0.0), max(max(ends) - time.time(), 0.0)
         lines.append(f"they end in {format_duration(left_s[0])} to {format_duration(left_s[1])}")
@@ -100,7 +111,9 @@ def _served(settings: Settings) -> tuple[int, int, float]:
 
     ledger = open_ledger(settings)
     try:
-        return ledger.served("cache", time.time() - _DAYS * 86_400)
+        since = time.time() - _DAYS * 86_400
+        (calls, exact, exact_j), (_, alike, alike_j) = (ledger.served(o, since) for o in ("cache", "semantic_cache"))
+        return calls, exact + alike, exact_j + alike_j
     finally:
         ledger.close()
 
@@ -108,6 +121,8 @@ def _served(settings: Settings) -> tuple[int, int, float]:
 @cache.command()
 def forget(which: Which, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Take one answer out of the cache, so that the same request is asked anew."""
+    from greenai.cache.log import forget_rows
+
     with reported(as_json=as_json):
         loaded = settings_of(settings)
         key = which if _KEY.fullmatch(which) else _key_of(which, loaded)
@@ -115,6 +130,7 @@ def forget(which: Which, *, settings: SettingsFile = None, as_json: AsJson = Fal
             was_there = key is not None and store.get(key) is not None
             if key is not None:
                 store.forget(key)
+                forget_rows(store, key)
     if as_json:
         print_json({"call": which, "cache_key": key, "forgotten": was_there})
     else:
@@ -147,15 +163,15 @@ def clear(
         loaded = settings_of(settings)
         with _opened(loaded) as store:
             full = store.stats()
-            keys = [] if project is None else [key for key, _ in _entries(store, project)]
-            found = full.count if project is None else len(keys)
-            if found and not yes:
+            keys = [key for key, _ in _entries(store, project)] if project is not None else _keys(store)
+            found = len(keys)
+            if (found or (full.count and project is None)) and not yes:
                 if as_json:
                     raise InvalidRequest(f"{_answers(found)} would be dropped. Pass --yes to do so.")
                 whose = "" if project is None else f" of the project {project}"
                 typer.confirm(f"Drop {_answers(found)}{whose} in {full.place}?", abort=True, err=True)
             if project is None:
-                found = store.clear()
+                found = found if store.clear() else 0  # what was learned of questions goes with them, uncounted
             else:
                 for key in keys:
                     store.forget(key)
@@ -189,10 +205,15 @@ def _entries(store: ManagedStore, project: str | None) -> Iterator[tuple[str, En
     from greenai.cache import ExactCache
 
     exact = ExactCache(store)
-    for key in [row.key for row in store.rows()]:
+    for key in _keys(store):
         entry = exact.get(key)
         if entry is not None and project in (None, entry.project):
             yield key, entry
+
+
+def _keys(store: ManagedStore) -> list[str]:
+    """Return the keys of the answers; the semantic tier keeps rows of its own beside them, and counters."""
+    return [row.key for row in store.rows() if _KEY.fullmatch(row.key)]
 
 
 def _exported(key: str, entry: Entry, ends: float | None) -> dict[str, Any]:

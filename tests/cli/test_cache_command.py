@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,26 @@ def test_stats_tell_how_full_it_is_and_what_it_answered(shell: Shell, asked: lis
     assert text.startswith("2 answers, ")
     assert "last 30 days: 1 of 3 calls answered (33%)" in text
     assert len(asked) == 3
+
+
+def test_only_answers_are_counted(shell: Shell, asked: list[str]) -> None:
+    from greenai.budget import open_ledger
+    from greenai.settings import load_settings
+    from greenai.store.opening import open_store
+
+    loaded = load_settings()
+    store, ledger = open_store(loaded), open_ledger(loaded)
+    store.put("semantic:0:1", {"question": "?"}, 60.0)
+    row = ledger.call(asked[1])
+    assert row is not None
+    with sqlite3.connect(ledger.check()["path"]) as db:
+        db.execute("UPDATE calls SET outcome = 'semantic_cache' WHERE call_id = ?", (asked[1],))
+    store.close()
+    ledger.close()
+    found = shell.json("cache", "stats")
+    assert (found["answers"], found["calls"], found["hits"]) == (2, 3, 1)
+    assert shell("cache", "clear", "--yes").stdout == "2 answers dropped\n"
+    assert not list(store.rows())
 
 
 def test_an_answer_is_forgotten_by_its_call_or_its_key(shell: Shell, asked: list[str]) -> None:
