@@ -23,10 +23,15 @@ def reasons(a: str, b: str) -> list[str]:
     if b < a:
         a, b = b, a
     one, other = read(a), read(b)
-    if one.plain == other.plain and one.literals == other.literals and one.quotes == other.quotes:
+    if _same(one, other):
         return []
     pair = paired(one, other)
     return [reason for rule in _RULES for reason in rule(pair)]
+
+
+def _same(one: Wording, other: Wording) -> bool:
+    worded = one.plain == other.plain and one.literals == other.literals and one.quotes == other.quotes
+    return worded and one.symbols == other.symbols
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -59,6 +64,20 @@ def _literals(pair: Pair) -> Iterator[str]:
 
 def _parts(text: str) -> set[str]:
     return {part for part in "".join(c if c.isalnum() else " " for c in text).split() if not part.isdigit()}
+
+
+def _symbols(pair: Pair) -> Iterator[str]:
+    a, b = pair.a.symbols, pair.b.symbols
+    if a.signs != b.signs:
+        yield f"signs: {' '.join(a.signs) or 'none'} against {' '.join(b.signs) or 'none'}"
+    elif len(a.marked) == len(b.marked) and a.marked != b.marked:
+        yield f"numbers: {' '.join(a.marked)} against {' '.join(b.marked)}"
+
+
+def _foreign(pair: Pair) -> Iterator[str]:
+    """Compare words of other scripts as they are: no list here knows one of them."""
+    if pair.a.foreign != pair.b.foreign:
+        yield f"words of another script: {' '.join(pair.a.foreign)} against {' '.join(pair.b.foreign)}"
 
 
 # --- no and yes -----------------------------------------------------------------------------
@@ -226,6 +245,6 @@ def _mood(pair: Pair) -> Iterator[str]:
 
 
 _RULES: tuple[Callable[[Pair], Iterator[str]], ...] = (
-    _numbers, _literals, _negation, _opposites, _directions, _names, _pronouns, _kinds, _aspects, _form, _tense,
-    _tried, _mood, moved, replaced, added,
+    _numbers, _literals, _symbols, _foreign, _negation, _opposites, _directions, _names, _pronouns, _kinds, _aspects,
+    _form, _tense, _tried, _mood, moved, replaced, added,
 )  # fmt: skip

@@ -3,14 +3,15 @@
 Near in meaning is not the same: "turn it on" and "turn it off", 15 and 51 percent, who beat whom. Each rule looks for
 one such difference; similarity is measured elsewhere. No rule learns: all of them are lists and patterns of general
 English, and the same for both orders of the two texts. They are in differences.py, what they read of one text in
-wording.py, words that are alike or opposite in thesaurus.py; none of that is loaded before two texts are compared.
+wording.py and symbols.py, words that are alike or opposite in thesaurus.py; none of that is loaded before two texts
+are compared.
 """
 
 from __future__ import annotations
 
 __all__ = ["VERSION", "vetoes"]
 
-VERSION = "vetoes-1"
+VERSION = "vetoes-2"
 _MAX_CHARS = 2000
 
 

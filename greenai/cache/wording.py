@@ -13,12 +13,15 @@ from functools import lru_cache
 from greenai.cache import grammar
 from greenai.cache import word_lists as w
 from greenai.cache.grammar import SIGNS
+from greenai.cache.symbols import Symbols, spelt, symbols, words_only
 from greenai.cache.thesaurus import stem, thesaurus
 
 __all__ = ["Item", "Wording", "read"]
 
+_LETTER = r"(?:[^\W\d_]|[^\x00-\x7f\d€£])"  # with the marks that belong to one, once the text is `words_only`
 _TOKEN = re.compile(
-    r"[0-9]+(?:[.,:/][0-9]+)*(?:%|(?:st|nd|rd|th|k|am|pm)\b)?|[^\W\d_]+\+\+|[^\W\d_]\#|[^\W\d_]+(?:'[^\W\d_]+)*|"
+    r"[0-9]+(?:[.,:/][0-9]+)*(?:%|(?:st|nd|rd|th|k|am|pm)\b)?|"
+    rf"{_LETTER}+\+\+|{_LETTER}\#|{_LETTER}+(?:'{_LETTER}+)*|"
     r"[.?!;:,\n&%€$£+*/=-]",
     re.IGNORECASE,
 )
@@ -39,6 +42,7 @@ _ENDINGS = ("'s", "'m", "'re", "'ve", "'ll", "'d", "'")
 _ENDS = frozenset(".?!\n;:")
 _MIN_TITLE = 4
 _FEW = 3
+_LATIN = 0x24F
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,8 @@ class Wording:
     """What one text says, for comparison.
 
     `plain` are its words in order and `known` without it; `agent` does `verb` where something is done by somebody;
-    `asker` and `hangs` say of which part of a sentence is asked. The others are named as in grammar.py.
+    `asker` and `hangs` say of which part of a sentence is asked; `symbols` are its signs; `foreign` are words in other
+    scripts than Latin. The others are named as in grammar.py.
     """
 
     plain: tuple[str, ...]
@@ -86,16 +91,20 @@ class Wording:
     hangs: str
     asker: str
     tried: bool
+    symbols: Symbols
+    foreign: tuple[str, ...]
 
 
 @lru_cache(maxsize=1024)
 def read(text: str) -> Wording:
     """Read one text; the last thousand are remembered, since a text is compared with several."""
-    text = text.replace("\u2019", "'").replace("n't", " not").strip()
+    text = spelt(text).strip()
+    said = symbols(text)
+    text = text.replace("n't", " not").strip()
     if "orld" in text:
         text = _WORLD_WAR.sub(_numbered, text)
     lower = text.lower()
-    tokens = _TOKEN.findall(text)
+    tokens = _TOKEN.findall(words_only(text))
     small = [_bare(token) for token in tokens]
     plain = tuple(word for word in small if word not in SIGNS)
     known = frozenset(plain)
@@ -121,6 +130,8 @@ def read(text: str) -> Wording:
         hangs=grammar.hanging(small),
         asker=grammar.asker(" ".join(plain)),
         tried=grammar.tried(lower),
+        symbols=said,
+        foreign=() if text.isascii() else tuple(word for word in plain if any(ord(c) > _LATIN for c in word)),
     )
 
 
