@@ -1,13 +1,15 @@
 """The changes of a scope in a store, one after the other, in an order that all processes agree on.
 
 Change number n lies under its own key, written only where nothing lies yet, so that one writer wins each number. What
-is gone from the store, or cannot be read, is passed over: it costs hits, nothing else.
+is gone from the store, or cannot be read, is passed over: it costs hits, nothing else. Under a name of its own stands
+in which scope an answer is, so that it can be forgotten without a look through all.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from greenai.cache.scope import Change
@@ -15,10 +17,23 @@ from greenai.cache.scope import Change
 if TYPE_CHECKING:
     from greenai.cache.exact import ManagedStore
 
-__all__ = ["Log"]
+__all__ = ["Log", "Read", "forget_rows"]
 
 FRESH_S = 1.0
 """For so long what was read counts as all there is; other processes' answers are found that much later."""
+TTL_S = 30 * 86_400.0
+MOST_READ = 1_000
+"""Changes at once: 0.1 s. A call must not wait for a long log, so several share the reading."""
+
+_FORGOTTEN = {"forgotten": True}  # in place of a change: a number is never given twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Changes of a scope, None for one that cannot be read, and whether these are the last ones."""
+
+    changes: list[Change | None]
+    whole: bool
 
 
 class Log:
@@ -32,30 +47,54 @@ class Log:
     def __init__(self, store: ManagedStore, ttl_s: float) -> None:
         self._store = store
         self._ttl_s = ttl_s
-        self._looked: dict[str, float] = {}
 
     def append(self, place: str, number: int, change: Change) -> bool:
         """Write change `number`, and return whether it is this one now."""
         if not self._store.add(f"{place}:{number}", change.to_json(), self._ttl_s):
-            self._looked.pop(place, None)
             return False
         self._store.put(f"{place}:count", number + 1, self._ttl_s)
+        if change.ref is not None:
+            self._store.put(_whereabouts(change.ref), place, self._ttl_s)
         return True
 
-    def after(self, place: str, number: int, dimensions: int) -> Iterator[Change | None]:
-        """Yield the changes from `number` on, None for one that cannot be read; nothing if that was just done."""
-        now = time.monotonic()
-        if now - self._looked.get(place, -FRESH_S) < FRESH_S:
-            return
+    def is_fresh(self, read_at: float) -> bool:
+        """Say whether what was read then, by the monotonic clock, counts as all there is."""
+        return time.monotonic() - read_at < FRESH_S
+
+    def after(self, place: str, number: int, dimensions: int) -> Read | None:
+        """Return the changes from `number` on, some at a time; None if those before were cleared away."""
         count = self._store.get(f"{place}:count")
         known = count if isinstance(count, int) else 0
-        while True:
-            data = self._store.get(f"{place}:{number}")
-            if data is None and number >= known:
-                break
-            yield _read(data, dimensions)
-            number += 1
-        self._looked[place] = now
+        if known < number and self._store.get(f"{place}:{number - 1}") is None:
+            return None
+        changes: list[Change | None] = []
+        while len(changes) < MOST_READ:
+            data = self._store.get(f"{place}:{number + len(changes)}")
+            if data is None and number + len(changes) >= known:
+                return Read(changes=changes, whole=True)
+            changes.append(_read(data, dimensions))
+        return Read(changes=changes, whole=False)
+
+    def forget(self, ref: str) -> None:
+        """Take the text of an answer, and of the questions it was given to, out of the store."""
+        forget_rows(self._store, ref, self._ttl_s)
+
+
+def forget_rows(store: ManagedStore, ref: str, ttl_s: float = TTL_S) -> None:
+    """Take what the semantic tier keeps of an answer out of a store; its number stays taken for `ttl_s` seconds."""
+    place = store.get(_whereabouts(ref))
+    if not isinstance(place, str):
+        return
+    count = store.get(f"{place}:count")
+    for number in range(count if isinstance(count, int) else 0):
+        data = store.get(f"{place}:{number}")
+        if isinstance(data, Mapping) and cast("Mapping[str, Any]", data).get("ref") == ref:
+            store.put(f"{place}:{number}", _FORGOTTEN, ttl_s)
+    store.forget(_whereabouts(ref))
+
+
+def _whereabouts(ref: str) -> str:
+    return f"semantic:of:{ref}"
 
 
 def _read(data: Any, dimensions: int) -> Change | None:

@@ -7,11 +7,13 @@ the same order holds the same.
 from __future__ import annotations
 
 import base64
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from greenai._locks import Lock
 from greenai.cache.bound import Bound
 from greenai.cache.compare import Comparison, Wording
 from greenai.cache.groups import Groups
@@ -53,8 +55,8 @@ class Change:
     """A question with its answer, and what that taught.
 
     `same` are rows whose answers say the same; `row` is what would have been given, None where nothing; then
-    `facts` and `right` say how it looked and whether it was right, `audited` that it could have been given, and `dropped`
-    does away with it.
+    `facts` and `right` say how it looked and whether it was right, `audited` that it could have been given, and
+    `dropped` does away with it. One without an answer only teaches: that `row` was given to the question, wrongly.
     """
 
     question: str
@@ -128,9 +130,15 @@ def _unpacked(text: str, dimensions: int) -> Floats:
 
 
 class Scope:
-    """One scope. Not safe for threads."""
+    """One scope, to be used under its `lock`.
+
+    `read_at` is when its log was read; once `stale`, another scope stands in its place.
+    """
 
     def __init__(self, dimensions: int, bound: Bound, comparison: Comparison, exact_rows: int) -> None:
+        self.lock = Lock()
+        self.read_at = -math.inf
+        self.stale = False
         self.bound = bound
         self.dimensions = dimensions
         self.waiting: OrderedDict[str, Candidate] = OrderedDict()
@@ -139,6 +147,7 @@ class Scope:
         self._spread = Spread(dimensions)
         self._index = Index(dimensions, exact_rows=exact_rows)
         self._rows: list[Held | None] = []
+        self._barred: dict[str, set[int]] = {}  # questions, and the groups that were found wrong for them
 
     @property
     def count(self) -> int:
@@ -148,6 +157,11 @@ class Scope:
     def row(self, number: int) -> Held | None:
         """Return what a row holds; None if it was dropped."""
         return self._rows[number]
+
+    def is_barred(self, question: str, held: Held) -> bool:
+        """Say whether somebody found this answer wrong for the question."""
+        barred = self._barred.get(question, ())
+        return self._groups.root(held.group) in {self._groups.root(group) for group in barred}
 
     def wait(self, question: str, candidate: Candidate) -> None:
         """Remember what could have been given to a question until its answer comes."""
@@ -220,8 +234,13 @@ class Scope:
             judged = self._rows[change.row] if change.row < self.count else None
             if judged is not None:
                 self._groups.judge(judged.group, right=change.right)
+                if not change.answer:
+                    self._barred.setdefault(change.question, set()).add(judged.group)
                 if change.dropped:
                     self._drop(change.row)
+        if not change.answer:
+            self.skip()
+            return
         group = self._grouped(change, wording)
         before = self._groups.add(group, change.vector)
         if before is not None:
@@ -230,6 +249,12 @@ class Scope:
         self._rows.append(
             Held(question=change.question, answer=change.answer, group=group, created=change.created, ref=change.ref)
         )
+
+    def forget(self, ref: str) -> None:
+        """Drop the rows that came with this `ref`."""
+        for number, held in enumerate(self._rows):
+            if held is not None and held.ref == ref:
+                self._drop(number)
 
     def skip(self) -> None:
         """Leave a row empty: its change is lost."""

@@ -25,7 +25,7 @@ from greenai._locks import Lock
 from greenai.cache.bound import WARM_UP, Bound
 from greenai.cache.compare import Comparison, Judge, Wording
 from greenai.cache.index import NUMPY_ROWS
-from greenai.cache.log import Log
+from greenai.cache.log import TTL_S, Log
 from greenai.cache.neighbours import FACTS
 from greenai.cache.scope import Candidate, Change, Held, Scope
 from greenai.cache.vetoes import VERSION as VETOES_VERSION
@@ -45,9 +45,10 @@ AUDITS = 0.05
 MAX_CHARS = 512
 MOST_ENTRIES = 1_000_000
 MOST_SCOPES = 256
+MOST_GIVEN = 2_000
+"""So many of the latest hits can be found wrong by their call."""
 STORED: frozenset[Volatility] = frozenset(("static", "slow", "unknown"))
 """The classes of questions that a client stores."""
-TTL_S = 30 * 86_400.0
 
 _log = logging.getLogger("greenai")
 _UNKNOWN = 1.0  # the bound where nothing is known
@@ -111,6 +112,16 @@ class Hit:
     ref: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A hit: which answer, to the stored question, was given to which text of which scope."""
+
+    scope: str
+    text: str
+    question: str
+    candidate: Candidate
+
+
 class SemanticTier:
     """Stored answers by meaning, each scope for itself; safe for threads.
 
@@ -161,7 +172,8 @@ class SemanticTier:
         self._audits, self._ttl_s, self._exact_rows = audits, ttl_s, exact_rows
         self._random = random.Random(seed)  # noqa: S311 (no secret)
         self._scopes: OrderedDict[str, Scope] = OrderedDict()
-        self._lock = Lock()
+        self._given: OrderedDict[str, _Given] = OrderedDict()
+        self._lock = Lock()  # of these two alone: nobody waits for another scope's encoding and reading
 
     @property
     def delta(self) -> float:
@@ -175,13 +187,16 @@ class SemanticTier:
 
     # --- looking up -----------------------------------------------------------------------
 
-    def lookup(self, scope: str, text: str, *, usable: Callable[[str], bool] | None = None) -> Hit | None:
+    def lookup(
+        self, scope: str, text: str, *, usable: Callable[[str], bool] | None = None, call: str | None = None
+    ) -> Hit | None:
         """Return a stored answer that serves `text`; None for a miss, or for a hit that is taken as an audit.
 
         Args:
             scope: all that shapes the answer besides the text, as one key; nothing is shared between two.
             text: the question.
             usable: says of the `ref` of a stored answer whether it may still be given; None lets all be given.
+            call: what a hit is known by to `refute`.
 
         Raises:
             WeightsDamaged: the encoder's weights are not those that were reviewed.
@@ -189,12 +204,16 @@ class SemanticTier:
         if not self._takes(text):
             return None
         vector = self._vector(text)
-        with self._lock:
-            held = self._opened(scope, len(vector))
+        held = self._opened(scope, len(vector))
+        with held.lock:
+            if not self._read(scope, held):
+                return None
             candidate = self._candidate(held, text, vector, usable)
             hit = self._hit(held, candidate) if self._opened_encoder().serves else None
             if hit is not None and candidate.view is not None and self._random.random() >= self._audits:
                 held.bound.gave(candidate.view.facts)
+                if call is not None:
+                    self._remember(call, _Given(scope=scope, text=text, question=hit.question, candidate=candidate))
                 return hit
             held.wait(text, replace(candidate, audited=hit is not None))
             return None
@@ -204,8 +223,9 @@ class SemanticTier:
         if not self._takes(text):
             return None
         vector = self._vector(text)
-        with self._lock:
-            held = self._opened(scope, len(vector))
+        held = self._opened(scope, len(vector))
+        with held.lock:
+            self._read(scope, held)
             return self._told(held, self._candidate(held, text, vector))
 
     def _takes(self, text: str) -> bool:
@@ -219,7 +239,9 @@ class SemanticTier:
         since = time.time() - self._ttl_s
 
         def fits(stored: Held) -> bool:
-            if stored.created <= since or (self._vetoes is not None and self._vetoes(text, stored.question)):
+            if stored.created <= since or held.is_barred(text, stored):
+                return False
+            if self._vetoes is not None and self._vetoes(text, stored.question):
                 return False
             return usable is None or stored.ref is None or usable(stored.ref)
 
@@ -269,49 +291,105 @@ class SemanticTier:
             return
         with self._lock:
             known = self._scopes.get(scope)
-            candidate = None if known is None else known.waiting.pop(text, None)
+        candidate = None
+        if known is not None:
+            with known.lock:
+                candidate = known.waiting.pop(text, None)
         vector = self._vector(text) if candidate is None else candidate.vector
-        with self._lock:
-            held = self._opened(scope, len(vector))
-            if held.count < MOST_ENTRIES:
-                self._add(scope, held, answer, _change(text, answer, vector, ref), candidate)
+        held = self._opened(scope, len(vector))
+        with held.lock:
+            if self._read(scope, held) and held.count < MOST_ENTRIES:
+                self._add(scope, held, _change(text, answer, vector, ref), candidate)
 
-    def _add(self, scope: str, held: Scope, answer: str, change: Change, candidate: Candidate | None) -> None:
-        wording = held.worded(answer)
+    def _add(self, scope: str, held: Scope, change: Change, candidate: Candidate | None) -> None:
+        wording = held.worded(change.answer)
         while True:
             change = _judged(held, change, wording, candidate)
             if self._log is None or self._log.append(self._place(scope), held.count, change):
                 held.apply(change, wording)
                 return
-            before = held.count
-            self._read(scope, held)
-            if held.count == before:  # a store that fails: the memory of this process has to do
-                held.apply(change, wording)
+            before, held.read_at = held.count, -math.inf
+            # A store that fails: what it does not have must not be here either, or rows have other numbers elsewhere.
+            if not self._read(scope, held) or held.count == before:
                 return
+
+    # --- taking back ----------------------------------------------------------------------
+
+    def refute(self, call: str) -> bool:
+        """Learn that the hit of `call` was wrong: its answer is not given to that question again.
+
+        Returns:
+            Whether it is still known what was given: the latest hits of this process are.
+        """
+        with self._lock:
+            given = self._given.pop(call, None)
+        if given is None:
+            return False
+        held = self._opened(given.scope, len(given.candidate.vector))
+        with held.lock:
+            row = given.candidate.row
+            if not self._read(given.scope, held) or row is None or row >= held.count:
+                return False
+            stored = held.row(row)
+            if stored is None or stored.question != given.question:
+                return False
+            change = _change(given.text, "", given.candidate.vector, stored.ref)
+            self._add(given.scope, held, change, replace(given.candidate, audited=True))
+        return True
+
+    def forget(self, ref: str) -> None:
+        """Give the answer that was admitted with this `ref` to nobody any more, and take its text out of the store."""
+        with self._lock:
+            scopes = list(self._scopes.values())
+        for held in scopes:
+            with held.lock:
+                held.forget(ref)
+        if self._log is not None:
+            self._log.forget(ref)
+
+    def _remember(self, call: str, given: _Given) -> None:
+        with self._lock:
+            self._given[call] = given
+            if len(self._given) > MOST_GIVEN:
+                self._given.popitem(last=False)
 
     # --- scopes ---------------------------------------------------------------------------
 
     def _opened(self, scope: str, dimensions: int) -> Scope:
-        held = self._scopes.get(scope)
-        if held is None:
-            comparison = Comparison(self._encode, self._vetoes, self._judge)
-            bound = Bound(self._delta, FACTS, warm_up=self._warm_up)
-            held = self._scopes[scope] = Scope(dimensions, bound, comparison, self._exact_rows)
-            if len(self._scopes) > MOST_SCOPES:
-                self._scopes.popitem(last=False)
-        self._scopes.move_to_end(scope)
-        self._read(scope, held)
-        return held
+        with self._lock:
+            held = self._scopes.get(scope)
+            if held is None:
+                comparison = Comparison(self._encode, self._vetoes, self._judge)
+                bound = Bound(self._delta, FACTS, warm_up=self._warm_up)
+                held = self._scopes[scope] = Scope(dimensions, bound, comparison, self._exact_rows)
+                if len(self._scopes) > MOST_SCOPES:
+                    self._scopes.popitem(last=False)
+            self._scopes.move_to_end(scope)
+            return held
 
-    def _read(self, scope: str, held: Scope) -> None:
-        """Apply what other processes, or an earlier one, stored."""
-        if self._log is None:
-            return
-        for change in self._log.after(self._place(scope), held.count, held.dimensions):
+    def _read(self, scope: str, held: Scope) -> bool:
+        """Apply what other processes, or an earlier one, stored; return whether all of it is known by now."""
+        if self._log is None or (not held.stale and self._log.is_fresh(held.read_at)):
+            return True
+        read = None if held.stale else self._log.after(self._place(scope), held.count, held.dimensions)
+        if read is None:
+            self._close(scope, held)
+            return False
+        for change in read.changes:
             if change is None:
                 held.skip()
             else:
                 held.apply(change, held.worded(change.answer, change.answer_vector))
+        if read.whole:
+            held.read_at = time.monotonic()
+        return read.whole
+
+    def _close(self, scope: str, held: Scope) -> None:
+        """Begin a scope anew: its log was cleared, so that other processes count its rows from 0 again."""
+        held.stale = True
+        with self._lock:
+            if self._scopes.get(scope) is held:
+                del self._scopes[scope]
 
     def _place(self, scope: str) -> str:
         parts = (VERSION, VETOES_VERSION, self._opened_encoder().name, scope)
@@ -349,16 +427,17 @@ def _change(text: str, answer: str, vector: Floats, ref: str | None) -> Change:
 
 def _judged(held: Scope, change: Change, wording: Wording, candidate: Candidate | None) -> Change:
     """Return a change with what it teaches: which answers are the same, and whether the candidate's was right."""
-    same = held.same_as(change.question, change.vector, wording)
+    same = held.same_as(change.question, change.vector, wording) if change.answer else ()
     change = replace(change, same=same, answer_vector=wording.vector)
-    if candidate is None or candidate.row is None or candidate.view is None:
+    if candidate is None or candidate.row is None or candidate.view is None or held.row(candidate.row) is None:
         return change
-    right = held.is_right(candidate.row, change.answer, same)
+    right = bool(change.answer) and held.is_right(candidate.row, change.answer, same)
     return replace(
         change,
         facts=tuple(candidate.view.facts.tolist()),
         row=candidate.row,
         right=right,
         audited=candidate.audited,
-        dropped=candidate.audited and not right,
+        # What somebody found wrong for one question may be right for its own.
+        dropped=candidate.audited and not right and bool(change.answer),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -276,15 +277,115 @@ def test_another_encoder_starts_empty():
     assert tier.propose("shop", "parking question 1") is None
 
 
-def test_a_store_that_keeps_nothing_costs_only_the_store():
-    class Broken(MemoryStore):
-        def add(self, key, value, ttl_s):
-            return False
+class Flaky(MemoryStore):
+    """A store that answers nothing and keeps nothing while it is `down`."""
 
-        def get(self, key):
-            return None
+    down = False
 
-    assert played(tier_of(store=Broken()), stream(600))[0] > 300
+    def add(self, key, value, ttl_s):
+        return not self.down and super().add(key, value, ttl_s)
+
+    def get(self, key):
+        return None if self.down else super().get(key)
+
+
+def questions(tier, scope="shop"):
+    return [held and held.question for held in tier._scopes[scope]._rows]
+
+
+def test_with_a_store_that_keeps_nothing_nothing_is_given():
+    store = Flaky()
+    store.down = True
+    assert played(tier_of(store=store), stream(300)) == (0, 0)
+
+
+def test_what_a_store_did_not_take_is_known_to_nobody(monkeypatch):
+    monkeypatch.setattr("greenai.cache.log.FRESH_S", 0.0)
+    store, flaky = MemoryStore(), Flaky()
+    flaky._rows = store._rows
+    one, two = tier_of(store=flaky), tier_of(store=store)
+    one.admit("shop", "parking question 1", "parking!")
+    flaky.down = True
+    one.admit("shop", "parking question 2", "parking!")
+    flaky.down = False
+    two.lookup("shop", "parking question 3")
+    two.admit("shop", "parking question 3", "parking!")
+    one.propose("shop", "parking question 4")
+    two.propose("shop", "parking question 4")
+    one.propose("shop", "parking question 4")
+    assert questions(one) == questions(two) == ["parking question 1", "parking question 3"]
+
+
+def test_a_scope_whose_log_was_cleared_begins_anew(monkeypatch):
+    monkeypatch.setattr("greenai.cache.log.FRESH_S", 0.0)
+    store = MemoryStore()
+    one, two = tier_of(store=store), tier_of(store=store)
+    one.admit("shop", "parking question 1", "parking!")
+    one.admit("shop", "parking question 2", "parking!")
+    store.clear("semantic:")
+    two.admit("shop", "invoices question 1", "invoices!")
+    assert one.lookup("shop", "parking question 3") is None
+    one.admit("shop", "parking question 3", "parking!")
+    two.propose("shop", "parking question 4")
+    assert questions(one) == questions(two) == ["invoices question 1", "parking question 3"]
+
+
+def test_a_long_log_is_read_a_part_at_a_time_and_nothing_is_given_until_all_is_known(monkeypatch):
+    monkeypatch.setattr("greenai.cache.log.MOST_READ", 50)
+    store = MemoryStore()
+    played(tier_of(store=store, audits=0.0), stream(600))
+    later = tier_of(store=store, audits=0.0)
+    assert later.lookup("shop", "parking question 1") is None
+    assert later._scopes["shop"].count == 50
+    assert played(later, stream(20, seed=9))[0] > 10
+
+
+def test_a_scope_that_is_busy_holds_up_no_other():
+    tier = tier_of(before=0.3, audits=0.0)
+    for scope in ("shop", "bank"):
+        tier.admit(scope, "parking question 1", "parking!")
+    with tier._scopes["shop"].lock, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(tier.lookup, "bank", "parking question 2").result(10) is not None
+
+
+# --- taking back --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", [None, MemoryStore()], ids=["memory", "store"])
+def test_an_answer_that_was_wrong_for_a_question_is_not_given_to_it_again(monkeypatch, store):
+    monkeypatch.setattr("greenai.cache.log.FRESH_S", 0.0)
+    tier = tier_of(audits=0.0, store=store)
+    played(tier, stream(600))
+    held = tier._scopes["shop"]
+    judged = held.bound.judged
+    assert tier.lookup("shop", "parking question 7x", call="c1") is not None
+    assert tier.refute("c1")
+    assert not tier.refute("c1")
+    assert not tier.refute("c2")
+    assert held.bound.judged == judged + 1
+    assert tier.propose("shop", "parking question 7x") is None
+    others = [tier] if store is None else [tier, tier_of(audits=0.0, store=store)]
+    for one in others:
+        assert one.propose("shop", "parking question 7x") is None
+        assert one.propose("shop", "parking question 8x") is not None
+
+
+def test_a_forgotten_answer_leaves_no_text_behind():
+    store = MemoryStore()
+    tier = tier_of(store=store, before=0.3, audits=0.0)
+    tier.admit("shop", "parking question 1", "parking!", ref="r1")
+    tier.admit("shop", "invoices question 1", "invoices!", ref="r2")
+    assert tier.lookup("shop", "parking question 2", call="c1") is not None
+    tier.refute("c1")
+    tier.forget("r1")
+    tier.forget("no such answer")
+    assert tier.lookup("shop", "parking question 1") is None
+    assert "parking" not in str([store.get(row.key) for row in store.rows()])
+    assert "invoices" in str([store.get(row.key) for row in store.rows()])
+    later = tier_of(store=store, before=0.3, audits=0.0)
+    assert later.lookup("shop", "invoices question 2") is not None
+    later.admit("shop", "repairs question 1", "repairs!")
+    assert questions(later) == [None, "invoices question 1", None, "repairs question 1"]
 
 
 def test_senseless_limits_are_refused():
