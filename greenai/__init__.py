@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from greenai.client import AsyncClient, Client
     from greenai.errors import (
         BudgetExceeded,
+        CacheError,
         EngineError,
         GreenAIError,
         InvalidRequest,
@@ -43,6 +44,7 @@ __all__ = [
     "AsyncTask",
     "AsyncTextStream",
     "BudgetExceeded",
+    "CacheError",
     "Client",
     "Decision",
     "EngineError",

@@ -5,6 +5,7 @@ A cache that fails never costs the caller the answer: whatever goes wrong here i
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from greenai.cache.volatility import volatility
 from greenai.catalog import VERSION as CATALOG_VERSION
 from greenai.catalog import find
 from greenai.classify import VERSION as CLASSIFIER_VERSION
-from greenai.errors import InvalidRequest
+from greenai.errors import CacheError, InvalidRequest
 from greenai.local import EngineSettings
 from greenai.local.names import revision_of
 from greenai.nudges import effort
@@ -29,6 +30,8 @@ from greenai.stopwatch import Stopwatch
 from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
 __all__ = ["forgotten", "given_again", "joined", "key_of", "looked_up", "store"]
+
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 # What decides who answers, beside the registered answerers of a client. An entry of the cache holds under these only.
 _VERSIONS = {
@@ -287,20 +290,23 @@ def _json_of(reply: Reply) -> dict[str, Any] | None:
 # --- forgetting ---------------------------------------------------------------------------
 
 
-def forgotten(answered: Receipt | str, steps: Steps) -> Flow[bool]:
-    """Take an answer out of the cache, by its receipt or its call; return whether it was there.
+def forgotten(answered: Receipt | str, steps: Steps, *, must: bool = False) -> Flow[bool]:
+    """Take an answer out of the cache, by its receipt, its call or its key; return whether it was there.
 
     Raises:
         InvalidRequest: `answered` is the id of a call that the ledger does not have.
+        CacheError: it `must` be done, and the store could not.
     """
     key: str | None
     if isinstance(answered, Receipt):
         key = answered.cache_key
+    elif _KEY.fullmatch(answered):
+        key = answered
     else:
         key = yield Work("ledger", partial(_key_in, steps, answered))
     if key is None or steps.cache is None:
         return False
-    return bool((yield Work("cache", partial(_dropped, steps.cache, key))))
+    return bool((yield Work("cache", partial(_dropped, steps.cache, key, must=must))))
 
 
 def _key_in(steps: Steps, call_id: str) -> str | None:
@@ -314,10 +320,16 @@ def _key_in(steps: Steps, call_id: str) -> str | None:
     return key
 
 
-def _dropped(cache: ExactCache, key: str) -> bool:
+def _dropped(cache: ExactCache, key: str, *, must: bool) -> bool:
     def drop() -> bool:
         was_there = cache.get(key) is not None
-        cache.forget(key)
+        if not cache.forget(key):
+            why = cache.undone or "it did not say why"
+            raise CacheError(
+                f"The answer may still be in the cache, which could not drop it: {why}. Look whether the server runs and "
+                "cache_url is right, or whether the folder of the cache can be written to and has space (greenai doctor "
+                "tells), then call this again."
+            )
         return was_there
 
-    return fail_open("A bad answer could not be taken out of the cache.", drop, otherwise=False)
+    return drop() if must else fail_open("A bad answer could not be taken out of the cache.", drop, otherwise=False)

@@ -237,10 +237,12 @@ class Client(_Base, Surface):
     def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
         """Take an answer out of the cache, so that the same request is asked anew; return whether it was there.
 
-        `answer` is a response, its receipt, or the receipt's `call_id`, also in another process on this machine.
+        `answer` is a response, its receipt, or the receipt's `call_id`, also in another process on this machine; or
+        the receipt's `cache_key`.
 
         Raises:
             InvalidRequest: the response has no receipt, or the ledger has no such call.
+            CacheError: the cache cannot be reached or written to, so the answer may still be there.
         """
         return self._session.forget(answer)
 

@@ -14,6 +14,7 @@
     ├── NoSufficientModel      no rung of the ladder may and can answer
     ├── OptInRequired          the request needs an opt-in that nobody gave
     ├── BudgetExceeded         a configured budget has too little left
+    ├── CacheError             the answer cache could not do what it was told to, such as to forget
     └── LedgerError            the ledger cannot be read or written
         └── LedgerCorrupt      the ledger file is damaged; it is never reset silently
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetExceeded",
+    "CacheError",
     "EngineError",
     "GreenAIError",
     "InvalidRequest",
@@ -123,6 +125,10 @@ class OptInRequired(GreenAIError):
 
 class BudgetExceeded(GreenAIError):
     """A configured budget has too little left for this call."""
+
+
+class CacheError(GreenAIError):
+    """The answer cache could not do what it was told to. No call raises this: one whose cache fails is a miss."""
 
 
 class LedgerError(GreenAIError):

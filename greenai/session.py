@@ -141,6 +141,9 @@ class Session:
             raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
         return learning.learn(told, self.resources.steps, good=good, source=source)
 
+    def _forgetting(self, answered: Any) -> Flow[bool]:
+        return caching.forgotten(_told(answered, "forget it"), self.resources.steps, must=True)
+
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(request, self._steps(request))
 
@@ -231,7 +234,7 @@ class Session:
 
     def forget(self, answered: Any) -> bool:
         """Take an answer out of the cache."""
-        return drivers.run(caching.forgotten(_told(answered, "forget it"), self.resources.steps), self._provider)
+        return drivers.run(self._forgetting(answered), self._provider)
 
     def escalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
         """Ask one rung above the one that gave `response`, which counts as a bad answer."""
@@ -284,7 +287,7 @@ class Session:
 
     async def aforget(self, answered: Any) -> bool:
         """Do what `forget` does, awaited."""
-        return await self._driver.run(caching.forgotten(_told(answered, "forget it"), self.resources.steps))
+        return await self._driver.run(self._forgetting(answered))
 
     async def aescalate(self, response: ChatCompletion | TextAnswer) -> TextAnswer | ChatCompletion:
         """Do what `escalate` does, awaited."""
@@ -323,8 +326,13 @@ def _told(answered: Any, wish: str) -> Receipt | str:
     told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
     if isinstance(told, (str, Receipt)):
         return told
+    if answered is None or isinstance(answered, (bool, int, float, bytes)):
+        raise InvalidRequest(
+            f"{answered!r} is no answer, so greenai cannot {wish}. Pass what client.chat.completions.create() or "
+            "client.ask() returned, its receipt, or the receipt's call_id."
+        )
     raise InvalidRequest(
-        f"This response has no receipt, so greenai did not give it and cannot {wish}. Pass what "
+        f"This {type(answered).__name__} has no receipt, so greenai did not give it and cannot {wish}. Pass what "
         "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
     )
 

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 from openai.lib.streaming._deltas import accumulate_delta
 
-from greenai import AsyncClient, Client, InvalidRequest
+from greenai import AsyncClient, CacheError, Client, InvalidRequest
 from greenai.cache.flights import Flights, flights_at
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.store.locks import KeyLocks
 from greenai.testing import FakeEngines, FakeProvider, FakeReply, error, offline
+from greenai.testing.machine import MemoryStore
 
 SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 FACT = "Who wrote Emma?"
@@ -477,7 +478,7 @@ def test_clients_of_one_place_share_their_flights(tmp_path: Path) -> None:
 
 def test_an_answer_is_forgotten_by_its_response_its_receipt_or_its_call() -> None:
     with offline(FakeProvider(default="Jane Austen")) as client:
-        for handed in (lambda r: r, lambda r: r.greenai, lambda r: r.greenai.call_id):
+        for handed in (lambda r: r, lambda r: r.greenai, lambda r: r.greenai.call_id, lambda r: r.greenai.cache_key):
             client.ask(FACT)
             hit = client.ask(FACT)
             assert hit.greenai.outcome == "cache"
@@ -486,8 +487,21 @@ def test_an_answer_is_forgotten_by_its_response_its_receipt_or_its_call() -> Non
             assert client.ask(FACT).greenai.outcome == "small"
         with pytest.raises(InvalidRequest, match="The ledger has no call 'nobody'"):
             client.forget("nobody")
-        with pytest.raises(InvalidRequest, match="cannot forget it"):
+        with pytest.raises(InvalidRequest, match=r"This object has no receipt, .* cannot forget it"):
             client.forget(object())  # type: ignore[arg-type]
+        for nothing in (None, 5):
+            with pytest.raises(InvalidRequest, match=f"^{nothing} is no answer, so greenai cannot forget it"):
+                client.forget(nothing)  # type: ignore[arg-type]
+
+
+def test_a_failed_forgetting_is_no_missing_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "forget", lambda *_: False)
+    monkeypatch.setattr(MemoryStore, "undone", "it does not answer", raising=False)
+    with offline(FakeProvider(default="Jane Austen")) as client:
+        answer = client.ask(FACT)
+        with pytest.raises(CacheError, match=r"may still be in the cache.*: it does not answer\. .*greenai doctor"):
+            client.forget(answer)
+        client.feedback(answer, good=False)  # what was said counts, whether or not the cache can be reached
 
 
 def test_forgetting_is_awaited_too() -> None:

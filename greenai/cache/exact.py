@@ -21,8 +21,9 @@ class Store(Protocol):
         """Keep `value` for `ttl_s` seconds; return whether it is kept."""
         ...
 
-    def forget(self, key: str) -> None:
-        """Drop what is under `key`."""
+    def forget(self, key: str) -> bool:
+        """Drop what is under `key`; return False where that could not be done, so that it may still be there."""
+        ...
 
 
 class ManagedStore(Store, Protocol):
@@ -71,6 +72,11 @@ class ExactCache:
         """Keep `entry` for `ttl_s` seconds; return whether it is kept."""
         return self._store.put(key, entry.to_json(), ttl_s)
 
-    def forget(self, key: str) -> None:
-        """Drop the entry under `key`, for an answer that was wrong."""
-        self._store.forget(key)
+    def forget(self, key: str) -> bool:
+        """Drop the entry under `key`, for an answer that was wrong; return False where that could not be done."""
+        return self._store.forget(key)
+
+    @property
+    def undone(self) -> str | None:
+        """Why the store did not do what it did not do last, where it tells."""
+        return getattr(self._store, "undone", None)

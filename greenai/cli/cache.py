@@ -67,8 +67,8 @@ def _opened(settings: Settings, *, must: bool = True) -> Generator[ManagedStore]
         yield store
         if must and store.undone is not None:
             raise CacheError(
-                f"The answer cache in {store.place} was not read or changed as told: {store.undone}. What was asked for "
-                "is not done, or not all of it. Look whether the server runs and cache_url is right, or whether the "
+                f"The answer cache in {store.place} was not read or changed as told: {store.undone}. What was asked "
+                "for is not done, or not all of it. Look whether the server runs and cache_url is right, or whether the "
                 "folder can be written to and has space (greenai doctor tells), then run this again."
             )
     finally:

@@ -16,17 +16,26 @@ _log = logging.getLogger("greenai")
 class SealedStore:
     """A store of sealed values. `problem` says in a sentence why it does not work, or did not last.
 
+    `undone` says why the latest step that was not done was not: what nobody reads back, such as that an answer is to
+    go, looks done otherwise. It stays until it is set to None.
+
     Args:
         place: what messages call it, without a password.
     """
 
     def __init__(self, place: str) -> None:
         self.problem: str | None = None
+        self.undone: str | None = None
         self._place = place
         self._told: set[str] = set()
 
-    def forget(self, key: str) -> None:
-        """Drop what is under `key`."""
+    @property
+    def place(self) -> str:
+        """Where the values are, without a password."""
+        return self._place
+
+    def forget(self, key: str) -> bool:
+        """Drop what is under `key`; return False where that could not be done."""
         raise NotImplementedError
 
     def _unsealed(self, seal: Seal, key: str, blob: object) -> Any:
@@ -44,7 +53,8 @@ class SealedStore:
             self._tell(
                 "refused",
                 f"A row of the answer cache in {self._place} was not read: {error}. It is removed, as any other such "
-                "row will be. If the secret of the cache was changed, that is why; else find out who can write there.",
+                "row will be. If the secret of the cache or cache_encrypt was changed, that is why; else find out "
+                "who can write there.",
             )
             self.forget(key)
             return None

@@ -7,6 +7,7 @@ It keeps working over a fork, with any number of threads and processes.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -81,7 +82,7 @@ class JsonCache(SealedStore):
         self._lock, self._gate = Lock(), Gate()
         self._cache: Rows | None = None
         self._inode = 0
-        self._off_until = float("inf") if folder is None else 0.0
+        self._off_until = math.inf if folder is None else 0.0
         self._full_until = 0.0
         self._used: dict[str, None] = {}
         # Anywhere between two, so that many short processes cull as often as one long one.
@@ -107,9 +108,10 @@ class JsonCache(SealedStore):
         """Keep `value` unless there is something under `key`; return True for the one caller whose value it is."""
         return self._stored(key, value, ttl_s, lambda cache, blob: cache.keep_new(key, blob, ttl_s))
 
-    def forget(self, key: str) -> None:
-        """Drop what is under `key`."""
-        self._try(lambda cache: cache.delete(key), writes=True)
+    def forget(self, key: str) -> bool:
+        """Drop what is under `key`; return False where that could not be done."""
+        done = self._try(lambda cache: (cache.delete(key), True)[1], writes=True)
+        return bool(done) or self._off_until == math.inf  # without a folder there is nothing
 
     def _stored(self, key: str, value: object, ttl_s: float, store: Callable[[Rows, bytes], Any]) -> bool:
         seal = self._seal or self._try(lambda _: self._seal)  # there is one as soon as the cache is open
@@ -156,6 +158,7 @@ class JsonCache(SealedStore):
             self._disconnect()
             self._cache = None
             shutil.rmtree(self._folder, ignore_errors=True)
+            self.undone = f"{self._folder} could not be removed" if self._folder.exists() else None
         self._off_until = self._full_until = 0.0
         return count
 
@@ -199,6 +202,8 @@ class JsonCache(SealedStore):
     def _try(self, work: Callable[[Rows], Any], *, writes: bool = False, again: bool = True) -> Any:
         """Return what `work` returns; None where the cache is off, busy or fails."""
         if (self._off_until or writes) and self._is_off(writes):
+            if self._off_until != math.inf:
+                self.undone = self.undone or "it could not be used a moment ago"
             return None
         from greenai.store import rows
 
@@ -209,6 +214,7 @@ class JsonCache(SealedStore):
                     cache = self._opened()
                 found = work(cache)
         except (rows.Timeout, UnicodeEncodeError):  # busy; or a key that is no text, such as half a surrogate pair
+            self.undone = "another process is writing to it"
             return None
         except (*rows.FAILURES, *_UNREADABLE) as error:
             if again and self._is_mended(error, cache):
@@ -250,6 +256,7 @@ class JsonCache(SealedStore):
     def _rest(self, error: Exception, *, writes: bool) -> None:
         """Leave the disk alone for a while, unless another process was only faster; where it is full, still read."""
         code, until = primary_code(error), time.monotonic() + RETRY_S
+        self.undone = f"it failed ({error})"
         if code == BUSY:
             return
         if writes and code in (*_NO_ROOM, READONLY):

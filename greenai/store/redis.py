@@ -76,9 +76,9 @@ class RedisCache(SealedStore):
         """Keep `value` unless there is something under `key`; return True for the one caller whose value it is."""
         return self._stored(key, value, ttl_s, only_new=True)
 
-    def forget(self, key: str) -> None:
-        """Drop what is under `key`."""
-        self._try(lambda redis: redis.unlink(self._name(key)))
+    def forget(self, key: str) -> bool:
+        """Drop what is under `key`; return False where the server did not do so."""
+        return self._try(lambda redis: redis.unlink(self._name(key))) is not None
 
     def _stored(self, key: str, value: object, ttl_s: float, *, only_new: bool) -> bool:
         milliseconds = int(min(ttl_s, 1e10) * 1000)
@@ -148,6 +148,7 @@ class RedisCache(SealedStore):
 
         was_down = self._down_until > 0
         if was_down and not self._is_my_turn():
+            self.undone = self.undone or "it does not answer"
             return None
         try:
             if not self._met and not self._reached():
@@ -159,6 +160,7 @@ class RedisCache(SealedStore):
                 "Give the server memory and maxmemory-policy allkeys-lru, or name one that may be written to."
             )
             self._tell("command", self.problem)
+            self.undone = f"it refused a command ({error})"
             return None
         except (RedisError, OSError, ValueError) as error:  # ValueError: a host that is no name
             self._pass_by(error)
@@ -199,6 +201,7 @@ class RedisCache(SealedStore):
         return self._met
 
     def _pass_by(self, error: Exception) -> None:
+        self.undone = f"it does not answer ({str(error).rstrip('.')})"
         with self._lock:
             self._met = False
             self._rest_s = min(max(REST_S, self._rest_s * 2), MOST_REST_S)

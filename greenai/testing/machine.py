@@ -78,9 +78,10 @@ class MemoryStore:
         self._rows[key] = (json.dumps(value, allow_nan=False), time.monotonic() + ttl_s)
         return True
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str) -> bool:
         """Drop what is under `key`."""
         self._rows.pop(key, None)
+        return True
 
     def add(self, key: str, value: object, ttl_s: float) -> bool:
         """Keep `value` unless there is something under `key`; return True for the one whose value it is."""

@@ -524,8 +524,8 @@ class Rows(dict[str, Any]):
         self[key] = value
         return ttl_s > 0
 
-    def forget(self, key: str) -> None:
-        self.pop(key, None)
+    def forget(self, key: str) -> bool:
+        return self.pop(key, None) is not None or True
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,18 @@ def test_answers_are_exported_without_their_questions(shell: Shell, asked: list[
     assert (kind, "cannot be written (No such file or directory)" in message) == ("InvalidRequest", True)
 
 
+def test_a_cache_that_cannot_be_reached_is_no_empty_one(
+    shell: Shell, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENAI_CACHE_URL", "redis://127.0.0.1:1/0")
+    for command in (("clear", "--yes"), ("forget", asked[0]), ("export",), ("clear", "--yes", "--project", "other")):
+        kind, message = shell.error("cache", *command)
+        assert kind == "CacheError"
+        assert message.startswith("The answer cache in Redis at 127.0.0.1:1 was not read or changed as told: it does ")
+        assert "then run this again" in message
+    assert "does not answer" in shell.json("cache", "stats")["problem"]
+
+
 def test_calls_are_completed(asked: list[str]) -> None:
     from greenai.cli.cache import complete_call
 

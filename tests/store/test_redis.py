@@ -160,9 +160,11 @@ def test_the_first_connection_to_nobody_is_told_once(caplog: pytest.LogCaptureFi
         assert store.get("key") is None
         assert not store.put("key", 1, 60.0)
         assert not store.add("key", 1, 60.0)
-        store.forget("key")
+        assert not store.forget("key")
         assert list(store.rows()) == []
         assert store.clear() == 0
+        assert store.undone is not None
+        assert store.undone.startswith("it does not answer (Error ")
         assert store.stats().count == 0
         store.close()
     assert caplog.messages == [

@@ -184,7 +184,8 @@ def test_only_one_adds(store: ManagedStore) -> None:
     assert store.add("key", "first", 60.0)
     assert not store.add("key", "second", 60.0)
     assert store.get("key") == "first"
-    store.forget("key")
+    assert store.forget("key")
+    assert store.forget("key")
     assert store.add("key", "third", 60.0)
 
 
