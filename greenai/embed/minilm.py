@@ -30,6 +30,10 @@ MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6
 VOCABULARY = Path(__file__).parent / "wordpiece.txt.z"
 VOCABULARY_SHA256 = "755fe22e47a5461cf132fbd92a38269a805f01dcc499787699134a44b197e232"
 MAX_TOKENS = 128  # as the model was trained
+MAX_CHARS = MAX_TOKENS * 20
+LATIN = 0x24F  # the last of its letters, save rare ones
+FOREIGN = 0.2  # of the letters
+UNKNOWN = "[UNK]"
 OTHER = "usearch"
 PURPOSE = "The semantic cache's encoder"
 
@@ -44,6 +48,7 @@ class MiniLM:
 
     def __init__(self, model: Path) -> None:
         self._tokenizer = _tokenizer()
+        self._unknown = self._tokenizer.token_to_id(UNKNOWN)
         self._session = _session(model)
         self._one = threading.Lock()  # the tokenizer is not made for two threads; the model would share two cores
 
@@ -57,10 +62,21 @@ class MiniLM:
                 found[row] = self._vector(text)
         return found
 
+    def reads(self, text: str) -> bool:
+        """Say whether the model knows all of a text: it is English, cut nowhere, and has no sign it never saw.
+
+        All that it does not know becomes one and the same token, so that two such texts may be equal to it.
+        """
+        if len(text) > MAX_CHARS or _is_foreign(text):
+            return False
+        with self._one:
+            read = self._tokenizer.encode(text)
+        return not read.overflowing and self._unknown not in read.ids
+
     def _vector(self, text: str) -> Floats:
         import numpy as np
 
-        ids = np.array([self._tokenizer.encode(text[: MAX_TOKENS * 20]).ids], np.int64)
+        ids = np.array([self._tokenizer.encode(text[:MAX_CHARS]).ids], np.int64)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         mean = self._session.run(None, feed)[0][0].mean(0)
         unit: Floats = mean / np.float32(np.linalg.norm(mean) or 1.0)
@@ -92,6 +108,13 @@ def _load() -> MiniLM:
     return MiniLM(_model())
 
 
+def _is_foreign(text: str) -> bool:
+    if text.isascii():
+        return False
+    letters = [c for c in text if c.isalpha()]
+    return sum(ord(c) > LATIN for c in letters) > FOREIGN * len(letters)
+
+
 def _model() -> Path:
     """Return where the weights lie; the package that holds them is not imported."""
     spec = importlib.util.find_spec(PACKAGE)
@@ -109,7 +132,7 @@ def _tokenizer() -> Any:
     _check(packed, VOCABULARY_SHA256, "greenai", VOCABULARY.name)
     words = zlib.decompress(packed).decode("utf-8").split("\n")
     numbers = {word: number for number, word in enumerate(words)}
-    made = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]", max_input_chars_per_word=100))  # noqa: S106
+    made = Tokenizer(models.WordPiece(numbers, unk_token=UNKNOWN, max_input_chars_per_word=100))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.decoder = decoders.WordPiece()
@@ -126,7 +149,7 @@ def import_first() -> None:
     The other way round the process ends with a segmentation fault (onnxruntime 1.31 with usearch 2.26).
     """
     if importlib.util.find_spec("onnxruntime") is not None and OTHER not in sys.modules:
-        import onnxruntime  # noqa: F401
+        import onnxruntime  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def _session(model: Path) -> Any:

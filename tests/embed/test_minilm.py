@@ -45,6 +45,26 @@ def test_a_long_text_is_cut():
     assert minilm.load().encode(["word " * 5000]).shape == (1, 384)
 
 
+@needs_semantic
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("What does it cost?", True),
+        ("What is a café?", True),
+        ("What is the angle π?", True),
+        ("What does 🦜 mean?", False),
+        ("नमक क्या है?", False),
+        ("Что такое соль?", False),
+        ("word " * 126, True),
+        ("word " * 127, False),
+        ("a" * 101, False),
+        ("word" + " " * 3000, False),
+    ],
+)
+def test_it_tells_what_it_cannot_read(text, read):
+    assert minilm.load().reads(text) is read
+
+
 def test_without_the_weights_it_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra) as missing:
