@@ -231,7 +231,10 @@ class SemanticTier:
     def _takes(self, text: str) -> bool:
         if not text.strip() or len(text) > MAX_CHARS or "```" in text:
             return False
-        return self._classes is None or volatility(text) in self._classes
+        if self._classes is not None and volatility(text) not in self._classes:
+            return False
+        reads: Callable[[str], bool] | None = getattr(self._opened_encoder(), "reads", None)
+        return reads is None or reads(text)
 
     def _candidate(
         self, held: Scope, text: str, vector: Floats, usable: Callable[[str], bool] | None = None

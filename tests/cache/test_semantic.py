@@ -395,3 +395,17 @@ def test_senseless_limits_are_refused():
         "A semantic tier with delta=1.5 and audits=0.05: delta, the limit on the share of wrong answers, lies above 0 "
         "and at most at 0.5, audits from 0 to below 1. Pass delta=0.01, audits=0.05."
     )
+
+
+def test_a_text_that_the_encoder_cannot_read_is_not_taken():
+    class English(Topics):
+        def reads(self, text):
+            return text.isascii()
+
+    tier = tier_of(encoder=English(), before=0.5, audits=0.0, warm_up=1000)
+    for text in ("parking here?", "parking ⛽?"):
+        tier.admit("shop", text, "Behind the house.")
+    assert tier.lookup("shop", "parking there?") is not None
+    assert tier.lookup("shop", "parking ⛽!") is None
+    assert tier.propose("shop", "parking ⛽!") is None
+    assert tier.propose("shop", "parking there?").question == "parking here?"
