@@ -29,7 +29,7 @@ from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
-__all__ = ["forgotten", "given_again", "joined", "key_of", "looked_up", "store"]
+__all__ = ["forgotten", "given_again", "joined", "kept_under", "key_of", "looked_up", "store"]
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -297,16 +297,24 @@ def forgotten(answered: Receipt | str, steps: Steps, *, must: bool = False) -> F
         InvalidRequest: `answered` is the id of a call that the ledger does not have.
         CacheError: it `must` be done, and the store could not.
     """
-    key: str | None
-    if isinstance(answered, Receipt):
-        key = answered.cache_key
-    elif _KEY.fullmatch(answered):
-        key = answered
-    else:
-        key = yield Work("ledger", partial(_key_in, steps, answered))
+    key = yield from kept_under(answered, steps)
     if key is None or steps.cache is None:
         return False
-    return bool((yield Work("cache", partial(_dropped, steps.cache, key, must=must))))
+    return bool((yield Work("cache", partial(_dropped, steps.cache, key, steps, must=must))))
+
+
+def kept_under(answered: Receipt | str, steps: Steps) -> Flow[str | None]:
+    """Return the key of what was answered.
+
+    Raises:
+        InvalidRequest: `answered` is the id of a call that the ledger does not have.
+    """
+    if isinstance(answered, Receipt):
+        return answered.cache_key
+    if _KEY.fullmatch(answered):
+        return answered
+    key: str | None = yield Work("ledger", partial(_key_in, steps, answered))
+    return key
 
 
 def _key_in(steps: Steps, call_id: str) -> str | None:
@@ -320,7 +328,7 @@ def _key_in(steps: Steps, call_id: str) -> str | None:
     return key
 
 
-def _dropped(cache: ExactCache, key: str, *, must: bool) -> bool:
+def _dropped(cache: ExactCache, key: str, steps: Steps, *, must: bool) -> bool:
     def drop() -> bool:
         was_there = cache.get(key) is not None
         if not cache.forget(key):
@@ -330,6 +338,8 @@ def _dropped(cache: ExactCache, key: str, *, must: bool) -> bool:
                 "cache_url is right, or whether the folder of the cache can be written to and has space (greenai doctor "
                 "tells), then call this again."
             )
+        if steps.semantic is not None:
+            steps.semantic.forget(key)
         return was_there
 
     return drop() if must else fail_open("A bad answer could not be taken out of the cache.", drop, otherwise=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from greenai import caching
+from greenai import caching, meaning
 from greenai.budget import shipped
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
@@ -51,7 +51,11 @@ def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str) -> 
         InvalidRequest: `answered` is the id of a call that the ledger does not have.
     """
     label = yield Work("feedback", partial(_label, answered, steps, good=good, source=source))
-    if not good:
+    if label is not None and label.outcome == "semantic_cache":
+        # The stored answer is another question's, for which nobody said that it was bad.
+        if not good:
+            yield from meaning.refuted(answered, steps)
+    elif not good:
         yield from caching.forgotten(answered, steps)
     if label is not None:
         yield Work("feedback", partial(fail_open, _FAILED, partial(steps.feedback.label, label), None))

@@ -7,6 +7,7 @@ cache's: what is no longer there is not given. A cache that fails never costs th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -14,12 +15,12 @@ from greenai import caching
 from greenai.cache import Hit, SemanticTier
 from greenai.stages import Flow, Plan, Steps, fail_open
 from greenai.units import format_duration
-from greenai.values import Check, Reply, Request, Work
+from greenai.values import Check, Receipt, Reply, Request, Work
 
-__all__ = ["learned", "recalled"]
+__all__ = ["learned", "recalled", "refuted"]
 
 _NOT_ASKED = "The semantic cache could not be asked; the call goes on without it."
-_NOT_TOLD = "The semantic cache could not take the answer in."
+_NOT_TOLD = "The semantic cache could not take in what became of an answer."
 _SAID_CHARS = 80
 
 
@@ -36,14 +37,21 @@ def recalled(request: Request, key: str | None, steps: Steps) -> Flow[Plan | Non
 def _found(request: Request, tier: SemanticTier, scope: str, steps: Steps) -> Plan | None:
     def stored(ref: str) -> Plan | None:
         entry = None if steps.cache is None else steps.cache.get(ref)
-        return None if entry is None else caching.given_again(request, ref, entry, steps)
+        plan = None if entry is None else caching.given_again(request, ref, entry, steps)
+        # The calls of tools are what such an answer says, and they are not what the tier compares.
+        return None if plan is None or plan.reply is None or plan.reply.tool_calls else plan
 
-    hit = tier.lookup(scope, request.last_user_text, usable=lambda ref: stored(ref) is not None)
+    usable = partial(_is_there, stored)
+    hit = tier.lookup(scope, request.last_user_text, usable=usable, call=request.call_id)
     plan = None if hit is None or hit.ref is None else stored(hit.ref)
     if hit is None or plan is None:
         return None
     decision = replace(plan.decision, outcome="semantic_cache", reasons=(_why(hit, plan),), checks=_checks(hit, tier))
     return replace(plan, decision=decision)
+
+
+def _is_there(stored: Callable[[str], Plan | None], ref: str) -> bool:
+    return stored(ref) is not None
 
 
 def _why(hit: Hit, plan: Plan) -> str:
@@ -68,12 +76,32 @@ def learned(request: Request, plan: Plan, reply: Reply, steps: Steps) -> Flow[No
     tier, scope, key, cache = steps.semantic, _scope(request, steps), plan.key, steps.cache
     if tier is None or scope is None or key is None or cache is None or plan.reply is not None:
         return
+    if reply.tool_calls:
+        return
 
     def admit() -> None:
         if cache.get(key) is not None:
             tier.admit(scope, request.last_user_text, reply.text, ref=key)
 
     yield Work("semantic cache", partial(fail_open, _NOT_TOLD, admit, None))
+
+
+def refuted(answered: Receipt | str, steps: Steps) -> Flow[None]:
+    """Learn that a stored answer was wrong for a question like its own; for its own it stays.
+
+    Raises:
+        InvalidRequest: `answered` is the id of a call that the ledger does not have.
+    """
+    tier, ref = steps.semantic, (yield from caching.kept_under(answered, steps))
+    if tier is None or ref is None:
+        return
+
+    def refute() -> None:
+        # Of another process's hit, or one long ago, nobody knows the question: the answer stays for its own alone.
+        if not tier.refute(answered if isinstance(answered, str) else answered.call_id):
+            tier.forget(ref)
+
+    yield Work("semantic cache", partial(fail_open, _NOT_TOLD, refute, None))
 
 
 def _scope(request: Request, steps: Steps) -> str | None:

@@ -11,10 +11,12 @@ import pytest
 from greenai import Client
 from greenai.cache import SemanticTier
 from greenai.cache.semantic import STORED
-from greenai.testing import FakeProvider, offline
+from greenai.testing import FakeProvider, FakeReply, offline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from greenai.values import Call, Reply
 
 FIRST = "Why do cats purr when they are stroked?"
 SECOND = "Why do cats purr when stroked?"
@@ -88,6 +90,55 @@ def test_a_bad_answer_can_be_forgotten(client: Client, provider: FakeProvider) -
     assert client.forget(careful.ask(SECOND))
     careful.ask(SECOND)
     assert len(provider.calls) == 2
+
+
+def test_an_answer_that_is_bad_for_another_question_stays_for_its_own(client: Client, provider: FakeProvider) -> None:
+    careful = client.with_options(opt_in={"semantic_cache"}, reason="a help desk")
+    careful.ask(FIRST)
+    hit = careful.ask(SECOND)
+    assert hit.greenai.outcome == "semantic_cache"
+    client.feedback(hit, good=True)
+    assert careful.ask(SECOND).greenai.outcome == "semantic_cache"
+    client.feedback(hit, good=False)
+    assert careful.ask(FIRST).greenai.outcome == "cache"
+    assert careful.ask(SECOND).greenai.outcome not in ("cache", "semantic_cache")
+    assert len(provider.calls) == 2
+
+
+def test_of_a_hit_that_is_no_longer_known_the_answer_serves_its_own_question_only(client: Client) -> None:
+    careful = client.with_options(opt_in={"semantic_cache"}, reason="a help desk")
+    careful.ask(FIRST)
+    hit = careful.ask(SECOND)
+    tier = client._session.resources.steps.semantic
+    assert tier is not None
+    tier._given.clear()
+    client.feedback(hit, good=False)
+    assert careful.ask(FIRST).greenai.outcome == "cache"
+    assert careful.ask(SECOND).greenai.outcome not in ("cache", "semantic_cache")
+
+
+class Talkative(FakeProvider):
+    """Says a few words before each call of a tool."""
+
+    def send(self, call: Call) -> Reply:
+        reply = super().send(call)
+        return replace(reply, text="I will look that up.") if reply.tool_calls else reply
+
+
+def test_calls_of_tools_are_neither_learned_nor_given() -> None:
+    called = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    calls = FakeReply(tool_calls=(called,), finish_reason="tool_calls")
+    provider = Talkative(calls, "They are content.", default=calls)
+    with offline(provider, settings={"cache_also": ["tool_calls"]}) as client:
+        use(client, Words())
+        for text, cache in (("What is a purring cat?", "semantic"), (FIRST, "semantic"), (FIRST, "refresh")):
+            client.with_options(cache=cache).ask(text)
+        tier = client._session.resources.steps.semantic
+        assert tier is not None
+        (held,) = tier._scopes.values()
+        assert [row and row.question for row in held._rows] == [FIRST]
+        assert client.with_options(cache="semantic").ask(SECOND).greenai.outcome != "semantic_cache"
+    assert len(provider.calls) == 4
 
 
 def test_it_is_asked_only_where_somebody_opted_in(client: Client, provider: FakeProvider) -> None:
