@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.background import background
+from greenai.cache.flights import led_in
 from greenai.stages import Flow
 from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
 
@@ -251,7 +252,8 @@ class AsyncDriver:
     ) -> Call | Work[Any]:
         """Do one step, hand in what came of it and return the step that follows."""
         try:
-            result = await send(step) if isinstance(step, Call) else await self._work(flow, context, step)
+            with led_in(context):  # what is awaited runs in the task's own context, and must not wait for this call
+                result = await send(step) if isinstance(step, Call) else await self._work(flow, context, step)
         except (_Opened, asyncio.CancelledError, _Cancelled):
             raise
         except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Self
 
 from greenai._locks import Lock
 from greenai.store.locks import KeyLocks
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
     from types import TracebackType
 
     from greenai.cache.entry import Entry
 
-__all__ = ["Flight", "Flights", "flights_at"]
+__all__ = ["Flight", "Flights", "flights_at", "led_in"]
 
 # The keys that the present context leads: what it calls meanwhile must not wait for itself.
 _led: ContextVar[frozenset[str]] = ContextVar("greenai.led", default=frozenset())
@@ -106,6 +108,17 @@ _registering = Lock()
 
 
 def flights_at(lock_file: Path | None) -> Flights:
+@contextmanager
+def led_in(context: Context) -> Generator[None]:
+    """Have the present context lead what `context` does, as long as the block runs."""
+    token = _led.set(context.get(_led, frozenset()))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # a coroutine that is dropped ends in another context, which leads nothing
+            _led.reset(token)
+
+
     """Return the flights of whoever keeps answers in one place: clients of one process share them."""
     if lock_file is None:
         return Flights()
