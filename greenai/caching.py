@@ -57,7 +57,8 @@ def key_of(request: Request, steps: Steps) -> str | None:
     """Return the request's key in the cache; None where nothing is cached."""
     if steps.cache is None or request.options.cache == "off":
         return None
-    return fail_open(_NOT_READ, lambda: exact_key(request, _policy(request, steps)), None)
+    proxied = steps.endpoint is not None or any(rung.base_url is not None for rung in steps.ladder)
+    return fail_open(_NOT_READ, lambda: exact_key(request, _policy(request, steps), proxied=proxied), None)
 
 
 def _policy(request: Request, steps: Steps) -> str:

@@ -29,6 +29,8 @@ NOT_IN_KEY = frozenset(
         "stream_options",
     )
 )  # fmt: skip
+# A proxy may choose the deployment by what is written into traces elsewhere.
+_ROUTING = frozenset(("metadata", "litellm_metadata"))
 # Headers that identify one sending of a request, or the caller, whom the namespace tells apart. Any other counts.
 _HEADERS_NOT_IN_KEY = frozenset(
     (
@@ -49,7 +51,8 @@ def cache_key(request_kwargs: Mapping[str, Any] | str | bytes, namespace: str = 
     """Return the key of a call's arguments as hex digits, for whoever keeps answers to `create` or `completion`.
 
     Equal are: another order of names, 0 and 0.0, JSON written with other spaces. Different are: an absent argument and
-    an explicit default, another order of messages, other Unicode for the same glyph. Left out is `NOT_IN_KEY`.
+    an explicit default, another order of messages, other Unicode for the same glyph. Left out is `NOT_IN_KEY`; with a
+    `base_url`, `metadata` counts.
 
     Args:
         request_kwargs: the arguments of openai's or litellm's call, provider's own fields included, or their JSON.
@@ -70,7 +73,8 @@ def cache_key(request_kwargs: Mapping[str, Any] | str | bytes, namespace: str = 
                 del arguments["extra_headers"]
         if isinstance(messages, (list, tuple)):
             arguments["messages"] = _messages(cast("Sequence[Any]", messages))
-        return _digest((VERSION, "call", namespace, _arguments(arguments)))
+        proxied = any(arguments.get(name) is not None for name in ("base_url", "api_base"))
+        return _digest((VERSION, "call", namespace, _arguments(arguments, proxied=proxied)))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"This request has no key: {error}. Pass the arguments of the call as JSON values (text, numbers, lists "
@@ -78,10 +82,11 @@ def cache_key(request_kwargs: Mapping[str, Any] | str | bytes, namespace: str = 
         ) from None
 
 
-def exact_key(request: Request, policy: str) -> str | None:
+def exact_key(request: Request, policy: str, *, proxied: bool = False) -> str | None:
     """Return the key of a request under a policy fingerprint, or None where it is not cacheable.
 
-    What is equal and what is different: see `cache_key`. None: something that is not JSON, so not comparable.
+    What is equal and what is different: see `cache_key`. None: something that is not JSON, so not comparable. `proxied`
+    says that the request may go to a `base_url`.
     """
     options, transport = request.options, request.transport
     parts = (
@@ -89,7 +94,8 @@ def exact_key(request: Request, policy: str) -> str | None:
         request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
         options.strict_opt_in, options.substitute, options.observe, options.verify, sorted(options.cache_also),
         _messages(request.messages),
-        _arguments(request.arguments), _headers(transport.extra_headers), transport.extra_query or None,
+        _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),
+        transport.extra_query or None,
     )  # fmt: skip
     try:
         return _digest(parts)
@@ -161,10 +167,11 @@ def _dumped(model: Any) -> Any:
     return model.model_dump(mode="json", exclude_unset=True)
 
 
-def _arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def _arguments(arguments: Mapping[str, Any], *, proxied: bool) -> Mapping[str, Any]:
     if NOT_IN_KEY.isdisjoint(arguments):
         return arguments
-    return {name: value for name, value in arguments.items() if name not in NOT_IN_KEY}
+    left_out = NOT_IN_KEY - _ROUTING if proxied else NOT_IN_KEY
+    return {name: value for name, value in arguments.items() if name not in left_out}
 
 
 def _messages(messages: Sequence[Any]) -> Sequence[Any]:

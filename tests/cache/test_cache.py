@@ -204,6 +204,15 @@ def test_the_key_of_a_calls_arguments() -> None:
     assert len({wanted, *others}) == len(others) + 1
 
 
+@pytest.mark.parametrize("name", ["metadata", "litellm_metadata"])
+def test_what_a_proxy_may_choose_by_counts_behind_a_base_url(name: str) -> None:
+    here, there = (request(arguments={name: {"tags": [tag]}}) for tag in ("here", "there"))
+    assert exact_key(here, "policy") == exact_key(there, "policy")
+    assert exact_key(here, "policy", proxied=True) != exact_key(there, "policy", proxied=True)
+    call = {"model": "m", "messages": [], "base_url": "http://127.0.0.1/v1"}
+    assert cache_key({**call, name: {"tags": ["here"]}}) != cache_key({**call, name: {"tags": ["there"]}})
+
+
 @pytest.mark.parametrize("name", sorted(parameters() - {"messages", "model", "extra_headers", "extra_query"}))
 def test_every_argument_of_openais_counts_but_those_listed(name: str) -> None:
     one, two = {name: "one"}, {name: "two"}
