@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -105,7 +106,8 @@ def given_again(request: Request, key: str, entry: Entry, steps: Steps, *, share
         if shared:
             why = f"The same request was being answered by {entry.model}; its answer is shared."
         decision = Decision(outcome="cache", route=(), reasons=(why,), observed=request.options.observe)
-        return Plan(decision=decision, key=key, reply=_replayed(request, entry), entry=entry)
+        given = replace(entry, body=deepcopy(entry.body), deltas=deepcopy(entry.deltas)) if shared else entry
+        return Plan(decision=decision, key=key, reply=_replayed(request, given), entry=entry)
 
     return fail_open("A cache entry could not be read; the call goes on without it.", plan, None)
 
@@ -148,7 +150,8 @@ def _is_allowed(entry: Entry, request: Request, steps: Steps) -> bool:
 def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed: int) -> Flow[Plan]:
     """Wait for an equal call that is in flight, or lead one that others may wait for.
 
-    `landed` is how many calls had landed before the cache was read: where it is more now, it is read again.
+    `landed` is how many calls had landed before the cache was read: where it is more now, it is read again. Of other
+    processes' calls that is not known, so with these it is always read again.
     """
     key = plan.key
     if plan.reply is not None or key is None or steps.cache is None or not _may_share(request):
@@ -158,7 +161,8 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     if flight is None:
         return plan
     if leads:  # without a look at the question's class, which takes a while: it may be that nobody waits
-        return (yield from _led(request, plan, flight, steps, watch, again=steps.flights.landed != landed))
+        again = steps.flights.are_shared or steps.flights.landed != landed
+        return (yield from _led(request, plan, flight, steps, watch, again=again))
     if ttl_of(request, _kind(request)) is None:
         return plan
     started = time.perf_counter()
@@ -280,7 +284,7 @@ def _entry(request: Request, reply: Reply, climbed: Climbed | None, own: Overhea
 
 def _json_of(reply: Reply) -> dict[str, Any] | None:
     if reply.body is not None:
-        return dict(reply.body)
+        return deepcopy(dict(reply.body))  # the app gets what is in the reply, and those who wait get this
     if reply.native is None:
         return None
     body: dict[str, Any] = reply.native.to_dict(mode="json")

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from greenai.testing.machine import MemoryStore
 
 SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
 FACT = "Who wrote Emma?"
+QUESTION: Any = [{"role": "user", "content": FACT}]
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"city": "Lyon"}'}}
 TOOLS: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 
@@ -403,6 +405,67 @@ def test_a_call_within_an_equal_call_does_not_wait_for_itself() -> None:
             assert pool.submit(flights.join, "ab", lead=True).result() == (flight, False)
     assert flight.answer.result(0) is None
     assert flights.join("ab", lead=False) == (None, False)
+
+
+def test_an_equal_call_within_the_awaited_one_does_not_wait_for_it() -> None:
+    class Asking(FakeProvider):
+        async def asend(self, call: Any) -> Any:
+            if not self.calls:
+                self.calls.append(call)
+                await client.ask(FACT, timeout=5)
+            return await super().asend(call)
+
+    async def main() -> float:
+        async with client:
+            started = time.perf_counter()
+            await client.ask(FACT, timeout=5)
+            return time.perf_counter() - started
+
+    client = offline(Asking(default="Jane Austen."), client=AsyncClient)
+    assert asyncio.run(main()) < 3
+
+
+def test_those_who_share_an_answer_may_each_change_theirs() -> None:
+    body = {"reasoning_details": [{"text": "A novel."}]}
+    provider = FakeProvider(default=FakeReply(text="Jane Austen.", delay_s=0.3))
+    sent = provider.send
+
+    def send(call: Any) -> Any:
+        reply = sent(call)
+        message = {"role": "assistant", "content": reply.text, **body}
+        return replace(reply, native=None, body={**(reply.body or {}), "choices": [_choice(message)]})
+
+    provider.send = send  # type: ignore[method-assign]
+    with offline(provider) as client, ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: client.chat.completions.create(messages=QUESTION), range(4)))
+    assert len(provider.calls) == 1
+    details: Any = [getattr(one.choices[0].message, "reasoning_details", None) for one in said]
+    assert details == [body["reasoning_details"]] * 4
+    assert len({id(one[0]) for one in details}) == 4
+
+
+def _choice(message: dict[str, Any]) -> dict[str, Any]:
+    return {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
+
+
+def test_what_another_process_stored_before_our_lock_is_read(tmp_path: Path) -> None:
+    first, second = (FakeProvider(default=text) for text in ("The first.", "The second."))
+    with on_disk(tmp_path, first) as one, on_disk(tmp_path, second) as other:
+        flights = one._session.resources.steps.flights
+        taken = flights.locks.take
+
+        def late(key: str) -> bool:
+            """Another process ends its call after this one has looked, and before it has the lock."""
+            flights.locks.take = taken  # type: ignore[method-assign]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(flights, "_flying", {})
+                other.ask(FACT)
+            flights.landed = 0
+            return taken(key)
+
+        flights.locks.take = late  # type: ignore[method-assign]
+        answer = one.ask(FACT)
+        assert (answer.text, answer.greenai.outcome, len(first.calls)) == ("The second.", "cache", 0)
 
 
 # --- between processes --------------------------------------------------------------------

@@ -69,6 +69,11 @@ class Flights:
         self._lock = Lock()
         self._pid = os.getpid()
 
+    @property
+    def are_shared(self) -> bool:
+        """Say whether other processes may lead, and land what this one does not hear of."""
+        return self.locks.are_shared
+
     def join(self, key: str, *, lead: bool) -> tuple[Flight | None, bool]:
         """Return the flight of an equal call, and whether it is the caller's own to lead.
 
@@ -103,11 +108,6 @@ class Flights:
         return self._flying
 
 
-_by_file: dict[Path, Flights] = {}
-_registering = Lock()
-
-
-def flights_at(lock_file: Path | None) -> Flights:
 @contextmanager
 def led_in(context: Context) -> Generator[None]:
     """Have the present context lead what `context` does, as long as the block runs."""
@@ -119,6 +119,11 @@ def led_in(context: Context) -> Generator[None]:
             _led.reset(token)
 
 
+_by_file: dict[Path, Flights] = {}
+_registering = Lock()
+
+
+def flights_at(lock_file: Path | None) -> Flights:
     """Return the flights of whoever keeps answers in one place: clients of one process share them."""
     if lock_file is None:
         return Flights()

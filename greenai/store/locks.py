@@ -31,6 +31,11 @@ class KeyLocks:
         # Never closed: closing any descriptor of a file gives back all that the process has locked in it.
         self._fd = -1
 
+    @property
+    def are_shared(self) -> bool:
+        """Say whether other processes see these locks."""
+        return fcntl is not None and self._path is not None
+
     def take(self, key: str) -> bool:
         """Take a key's lock without waiting; return False where another process has it."""
         if fcntl is None or not self._is_open():
