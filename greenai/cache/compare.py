@@ -31,13 +31,41 @@ SAME_VECTORS = 0.4
 DOUBT = 0.4
 """Below this similarity of the vectors a judge is not asked."""
 
-_BETWEEN = re.compile(r"[\s.,;:!?'\"\u201c\u201d\u2018\u2019*_`()\[\]-]+")
+_CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+_KEPT = "\ue000"  # stands for code while the words around it are read
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3})(?=\S)([^*\n]+?)(?<=\S)\1(?![\w*])|(?<!\w)(_)([^\W_][^_\n]*[^\W_])\3(?!\w)")
+_QUOTED = re.compile(r"\s*(['\"])([^'\"]*)\1\s*")
+_QUOTES = "'\""
+_EDGE = frozenset(".,;:!?'\"")
+_SPEAKING = frozenset("!'\"")  # after a number: 5! is 120, 5' are feet and 5" inches
 _WORD = re.compile(r"[^\W_]+")
 
 
 def normalised(answer: str) -> str:
-    """Return an answer without case, punctuation and spacing."""
-    return _BETWEEN.sub(" ", answer.casefold()).strip()
+    """Return an answer without case, spacing, emphasis, and the punctuation around words.
+
+    Signs, points in numbers, brackets and code stay: -5 is not 5, [0, 1) not (0, 1], 1.5 not 1 5.
+    """
+    from greenai.cache.symbols import spelt
+
+    answer = answer.replace(_KEPT, "")
+    code = iter(_CODE.findall(answer))
+    text = _EMPHASIS.sub(r"\2\4", spelt(_CODE.sub(_KEPT, answer)).casefold())
+    whole = _QUOTED.fullmatch(text)
+    words = " ".join(map(_inside, (whole[2] if whole else text).split()))
+    return re.sub(_KEPT, lambda _: next(code), words)
+
+
+def _inside(word: str) -> str:
+    """Return a word without the punctuation around it; one that is nothing else stays."""
+    left = word.lstrip(_QUOTES)
+    quoted, end = left != word, len(left)
+    while end and left[end - 1] in _EDGE:
+        counts = end > 1 and (left[end - 2].isdigit() or (end == 2 and left[0].isalpha()))
+        if counts and left[end - 1] in _SPEAKING and not (quoted and left[end - 1] in _QUOTES):
+            break
+        end -= 1
+    return left[:end] or word
 
 
 @dataclass(frozen=True, slots=True)
