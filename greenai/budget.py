@@ -246,6 +246,10 @@ class Ledger:
         row = self._do(lambda db: db.call(call_id))
         return None if row is None else _from_row(row)
 
+    def keys_of(self, call: str, *, whole: bool) -> dict[str, str | None]:
+        """Return the cache's keys of the calls with this id (the `whole`), or of those whose id begins so."""
+        return dict(self._do(lambda db: db.keys_of(call, call if whole else call + "\U0010ffff")) or ())
+
     def served(self, outcome: str, since: float = 0.0) -> tuple[int, int, float]:
         """Return how many calls there were since then, how many ended so, and the joules that these avoided."""
         return self._do(lambda db: db.served(outcome, since))

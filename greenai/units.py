@@ -63,10 +63,17 @@ def format_mass(grams: float | None) -> str:
     return f"{significant(grams / scale)} {unit}" if grams else "0 g"
 
 
+# From so many seconds on, in this unit: two of it at least, rounded, so that 29.97 days are "30 days".
+_DURATIONS = ((47.5 * 3600, 86_400, "days"), (119.5 * 60, 3600, "h"), (180, 60, "min"))
+
+
 def format_duration(seconds: float) -> str:
-    """Format seconds as milliseconds or seconds."""
+    """Format seconds in the unit in which they are a small number, from milliseconds to days."""
     if seconds < 1:
         return f"{significant(seconds * 1e3)} ms"
+    for least, unit_s, unit in _DURATIONS:
+        if seconds >= least:
+            return f"{round(seconds / unit_s)} {unit}"
     return f"{significant(seconds, 3)} s"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
     from greenai.cache import Entry, ManagedStore
     from greenai.settings import Settings
+    from greenai.store.disk import JsonCache
+    from greenai.store.redis import RedisCache
+
+    Sealed = JsonCache | RedisCache
 
 cache = typer.Typer(help="Show what the cache holds and saved; export, forget and drop answers.", no_args_is_help=True)
 
 _KEY = re.compile(r"[0-9a-f]{64}")
+_BEGINNING = re.compile(r"[0-9a-f]{8,63}")
 _DAYS = 30.0
 
 
@@ -45,16 +51,19 @@ def complete_call(incomplete: str) -> list[str]:
     return [row["call_id"] for row in rows if row["cache_key"] and row["call_id"].startswith(incomplete)]
 
 
-Which = Annotated[
+Call = Annotated[
     str,
-    typer.Argument(help="The call_id of a receipt, or its cache_key.", metavar="CALL", autocompletion=complete_call),
+    typer.Argument(
+        help="The call_id of a receipt, or its cache_key; or how one of them begins, from 8 characters on.",
+        autocompletion=complete_call,
+    ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; standard output without it.")]
 OfProject = Annotated[str | None, typer.Option("--project", help="Only the answers of calls booked on this project.")]
 
 
 @contextmanager
-def _opened(settings: Settings, *, must: bool = True) -> Generator[ManagedStore]:
+def _opened(settings: Settings, *, must: bool = True) -> Generator[Sealed]:
     """Open the store, which never raises; with `must`, whatever it did not do is an error once the work is over.
 
     Raises:
@@ -68,8 +77,8 @@ def _opened(settings: Settings, *, must: bool = True) -> Generator[ManagedStore]
         if must and store.undone is not None:
             raise CacheError(
                 f"The answer cache in {store.place} was not read or changed as told: {store.undone}. What was asked "
-                "for is not done, or not all of it. Look whether the server runs and cache_url is right, or whether the "
-                "folder can be written to and has space (greenai doctor tells), then run this again."
+                "for is not done, or not all of it. Look whether the server runs and cache_url is right, or whether "
+                "the folder can be written to and has space (greenai doctor tells), then run this again."
             )
     finally:
         store.close()
@@ -119,46 +128,55 @@ def _served(settings: Settings) -> tuple[int, int, float]:
 
 
 @cache.command()
-def forget(which: Which, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+def forget(call: Call, *, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Take one answer out of the cache, so that the same request is asked anew."""
     from greenai.cache.log import forget_rows
 
     with reported(as_json=as_json):
         loaded = settings_of(settings)
-        key = which if _KEY.fullmatch(which) else _key_of(which, loaded)
         with _opened(loaded) as store:
+            key = call if _KEY.fullmatch(call) else _key_of(call, store, loaded)
             was_there = key is not None and store.get(key) is not None
             if key is not None:
                 store.forget(key)
                 forget_rows(store, key)
     if as_json:
-        print_json({"call": which, "cache_key": key, "forgotten": was_there})
+        print_json({"call": call, "cache_key": key, "forgotten": was_there})
     else:
-        typer.echo(f"{which}: forgotten" if was_there else f"{which}: its answer is not in the cache")
+        typer.echo(f"{call}: forgotten" if was_there else f"{call}: its answer is not in the cache")
 
 
-def _key_of(call_id: str, settings: Settings) -> str | None:
+def _key_of(call: str, store: Sealed, settings: Settings) -> str | None:
     from greenai.budget import open_ledger
 
     ledger = open_ledger(settings)
     try:
-        row = ledger.call(call_id)
+        named = ledger.keys_of(call, whole=_BEGINNING.fullmatch(call) is None)
     finally:
         ledger.close()
-    if row is None:
+    if call in named:
+        return named[call]
+    if _BEGINNING.fullmatch(call):
+        named |= {row.key: row.key for row in store.rows(call) if _KEY.fullmatch(row.key)}
+    keys = list(dict.fromkeys(named.values()))
+    if len(keys) > 1:
         raise InvalidRequest(
-            f"The ledger has no call {call_id!r}, so nothing is known of its answer. Pass the call_id of a receipt "
-            "of this machine, or its cache_key."
+            f"{call!r} begins {len(named)} calls and keys, of {len(keys)} answers: {', '.join(sorted(named)[:5])}. "
+            "Pass more of it."
         )
-    key: str | None = row["cache_key"]
-    return key
+    if not keys and store.undone is None:  # else it is the store that is told of
+        raise InvalidRequest(
+            f"The ledger has no call {call!r}, so nothing is known of its answer. Pass the call_id of a receipt of "
+            "this machine, its cache_key, or the first 8 characters of one of them."
+        )
+    return keys[0] if keys else None
 
 
 @cache.command()
 def clear(
     *, project: OfProject = None, yes: Yes = False, settings: SettingsFile = None, as_json: AsJson = False
 ) -> None:
-    """Drop every answer of the cache, or those of one project; without --yes it asks first."""
+    """Drop every answer of the cache, or those of one project; without --yes it asks first, in a terminal."""
     with reported(as_json=as_json):
         loaded = settings_of(settings)
         with _opened(loaded) as store:
@@ -166,10 +184,8 @@ def clear(
             keys = [key for key, _ in _entries(store, project)] if project is not None else _keys(store)
             found = len(keys)
             if (found or (full.count and project is None)) and not yes:
-                if as_json:
-                    raise InvalidRequest(f"{_answers(found)} would be dropped. Pass --yes to do so.")
                 whose = "" if project is None else f" of the project {project}"
-                typer.confirm(f"Drop {_answers(found)}{whose} in {full.place}?", abort=True, err=True)
+                _confirm(f"{_answers(found)}{whose} in {full.place}", as_json=as_json)
             if project is None:
                 found = found if store.clear() else 0  # what was learned of questions goes with them, uncounted
             else:
@@ -180,6 +196,20 @@ def clear(
         print_json({"dropped": found, "place": full.place, "project": project})
     else:
         typer.echo(f"{_answers(found)} dropped")
+
+
+def _confirm(what: str, *, as_json: bool) -> None:
+    try:
+        if not as_json and typer.confirm(f"Drop {what}?", err=True):
+            return
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo(err=True)
+        as_json = True
+    if not as_json:
+        raise typer.Abort
+    raise InvalidRequest(f"{what[0].upper()}{what[1:]} would be dropped, and nobody was asked. Pass --yes to do so.")
 
 
 @cache.command()

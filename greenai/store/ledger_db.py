@@ -150,6 +150,10 @@ class LedgerDb:
         row = self._read(lambda con: con.execute(schema.CALL, (call_id,)).fetchone())
         return None if row is None else dict(zip(schema.CALL_COLUMNS, row, strict=True))
 
+    def keys_of(self, first: str, last: str) -> list[tuple[str, str | None]]:
+        """Return (id, the cache's key) of the calls with ids from `first` to `last`, some if these are very many."""
+        return self._read(lambda con: con.execute(schema.KEYS, (first, last)).fetchall())
+
     def served(self, outcome: str, since: float) -> tuple[int, int, float]:
         """Return how many calls there were since then, how many ended so, and the joules that these avoided."""
         calls, ended, avoided_j = self._read(lambda con: con.execute(schema.SERVED, (outcome, since)).fetchone())

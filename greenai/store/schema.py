@@ -126,6 +126,7 @@ FORGET_ERAS = "DELETE FROM drift WHERE project = ? AND method = ? AND era > 0 AN
 TALLIES = "SELECT era, bin, count FROM drift WHERE project = ? AND method = ?"
 METHODS = "SELECT method FROM labels WHERE project = ?1 UNION SELECT method FROM drift WHERE project = ?1"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
+KEYS = "SELECT call_id, cache_key FROM calls WHERE call_id BETWEEN ? AND ? LIMIT 100"
 SERVED = (
     "SELECT count(*), count(*) FILTER (WHERE outcome = ?1), coalesce(sum(avoided_j) FILTER (WHERE outcome = ?1), 0.0) "
     "FROM calls WHERE created > ?2"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
+
+from greenai.settings import load_settings
+from greenai.store.opening import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +36,7 @@ def test_stats_tell_how_full_it_is_and_what_it_answered(shell: Shell, asked: lis
     assert found["size_bytes"] > 0
     text = shell("cache", "stats").stdout
     assert text.startswith("2 answers, ")
+    assert "\nthey end in 30 days to 30 days\n" in text
     assert "last 30 days: 1 of 3 calls answered (33%)" in text
     assert len(asked) == 3
 
@@ -62,9 +67,26 @@ def test_an_answer_is_forgotten_by_its_call_or_its_key(shell: Shell, asked: list
     assert shell("cache", "forget", asked[0]).stdout == f"{asked[0]}: its answer is not in the cache\n"
     key = shell.json("cache", "export")[0]["cache_key"]
     assert shell.json("cache", "forget", key) == {"call": key, "cache_key": key, "forgotten": True}
+    assert shell.json("cache", "forget", asked[2][:8])["cache_key"] is not None
     kind, message = shell.error("cache", "forget", "nobody")
     assert kind == "InvalidRequest"
     assert message.startswith("The ledger has no call 'nobody', so nothing is known of its answer.")
+
+
+def test_an_answer_is_forgotten_by_how_its_key_begins_unless_two_begin_so(shell: Shell, asked: list[str]) -> None:
+    assert asked
+    key, other = (one["cache_key"] for one in shell.json("cache", "export"))
+    assert shell.json("cache", "forget", key[:8]) == {"call": key[:8], "cache_key": key, "forgotten": True}
+    twin = other[:20] + ("0" if other[20] != "0" else "1") * 44
+    store = open_store(load_settings())
+    assert store.put(twin, 1, 60.0)
+    store.close()
+    kind, message = shell.error("cache", "forget", other[:8])
+    assert (kind, message.startswith(f"'{other[:8]}' begins 2 calls and keys")) == ("InvalidRequest", True)
+    assert shell.json("cache", "forget", other)["forgotten"]
+    assert shell.json("cache", "forget", other[:8])["cache_key"] == twin
+    kind, message = shell.error("cache", "forget", other[:7])
+    assert (kind, "the first 8 characters" in message) == ("InvalidRequest", True)
 
 
 def test_clearing_asks_first(shell: Shell, asked: list[str]) -> None:
@@ -73,7 +95,10 @@ def test_clearing_asks_first(shell: Shell, asked: list[str]) -> None:
     assert refused.exit_code == 1
     assert "Drop 2 answers in " in refused.stderr
     _, message = _error(shell, "cache", "clear")
-    assert message == "2 answers would be dropped. Pass --yes to do so."
+    assert re.fullmatch(r"2 answers in .* would be dropped, and nobody was asked\. Pass --yes to do so\.", message)
+    unasked = shell("cache", "clear")
+    assert (unasked.exit_code, unasked.stdout.strip()) == (1, "")
+    assert message in unasked.stderr
     assert shell.json("cache", "clear", "--project", "other", "--yes")["dropped"] == 1
     assert shell("cache", "clear", stdin="y\n").stdout.endswith("1 answer dropped\n")
     assert shell.json("cache", "stats")["answers"] == 0
