@@ -11,7 +11,7 @@ import pytest
 from greenai import Client
 from greenai.cache import SemanticTier
 from greenai.cache.semantic import STORED
-from greenai.testing import FakeProvider, FakeReply, offline
+from greenai.testing import FakeProvider, FakeReply, MemoryStore, offline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,6 +139,16 @@ def test_calls_of_tools_are_neither_learned_nor_given() -> None:
         assert [row and row.question for row in held._rows] == [FIRST]
         assert client.with_options(cache="semantic").ask(SECOND).greenai.outcome != "semantic_cache"
     assert len(provider.calls) == 4
+
+
+def test_a_forgotten_answer_is_nowhere_in_the_store(client: Client) -> None:
+    resources, store = client._session.resources, MemoryStore()
+    tier = SemanticTier(encoder=Words(), before=0.7, audits=0.0, classes=STORED, store=store)
+    resources.steps = replace(resources.steps, semantic=tier)
+    answer = client.with_options(opt_in={"semantic_cache"}, reason="a help desk").ask(FIRST)
+    assert "purr" in str([store.get(row.key) for row in store.rows()])
+    client.forget(answer)
+    assert "purr" not in str([store.get(row.key) for row in store.rows()])
 
 
 def test_it_is_asked_only_where_somebody_opted_in(client: Client, provider: FakeProvider) -> None:
