@@ -14,6 +14,7 @@ import typer
 from greenai import __version__, catalog, meters
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.meters import carbon
+from greenai.store.listing import NO_PLACE
 from greenai.units import format_bytes, significant
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _KEYS = {
     "DEEPSEEK_API_KEY": "deepseek",
     "XAI_API_KEY": "xai",
 }
+_PROBE = {"from": "greenai doctor"}
 _EXTRAS = {
     "local": ("xllamacpp", "language models on this machine"),
     "nvidia": ("pynvml", "energy of NVIDIA GPUs"),
@@ -50,7 +52,7 @@ def doctor(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
         print_json(found)
     else:
         _print(found)
-    if not found["ledger"]["ok"]:
+    if not found["ledger"]["ok"] or not (found["cache"]["ok"] or found["cache"]["place"] == NO_PLACE):
         raise typer.Exit(1)
 
 
@@ -82,6 +84,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "sensors": [_sensor(sensor) for sensor in meters.available()],
         "processor": _processor(settings),
         "ledger": _ledger(settings),
+        "cache": _cache(settings),
         "feedback": _feedback(settings),
     }
 
@@ -149,6 +152,36 @@ def _ledger(settings: Settings) -> dict[str, Any]:
         ledger.close()
 
 
+def _cache(settings: Settings) -> dict[str, Any]:
+    """Say where the answers are and how many, having read and written one of its own."""
+    from greenai.store.opening import open_store
+
+    store = open_store(settings)
+    try:
+        key = f"doctor:{os.urandom(8).hex()}"
+        store.put(key, _PROBE, 60.0)
+        is_kept = store.get(key) == _PROBE
+        store.forget(key)
+        full = store.stats()
+        answers = sum(1 for row in store.rows() if ":" not in row.key)
+    finally:
+        store.close()
+    why = (
+        store.problem
+        or store.undone
+        or ("this machine has no folder for it; set GREENAI_STATE_DIR" if full.place == NO_PLACE else None)
+    )
+    return {
+        "mode": settings.cache,
+        "kind": full.kind,
+        "place": full.place,
+        "answers": answers,
+        "size_bytes": full.size_bytes,
+        "ok": is_kept,
+        "problem": None if is_kept else why or "what was written did not come back",
+    }
+
+
 def _feedback(settings: Settings) -> list[dict[str, object]]:
     from greenai.budget import open_ledger
     from greenai.feedback import summary
@@ -186,6 +219,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "carbon", "\n".join(_carbon_lines(chosen))
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])
+    yield "cache", _cache_line(found["cache"])
     yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
@@ -212,6 +246,14 @@ def _ledger_line(ledger: Mapping[str, Any]) -> str:
         return f"cannot be used: {ledger['problem']}"
     counts = ", ".join(f"{ledger[key]} {key}" for key in ("calls", "attempts", "holds"))
     return f"{ledger['path']}: {counts}"
+
+
+def _cache_line(cache: Mapping[str, Any]) -> str:
+    if not cache["ok"]:
+        return f"cannot be used: {cache['problem']}"
+    count = f"{cache['answers']} answer" + ("" if cache["answers"] == 1 else "s")
+    off = "; off, by the setting cache" if cache["mode"] == "off" else ""
+    return f"{cache['place']} ({cache['kind']}): {count}, {format_bytes(cache['size_bytes'])}, read and written{off}"
 
 
 def _feedback_line(told: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from greenai.store.files import (
     private_database,
     private_folder,
 )
-from greenai.store.listing import Row, StoreStats
+from greenai.store.listing import NO_PLACE, Row, StoreStats
 from greenai.store.seal import Seal, require_encryption
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class JsonCache(SealedStore):
     def __init__(
         self, folder: Path | None, *, size_limit: int = CACHE_BYTES, secret: bytes | None = None, encrypt: bool = False
     ) -> None:
-        super().__init__(str(folder or "no folder"))
+        super().__init__(str(folder or NO_PLACE))
         self._folder = folder or Path()
         self._size_limit = size_limit
         self._secret, self._encrypt = secret, encrypt

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Row", "StoreStats"]
+__all__ = ["NO_PLACE", "Row", "StoreStats"]
+
+NO_PLACE = "no folder"
+"""Where a cache is that keeps nothing, since this machine has no folder for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

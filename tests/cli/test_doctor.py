@@ -77,6 +77,20 @@ def test_damaged_ledger_is_reported_and_left_alone(shell: Shell, tmp_path: Path)
     assert ledger.read_bytes() == b"not a database" * 100
 
 
+def test_the_cache_is_read_and_written(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shell.json("doctor")["cache"]
+    place = str(tmp_path / "greenai-state" / "cache")
+    assert found.pop("size_bytes") > 0
+    assert found == {"mode": "auto", "kind": "disk", "place": place, "answers": 0, "ok": True, "problem": None}
+    assert f"cache {place} (disk): 0 answers, " in " ".join(shell("doctor").stdout.split())
+    assert shell.json("cache", "stats")["size_bytes"] > 0
+    monkeypatch.setenv("GREENAI_CACHE_URL", "redis://127.0.0.1:1/0")
+    result = shell("doctor")
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert "cache cannot be used: The answer cache in Redis at 127.0.0.1:1 does not answer (Error " in text
+
+
 def test_grids_and_where_their_figures_come_from(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "greenai.toml").write_text(
         'zone = "UK"\ncarbon_source = "uk-carbon-intensity"\nprovider_zones = { openai = "US-VA" }\n'
