@@ -110,7 +110,8 @@ MODEL = like(r"[^/\s]+/\S+", 'it must be provider/name, for example "openai/gpt-
 URL = like(r"https?://\S+", 'it must begin with http:// or https://, for example "http://127.0.0.1:8000/v1"')
 CACHE_URL = like(
     r"(rediss?|valkeys?)://\S+|unix:/\S+",
-    "it must be the address of a Redis or Valkey and begin with redis://, rediss://, unix:// or valkey://",
+    "it must be the address of a Redis or Valkey: redis://, rediss://, unix:// or valkey://, and after it the server, "
+    'for example "redis://127.0.0.1:6379/0"',
 )
 VARIABLE = like(
     r"[A-Za-z_][A-Za-z0-9_]*",

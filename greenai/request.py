@@ -90,7 +90,9 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
             )
     for name, (fits, expected) in _OPTION_FORMS.items():
         if name in given and not fits(given[name]):
-            raise InvalidRequest(f"{name}={given[name]!r} is no {name}. Pass {expected}.")
+            said = next((short for short, long in _SHORT.items() if long == name and short in changes), name)
+            hint = ' "off" neither reads nor stores.' if name == "cache" and given[name] in (False, None) else ""
+            raise InvalidRequest(f"{said}={given[name]!r} is no {said}. Pass {expected}.{hint}")
     return replace(options, **given)
 
 
@@ -104,7 +106,9 @@ def _duration(name: str, value: object) -> object:
     try:
         return duration_s(value)
     except ValueError as error:
-        raise InvalidRequest(f"{name.removesuffix('_s')}={value!r} is no duration: {error}.") from None
+        raise InvalidRequest(
+            f"{name.removesuffix('_s')}={value!r} is no duration: {error}. Units: s, m, h, d, w."
+        ) from None
 
 
 def _kept_besides(value: object) -> frozenset[str]:
@@ -128,7 +132,7 @@ _SECONDS = (
             value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf)
         )
     ),
-    "seconds, 0 or more, or None",
+    'seconds, 0 or more, or text such as "12h", or None',
 )
 _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "project": ((lambda value: isinstance(value, str) and bool(value)), "the name of a project"),

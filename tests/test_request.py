@@ -117,6 +117,15 @@ def test_durations_may_be_written_short() -> None:
                 client.with_options(**{name: value})
         with pytest.raises(InvalidRequest, match=r"ttl='soon' is no duration: it must be a number and a unit"):
             client.with_options(ttl="soon")
+        for name, value, says in (
+            ("ttl", "1 hour", r"Units: s, m, h, d, w\.$"),
+            ("ttl", -1, r"^ttl=-1 is no ttl\. Pass seconds, 0 or more, or text"),
+            ("ttl_s", -1, r"^ttl_s=-1 is no ttl_s\."),
+            ("cache", False, r'"off" neither reads nor stores\.$'),
+            ("namespace", "", r"Pass some text, or None\."),
+        ):
+            with pytest.raises(InvalidRequest, match=says):
+                client.with_options(**{name: value})
 
 
 def test_asking_for_the_semantic_cache_is_its_opt_in() -> None:

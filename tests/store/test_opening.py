@@ -50,8 +50,8 @@ def test_sizes_are_read_with_their_units(size: Any, count: int) -> None:
         (
             {"cache_url": "http://user:hunter2@host"},
             (
-                "argument: cache_url is not valid: it must be the address of a Redis or Valkey and begin with redis://, "
-                'rediss://, unix:// or valkey://. Write for example: cache_url = "redis://127.0.0.1:6379/0".'
+                "argument: cache_url is not valid: it must be the address of a Redis or Valkey: redis://, "
+                'rediss://, unix:// or valkey://, and after it the server, for example "redis://127.0.0.1:6379/0".'
             ),
         ),
         (
