@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from greenai._locks import Lock
 from greenai.cache.bound import WARM_UP, Bound
+from greenai.cache.checks import require_callables, require_share, require_texts
 from greenai.cache.compare import Comparison, Judge, Wording
 from greenai.cache.index import NUMPY_ROWS
 from greenai.cache.log import TTL_S, Log
@@ -141,7 +142,8 @@ class SemanticTier:
         seed: of the choice of audits; None for another each time.
 
     Raises:
-        InvalidRequest: `delta` is not between 0 and 0.5, or `audits` not from 0 to below 1.
+        InvalidRequest: `delta` is not between 0 and 0.5, `audits` not from 0 to below 1, `before` not from 0 to 1, or
+            `judge` or `vetoes` cannot be called.
     """
 
     def __init__(
@@ -160,6 +162,11 @@ class SemanticTier:
         exact_rows: int = NUMPY_ROWS,
         seed: int | None = None,
     ) -> None:
+        require_callables(judge=judge, vetoes=vetoes)
+        if all(isinstance(share, (int, float)) for share in (delta, audits)):
+            require_share(before=before)
+        else:
+            require_share(delta=delta, audits=audits)
         if not 0 < delta <= 0.5 or not 0 <= audits < 1:
             raise InvalidRequest(
                 f"A semantic tier with delta={delta} and audits={audits}: delta, the limit on the share of wrong "
@@ -229,6 +236,7 @@ class SemanticTier:
             return self._told(held, self._candidate(held, text, vector))
 
     def _takes(self, text: str) -> bool:
+        require_texts(text=text)
         if not text.strip() or len(text) > MAX_CHARS or "```" in text:
             return False
         if self._classes is not None and volatility(text) not in self._classes:
@@ -290,6 +298,7 @@ class SemanticTier:
             answer: what was answered.
             ref: whatever is to come back with a hit.
         """
+        require_texts(scope=scope, answer=answer)
         if not self._takes(text) or not answer.strip():
             return
         with self._lock:

@@ -9,6 +9,8 @@ are compared.
 
 from __future__ import annotations
 
+from greenai.cache.checks import require_texts
+
 __all__ = ["VERSION", "vetoes"]
 
 VERSION = "vetoes-2"
@@ -19,7 +21,11 @@ def vetoes(a: str, b: str) -> list[str]:
     """Return why one answer must not serve both `a` and `b`, in words; [] where nothing speaks against it.
 
     The two may change places. Nothing here says that the texts mean the same: that is the similarity's part.
+
+    Raises:
+        InvalidRequest: one of them is no text.
     """
+    require_texts(a=a, b=b)
     if a == b:
         return []
     if len(a) > _MAX_CHARS or len(b) > _MAX_CHARS:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from greenai.cache.semantic import Hit, SemanticTier
+from greenai.cache.vetoes import vetoes
 from greenai.errors import InvalidRequest
 from greenai.testing import MemoryStore
 
@@ -395,6 +397,32 @@ def test_senseless_limits_are_refused():
         "A semantic tier with delta=1.5 and audits=0.05: delta, the limit on the share of wrong answers, lies above 0 "
         "and at most at 0.5, audits from 0 to below 1. Pass delta=0.01, audits=0.05."
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"before": 3}, "before=3 is no number from 0 to 1. Pass one, or leave it out."),
+        ({"judge": 5}, "judge=5 cannot be called. Pass a function, or None."),
+        ({"vetoes": "all"}, "vetoes='all' cannot be called. Pass a function, or None."),
+        ({"delta": "x"}, "delta='x' is no number from 0 to 1. Pass one, or leave it out."),
+    ],
+    ids=str,
+)
+def test_what_is_of_another_kind_is_refused(given: dict[str, Any], says: str):
+    with pytest.raises(InvalidRequest) as refused:
+        SemanticTier(**given)
+    assert str(refused.value) == says
+
+
+def test_what_is_no_text_is_refused():
+    tier = SemanticTier(encoder=Topics())
+    with pytest.raises(InvalidRequest, match=r"^text=3 is of type int\. Pass text as text \(str\)\.$"):
+        tier.admit("s", 3, "a")
+    with pytest.raises(InvalidRequest, match=r"^answer=None is of type NoneType"):
+        tier.admit("s", "text", None)
+    with pytest.raises(InvalidRequest, match=r"^a=None is of type NoneType"):
+        vetoes(None, "a")
 
 
 def test_a_text_that_the_encoder_cannot_read_is_not_taken():
