@@ -30,7 +30,7 @@ from greenai.errors import MissingExtra
 
 SIMILARITY = 0.85
 WRONG = 0.01
-NEVER = frozenset(("realtime", "personal", "nondeterministic", "action"))
+NEVER = frozenset(("realtime", "personal", "nondeterministic", "action", "foreign"))
 HALVES = ("dev", "test", "all")
 PAIRS = ("guard_probes", "checklist_qqp", "gptcache_mock", "mqp")
 OWN = Path(__file__).parents[1] / "tests" / "cache"

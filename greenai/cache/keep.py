@@ -6,6 +6,9 @@ slow                   24 hours                        the same
 unknown                24 hours                        not kept: the provider may sample at 1
 daily                  until midnight, an hour at most not kept
 any other              not kept                        not kept
+
+Of those others are texts in another language than English of which nothing is known ("foreign"): an order or a question
+for what is live would not be told from the rest.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ TTL_S: Mapping[str, float] = {"static": 30 * DAY_S, "slow": DAY_S, "unknown": DA
 # Of these two, another sample says the same in other words.
 _STEADY = frozenset(("static", "slow"))
 # The later in this list, the less of its answers is kept: several questions are as volatile as the worst of them.
-_CALMEST_FIRST = ("static", "slow", "unknown", "daily", "realtime", "personal", "nondeterministic", "action")
+_CALMEST_FIRST = ("static", "slow", "unknown", "daily", "foreign", "realtime", "personal", "nondeterministic", "action")
 _LINKS = ("http://", "https://", "gs://", "s3://")
 _NESTED = ("extra_body", "google")  # Gemini's own fields come in the latter
 # Fields of requests that have the provider look something up, or go on from what it keeps.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from greenai.cache import evidence, languages, wishes
 from greenai.cache import time_words as at
-from greenai.cache import wishes
 from greenai.cache.volatility import Volatility
 
 __all__ = ["class_of"]
@@ -18,6 +18,12 @@ _QUOTED = re.compile(
     r"(?<!\w)\u2018[^\u2019\n]{2,600}\u2019(?!\w)"
 )
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
+# What is quoted is what is asked about only where words are: not in "Did 'Bayern' win?".
+_ABOUT_WORDS = re.compile(
+    r"(?i)\b(?:mean|means|meaning|say|said|words?|phrase|sentence|sentiment|translat\w*|tense|plural|idiom|acronym|"
+    r"synonyms?|antonyms?|define|definition|spell|spelling|pronounce|summari[sz]e|rewrite|rephrase|correct|classify|"
+    r"grammar|proofread|paraphrase|rhymes?|between|stand for|origin|expression|letters|count|reverse|extract)\b"
+)
 _SPACE = re.compile(r"\s+")
 _LATIN = re.compile(r"[a-z]{2}")
 
@@ -26,16 +32,20 @@ def class_of(text: str) -> Volatility:
     """Return the class of a text."""
     head, given = _instruction(text)
     if _LATIN.search(head) is None:
-        return "static" if given or at.SUM.search(head) else _elsewhere(head)
-    return _wished(head, given=given) or _timed(head, given=given) or _calm(head, given=given)
+        return "static" if given and head.isascii() else _unlettered(head, text)
+    if languages.is_foreign(head):
+        return _elsewhere(head)
+    return _wished(head, given=given) or _timed(head, text, given=given) or _calm(head, given=given)
 
 
 def _instruction(text: str) -> tuple[str, bool]:
     """Return what is asked, in lower case and without quoted text, and whether a text to work on came with it."""
     if len(text) > 2 * _MAX_CHARS:
         text = f"{text[:_MAX_CHARS]}\n\n{text[-_MAX_CHARS:]}"
-    bare = _QUOTED.sub(' "" ', _CODE.sub(' "" ', text.strip().replace("\u2019", "'")))
+    bare = _CODE.sub(' "" ', text.strip().replace("\u2019", "'"))
     given = '""' in bare
+    bare = _QUOTED.sub(' "" ', bare)
+    given = given or ('""' in bare and _ABOUT_WORDS.search(bare) is not None)
     bare = bare.lower()
     cut = wishes.PAYLOAD.match(bare)
     if cut is not None:
@@ -50,11 +60,20 @@ def _opened(text: str) -> str:
     return wishes.opened(_SPACE.sub(" ", text).strip())
 
 
+def _unlettered(head: str, text: str) -> Volatility:
+    """Return the class of a text without two Latin letters in a row, once what it was opened with is gone."""
+    if at.SUM.search(head):
+        return "static"
+    if head.isascii():
+        return "personal" if _LATIN.search(text.lower()) else "unknown"
+    return _elsewhere(head)
+
+
 def _wished(head: str, *, given: bool) -> Volatility | None:
     """Return the class of a wish: something done, something new, something of one's own."""
     if wishes.worked_on(head, given=given):
         return None
-    if wishes.is_action(head):
+    if wishes.is_action(head) or (not given and evidence.is_device(head)):
         return "action"
     if wishes.is_new(head):
         return "nondeterministic"
@@ -63,28 +82,42 @@ def _wished(head: str, *, given: bool) -> Volatility | None:
     return None
 
 
-def _timed(head: str, *, given: bool) -> Volatility | None:
-    """Return the class of what changes with time, None where nothing hints at it."""
-    if wishes.worked_on(head, given=given) or (given and at.FACTS.search(head)):
+def _timed(head: str, text: str, *, given: bool) -> Volatility | None:
+    """Return the class of what changes with time or is not in the text, None where nothing hints at it."""
+    if wishes.supposed(head) or (given and at.FACTS.search(head)):
         return "static"
-    if at.is_past(head) or at.is_lesson(head) or wishes.supposed(head):
-        return None
+    if wishes.worked_on(head, given=given):
+        return "static" if given or not evidence.leans_on_more(head, text=text) else "personal"
+    over = at.is_past(head)
+    found = None if over or at.is_lesson(head) else _by_time(head)
+    if found == "realtime" or given:
+        return found
+    if evidence.leans_on_more(head, text=text, daily=found == "daily"):
+        return "personal"
+    if found is None and over:
+        return "static"
+    return "realtime" if found is None and evidence.is_of_the_moment(head) else found
+
+
+def _by_time(head: str) -> Volatility | None:
     if at.is_live(head):
         return "realtime"
     if at.is_of_the_day(head):
         return "daily"
-    if at.is_slow(head):
-        return "slow"
-    return _elsewhere(head) if at.FOREIGN.search(head) else None
+    return "slow" if at.is_slow(head) else None
 
 
 def _calm(head: str, *, given: bool) -> Volatility:
     """Return the class where nothing changes: static where the form is that of a question about how things are."""
-    if wishes.CREATIVE.search(head):
+    if wishes.CREATIVE.search(head) and not evidence.is_code_task(head):
         return "unknown"
-    return "static" if given or at.ASKS.match(head) or at.SUM.search(head) else "unknown"
+    if given or at.SUM.search(head) or evidence.is_general(head):
+        return "static"
+    return "personal" if evidence.is_placed(head) else "unknown"
 
 
 def _elsewhere(head: str) -> Volatility:
     """Return the class of a text in another language, of whose words a few are known."""
-    return "realtime" if at.FOREIGN.search(head) else "unknown"
+    if at.FOREIGN.search(head):
+        return "realtime"
+    return "static" if at.SUM.search(head) or languages.is_general_elsewhere(head) else "foreign"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ASKS", "FACTS", "FOREIGN", "SUM", "is_lesson", "is_live", "is_of_the_day", "is_past", "is_slow"]
+__all__ = ["FACTS", "FOREIGN", "SUM", "is_lesson", "is_live", "is_of_the_day", "is_past", "is_slow"]
 
 # --- no sign of time ----------------------------------------------------------------------
 
@@ -75,23 +75,6 @@ _THING = re.compile(
     r"\btrain (?:a|an|the|your) (?:model|dog|network|neural|classifier|puppy|staff)\b|\bnow and then\b|"
     r"\btime complexity\b|\btime value\b|\bday today is a\b"
 )
-ASKS = re.compile(
-    r"\W*(?:what|what's|whats|who|who's|whose|whom|when|where|which|why|how|explain|define|describe|compare|"
-    r"contrast|translate|convert|"
-    r"calculate|compute|solve|evaluate|simplify|factor|differentiate|integrate|prove|list|name|spell|summari[sz]e|"
-    r"outline|discuss|state|"
-    r"is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|find the|give (?:me )?(?:a|an|"
-    r"the|some|\w+) (?:definition|example|"
-    r"overview|explanation|summary|list|synonym|proof|formula|reasons?|differences?)s?|in (?:what|which)|at what|"
-    r"on (?:what|which)|by (?:what|whom)|"
-    r"to (?:what|whom)|from (?:what|which)|for (?:what|how)|under what|tell me (?:about|what|who|how|why|when|"
-    r"where)|teach me|show (?:me )?how|"
-    r"meaning of|definition of|capital of|formula for|synonyms? (?:for|of)|difference between|steps to|write (?:a|"
-    r"an) (?:\w+ ){0,3}(?:function|query|"
-    r"regex|script|program|class|loop|test)|sort|count|reverse|rewrite|correct|classify|extract|(?:if|say|suppose|"
-    r"assume|imagine|given)\b(?=.*\?)|(?:add|"
-    r"subtract|multiply|divide|sum) .*[0-9]|true or false|complete|identify|balance|conjugate)\b"
-)
 FOREIGN = re.compile(
     r"\b(?:m[ée]t[ée]o|quel temps|aujourd'hui|demain|hier|maintenant|actuellement|quelle heure|en ce moment|mes|"
     r"mon|wetter|heute|morgen|gestern|jetzt|"
@@ -129,6 +112,12 @@ _NOW = (
     r"this (?:very )?(?:minute|second|instant|hour)|real[- ]time)"
 )
 _LIVE = re.compile(
+    r"\b(?:full|new|half|blood|super) ?moon\b|\bphase is\b|\b(?:low|high) (?:tide|water)\b|"
+    r"\b(?:see|spot|view|watch) the (?:iss|space station|northern lights|aurora|eclipse|meteors?|comet)\b|"
+    r"\buv(?: index)?\b|\bcheap(?:est)? (?:flights?|hotels?|trains?|tickets?|fuel|petrol|gas)\b|\bflights? (?:to|"
+    r"from)\b|"
+    r"\bwho(?:'s| is)? (?:leads|leading|tops|top of) (?:the )?(?:\w+ ){0,2}(?:league|table|race|polls?|"
+    r"championship|standings|rankings?|tour|group|bundesliga|nba|nfl|serie a|vote|election)\b|"
     r"\bweather\b|\bforecasts?\b|\b(?:is|was|will) it (?:going to )?(?:be )?(?:rain|snow|sunny|raining|snowing|"
     r"windy|cold|hot|warm|cloudy|foggy|humid|freezing|icy|dark)\w*\b(?! (?:on|in) (?:mars|venus|space|the moon))|"
     r"\b(?:rain|snow|raining|snowing)\b.{0,40}\b(?:today|tonight|tomorrow|now|later|this|outside|weekend)\b|"
@@ -219,6 +208,7 @@ _NOW_WORD = re.compile(
     r"\bare (?:we|they|people) .{1,40} now\b"
 )
 _DAILY = re.compile(
+    r"\bhow many (?:followers|likes|views|streams|downloads)\b|\bwhat(?:'s| is) new\b|"
     r"\b(?:what|which|the|tell me).{0,30}\b(?:date|day)\b.{0,20}\bin [0-9]+ days\b|\b(?:dollars?|euros?|pounds?|"
     r"yen|pesos?|rubles?|rupees?|kron\w+|francs?|yuan|won)\b.{1,40}\b(?:dollars?|euros?|pounds|yen|pesos?|rubles?|"
     r"rupees?|kron\w+|francs?|yuan|won|worth|convert\w*|conversion)\b|\bnext (?:bank |public )?holiday\b|"
@@ -275,6 +265,8 @@ _OFFICE = (
     r"used|downloaded|viewed|watched|decorated|populous))"
 )
 _SLOW = re.compile(
+    r"\bhow many people\b|\bhow long (?:has|have)\b|\bcovid\b|\brules? appl\w+|\brestrictions\b|\bin power\b|"
+    r"\bin force\b|"
     r"\bwho(?:'s| is| are| runs| leads| owns| heads| governs| coaches| manages| holds|"
     rf" plays for)\b.{{0,40}}\b{_OFFICE}\b|\bwho (?:runs|leads|owns|heads|governs|coaches|manages|holds)\b|"
     rf"\bholds? the\b|\b(?:name|list) .{{0,20}}\b{_OFFICE}s? of\b|\b(?:is|does) .{{1,40}}\b(?:still|yet|married to|"

@@ -1,9 +1,11 @@
 """Whether the answer to a text stays true, and for whom: what may be stored, and for how long.
 
-It decides from the words alone: which of eight classes a request belongs to. Whether a class is kept, and until when,
-is the cache's business. Where a rule is in doubt it takes the class that is not stored: a call more is a smaller loss
-than an answer of yesterday, or of somebody else. Words inside quotes, code and texts that are only worked on (to be
-translated, summed up) count for nothing: the answer depends on nothing but them.
+It decides from the words alone: which of nine classes a request belongs to. Whether a class is kept, and until when,
+is the cache's business. Static is only what has the form of a general question: for a meaning, a cause, a way to do
+something, a fact that stays. What points to a person or a thing that the text does not name is personal. Where a rule
+is in doubt it takes the class that is not stored: a call more is a smaller loss than an answer of yesterday, or of
+somebody else. Words inside quotes, code and texts that are only worked on (to be translated, summed up) count for
+nothing: the answer depends on nothing but them.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from typing import Literal, TypeAlias
 
 __all__ = ["VERSION", "Volatility", "volatility"]
 
-VERSION = "volatility-1"
+VERSION = "volatility-2"
 Volatility: TypeAlias = Literal[
-    "static", "unknown", "slow", "daily", "realtime", "personal", "nondeterministic", "action"
+    "static", "unknown", "slow", "daily", "realtime", "personal", "nondeterministic", "action", "foreign"
 ]
 
 
@@ -23,7 +25,8 @@ def volatility(text: str) -> Volatility:
 
     "static" does not change; "slow" does within months, "daily" within a day, "realtime" at any moment; "personal"
     differs by who asks; "nondeterministic" is meant to differ each time; "action" is to be done, again each time.
-    "unknown" shows no sign of either. The first call compiles the rules, which takes some hundredths of a second.
+    "unknown" shows no sign of either, "foreign" is unknown and in another language than English. The first call
+    compiles the rules, which takes some tenths of a second.
     """
     from greenai.cache.shelf_life import class_of
 
