@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from greenai.errors import InvalidRequest
 
-__all__ = ["require_callables", "require_share", "require_texts"]
+__all__ = ["require_callables", "require_numbers", "require_share", "require_texts"]
 
 
 def require_texts(**given: object) -> None:
@@ -27,6 +27,17 @@ def require_callables(**given: object) -> None:
     for name, value in given.items():
         if value is not None and not callable(value):
             raise InvalidRequest(f"{name}={value!r} cannot be called. Pass a function, or None.")
+
+
+def require_numbers(**given: object) -> None:
+    """Refuse whatever is no number.
+
+    Raises:
+        InvalidRequest: one of them is no `int` or `float`.
+    """
+    for name, value in given.items():
+        if not isinstance(value, (int, float)):
+            raise InvalidRequest(f"{name}={value!r} is no number. Pass one, or leave it out.")
 
 
 def require_share(**given: object) -> None:

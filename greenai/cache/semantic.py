@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from greenai._locks import Lock
 from greenai.cache.bound import WARM_UP, Bound
-from greenai.cache.checks import require_callables, require_share, require_texts
+from greenai.cache.checks import require_callables, require_numbers, require_share, require_texts
 from greenai.cache.compare import Comparison, Judge, Wording
 from greenai.cache.index import NUMPY_ROWS
 from greenai.cache.log import TTL_S, Log
@@ -163,10 +163,8 @@ class SemanticTier:
         seed: int | None = None,
     ) -> None:
         require_callables(judge=judge, vetoes=vetoes)
-        if all(isinstance(share, (int, float)) for share in (delta, audits)):
-            require_share(before=before)
-        else:
-            require_share(delta=delta, audits=audits)
+        require_share(before=before)
+        require_numbers(delta=delta, audits=audits)
         if not 0 < delta <= 0.5 or not 0 <= audits < 1:
             raise InvalidRequest(
                 f"A semantic tier with delta={delta} and audits={audits}: delta, the limit on the share of wrong "

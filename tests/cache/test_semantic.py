@@ -405,7 +405,7 @@ def test_senseless_limits_are_refused():
         ({"before": 3}, "before=3 is no number from 0 to 1. Pass one, or leave it out."),
         ({"judge": 5}, "judge=5 cannot be called. Pass a function, or None."),
         ({"vetoes": "all"}, "vetoes='all' cannot be called. Pass a function, or None."),
-        ({"delta": "x"}, "delta='x' is no number from 0 to 1. Pass one, or leave it out."),
+        ({"delta": "x"}, "delta='x' is no number. Pass one, or leave it out."),
     ],
     ids=str,
 )
