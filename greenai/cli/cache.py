@@ -99,7 +99,8 @@ def stats(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
         print_json(data | {"days": _DAYS, "calls": calls, "hits": hits, "avoided_j": avoided_j})
         return
     limit = "" if full.limit_bytes is None else f" of {format_bytes(full.limit_bytes)}"
-    lines = [f"{_answers(len(ends))}, {format_bytes(full.size_bytes)}{limit}, in {full.place} ({full.kind})"]
+    many = "an unknown number of answers" if full.problem is not None and not ends else _answers(len(ends))
+    lines = [f"{many}, {format_bytes(full.size_bytes)}{limit}, in {full.place} ({full.kind})"]
     if ends:
         left_s = max(min(ends) - time.time(), 0.0), max(max(ends) - time.time(), 0.0)
         lines.append(f"they end in {format_duration(left_s[0])} to {format_duration(left_s[1])}")

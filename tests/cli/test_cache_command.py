@@ -138,6 +138,7 @@ def test_a_cache_that_cannot_be_reached_is_no_empty_one(
         assert message.startswith("The answer cache in Redis at 127.0.0.1:1 was not read or changed as told: it does ")
         assert "then run this again" in message
     assert "does not answer" in shell.json("cache", "stats")["problem"]
+    assert shell("cache", "stats").stdout.startswith("an unknown number of answers, ")
 
 
 def test_calls_are_completed(asked: list[str]) -> None:

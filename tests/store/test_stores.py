@@ -277,8 +277,8 @@ def test_no_turned_bit_is_believed(kind: Kind, store: ManagedStore, caplog: pyte
     place = store.stats().place
     assert caplog.messages[0] == (
         f"A row of the answer cache in {place} was not read: it is not a value that greenai writes. It is removed, as "
-        "any other such row will be. If the secret of the cache was changed, that is why; else find out who can write "
-        "there."
+        "any other such row will be. If the secret of the cache or cache_encrypt was changed, that is why; else find out "
+        "who can write there."
     )
     kind.write(store, "key", blob)
     assert store.get("key") == "An answer."
