@@ -31,15 +31,16 @@ _NAMELESS = (
     r"just|really|ever|still|also|already|even|much|many|long|far|old|tall|big|often|and|but|or|not|else|"
     r"(?:who|what|when|where|why|how|that)'s|(?:does|do|did|is|are|was|were|has|have|ca|wo)n't)"
 )
+_AUX = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)"
 _LEANS = re.compile(
-    rf"\W*(?:{_NAMELESS}\W+){{0,7}}(?!(?:color|colour|size|way|time|day|date|month|year|week|prove|show|say|suppose|"
-    rf"assume|given|explain|imagine|pretend|know|true|let)\b)(?:\w+ )?{_PRONOUN}\b(?!-)|"
+    rf"\W*(?:{_NAMELESS}\W+){{0,7}}(?:\w+ {_AUX} |(?!(?:color|colour|size|way|time|day|date|month|year|week|prove|show|"
+    rf"say|suppose|assume|given|explain|imagine|pretend|know|true|let)\b)(?:\w+ )?){_PRONOUN}\b(?!-)|"
     rf"\W*(?:explain|describe|show|let|prove|tell me about|tell us about) (?:this|these|those|it|them|him|her)\b|"
     rf"\W*(?:explain|describe|tell me about) that\b\W*$|"
     r"\W*how (?:do|can|could|should|would) (?:i|you|we) \w+ (?:it|this|that|them|these|those|him|her|there|here)\b|"
-    r".{0,80}\b(?:here|over there|out there|in there|up there|down there|get there|do (?:that|this|it)|like (?:that|"
-    r"this)|"
-    r"about (?:that|this|it))\W*$"
+    r"\W*which ones?\b|\W*(?:is|are|was|did|does|do|has|have|will|who|what|where|when|why)\b.{0,80} (?:me|us)\W*$|"
+    r".{0,80}\b(?:here|(?:over|out|in|up|down|get|go|been|still|live|work|back|from|right) there|do (?:that|this|it)|"
+    r"like (?:that|this)|about (?:that|this|it))\W*$"
 )
 # An "it" that stands for nothing, and a "that" that joins.
 _DUMMY = re.compile(
@@ -50,7 +51,7 @@ _DUMMY = re.compile(
     r"typically |normally |really )?(?:take|need|to|cost|require)\b|"
     r"what (?:does|did) it (?:mean|take|feel like) (?:to|when|if|for)\b|how does it feel to\b|"
     r"what (?:is|was) it (?:called|like to)\b|why (?:is|was) it (?:called|important|necessary|hard|better|dangerous|"
-    r"bad|that)\b|(?:what|which) \w+ is it\b|if it (?:rains|snows)|"
+    r"bad|that)\b|(?:what|which) (?:time|day|date|month|year|week|season) is it\b|if it (?:rains|snows)|"
     r"(?:that|those) (?:which|who)\b|(?:what|who|which|why|how) \w+ that\b.{12})"
 )
 _THINGS = _one_of(
@@ -142,7 +143,8 @@ _DEVICE = re.compile(
     r"(?:it|this|that|them|these|those|everything|all)\b.{0,40}|"
     r"(?!(?:what|who|when|where|which|why|how|is|are|was|were|do|does|did|a|an|the|explain|define|meaning|difference)"
     r"(?:'s)?\b)"
-    r"(?:\w+ ){1,3}(?:on|off|up|down|louder|quieter|brighter|dimmer|warmer|cooler|higher|lower)(?: please| now)?|"
+    r"(?:\w+ ){1,3}(?:unlock|lock|open|close|start|stop|play|pause|mute|on|off|up|down|louder|quieter|brighter|dimmer|"
+    r"warmer|cooler|higher|lower)(?: please| now)?|"
     r"(?:volume|brightness|heating|heat|temperature|thermostat) (?:to )?[0-9]+(?: degrees| percent|%)?)\W*$"
 )
 
@@ -175,6 +177,8 @@ _MOMENT = re.compile(
     r"\W*how (?:do|can|could|would|should) (?:i|we|you) (?:get|drive|travel|go|walk|reach) (?:to|from|home|back)\b"
     r"(?!.*\b(?:sleep|level|know|root|state|python|javascript|bash|git|excel|element|url)\b)|"
     r"\W*how long (?:does it|will it|would it) take to (?:get|drive|walk|fly|travel|go)\b|"
+    r"\W*why (?:is|are|isn't|aren't) \w+ (?:so |all |always )?\w+ing\W*$|"
+    r"\W*what(?:'s| is) \w+ing (?:so|out|off|up)\b|"
     r"\W*is it safe to (?:go|swim|travel|drive|walk|fly|visit|ski|sail)\b|"
     r"\W*why (?:is|are|isn't|aren't) .{1,60}\b(?:closed|down|late|delayed|crowded|trending|busy|crying|barking|up|"
     r"falling|rising|dropping|angry|quiet|striking|out|off|on|offline|slow|missing|cancelled|canceled|here|there)\W*$|"
@@ -236,11 +240,13 @@ _TOPIC = (
 )
 _ENDS = (
     r"(?:theorem|laws?|law of \w+|effect|principle|test|paradox|theory|equation|constant|rule|tense|perfect|hypothesis|"
-    r"disease|syndrome|method|formula|cycle|system|wall|revolution|war|ages?|empire|renaissance|enlightenment|"
+    r"disease|syndrome|razor|dilemma|sieve|tendon|cat|method|formula|cycle|system|wall|revolution|war|ages?|empire|"
+    r"renaissance|enlightenment|"
     r"reformation|"
-    r"holocaust|function|model|distribution|algorithm|curve|process|reaction|series|sequence|triangle|code|"
+    r"holocaust|function|model|distribution|algorithm|curve|process|reaction|series|sequence|triangle|(?:morse|genetic|"
+    r"binary|dress) code|"
     r"movement|era|period|dynasty|myth|scale|ratio|complex|subjunctive|imperative|conditional|passive voice|voice|"
-    r"alphabet|proverb|command|keyword|operator|mood|case|gland|membrane|barrier|belt|clause)"
+    r"alphabet|proverb|command|keyword|operator|mood|gland|membrane|barrier|belt|clause)"
 )
 # Words after "what is", without an article, that ask for how it stands and not for what it is.
 _NO_THING = (
@@ -301,8 +307,9 @@ _GENERAL = re.compile(
     # what something is, or was
     rf"what(?:'s| is| are| were| was) (?:a|an|meant by|\"\")(?: |\W*$)|"
     rf"what(?:'s| is| are| was| were)? (?:the |some )?(?:\w+ ){{0,2}}?{_TOPIC}\b|"
-    rf"what(?:'s| is| was| were| are) (?:the )?[\w'. -]{{1,60}} {_ENDS}\W*$|"
-    rf"what(?:'s| is| are) (?!{_NO_THING}\b)(?![^?]*\b{_DOING}\W*$)(?![^?]*(?:'s|"
+    rf"what(?:'s| is| was| were| are) (?:the )?(?!the )\w[\w'. -]{{0,60}} {_ENDS}\W*$|"
+    rf"what(?:'s| is| are) (?!{_NO_THING}\b)(?!\w+ing (?:so|the|my|this|that|out|"
+    rf"from)\b)(?![^?]*\b{_DOING}\W*$)(?![^?]*(?:'s|"
     rf"s') )\w[\w+#./&-]*(?: [\w+#./&-]+){{0,3}}(?:\W*$|,? and "
     r"(?:why|how|what|where|when|who)\b)|"
     rf"what (?!{_NO_THING}\b)(?!(?:is|are|was|were|do|does|did|has|have|can|will|time|day|date)\b)[\w -]{{1,50}} (?:is|"
@@ -321,12 +328,16 @@ _GENERAL = re.compile(
     r"produces|contains)\b|"
     rf"(?:in |on |at |from |by |to |of )?(?:what|which) {_KINDS}\b|what (?:kind|type|sort)s? of\b|"
     r"what (?:should|can|could) (?:i|you|we|one) (?:use|substitute|put|add|serve|cook|plant) |"
+    rf"what(?:'s| is| are| were) (?:the )?{_KINDS}\W*$|what (?:do|does) (?:the )?(?:git|docker|npm|pip|python|sql|css|"
+    rf"html|"
+    r"java|javascript|bash|linux|regex|kubernetes|react|rust)\b|"
     # who, when, where of things that are over
     rf"who (?:first |originally )?{_MADE} |who (?:was|were) (?!(?:in|at|on|with|there|here|calling|the (?:last|"
     rf"best))\b)|"
     rf"by whom (?:was|were)|when (?:was|were|did) (?!.*\b(?:last|latest|next)\b).{{1,80}}\b{_BEFALL}\b|"
     r"where (?:was|were|did) .{1,60}\b(?:born|built|invented|discovered|founded|fought|signed|die|originate|come from|"
-    r"begin|start|take place)\b|where (?:do|does) .{1,60}\b(?:come from|live|grow|originate|lay|nest|occur)\b|"
+    r"begin|start|take place)\b|where (?:do|does) .{1,60}\b(?:come from|grow|originate|lay|nest|occur)\b|"
+    r"where do (?:\w+ )?\w+s live\b|"
     r"where (?:is|are|was|were) (?:mount |mt\.? |lake |the )?[\w' -]{0,40}?(?:(?:located|found|spoken|situated|"
     r"produced)\W*$|"
     r"\b(?:desert|river|mountains?|sea|ocean|tower|canal|strait|falls|peninsula|islands?|cathedral|temple|"
@@ -351,6 +362,10 @@ _GENERAL = re.compile(
     r"water|sleep|exercise|eat|drink|grow|heal|digest|hibernate|gestate|take)\b|"
     r"why (?!(?:me|now|here)\b)\w+ \w+|"
     # whether, of a kind of things
+    r"(?:is|are) \w+(?: \w+)? (?:vegan|vegetarian|toxic|poisonous|flammable|edible|magnetic|soluble|gluten[- ]free|"
+    r"renewable|contagious|hereditary|biodegradable|acidic|alkaline|carcinogenic|healthy|countable|uncountable|"
+    r"transitive|"
+    r"recyclable|radioactive|venomous|nocturnal|endangered|extinct)\W*$|"
     rf"(?:is|are|was|were) (?:a|an) |(?:is|are|was) (?:the )?[\w-]+(?: [\w-]+)? (?:a|an|considered|really a|made of|"
     rf"one of) "
     rf"(?:\w+ ){{0,2}}{_CLASSES}\b|(?:are|do|can|could|did|were) (?:all |most |some |male |female |wild |"
@@ -400,7 +415,7 @@ _CODE_TASK = re.compile(
     r"perl|php|"
     r"powershell|c\+\+|c#|awk|sed|lua|node|react|html|css|regex)(?!\w)"
 )
-_WHERE = re.compile(r"\W*where(?:'s|'re| is| are| was| were)\b")
+_WHERE = re.compile(r"\W*where(?:'s|'re| is| are| was| were| do| does| did| has| have)\b")
 
 
 def is_code_task(head: str) -> bool:

@@ -22,7 +22,8 @@ _ENGLISH = _words(
 )
 _OTHERS = _words(
     # German
-    "der das den dem ein eine einen einem einer eines ist sind nicht ich du er sie wir ihr mir mich dir dich und oder "
+    "der die hat das den dem ein eine einen einem einer eines ist sind nicht ich du er sie wir ihr mir mich dir dich "
+    "und oder "
     "wie "
     "wo wer wann warum wieso wem wen welche welcher welches viel viele kostet haben habe hast kann kannst bitte auf "
     "mit von "
@@ -48,7 +49,7 @@ _OTHERS = _words(
     "er ikke hvad "
     "hvor hvem jest czy jak gdzie kiedy dlaczego nie nas\u0131l nerede bir ka\u00e7 bana"
 )
-_SHARED = _words("is son no er me on es da na em ho hai al mi")
+_SHARED = _words("die hat is son no er me on es da na em ho hai al mi")
 _WORDS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _MARKED = re.compile(
     r"[\u00bf\u00a1]|\W*(?:hat|haben|hast|ist|sind) \w+(?: \w+)? \w*(?:ge\w+(?:t|en)|iert|en)\b\W*$|"

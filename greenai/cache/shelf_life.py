@@ -96,7 +96,7 @@ def _timed(head: str, text: str, *, given: bool) -> Volatility | None:
         return "personal"
     if found is None and over:
         return "static"
-    return "realtime" if found is None and evidence.is_of_the_moment(head) else found
+    return "realtime" if found != "daily" and evidence.is_of_the_moment(head) else found
 
 
 def _by_time(head: str) -> Volatility | None:

@@ -112,6 +112,7 @@ _NOW = (
     r"this (?:very )?(?:minute|second|instant|hour)|real[- ]time)"
 )
 _LIVE = re.compile(
+    r"\bhow many \w+ (?:are|were) (?:coming|going|here|waiting|attending|invited)\b|"
     r"\b(?:full|new|half|blood|super) ?moon\b|\bphase is\b|\b(?:low|high) (?:tide|water)\b|"
     r"\b(?:see|spot|view|watch) the (?:iss|space station|northern lights|aurora|eclipse|meteors?|comet)\b|"
     r"\buv(?: index)?\b|\bcheap(?:est)? (?:flights?|hotels?|trains?|tickets?|fuel|petrol|gas)\b|\bflights? (?:to|"
