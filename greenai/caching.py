@@ -339,9 +339,9 @@ def _dropped(cache: ExactCache, key: str, steps: Steps, *, must: bool) -> bool:
         if not cache.forget(key):
             why = cache.undone or "it did not say why"
             raise CacheError(
-                f"The answer may still be in the cache, which could not drop it: {why}. Look whether the server runs and "
-                "cache_url is right, or whether the folder of the cache can be written to and has space (greenai doctor "
-                "tells), then call this again."
+                f"The answer may still be in the cache, which could not drop it: {why}. Look whether the server runs "
+                "and cache_url is right, or whether the folder can be written to and has space (greenai doctor tells), "
+                "then call this again."
             )
         if steps.semantic is not None:
             steps.semantic.forget(key)
