@@ -70,7 +70,7 @@ def _symbols(pair: Pair) -> Iterator[str]:
     a, b = pair.a.symbols, pair.b.symbols
     if a.signs != b.signs:
         yield f"signs: {' '.join(a.signs) or 'none'} against {' '.join(b.signs) or 'none'}"
-    elif len(a.marked) == len(b.marked) and a.marked != b.marked:
+    elif pair.a.numbers == pair.b.numbers and len(a.marked) == len(b.marked) and a.marked != b.marked:
         yield f"numbers: {' '.join(a.marked)} against {' '.join(b.marked)}"
 
 
