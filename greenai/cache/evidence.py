@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_code_task", "is_device", "is_general", "is_of_the_moment", "is_placed", "leans_on_more"]
+__all__ = ["is_code_task", "is_device", "is_general", "is_of_the_moment", "is_about_somebody", "leans_on_more"]
 
 
 def _one_of(words: str) -> str:
@@ -145,6 +145,7 @@ _DEVICE = re.compile(
     r"(?:'s)?\b)"
     r"(?:\w+ ){1,3}(?:unlock|lock|open|close|start|stop|play|pause|mute|on|off|up|down|louder|quieter|brighter|dimmer|"
     r"warmer|cooler|higher|lower)(?: please| now)?|"
+    r"(?:open|launch|close|start) \w+|"
     r"(?:volume|brightness|heating|heat|temperature|thermostat) (?:to )?[0-9]+(?: degrees| percent|%)?)\W*$"
 )
 
@@ -415,7 +416,10 @@ _CODE_TASK = re.compile(
     r"perl|php|"
     r"powershell|c\+\+|c#|awk|sed|lua|node|react|html|css|regex)(?!\w)"
 )
-_WHERE = re.compile(r"\W*where(?:'s|'re| is| are| was| were| do| does| did| has| have)\b")
+_SOMEBODY = re.compile(
+    r"\W*where(?:'s|'re| is| are| was| were| do| does| did| has| have)\b|\W*what did\b|\W*who \w+ \w+|"
+    r"\W*what(?:'s| is) \w+ up to\b"
+)
 
 
 def is_code_task(head: str) -> bool:
@@ -423,6 +427,6 @@ def is_code_task(head: str) -> bool:
     return _CODE_TASK.match(head) is not None
 
 
-def is_placed(head: str) -> bool:
-    """Say whether it asks where something is."""
-    return _WHERE.match(head) is not None
+def is_about_somebody(head: str) -> bool:
+    """Say whether it asks where something is, what somebody did, or who did it."""
+    return _SOMEBODY.match(head) is not None

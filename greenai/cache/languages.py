@@ -83,7 +83,7 @@ _GENERAL = re.compile(
     r"por qu\u00e9 el cielo|(?:explica|define|traduce|calcula) ))"
 )
 _OWN_OR_POINTING = re.compile(
-    r"\b(?:mein\w*|dein\w*|unser\w*|ihm|ihn|dies\w*|hier|da|dort|mon|ma|mes|ton|ta|tes|notre|nos|ce|cet|cette|ces|ici|"
+    r"(?<![\w-])(?:mein\w*|dein\w*|unser\w*|ihm|ihn|dies\w*|hier|da|dort|mon|ma|mes|ton|ta|tes|notre|nos|ce|cet|cette|ces|ici|"
     r"cela|\u00e7a|mi|mis|tu|tus|nuestr\w+|est[aeo]s?|es[ao]s?|aqu\u00ed|eso|neu\w*|nouve\w+|nuev\w+|letzt\w*|derni\w+|"
     r"\u00faltim\w+)\b"
 )

@@ -113,7 +113,7 @@ def _calm(head: str, *, given: bool) -> Volatility:
         return "unknown"
     if given or at.SUM.search(head) or evidence.is_general(head):
         return "static"
-    return "personal" if evidence.is_placed(head) else "unknown"
+    return "personal" if evidence.is_about_somebody(head) else "unknown"
 
 
 def _elsewhere(head: str) -> Volatility:
