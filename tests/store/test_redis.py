@@ -122,7 +122,7 @@ def test_a_server_that_is_killed_and_started_again_under_load(
     assert load.worst_s < 2 * BOUND_S
     wait_until_back(store)
     assert store.problem is None
-    assert 3 <= len(caplog.records) <= 6  # one for each time it went; a busy machine may be late for once more
+    assert 3 <= len(caplog.records) <= 9  # one for each time it went; a busy machine may be late for a few more
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="SIGSTOP")
