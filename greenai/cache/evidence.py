@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_code_task", "is_device", "is_general", "is_of_the_moment", "is_about_somebody", "leans_on_more"]
+__all__ = ["is_about_somebody", "is_code_task", "is_device", "is_general", "is_of_the_moment", "leans_on_more"]
 
 
 def _one_of(words: str) -> str:
