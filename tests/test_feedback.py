@@ -417,7 +417,7 @@ def test_what_is_no_answer_and_no_verdict_is_refused() -> None:
     with offline() as client:
         with_gain(client, GAIN)
         for wrong, message in (
-            (42, "This response has no receipt"),
+            (42, "42 is no answer, so greenai cannot learn from it"),
             ("nobody", "The ledger has no call 'nobody'"),
         ):
             with pytest.raises(InvalidRequest, match=message):
