@@ -190,10 +190,10 @@ def test_an_edit_of_a_file_ends_the_stored_answers(pairs: Path, monkeypatch: pyt
     monkeypatch.setattr(faq, "CHECK_S", 0.0)
     with offline() as client:
         client.faq(pairs)
-        outcomes = [client.ask("Do you ship to Norway?").greenai.outcome for _ in "123"]
+        outcomes = [client.ask("How do I return a parcel?").greenai.outcome for _ in "123"]
         assert outcomes == ["small", "small", "cache"]
-        pairs.write_text(CANADA + '["Do you ship to Norway?", "Yes, by train."]\n')
-        assert client.ask("Do you ship to Norway?").text == "Yes, by train."
+        pairs.write_text(CANADA + '["How do I return a parcel?", "By train."]\n')
+        assert client.ask("How do I return a parcel?").text == "By train."
 
 
 def test_the_key_follows_the_contents_and_is_the_same_in_every_process(pairs: Path, tmp_path: Path) -> None:
