@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenai.budget import Ledger
+from greenai.ledger import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
 from greenai.readings import Reading
 from greenai.store.disk import JsonCache

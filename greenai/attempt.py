@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts
-from greenai.budget import Hold
+from greenai.ledger import Hold
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.local import Engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from greenai import caching, meaning
-from greenai.budget import shipped
+from greenai.ledger import shipped
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
 from greenai.stages import Flow, Plan, Steps, fail_open

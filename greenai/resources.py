@@ -15,7 +15,7 @@ from greenai import drivers, hooks, meters, route
 from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
-from greenai.budget import open_ledger
+from greenai.ledger import open_ledger
 from greenai.cache import ExactCache, SemanticTier
 from greenai.cache.exact import ManagedStore
 from greenai.cache.flights import flights_at

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from greenai import answerers, hooks, meters, nudges, route
-from greenai.budget import Hold, Ledger
+from greenai.ledger import Hold, Ledger
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier

@@ -21,7 +21,7 @@ import servers
 
 from greenai import AsyncClient, Client
 from greenai.background import background
-from greenai.budget import Hold, Ledger
+from greenai.ledger import Hold, Ledger
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.values import Call
 

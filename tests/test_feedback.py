@@ -188,7 +188,7 @@ def label(call_id: str, loss: float | None, *, good: bool, project: str = "p") -
 
 
 def ledger(tmp_path: Path) -> Any:
-    from greenai.budget import Ledger
+    from greenai.ledger import Ledger
     from greenai.store.ledger_db import LedgerDb
 
     return Ledger(LedgerDb(tmp_path / "ledger.db"))

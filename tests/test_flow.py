@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from greenai import errors, flow, meters
-from greenai.budget import Ledger
+from greenai.ledger import Ledger
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
 from greenai.readings import Reading

@@ -24,7 +24,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_budget import attempt, hold, receipt
-from greenai.budget import Ledger
+from greenai.ledger import Ledger
 from greenai.store.disk import JsonCache
 from greenai.store.ledger_db import LedgerDb
 

@@ -36,7 +36,7 @@ _DAYS = 30.0
 
 def complete_call(incomplete: str) -> list[str]:
     """Return the calls of the ledger that are in the cache and begin so, for the shell."""
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
     from greenai.errors import GreenAIError
     from greenai.settings import load_settings
 
@@ -117,7 +117,7 @@ def _answers(count: int) -> str:
 
 
 def _served(settings: Settings) -> tuple[int, int, float]:
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
 
     ledger = open_ledger(settings)
     try:
@@ -148,7 +148,7 @@ def forget(call: Call, *, settings: SettingsFile = None, as_json: AsJson = False
 
 
 def _key_of(call: str, store: Sealed, settings: Settings) -> str | None:
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
 
     ledger = open_ledger(settings)
     try:

@@ -143,7 +143,7 @@ def _processor(settings: Settings) -> dict[str, Any]:
 
 
 def _ledger(settings: Settings) -> dict[str, Any]:
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
 
     ledger = open_ledger(settings)
     try:
@@ -183,7 +183,7 @@ def _cache(settings: Settings) -> dict[str, Any]:
 
 
 def _feedback(settings: Settings) -> list[dict[str, object]]:
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
     from greenai.feedback import summary
     from greenai.route import FLOORS
 

@@ -42,7 +42,7 @@ def test_stats_tell_how_full_it_is_and_what_it_answered(shell: Shell, asked: lis
 
 
 def test_only_answers_are_counted(shell: Shell, asked: list[str]) -> None:
-    from greenai.budget import open_ledger
+    from greenai.ledger import open_ledger
     from greenai.settings import load_settings
     from greenai.store.opening import open_store
 

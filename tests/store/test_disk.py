@@ -249,7 +249,7 @@ def test_a_read_only_folder_turns_both_stores_off_and_loses_no_call(tmp_path: Pa
         import json, os, sys
         from pathlib import Path
         import diskcache, sqlite3
-        from greenai.budget import Ledger
+        from greenai.ledger import Ledger
         from greenai.readings import Reading
         from greenai.store.disk import JsonCache
         from greenai.store.ledger_db import LedgerDb

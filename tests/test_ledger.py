@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai.budget import Hold, Ledger, open_ledger
+from greenai.ledger import Hold, Ledger, open_ledger
 from greenai.readings import Reading
 from greenai.settings import load_settings
 from greenai.store.ledger_db import LedgerDb
@@ -275,7 +275,7 @@ def test_without_a_disk_calls_go_on_in_memory_with_one_warning(
 def test_what_was_kept_in_memory_is_written_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("greenai.budget.RETRY_DISK_S", 0.0)
+    monkeypatch.setattr("greenai.ledger.RETRY_DISK_S", 0.0)
     blocker = tmp_path / "state"
     blocker.write_text("in the way")
     ledger = Ledger(LedgerDb(blocker / "ledger.db"))
