@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenai.ledger import Ledger
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
+from greenai.ledger import Ledger
 from greenai.readings import Reading
 from greenai.store.disk import JsonCache
 from greenai.store.ledger_db import LedgerDb

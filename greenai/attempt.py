@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts
-from greenai.ledger import Hold
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
+from greenai.ledger import Hold
 from greenai.local import Engine
 from greenai.readings import Reading
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open

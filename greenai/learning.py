@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from greenai import caching, meaning
-from greenai.ledger import shipped
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
+from greenai.ledger import shipped
 from greenai.stages import Flow, Plan, Steps, fail_open
 from greenai.values import Assessment, Receipt, Request, Work
 

@@ -15,7 +15,6 @@ from greenai import drivers, hooks, meters, route
 from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
-from greenai.ledger import open_ledger
 from greenai.cache import ExactCache, SemanticTier
 from greenai.cache.exact import ManagedStore
 from greenai.cache.flights import flights_at
@@ -23,6 +22,7 @@ from greenai.cache.semantic import STORED
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
+from greenai.ledger import open_ledger
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
 from greenai.meters.inputs import register_cards

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from greenai import answerers, hooks, meters, nudges, route
-from greenai.ledger import Hold, Ledger
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
+from greenai.ledger import Hold, Ledger
 from greenai.local import Engines
 from greenai.receipts import Site
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work

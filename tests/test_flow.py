@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from greenai import errors, flow, meters
-from greenai.ledger import Ledger
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
+from greenai.ledger import Ledger
 from greenai.readings import Reading
 from greenai.receipts import Site
 from greenai.store.ledger_db import LedgerDb

@@ -36,8 +36,8 @@ _DAYS = 30.0
 
 def complete_call(incomplete: str) -> list[str]:
     """Return the calls of the ledger that are in the cache and begin so, for the shell."""
-    from greenai.ledger import open_ledger
     from greenai.errors import GreenAIError
+    from greenai.ledger import open_ledger
     from greenai.settings import load_settings
 
     try:

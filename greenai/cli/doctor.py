@@ -183,8 +183,8 @@ def _cache(settings: Settings) -> dict[str, Any]:
 
 
 def _feedback(settings: Settings) -> list[dict[str, object]]:
-    from greenai.ledger import open_ledger
     from greenai.feedback import summary
+    from greenai.ledger import open_ledger
     from greenai.route import FLOORS
 
     ledger = open_ledger(settings)
