@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib.util
 import os
@@ -60,6 +61,16 @@ def _classifier_weights() -> None:
     from greenai.classify import Classifier
 
     Classifier.load()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_loop_of_litellms_own() -> None:
+    """Take the main thread's default event loop away, as the first `asyncio.run` does.
+
+    litellm's blocking call asks for it, and Python makes one there that nobody closes: whichever later test the
+    garbage collector ran in failed, where no test had run a loop before.
+    """
+    asyncio.run(asyncio.sleep(0))
 
 
 @pytest.fixture(scope="session")
