@@ -23,7 +23,7 @@ SCRIPT = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_budget import attempt, hold, receipt
+from test_ledger import attempt, hold, receipt
 from greenai.ledger import Ledger
 from greenai.store.disk import JsonCache
 from greenai.store.ledger_db import LedgerDb
