@@ -23,6 +23,7 @@ from greenai import catalog, errors, receipts, route
 from greenai.cli import app, leaderboard
 from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
+from greenai.projects import BudgetTable
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
 from greenai.units import significant
 
@@ -423,6 +424,42 @@ KEYS: Mapping[str, Key] = {
         example="docs/faq",
         env="docs/faq",
     ),
+    "projects": Key(
+        about="What holds for the calls of one project, by its name: `budget` (a table), `opt_in` with `opt_in_reason` "
+        'and `opt_in_expires`, `without_opt_in` (`"downgrade"` or `"refuse"`), `nudges` (switches). In a file this is '
+        "`[projects.support-bot]`, in pyproject.toml `[tool.greenai.projects.support-bot]`.",
+        example={"support-bot": {"budget": {"calls": "500/day", "timezone": "Europe/Paris"}}},
+        env='{"support-bot":{"budget":{"calls":"500/day","timezone":"Europe/Paris"}}}',
+    ),
+    "features": Key(
+        about="The budgets of features of the app, by their names: a table `budget` for each.",
+        example={"search-summary": {"budget": {"calls": "100/hour"}}},
+        env='{"search-summary":{"budget":{"calls":"100/hour"}}}',
+    ),
+    "budget": Key(
+        about="What all projects together may spend, as far as they share one place for budgets: `energy`, `cost`, "
+        "`tokens`, `calls`, `reasoning_calls`, `carbon`, each as text such as `50 Wh/day` or a list of them; and how: "
+        "`warn_at`, `when_spent`, `timezone`, `eur_usd`, `unknown_cost`, `unknown_energy`, `open_when_broken`. What is "
+        "said here of how holds for every budget that says nothing of it. See [budgets](budgets.md).",
+        example={"calls": "20000/month", "timezone": "Europe/Paris"},
+        env='{"calls":"20000/month","timezone":"Europe/Paris"}',
+    ),
+    "user_budget": Key(
+        about="What each user may spend: a table like `budget`. See [scopes](budgets.md#scopes).",
+        example={"calls": "50/hour"},
+        env='{"calls":"50/hour"}',
+    ),
+    "key_budget": Key(
+        about="What may be spent with each API key: a table like `budget`. See [scopes](budgets.md#scopes).",
+        example={"calls": "1000/hour"},
+        env='{"calls":"1000/hour"}',
+    ),
+    "budget_url": Key(
+        about="A Redis or Valkey that keeps the budgets for several machines, in place of the file `budgets.db` in "
+        "`state_dir`. It needs the extra `redis`. See [a fleet](budgets.md#a-fleet).",
+        example="redis://127.0.0.1:6379/0",
+        env="redis://127.0.0.1:6379/0",
+    ),
 }
 
 SHORT = {"project": "project", "observe": "observe", "timeout_s": "timeout", "max_retries": "max_retries"}
@@ -488,7 +525,7 @@ def _default(name: str) -> str:
     if isinstance(default, LocalSettings):
         values = {field: getattr(default, field) for field in LocalSettings.model_fields}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
-    if default is None:
+    if default is None or isinstance(default, BudgetTable):
         return "not set"
     if isinstance(default, frozenset) or default == ():
         return "none"

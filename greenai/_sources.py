@@ -6,7 +6,7 @@ What the values mean, and whether they are right, is decided in `settings.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -50,8 +50,38 @@ class Source:
         found = line.search(self.text, starts[index], end.start() if end else len(self.text))
         return self._at(found.start() if found else starts[index])
 
+    def where_path(self, path: Sequence[str]) -> str:
+        """Return the source's name, with the line of the key that `path` leads to through tables, or of its table."""
+        for depth in range(len(path), -1, -1):
+            names = r"[ \t]*\.[ \t]*".join(_name(key) for key in ("tool", "greenai", *path[:depth]))
+            own = r"[ \t]*\.[ \t]*".join(_name(key) for key in path[:depth])
+            header = re.search(rf"(?m)^[ \t]*\[[ \t]*({names}{'|' + own if own else ''})[ \t]*\]", self.text)
+            if header is None and depth:
+                continue
+            start = header.end() if header else 0
+            end = re.compile(r"(?m)^[ \t]*\[").search(self.text, start)
+            key = rf"(?m)^[ \t]*{_name(path[depth])}[ \t]*[.=]" if depth < len(path) else r"(?!)"
+            found = re.compile(key).search(self.text, start, end.start() if end else len(self.text)) or header
+            if found is not None and (found is not header or depth):
+                return self._at(found.start())
+        return self.name
+
+    def has(self, path: Sequence[str]) -> bool:
+        """Say whether this source sets the key that `path` leads to."""
+        table: Any = self.values
+        for key in path:
+            if not isinstance(table, Mapping) or key not in table:
+                return False
+            table = table[key]
+        return True
+
     def _at(self, position: int) -> str:
         return f"{self.name}, line {self.text.count(chr(10), 0, position) + 1}"
+
+
+def _name(key: str) -> str:
+    """Return what matches a key as TOML writes it, bare or quoted."""
+    return rf"[\"']?{re.escape(key)}[\"']?"
 
 
 def files(explicit: Path | None) -> Iterator[Source]:

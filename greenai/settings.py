@@ -15,7 +15,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from pydantic import (
     model_validator,
 )
 
-from greenai import own_cards
+from greenai import own_cards, projects
 from greenai._fields import (
     CACHE_URL,
     CARBON_SOURCE,
@@ -53,6 +53,7 @@ from greenai._fields import (
 from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
+from greenai.projects import BudgetTable, FeatureTable, ProjectTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
 
 __all__ = ["FaqSettings", "LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
@@ -89,6 +90,7 @@ _EXAMPLES: Mapping[str, str] = {
     "max_retries": "max_retries = 2",
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
     "watts_per_core": "watts_per_core = 6.5",
+    "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
@@ -108,6 +110,9 @@ def _state_dir() -> Path | None:
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 
 
 class LadderEntry(_Strict):
@@ -145,7 +150,7 @@ class Settings(_Strict):
     `opt_in_reason`, which the ledger keeps.
     """
 
-    project: Annotated[str, Field(min_length=1, max_length=100), ONE_LINE] = "default"
+    project: Name = "default"
     ladder: (
         Annotated[
             tuple[Annotated[LadderEntry, BeforeValidator(entry)], ...], Field(min_length=1), BeforeValidator(split)
@@ -181,6 +186,12 @@ class Settings(_Strict):
     local: LocalSettings = LocalSettings()
     cards: tuple[CardEntry, ...] = ()
     faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
+    projects: dict[Name, ProjectTable] = Field(default_factory=dict)
+    features: dict[Name, FeatureTable] = Field(default_factory=dict)
+    budget: BudgetTable = BudgetTable()
+    user_budget: BudgetTable = BudgetTable()
+    key_budget: BudgetTable = BudgetTable()
+    budget_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod
@@ -354,19 +365,37 @@ def _validated(sources: list[Source]) -> Settings:
         for key, value in source.values.items():
             if key not in Settings.model_fields:
                 raise SettingsError(_unknown_key(source, key, list(Settings.model_fields)))
-            both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = {**merged[key], **value} if both_tables else value
+            merged[key] = _joined(merged.get(key), value)
             origin[key] = source
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False)[0]
-        raise SettingsError(_explain(cast("dict[str, Any]", detail), merged, origin)) from None
+        found = cast("dict[str, Any]", detail)
+        if found["loc"] and found["loc"][0] in projects.TABLES:
+            raise SettingsError(_explain_table(found, sources)) from None
+        raise SettingsError(_explain(found, merged, origin)) from None
     for number, card in enumerate(settings.cards):
         card.stand_at(origin["cards"].where_in("cards", number, "name"))
     if settings.provider_zones:
         _refuse_unknown_provider(settings, origin["provider_zones"])
     return settings
+
+
+def _joined(weak: Any, strong: Any) -> Any:
+    """Join two tables, those inside them too: a stronger source must not undo a budget it says nothing of."""
+    if not (isinstance(weak, dict) and isinstance(strong, dict)):
+        return strong
+    return {**weak, **{key: _joined(weak.get(key), value) for key, value in strong.items()}}
+
+
+def _explain_table(detail: Mapping[str, Any], sources: list[Source]) -> str:
+    def where(path: Sequence[str]) -> str:
+        holder = next((source for source in reversed(sources) if source.has(path)), None)
+        holder = holder or next(source for source in reversed(sources) if path[0] in source.values)
+        return holder.where_path(path)
+
+    return projects.explain(detail, _lower(_worded(detail)), where)
 
 
 def _refuse_unknown_provider(settings: Settings, source: Source) -> None:
@@ -387,10 +416,14 @@ def _unknown_key(source: Source, key: str, known: list[str], inside: str = "") -
     return f"{source.where(key)}: {inside}{key} is not a setting. {hint}"
 
 
+def _worded(detail: Mapping[str, Any]) -> str:
+    words = _WORDS.get(str(detail["type"]))
+    return words.format(*detail["loc"][-1:]) if words else str(detail["msg"]).removeprefix("Value error, ")
+
+
 def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mapping[str, Source]) -> str:
     path = cast("tuple[str | int, ...]", detail["loc"])
-    words = _WORDS.get(str(detail["type"]))
-    message = words.format(*path[-1:]) if words else str(detail["msg"]).removeprefix("Value error, ")
+    message = _worded(detail)
     if not path:
         place = origin["opt_in"].where("opt_in") if "opt_in" in origin else "settings"
         return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
@@ -428,7 +461,7 @@ def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
         return f"{key}, entry {path[1] + 1}," if isinstance(path[1], int) else f"{key} = {shown(whole)}"
     if inner == "api_key_env":  # somebody may have written the key itself
         return f"{key}.{inner}"
-    if path[0] in ("cache_url", "cache_secret_env"):  # an address may hold a password
+    if path[0] in ("cache_url", "cache_secret_env", "budget_url"):  # an address may hold a password
         return key
     if isinstance(inner, int) or inner == "model":
         return f"{key}: {shown(detail['input'])}"

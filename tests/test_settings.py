@@ -224,7 +224,7 @@ def test_a_wrong_argument_is_named() -> None:
         "Write for example: max_prompt_bytes = 4000000."
     )
     assert message({"colour": "green"}).startswith(
-        "argument: colour is not a setting. Known settings: cache, cache_also, cache_encrypt, cache_secret_env, cache_size, cache_ttl, cache_url,"
+        "argument: colour is not a setting. Known settings: budget, budget_url, cache, cache_also, cache_encrypt, cache_secret_env, cache_size, cache_ttl, cache_url,"
     )
 
 
