@@ -29,6 +29,7 @@ from greenai import advice, answerers, caching, learning, meaning, receipts, rou
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
+from greenai.asked import digest as asked_by
 from greenai.attempt import attempt, estimate, is_verified
 from greenai.catalog import find
 from greenai.errors import (
@@ -376,13 +377,23 @@ def finish(
 def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
     options = request.options
     steps.ledger.record_failure(
-        request.call_id, time.time(), options.project, request.entry, request.model, error, options.reason
+        request.call_id,
+        time.time(),
+        options.project,
+        request.entry,
+        request.model,
+        error,
+        options.reason,
+        feature=options.feature,
+        asked=asked_by(request),
     )
 
 
 def _record(steps: Steps, receipt: Receipt, request: Request, prompt: str | None) -> None:
     costs = {a.attempt_id: cost.of_attempt(a) for a in receipt.attempts}
-    steps.ledger.settle_and_record(receipt, request.options.reason, prompt, entry=request.entry, costs=costs)
+    steps.ledger.settle_and_record(
+        receipt, request.options.reason, prompt, entry=request.entry, costs=costs, asked=asked_by(request)
+    )
     learning.flush(receipt, steps)
 
 

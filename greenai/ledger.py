@@ -39,6 +39,7 @@ T = TypeVar("T")
 WAIT_S = 2.0  # 16 processes at full load wait 1 s at worst; a caller waits no longer than twice that
 RETRY_DISK_S = 30.0
 MAX_ERROR_CHARS = 200
+DAY_S = 86_400.0
 
 _log = logging.getLogger("greenai")
 _SECRETS = re.compile(
@@ -131,10 +132,16 @@ class Ledger:
         self._do(lambda db: db.settle((row,)))
 
     def record(
-        self, receipt: Receipt, opt_in_reason: str | None = None, prompt: str | None = None, *, entry: Entry = "create"
+        self,
+        receipt: Receipt,
+        opt_in_reason: str | None = None,
+        prompt: str | None = None,
+        *,
+        entry: Entry = "create",
+        asked: str | None = None,
     ) -> None:
-        """Write a finished call that made no attempt, or whose attempts are settled."""
-        call = self._call_row(receipt, entry, opt_in_reason, prompt)
+        """Write a finished call that made no attempt, or whose attempts are settled; see `settle_and_record`."""
+        call = self._call_row(receipt, entry, opt_in_reason, prompt, asked)
         self._do(lambda db: db.settle((), call))
 
     def settle_and_record(
@@ -145,6 +152,7 @@ class Ledger:
         *,
         entry: Entry = "create",
         costs: Mapping[str, float | None] | None = None,
+        asked: str | None = None,
     ) -> None:
         """Settle every attempt of a receipt that is not settled yet, and write its call, in one transaction.
 
@@ -154,6 +162,7 @@ class Ledger:
             prompt: the text asked; kept only with `store_prompts`.
             entry: how the call came in.
             costs: US dollars by attempt id; None takes the receipt's cost where there is one attempt.
+            asked: a digest of who asked what, by which asking again is seen.
         """
         now = self._clock()
         if costs is None:
@@ -162,7 +171,7 @@ class Ledger:
             _attempt_row(attempt, receipt.call_id, receipt.project, costs.get(attempt.attempt_id), now)
             for attempt in receipt.attempts
         ]
-        call = self._call_row(receipt, entry, opt_in_reason, prompt)
+        call = self._call_row(receipt, entry, opt_in_reason, prompt, asked)
         self._do(lambda db: db.settle(rows, call))
 
     def record_failure(
@@ -174,6 +183,9 @@ class Ledger:
         requested_model: str | None,
         error: BaseException | str,
         opt_in_reason: str | None = None,
+        *,
+        feature: str | None = None,
+        asked: str | None = None,
     ) -> None:
         """Write a call that no attempt answered: outcome `failed`, its energy unknown; its attempts are rows already.
 
@@ -187,6 +199,8 @@ class Ledger:
             requested_model: what was asked for.
             error: what ended it; of an exception only the class's name is kept, because messages may quote prompts.
             opt_in_reason: why an expensive mode was allowed.
+            feature: the feature of the app that it was made for.
+            asked: a digest of who asked what.
         """
         said = error if isinstance(error, str) else type(error).__name__
         given: dict[str, object] = {
@@ -200,9 +214,22 @@ class Ledger:
             "evidence": "unknown",
             "method": "no answer came",
             "error": _clean(said),
+            "feature": feature,
+            "asked": asked,
         }
         row = tuple(given.get(name) for name in CALL_COLUMNS)
         self._do(lambda db: db.settle((), row))
+
+    # What features gave, and what of it was used.
+
+    def offered(self, project: str, feature: str, *, offered: int = 0, used: int = 0) -> None:
+        """Count today what a feature gave, generated or not, and how much of it somebody used."""
+        day = int(self._clock() // DAY_S)
+        self._do(lambda db: db.offer(project, feature, day, offered, used))
+
+    def used(self, call_id: str) -> bool:
+        """Note that somebody used what a call gave; return whether the ledger has the call."""
+        return self._do(lambda db: db.use(call_id))
 
     # What was said of answers.
 
@@ -307,7 +334,12 @@ class Ledger:
         _log.warning("The ledger %s works again; what was kept in memory is in it.", self._db.path)
 
     def _call_row(
-        self, receipt: Receipt, entry: Entry, opt_in_reason: str | None, prompt: str | None
+        self,
+        receipt: Receipt,
+        entry: Entry,
+        opt_in_reason: str | None,
+        prompt: str | None,
+        asked: str | None,
     ) -> tuple[object, ...]:
         energy, avoided = receipt.energy, receipt.avoided
         usages = [attempt.usage for attempt in receipt.attempts]
@@ -320,7 +352,7 @@ class Ledger:
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
             receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
-            receipt.cache_key,
+            receipt.cache_key, receipt.feature, None, asked,
         )  # fmt: skip
 
 
@@ -366,6 +398,8 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
             data[name] = json.loads(data[name]) if data[name] else []
     if data.get("reasoning") is not None:
         data["reasoning"] = bool(data["reasoning"])
+    if data.get("used") is not None:
+        data["used"] = bool(data["used"])
     return data
 
 

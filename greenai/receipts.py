@@ -62,8 +62,7 @@ SERVER_ERROR = 500
 # The method of a failed attempt whose provider may have worked for nobody.
 MAYBE_GENERATED = "no answer came, but it may have been generated"
 
-# The method of a reading of a model that the catalog does not know.
-NO_CARD = "no catalog card for this model"
+NO_CARD = "no catalog card for this model"  # the method of a reading of a model that the catalog does not know
 
 # Errors of a connection that was never made: nothing was asked, so nothing was generated.
 NEVER_SENT = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"))
@@ -496,4 +495,5 @@ def build(
         parent=request.parent,
         warnings=(*warnings, *missing),
         cache_key=cache_key,
+        feature=request.options.feature,
     )

@@ -77,6 +77,7 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
         ("opt-ins", ", ".join(receipt["decision"]["opt_ins"])),
         ("attempts", _attempts(receipt["attempts"])),
         ("note", "\n".join(receipt["warnings"])),
+        ("feature", receipt.get("feature") or ""),
         ("asked again", f"after call {receipt['parent']}" if receipt["parent"] else ""),
     )
     return tuple((label, text) for label, text in rows if text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -125,6 +126,7 @@ def _one_of(*choices: object) -> tuple[Callable[[object], bool], str]:
 
 
 _BOOL = (lambda value: isinstance(value, bool)), "True or False"
+NAME = re.compile(r"[\w][\w./-]{0,99}")
 _TEXT = (lambda value: value is None or (isinstance(value, str) and bool(value))), "some text, or None"
 _SECONDS = (
     (
@@ -142,6 +144,11 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "substitute": _one_of(True, False, None),  # noqa: FBT003  # values, not switches
     "observe": _BOOL,
     "strict_opt_in": _BOOL,
+    "urgent": _BOOL,
+    "feature": (
+        (lambda value: value is None or (isinstance(value, str) and NAME.fullmatch(value) is not None)),
+        'a name of up to 100 letters, digits and _ - . /, such as "search_summary", or None',
+    ),
     "tenant": _TEXT,
     "reason": _TEXT,
     "namespace": _TEXT,

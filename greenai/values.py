@@ -72,7 +72,8 @@ class Options:
     """What one call may do besides openai's own arguments: resolved from settings, client, block and call.
 
     `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both). `cache_also` is
-    what the cache keeps besides; `namespace`, `tenant` and `user_scope` part its answers.
+    what the cache keeps besides; `namespace`, `tenant` and `user_scope` part its answers. `feature` names the part
+    of the app that a call is made for; with `urgent` False it may wait for a cleaner hour, which the receipt names.
     """
 
     project: str = "default"
@@ -90,6 +91,8 @@ class Options:
     tenant: str | None = None
     user_scope: str | None = None
     verify: Verify = "auto"
+    feature: str | None = None
+    urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,7 +430,7 @@ class Receipt:
     `carbon_g` is grams of CO2 equivalent, location-based; `carbon_source` names the grid and its year, then after a
     colon the citation. `market_carbon_g` counts what the provider bought instead, `embodied_carbon_g` is the share of
     making the hardware: neither is in `carbon_g`. `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
-    `cache_key` is where the exact cache keeps the answer, if it does.
+    `cache_key` is where the exact cache keeps the answer, if it does; `feature` the part of the app that asked.
     """
 
     call_id: str
@@ -459,6 +462,7 @@ class Receipt:
     embodied_carbon_g: float | None = None
     embodied_source: str | None = None
     cache_key: str | None = None
+    feature: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as JSON values; `stars` also as text."""

@@ -461,8 +461,8 @@ def test_a_copy_with_its_own_connection_closes_that() -> None:
         (
             {"qualty": "high"},
             (
-                "Unknown option 'qualty'. Known options: cache, cache_also, max_age, namespace, observe, opt_in, "
-                "project, quality, reason, strict_opt_in, substitute, tenant, ttl, user_scope, verify."
+                "Unknown option 'qualty'. Known options: cache, cache_also, feature, max_age, namespace, observe, "
+                "opt_in, project, quality, reason, strict_opt_in, substitute, tenant, ttl, urgent, user_scope, verify."
             ),
         ),
     ],

@@ -104,6 +104,9 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "loss": None,
         "top_bad": None,
         "cache_key": None,
+        "feature": None,
+        "used": None,
+        "asked": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

@@ -124,6 +124,14 @@ class LedgerDb:
 
         self._write(work)
 
+    def offer(self, project: str, feature: str, day: int, offered: int, used: int) -> None:
+        """Add to what a feature gave on a day, and to how much of it was used."""
+        self._write(lambda con: _execute(con, schema.OFFER, (project, feature, day, offered, used)))
+
+    def use(self, call_id: str) -> bool:
+        """Note that what a call gave was used; return whether there is such a call."""
+        return self._write(lambda con: con.execute(schema.USE, (call_id,)).rowcount > 0)
+
     def absorb(self, other: LedgerDb) -> None:
         """Take the rows of a ledger in memory over, and empty it."""
 
@@ -133,6 +141,7 @@ class LedgerDb:
             target.executemany(schema.RECORD, source.execute(schema.ALL_CALLS))
             target.executemany(schema.LABEL, source.execute(schema.ALL_LABELS))
             target.executemany(schema.TALLY, source.execute(schema.ALL_TALLIES))
+            target.executemany(schema.OFFER, source.execute(schema.ALL_OFFERS))
             for statement in schema.EMPTY:
                 source.execute(statement)
 

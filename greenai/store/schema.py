@@ -10,7 +10,7 @@ CALL_COLUMNS = (
     "call_id", "created", "project", "entry", "requested_model", "model", "outcome", "reasoning", "opt_in",
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
-    "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key",
+    "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key", "feature", "used", "asked",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -79,6 +79,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # So that a bad answer can be taken out of the cache by its call, from any process.
     ("ALTER TABLE calls ADD COLUMN cache_key TEXT",),
+    # Which feature of the app a call was made for, whether somebody used what it gave (1), and a digest of who asked
+    # what, by which asking again within minutes is seen. `offers` counts what each feature gave in a day, generated or
+    # not, and how much of it was used; a day is counted in days since 1970, UTC.
+    (
+        "ALTER TABLE calls ADD COLUMN feature TEXT",
+        "ALTER TABLE calls ADD COLUMN used INTEGER",
+        "ALTER TABLE calls ADD COLUMN asked TEXT",
+        """
+        CREATE TABLE offers (
+            project TEXT NOT NULL, feature TEXT NOT NULL, day INTEGER NOT NULL, offered INTEGER NOT NULL,
+            used INTEGER NOT NULL, PRIMARY KEY (project, feature, day)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -125,6 +139,11 @@ TALLY = (
 FORGET_ERAS = "DELETE FROM drift WHERE project = ? AND method = ? AND era > 0 AND era < ?"
 TALLIES = "SELECT era, bin, count FROM drift WHERE project = ? AND method = ?"
 METHODS = "SELECT method FROM labels WHERE project = ?1 UNION SELECT method FROM drift WHERE project = ?1"
+OFFER = (
+    "INSERT INTO offers (project, feature, day, offered, used) VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, feature, "
+    "day) DO UPDATE SET offered = offered + excluded.offered, used = used + excluded.used"
+)
+USE = "UPDATE calls SET used = 1 WHERE call_id = ?"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
 KEYS = "SELECT call_id, cache_key FROM calls WHERE call_id BETWEEN ? AND ? LIMIT 100"
 SERVED = (
@@ -148,4 +167,5 @@ ALL_ENDED = f"SELECT {', '.join(SETTLE_COLUMNS)} FROM attempts WHERE state NOT I
 ALL_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
 ALL_LABELS = f"SELECT {', '.join(LABEL_COLUMNS)} FROM labels"
 ALL_TALLIES = "SELECT project, method, era, bin, count FROM drift"
-EMPTY = ("DELETE FROM calls", "DELETE FROM attempts", "DELETE FROM labels", "DELETE FROM drift")
+ALL_OFFERS = "SELECT project, feature, day, offered, used FROM offers"
+EMPTY = ("DELETE FROM calls", "DELETE FROM attempts", "DELETE FROM labels", "DELETE FROM drift", "DELETE FROM offers")
