@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai._locks import Lock
 from greenai.errors import LedgerCorrupt, LedgerError
+from greenai.store import story
 from greenai.store.ledger_db import LedgerDb
 from greenai.store.schema import CALL_COLUMNS
 
@@ -352,8 +353,20 @@ class Ledger:
             receipt.overhead.duration_ms, receipt.parent,
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
             receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
-            receipt.cache_key, receipt.feature, None, asked,
+            receipt.cache_key, receipt.feature, None, asked, *_reported(receipt),
+            story.written(receipt, whole=self._store_prompts),
         )  # fmt: skip
+
+
+def _reported(receipt: Receipt) -> tuple[object, ...]:
+    """Return carbon, water and what was avoided; of a source what stands before its citation, which is in the docs."""
+    avoided = receipt.avoided
+    saved = (None, None, None) if avoided is None else (avoided.energy.low_j, avoided.energy.high_j, avoided.baseline)
+    sources = dict.fromkeys(part.partition(": ")[0] for part in receipt.carbon_source.split(" + "))
+    return (
+        " + ".join(sources) or None, receipt.carbon_low_g, receipt.carbon_high_g,
+        receipt.market_carbon_g, receipt.embodied_carbon_g, receipt.water_ml, *saved, receipt.decision.observed or None,
+    )  # fmt: skip
 
 
 def _attempt_row(
@@ -398,8 +411,11 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
             data[name] = json.loads(data[name]) if data[name] else []
     if data.get("reasoning") is not None:
         data["reasoning"] = bool(data["reasoning"])
-    if data.get("used") is not None:
-        data["used"] = bool(data["used"])
+    for name in ("used", "observed"):
+        if data.get(name) is not None:
+            data[name] = bool(data[name])
+    if data.get("story") is not None:
+        data["story"] = story.read(data["story"])
     return data
 
 

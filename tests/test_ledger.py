@@ -107,6 +107,17 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "feature": None,
         "used": None,
         "asked": None,
+        "carbon_source": "WORLD",
+        "carbon_low_g": None,
+        "carbon_high_g": None,
+        "market_carbon_g": None,
+        "embodied_carbon_g": None,
+        "water_ml": None,
+        "avoided_low_j": 12.0,
+        "avoided_high_j": 90.0,
+        "baseline": "gpt-5.5 at its default",
+        "observed": None,
+        "story": {"route": ["openai/gpt-5.5"]},
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

@@ -23,7 +23,7 @@ from greenai.store.files import BUSY, CORRUPT, FileLock, keep_over_fork, primary
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["LedgerDb"]
+__all__ = ["LedgerDb", "damaged"]
 
 T = TypeVar("T")
 Row = Sequence[object]
@@ -48,6 +48,14 @@ def _storable(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return float(value) if type(value) is int else value
+
+
+def damaged(path: Path | None, why: str) -> str:
+    """Say that a ledger's file is damaged, and how to keep what is left of it."""
+    return (
+        f"The ledger {path} is damaged ({why}). It was left as it is. Save what can be read with: "
+        f"sqlite3 {path} .recover | sqlite3 recovered.db   Then start a new one with: mv {path} {path}.damaged"
+    )
 
 
 class LedgerDb:
@@ -203,7 +211,7 @@ class LedgerDb:
             (found,) = con.execute("PRAGMA quick_check(1)").fetchone()
             (version,) = con.execute("PRAGMA user_version").fetchone()
             if found != "ok":
-                raise LedgerCorrupt(self._damaged(str(found)))
+                raise LedgerCorrupt(damaged(self.path, str(found)))
             return {"version": version, "calls": calls, "attempts": attempts, "holds": holds, "held_j": held_j}
 
         return self._read(work)
@@ -256,7 +264,7 @@ class LedgerDb:
             raise self._translated(error) from error
         except UnicodeDecodeError as error:  # text that SQLite never wrote
             self._drop()
-            raise LedgerCorrupt(self._damaged(str(error))) from error
+            raise LedgerCorrupt(damaged(self.path, str(error))) from error
         except BlockingIOError as error:
             raise LedgerError(self._busy()) from error
         except OSError as error:
@@ -391,15 +399,8 @@ class LedgerDb:
         if primary_code(error) == BUSY:
             return LedgerError(self._busy())
         if primary_code(error) in CORRUPT:
-            return LedgerCorrupt(self._damaged(str(error)))
+            return LedgerCorrupt(damaged(self.path, str(error)))
         return LedgerError(f"The ledger {self.path} cannot be used: {error}. {_MAKE_WRITABLE}")
-
-    def _damaged(self, why: str) -> str:
-        return (
-            f"The ledger {self.path} is damaged ({why}). It was left as it is. Save what can be read with: "
-            f"sqlite3 {self.path} .recover | sqlite3 recovered.db   Then start a new one with: "
-            f"mv {self.path} {self.path}.damaged"
-        )
 
     def _busy(self) -> str:
         return (

@@ -11,6 +11,8 @@ CALL_COLUMNS = (
     "opt_in_reason", "energy_j", "low_j", "high_j", "evidence", "method", "carbon_g", "cost_usd", "input_tokens",
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
     "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key", "feature", "used", "asked",
+    "carbon_source", "carbon_low_g", "carbon_high_g", "market_carbon_g", "embodied_carbon_g", "water_ml",
+    "avoided_low_j", "avoided_high_j", "baseline", "observed", "story",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -22,6 +24,16 @@ SETTLE_COLUMNS = (
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s", "error", "retries",
     "settled_at",
 )  # fmt: skip
+
+ATTEMPT_COLUMNS = (*SETTLE_COLUMNS, "expires", "held_j")
+
+# What a reader finds in a file of any version: what it lacks is NULL.
+READ_COLUMNS = {
+    "calls": CALL_COLUMNS,
+    "attempts": ATTEMPT_COLUMNS,
+    "labels": LABEL_COLUMNS,
+    "offers": ("project", "feature", "day", "offered", "used"),
+}
 
 # One entry per schema version, each a list of statements that run in one transaction. Append only.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -92,6 +104,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             used INTEGER NOT NULL, PRIMARY KEY (project, feature, day)
         ) WITHOUT ROWID
         """,
+    ),
+    # What a report tells of carbon, water and what was avoided (against which `baseline`; in observe mode it only would
+    # have been), and the decision as JSON, without what was asked. Reports read a span of time.
+    (
+        "ALTER TABLE calls ADD COLUMN carbon_source TEXT",
+        "ALTER TABLE calls ADD COLUMN carbon_low_g REAL",
+        "ALTER TABLE calls ADD COLUMN carbon_high_g REAL",
+        "ALTER TABLE calls ADD COLUMN market_carbon_g REAL",
+        "ALTER TABLE calls ADD COLUMN embodied_carbon_g REAL",
+        "ALTER TABLE calls ADD COLUMN water_ml REAL",
+        "ALTER TABLE calls ADD COLUMN avoided_low_j REAL",
+        "ALTER TABLE calls ADD COLUMN avoided_high_j REAL",
+        "ALTER TABLE calls ADD COLUMN baseline TEXT",
+        "ALTER TABLE calls ADD COLUMN observed INTEGER",
+        "ALTER TABLE calls ADD COLUMN story TEXT",
+        "CREATE INDEX calls_created ON calls (created)",
     ),
 )
 
