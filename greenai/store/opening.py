@@ -4,20 +4,52 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from greenai.errors import SettingsError
-from greenai.settings import Settings
 from greenai.store.disk import JsonCache
 from greenai.store.files import own_secret, private_folder
 from greenai.store.redis import RedisCache
 from greenai.store.seal import Seal
 
-__all__ = ["open_store"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["StoreSettings", "open_store"]
 
 LEAST_SECRET = 16
 
 
-def open_store(settings: Settings, env: Mapping[str, str] | None = None) -> JsonCache | RedisCache:
+class StoreSettings(Protocol):
+    """What the cache's store needs to know of the settings, which name budgets, whose rows are in a store too."""
+
+    @property
+    def cache_url(self) -> str | None:
+        """The address of a Redis; None keeps the answers on this machine."""
+        ...
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """The folder on this machine; None keeps nothing."""
+        ...
+
+    @property
+    def cache_bytes(self) -> int:
+        """How large that folder may become."""
+        ...
+
+    @property
+    def cache_secret_env(self) -> str | None:
+        """The variable that holds the secret with which answers are sealed."""
+        ...
+
+    @property
+    def cache_encrypt(self) -> bool:
+        """Whether stored answers are encrypted."""
+        ...
+
+
+def open_store(settings: StoreSettings, env: Mapping[str, str] | None = None) -> JsonCache | RedisCache:
     """Return the cache's store. No file and no connection is opened before it is used.
 
     Args:
@@ -36,7 +68,7 @@ def open_store(settings: Settings, env: Mapping[str, str] | None = None) -> Json
     return RedisCache(settings.cache_url, Seal(secret or _of_this_machine(settings), encrypt=settings.cache_encrypt))
 
 
-def _secret(settings: Settings, env: Mapping[str, str]) -> bytes | None:
+def _secret(settings: StoreSettings, env: Mapping[str, str]) -> bytes | None:
     variable = settings.cache_secret_env
     if variable is None:
         return None
@@ -51,7 +83,7 @@ def _secret(settings: Settings, env: Mapping[str, str]) -> bytes | None:
     return secret
 
 
-def _of_this_machine(settings: Settings) -> bytes:
+def _of_this_machine(settings: StoreSettings) -> bytes:
     """Return the secret beside the cache's folder, or one of this process where nothing can be kept."""
     folder = settings.cache_dir
     if folder is None:
