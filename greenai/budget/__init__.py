@@ -1,0 +1,12 @@
+"""How much may be used: budgets, and the ledger that holds an amount before a call and settles it after.
+
+A library of its own: no settings, no calls.
+"""
+
+from __future__ import annotations
+
+from greenai.budget.amounts import UNITS, Amount, Unit
+from greenai.budget.limits import Budget
+from greenai.budget.windows import Span, Window, span_at
+
+__all__ = ["UNITS", "Amount", "Budget", "Span", "Unit", "Window", "span_at"]
