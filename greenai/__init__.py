@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UnknownModel,
         WeightsDamaged,
     )
+    from greenai.features import AsyncFeature, AsyncFeatureResult, Feature, FeatureResult
     from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
     from greenai.settings import Settings
@@ -41,6 +42,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
+    "AsyncFeature",
+    "AsyncFeatureResult",
     "AsyncTask",
     "AsyncTextStream",
     "BudgetExceeded",
@@ -48,6 +51,8 @@ __all__ = [
     "Client",
     "Decision",
     "EngineError",
+    "Feature",
+    "FeatureResult",
     "GreenAIError",
     "InvalidRequest",
     "LedgerCorrupt",
@@ -83,7 +88,11 @@ _HOME = {
     "TextStream": "text",
     "Decision": "values",
     "Options": "values",
+    "AsyncFeature": "features",
+    "AsyncFeatureResult": "features",
     "AsyncTask": "own",
+    "Feature": "features",
+    "FeatureResult": "features",
     "Task": "own",
     "TaskAnswer": "text",
     "Reading": "readings",

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from greenai.chat import AsyncChat, Chat, Surface
+from greenai.features import AsyncFeature, Feature
 from greenai.own import AsyncTask, Registering, Task
 from greenai.values import NOT_GIVEN, NotGiven
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
     from greenai._params import ChatParams, GreenCompletion
+    from greenai.features import Generate
     from greenai.hooks import Observer
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
@@ -234,6 +236,31 @@ class Client(_Base, Surface):
         """
         self._session.feedback(answer, good=good)
 
+    def feature(self, name: str, *, generate: Generate = "on_request", model: str | None = None) -> Feature:
+        """Declare a part of the app that could generate, and does when a person asks.
+
+        What it returns is called with what retrieval gave and with what to ask for (`messages` or `prompt`), or
+        decorates a function that makes the prompt. The result's `text` is the retrieved text until `result.generate()`
+        or `user_requested=True`; `result.used()` records that a person used it. The ledger keeps both by the name.
+
+        Args:
+            name: how the ledger calls it.
+            generate: "on_request", or "always" for what has to generate each time.
+            model: the model to name in its calls.
+
+        Raises:
+            InvalidRequest: the name or the rule is none.
+        """
+        return Feature(self._session, name, generate, model)
+
+    def used(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> None:
+        """Record that a person used an answer: a response, its receipt, or the receipt's `call_id`.
+
+        Raises:
+            InvalidRequest: the response has no receipt, or the ledger has no such call.
+        """
+        self._session.used(answer)
+
     def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
         """Take an answer out of the cache, so that the same request is asked anew; return whether it was there.
 
@@ -351,6 +378,14 @@ class AsyncClient(_Base, Surface):
     async def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
         """Say whether an answer was good; see `Client.feedback`."""
         await self._session.afeedback(answer, good=good)
+
+    def feature(self, name: str, *, generate: Generate = "on_request", model: str | None = None) -> AsyncFeature:
+        """Declare a part of the app that could generate, as `Client.feature` does; what it returns is awaited."""
+        return AsyncFeature(self._session, name, generate, model)
+
+    async def used(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> None:
+        """Record that a person used an answer; see `Client.used`."""
+        await self._session.aused(answer)
 
     async def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
         """Take an answer out of the cache; see `Client.forget`."""

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from greenai import caching, drivers, flow, learning
@@ -232,6 +233,32 @@ class Session:
         """Learn whether an answer was good."""
         drivers.run(self._learning(answered, good=good), self._provider)
 
+    def record_offer(self) -> None:
+        """Count, in the background, that this session's feature gave something."""
+        background.start()
+        background.put(partial(self._count_offer, offered=1))
+
+    def record_use(self, offer: bool, call: str | None) -> None:
+        """Write that somebody used what this session's feature gave: of the offer, and of the call where one was."""
+        if offer:
+            self._count_offer(used=1)
+        if call is not None:
+            self.resources.ledger.used(call)
+
+    def _count_offer(self, *, offered: int = 0, used: int = 0) -> None:
+        options = self.config.options
+        self.resources.ledger.offered(options.project, options.feature or "", offered=offered, used=used)
+
+    def used(self, answered: Any) -> None:
+        """Write that somebody used an answer."""
+        told = _told(answered, "note that it was used")
+        known = self.resources.ledger.used(told if isinstance(told, str) else told.call_id)
+        if isinstance(told, str) and not known:
+            raise InvalidRequest(
+                f"The ledger has no call {told!r}, so nothing can be noted of it. Pass the response itself, or the "
+                "call_id of its receipt, on the machine that made the call."
+            )
+
     def forget(self, answered: Any) -> bool:
         """Take an answer out of the cache."""
         return drivers.run(self._forgetting(answered), self._provider)
@@ -284,6 +311,14 @@ class Session:
     async def afeedback(self, answered: Any, *, good: bool) -> None:
         """Do what `feedback` does, awaited."""
         await self._driver.run(self._learning(answered, good=good))
+
+    async def arecord_use(self, offer: bool, call: str | None) -> None:
+        """Do what `record_use` does, awaited."""
+        await self._driver.elsewhere(partial(self.record_use, offer, call))
+
+    async def aused(self, answered: Any) -> None:
+        """Do what `used` does, awaited."""
+        await self._driver.elsewhere(partial(self.used, answered))
 
     async def aforget(self, answered: Any) -> bool:
         """Do what `forget` does, awaited."""
