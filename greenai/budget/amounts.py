@@ -52,7 +52,7 @@ class Amount:
     def __post_init__(self) -> None:
         for field in fields(self):
             value: object = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise InvalidRequest(
                     f"Amount({field.name}={value!r}) cannot be counted: it must be a finite number, 0 or more. "
                     f"Pass what the call may use or used, or leave {field.name} out."
