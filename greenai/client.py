@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from greenai.chat import AsyncChat, Chat, Surface
 from greenai.features import AsyncFeature, Feature
+from greenai.given import NOT_GIVEN, NotGiven
 from greenai.own import AsyncTask, Registering, Task
-from greenai.values import NOT_GIVEN, NotGiven
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from greenai.session import Session
     from greenai.settings import Settings
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
-    from greenai.values import Decision, Receipt
+    from greenai.values import Decision, OptIn, Receipt
 
 
 class _Base(Registering):
@@ -136,6 +136,21 @@ class _Base(Registering):
             InvalidRequest: an option nobody knows, or an opt-in without a reason.
         """
         with self._session.block(changes):
+            yield self
+
+    @contextmanager
+    def opt_in(self, *kinds: OptIn, reason: str, user: str | None = None) -> Generator[Self]:
+        """Allow expensive modes to every call inside the block, of this context only, besides what they may do already.
+
+        Args:
+            kinds: the modes: "reasoning", "large", "long_output", "semantic_cache".
+            reason: why, for the ledger.
+            user: who allowed it, for the ledger.
+
+        Raises:
+            InvalidRequest: no opt-in, one nobody knows, or one without a reason.
+        """
+        with self._session.opted_in(kinds, reason, user):
             yield self
 
     def with_options(self, **changes: Any) -> Self:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenai.correction import Label
+    from greenai.grants import Grant
     from greenai.readings import Reading
     from greenai.values import Attempt, Entry, Receipt, Usage
 
@@ -221,6 +222,11 @@ class Ledger:
         row = tuple(given.get(name) for name in CALL_COLUMNS)
         self._do(lambda db: db.settle((), row))
 
+    def ask_choice(self, project: str) -> bool:
+        """Note that a project is being asked about opt-ins; return whether it was never asked before."""
+        now = self._clock()
+        return self._do(lambda db: db.ask_choice(project, now))
+
     # What features gave, and what of it was used.
 
     def offered(self, project: str, feature: str, *, offered: int = 0, used: int = 0) -> None:
@@ -354,8 +360,14 @@ class Ledger:
             json.dumps(receipt.warnings) if receipt.warnings else None, prompt if self._store_prompts else None,
             receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
             receipt.cache_key, receipt.feature, None, asked, *_reported(receipt),
-            story.written(receipt, whole=self._store_prompts),
+            story.written(receipt, whole=self._store_prompts), _granted(receipt.opt_ins),
         )  # fmt: skip
+
+
+def _granted(grants: Sequence[Grant]) -> str | None:
+    """Return who gave the opt-ins of a call, why and until when, as JSON; keys in what an app wrote are taken out."""
+    written = [{**grant.to_dict(), "reason": _clean(grant.reason), "user": _clean(grant.user)} for grant in grants]
+    return json.dumps(written) if written else None
 
 
 def _reported(receipt: Receipt) -> tuple[object, ...]:
@@ -406,7 +418,7 @@ def _clean(error: str | None) -> str | None:
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     data = dict(row)
-    for name in ("opt_in", "warnings", "retries"):
+    for name in ("opt_in", "warnings", "retries", "granted"):
         if name in data:
             data[name] = json.loads(data[name]) if data[name] else []
     if data.get("reasoning") is not None:

@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from greenai._fields import shown, split
+from greenai.budget import Amount, Budget, Unit
+from greenai.errors import InvalidRequest, SettingsError
+from greenai.grants import WithoutOptIn
 from greenai.values import OptIn
 
-__all__ = ["TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "WhenSpent", "explain"]
+__all__ = [
+    "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check", "explain",
+    "tables", "unknown",
+]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
-WithoutOptIn = Literal["downgrade", "refuse"]
 
-UNITS = ("energy", "cost", "tokens", "calls", "reasoning_calls", "carbon")
-"""The keys of a budget that limit something."""
+UNITS: Mapping[str, Unit] = {
+    "energy": "energy_j",
+    "cost": "usd",
+    "tokens": "tokens",
+    "calls": "calls",
+    "reasoning_calls": "reasoning_calls",
+    "carbon": "carbon_g",
+}
+"""The keys of a budget that limit something, with the quantity that each counts."""
+
+UNKNOWN_COST, UNKNOWN_ENERGY = "0.01 USD", "1 Wh"
+"""What a call is charged for whose price or energy nobody knows, where the settings do not say. Assumptions, on the
+high side: 0.01 USD are 1,000 output tokens at 10 USD per million, and 1 Wh is several times a large model's answer."""
+
+LEAST = Amount(energy_j=0.01, usd=1e-7, tokens=2, calls=1, reasoning_calls=1, carbon_g=1e-8)
+"""Less than the least that any call takes: a token in and one out, of the smallest model, at the lowest price."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LIMIT_EXAMPLES: Mapping[str, str] = {
@@ -48,7 +67,7 @@ def _text(value: object) -> object:
 
 Text = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_text)]
 Limits = Annotated[
-    tuple[Text, ...], BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,))
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,))
 ]
 
 
@@ -106,6 +125,120 @@ class FeatureTable(_Strict):
     """What holds for the calls of one feature of the app, whichever project they are booked on."""
 
     budget: BudgetTable = BudgetTable()
+
+
+# --- the limits of a table -------------------------------------------------------------------
+
+Path = tuple[str, ...]
+
+
+class Tables(Protocol):
+    """The settings that this module speaks of, as `Settings` has them."""
+
+    @property
+    def projects(self) -> Mapping[str, ProjectTable]: ...
+    @property
+    def features(self) -> Mapping[str, FeatureTable]: ...
+    @property
+    def budget(self) -> BudgetTable: ...
+    @property
+    def user_budget(self) -> BudgetTable: ...
+    @property
+    def key_budget(self) -> BudgetTable: ...
+
+
+def tables(settings: Tables) -> Iterator[tuple[Path, BudgetTable]]:
+    """Yield every table of a budget that says something, with the keys that lead to it."""
+    every: list[tuple[Path, BudgetTable]] = [
+        (("budget",), settings.budget),
+        (("user_budget",), settings.user_budget),
+        (("key_budget",), settings.key_budget),
+        *((("projects", name, "budget"), table.budget) for name, table in settings.projects.items()),
+        *((("features", name, "budget"), table.budget) for name, table in settings.features.items()),
+    ]
+    return ((path, table) for path, table in every if table.model_fields_set)
+
+
+def budgets(table: BudgetTable, above: BudgetTable) -> Iterator[tuple[str, Budget]]:
+    """Yield the limits of a table, each with its key; `above` is the organisation's, for what this one leaves open.
+
+    Raises:
+        InvalidRequest: a limit cannot be read.
+    """
+    timezone = table.timezone or above.timezone
+    for key, unit in UNITS.items():
+        for text in getattr(table, key):
+            budget = Budget.parse(text, unit=unit, timezone=timezone or "UTC", eur_usd=table.eur_usd or above.eur_usd)
+            if timezone is None and budget.window.kind in ("day", "week", "month"):
+                raise InvalidRequest(
+                    f'"{text}" begins anew at a midnight, and nothing says where. '
+                    'Write for example: timezone = "Europe/Paris" (or "UTC"), here or in the table budget.'
+                )
+            if budget.window.kind == "total":
+                raise InvalidRequest(f'"{text}" says no window. Write for example: {_LIMIT_EXAMPLES[key]}.')
+            if budget.limit < LEAST.of(unit):
+                raise InvalidRequest(
+                    f'"{text}" is less than any call takes, so it would refuse them all. '
+                    f"Write for example: {_LIMIT_EXAMPLES[key]}."
+                )
+            yield key, budget
+
+
+def unknown(table: BudgetTable, above: BudgetTable) -> Amount:
+    """Return what a call is charged for whose price or energy nobody knows.
+
+    Raises:
+        InvalidRequest: one of the two cannot be read.
+    """
+    cost = table.unknown_cost or above.unknown_cost or UNKNOWN_COST
+    energy = table.unknown_energy or above.unknown_energy or UNKNOWN_ENERGY
+    return Amount(
+        usd=_at_once(cost, "usd", "unknown_cost", table.eur_usd or above.eur_usd).limit,
+        energy_j=_at_once(energy, "energy_j", "unknown_energy").limit,
+    )
+
+
+def _at_once(text: str, unit: Unit, key: str, eur_usd: float | None = None) -> Budget:
+    found = Budget.parse(text, unit=unit, eur_usd=eur_usd)
+    if found.window.kind != "total":
+        raise InvalidRequest(f'"{text}" is for one call and has no window. Write for example: {_EXAMPLES[key]}.')
+    return found
+
+
+def check(settings: Tables, where: Callable[[Sequence[str]], str]) -> None:
+    """Refuse a table of a budget that does not say what it limits: no slip may mean that there is no limit.
+
+    Raises:
+        SettingsError: with the place that `where` finds, the key and the fix.
+    """
+    above = settings.budget
+    for path, table in tables(settings):
+        for key in ("timezone", *UNITS, "unknown_cost", "unknown_energy"):
+            if key in table.model_fields_set:
+                _check(path, key, table, above, where)
+        if not any(getattr(table, key) for key in UNITS) and path != ("budget",):
+            raise SettingsError(
+                f"{where(path)}: {'.'.join(path)} limits nothing. Write for example: {_LIMIT_EXAMPLES['energy']}, "
+                "or leave the table out."
+            )
+
+
+def _check(
+    path: Path, key: str, table: BudgetTable, above: BudgetTable, where: Callable[[Sequence[str]], str]
+) -> None:
+    """Read one key alone, so that what is wrong is told of it."""
+    shared = {name: getattr(table, name) for name in ("timezone", "eur_usd")}
+    try:
+        if key in UNITS:
+            list(budgets(BudgetTable.model_construct(**shared, **{key: getattr(table, key)}), above))
+        elif key == "timezone":
+            Budget.parse("1 call/day", timezone=table.timezone or "")
+        else:
+            unknown(BudgetTable.model_construct(**shared, **{key: getattr(table, key)}), above)
+    except InvalidRequest as error:
+        full = [*path, key]
+        said = str(error).removeprefix('"1 call/day": ')
+        raise SettingsError(f"{where(full)}: {'.'.join(full)} is not valid: {said}") from None
 
 
 # --- what is wrong with a table ------------------------------------------------------------

@@ -464,7 +464,6 @@ def build(
     missing = [f"{m} failed and may have generated; nothing is known of its energy, so none is in." for m in unbounded]
     drawn = _footprint(attempts if worked else (), energy, site)
     costs = [cost.of_attempt(a) for a in worked]
-    known = [c for c in costs if c is not None]
     return Receipt(
         call_id=request.call_id,
         created=time.time(),
@@ -483,7 +482,7 @@ def build(
         embodied_source=drawn.embodied_source,
         water_ml=drawn.water_ml,
         water_source=drawn.water_source,
-        cost_usd=sum(known) if len(known) == len(costs) else None,
+        cost_usd=None if None in costs else sum(c or 0.0 for c in costs),
         stars=stars.grade(energy),
         attempts=tuple(attempts),
         decision=decision,
@@ -496,4 +495,5 @@ def build(
         warnings=(*warnings, *missing),
         cache_key=cache_key,
         feature=request.options.feature,
+        opt_ins=request.grants,
     )

@@ -6,8 +6,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, cast, get_args
@@ -17,10 +16,13 @@ from greenai.cache import namespace
 from greenai.cache.callers import environment_of
 from greenai.catalog import find
 from greenai.errors import InvalidRequest
+from greenai.given import is_given
+from greenai.grants import Grant, Grantor, WithoutOptIn, reasons
+from greenai.opt_ins import Block, Policy, blocks, in_force, kinds_of
+from greenai.opt_ins import given as granted
 from greenai.resources import Config, Resources
 from greenai.settings import Settings, duration_s
 from greenai.values import (
-    OPT_INS,
     Also,
     CacheMode,
     Entry,
@@ -30,22 +32,21 @@ from greenai.values import (
     Request,
     Transport,
     Verify,
-    is_given,
 )
 
 # --- options ------------------------------------------------------------------------------
 
 _OPTION_NAMES = frozenset(f.name for f in fields(Options))
-block_options: ContextVar[tuple[tuple[Resources, Mapping[str, Any]], ...]] = ContextVar("greenai.options", default=())
+_NONE: tuple[Grant, ...] = ()
 
 
-def of_blocks(resources: Resources) -> Mapping[str, Any]:
-    """Return the options of the blocks around this call: those of the same client and its copies, the inner ones last.
+def of_blocks(resources: Resources) -> Sequence[Block]:
+    """Return the blocks around this call: those of the same client and its copies, the outer ones first.
 
     Another client's block is no opt-in for this one.
     """
-    blocks = block_options.get()
-    return {n: v for owner, changes in blocks if owner is resources for n, v in changes.items()} if blocks else {}
+    around = blocks.get()
+    return tuple(block for block in around if block.owner is resources) if around else ()
 
 
 def options_from(settings: Settings) -> Options:
@@ -83,7 +84,7 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     if "cache_also" in given:
         given["cache_also"] = _kept_besides(given["cache_also"])
     if "opt_in" in given:
-        given["opt_in"] = _opt_ins(given["opt_in"])
+        given["opt_in"] = kinds_of(given["opt_in"])
         if given["opt_in"] - options.opt_in and not given.get("reason"):
             raise InvalidRequest(
                 f"The opt-in {', '.join(sorted(given['opt_in']))} needs a reason, which the ledger keeps: "
@@ -141,6 +142,7 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "quality": _one_of(*get_args(Quality)),
     "cache": _one_of(*get_args(CacheMode)),
     "verify": _one_of(*get_args(Verify)),
+    "without_opt_in": _one_of(*get_args(WithoutOptIn), None),
     "substitute": _one_of(True, False, None),  # noqa: FBT003  # values, not switches
     "observe": _BOOL,
     "strict_opt_in": _BOOL,
@@ -156,14 +158,6 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "ttl_s": _SECONDS,
     "max_age_s": _SECONDS,
 }
-
-
-def _opt_ins(value: str | Iterable[str]) -> frozenset[str]:
-    kinds = frozenset((value,) if isinstance(value, str) else value)
-    unknown = sorted(kinds - OPT_INS)
-    if unknown:
-        raise InvalidRequest(f"Unknown opt-in {unknown[0]!r}. Known opt-ins: {', '.join(sorted(OPT_INS))}.")
-    return kinds
 
 
 def _call_changes(given: Options | Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -189,7 +183,7 @@ def make_request(
     model: str | None,
     stream: bool,
     arguments: Mapping[str, Any],
-    block: Mapping[str, Any],
+    around: Sequence[Block] = (),
 ) -> Request:
     """Turn a call's arguments into a Request; nothing of the app's is changed, generators are read once.
 
@@ -198,8 +192,8 @@ def make_request(
         InvalidRequest: an unknown option, or messages of the wrong form.
     """
     given = {name: value for name, value in arguments.items() if is_given(value)}
-    changes = {**block, **_call_changes(given.pop("greenai", None))}
-    options = _with_explicit_reasoning(_with_semantic(changed(_unexpired(config), changes)), given)
+    options, grants = _resolved(config, around, _call_changes(given.pop("greenai", None)))
+    options, grants = _with_explicit_reasoning(*_with_semantic(options, grants), given)
     if not config.is_comparable and options.cache != "off":
         options = replace(options, cache="off")
     timeout = given.pop("timeout", config.timeout)
@@ -224,13 +218,32 @@ def make_request(
         options=options,
         deadline=time.monotonic() + timeout_s,
         namespace=_namespace(config, options, transport.extra_headers, model),
+        grants=grants,
     )
 
 
-def _unexpired(config: Config) -> Options:
-    if config.expires_at is None or time.time() < config.expires_at:
-        return config.options
-    return replace(config.options, opt_in=config.options.opt_in - config.expiring)
+def _resolved(config: Config, around: Sequence[Block], call: Mapping[str, Any]) -> tuple[Options, tuple[Grant, ...]]:
+    """Return what a call may do, and who gave its opt-ins: settings, client, blocks and call in this order."""
+    changes = {**{name: value for block in around for name, value in block.changes.items()}, **call}
+    policy = _policy(config, changes.get("project", config.options.project))
+    base = policy.grants if config.grants is None else config.grants
+    if not (changes or around or base or config.options.opt_in or policy.without_opt_in):
+        return config.options, _NONE
+    options = changed(config.options, changes)
+    grants = in_force(base, around, granted(call, "call"))
+    options = replace(
+        options,
+        opt_in=frozenset(grant.kind for grant in grants),
+        reason=reasons(grants) or options.reason,
+        without_opt_in=options.without_opt_in or policy.without_opt_in,
+    )
+    return options, grants
+
+
+def _policy(config: Config, project: object) -> Policy:
+    if config.policies is None or not isinstance(project, str):  # which `changed` refuses
+        return Policy()
+    return config.policies.of(project)
 
 
 def _require_known(given: Mapping[str, Any]) -> None:
@@ -246,20 +259,29 @@ def _require_known(given: Mapping[str, Any]) -> None:
         )
 
 
-def _with_semantic(options: Options) -> Options:
+def also(options: Options, grants: tuple[Grant, ...], kind: str, by: Grantor) -> tuple[Options, tuple[Grant, ...]]:
+    """Return options and grants with one more, whose reason is the call's own, or else what gave it."""
+    reason = options.reason or by
+    more = Grant(kind=kind, by=by, reason=reason)
+    return replace(options, opt_in=options.opt_in | {kind}, reason=reason), (*grants, more)
+
+
+def _with_semantic(options: Options, grants: tuple[Grant, ...]) -> tuple[Options, tuple[Grant, ...]]:
     """Take `cache="semantic"` as the opt-in that it names, unless the project gates these too."""
     if options.cache != "semantic" or options.strict_opt_in or "semantic_cache" in options.opt_in:
-        return options
-    return replace(options, opt_in=options.opt_in | {"semantic_cache"}, reason=options.reason or "argument")
+        return options, grants
+    return also(options, grants, "semantic_cache", "argument")
 
 
-def _with_explicit_reasoning(options: Options, given: Mapping[str, Any]) -> Options:
+def _with_explicit_reasoning(
+    options: Options, grants: tuple[Grant, ...], given: Mapping[str, Any]
+) -> tuple[Options, tuple[Grant, ...]]:
     """Log an explicit reasoning argument as this call's opt-in, unless the project gates these too."""
     body = given.get("extra_body")
     wanted = _asks_reasoning(given) or (isinstance(body, Mapping) and _asks_reasoning(cast("Mapping[str, Any]", body)))
     if not wanted or options.strict_opt_in or "reasoning" in options.opt_in:
-        return options
-    return replace(options, opt_in=options.opt_in | {"reasoning"}, reason=options.reason or "argument")
+        return options, grants
+    return also(options, grants, "reasoning", "argument")
 
 
 def _asks_reasoning(fields: Mapping[str, Any]) -> bool:

@@ -22,10 +22,12 @@ from greenai.cache.semantic import STORED
 from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
+from greenai.grants import Grant
 from greenai.ledger import open_ledger
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
 from greenai.meters.inputs import register_cards
+from greenai.opt_ins import Policies
 from greenai.receipts import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
@@ -43,7 +45,8 @@ _DEFAULTS = ("default_headers", "default_query")
 class Config:
     """How one client (or a `with_options` copy of it) talks to providers, and what its calls may do.
 
-    `expiring` are the opt-ins that the settings grant until `expires_at`, in seconds since 1970. `ladder` are the
+    `grants` are the opt-ins that this client was given in place of those in the settings; None: it was given none.
+    `policies` are what the settings say for each project. `ladder` are the
     rungs of the settings, whose keys tell callers apart, and `providers` who answers on them. `identity` digests all
     that names the caller here; `token` is this client's own, for callers that cannot be told apart.
     """
@@ -52,8 +55,8 @@ class Config:
     timeout: Any
     max_retries: int
     connection: Mapping[str, Any] = field(repr=False)
-    expiring: frozenset[str] = frozenset()
-    expires_at: float | None = None
+    grants: tuple[Grant, ...] | None = None
+    policies: Policies | None = field(default=None, repr=False)
     ladder: tuple[Rung, ...] = field(default=(), repr=False)
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     identity: str = field(init=False, repr=False)

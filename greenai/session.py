@@ -17,11 +17,15 @@ from greenai import caching, drivers, flow, learning
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
-from greenai.request import block_options, changed, make_request, of_blocks, options_from
+from greenai.given import is_given
+from greenai.grants import Grant
+from greenai.opt_ins import Block, Policies, blocks, in_force, named
+from greenai.opt_ins import given as granted
+from greenai.request import also, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.stages import Flow, Steps
 from greenai.text import AsyncTextStream, TaskAnswer, TextAnswer, TextStream
-from greenai.values import Answer, Decision, Entry, Receipt, Request, is_given
+from greenai.values import Answer, Decision, Entry, Receipt, Request
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -70,14 +74,15 @@ class Session:
         loaded = load(settings, project=project, observe=observe)
         options = options_from(loaded)
         if opt_in is not None:
-            options = changed(options, {"opt_in": opt_in, "reason": reason})
+            asked = {"opt_in": opt_in, "reason": reason}
+            options = changed(options, asked)
         config = Config(
             options=options,
             timeout=loaded.timeout_s if timeout is None or not is_given(timeout) else timeout,
             max_retries=loaded.max_retries if max_retries is None or not is_given(max_retries) else max_retries,
             connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
-            expiring=frozenset(loaded.opt_in) if opt_in is None else frozenset(),
-            expires_at=loaded.opt_in_ends,
+            grants=None if opt_in is None else granted(asked, "client"),
+            policies=Policies(loaded),
             ladder=loaded.rungs(outside.env),
         )
         return cls(config, Resources(loaded, observers, outside), Recent())
@@ -93,10 +98,19 @@ class Session:
             connection=connection,
             token=secrets.token_hex(16),
             options=changed(self.config.options, given),
-            expiring=frozenset() if "opt_in" in given else self.config.expiring,
+            grants=self._granted(given),
         )
         same = (config.connection, config.max_retries) == (self.config.connection, self.config.max_retries)
         return Session(config, self.resources, self._recent, self._provider if same else None)
+
+    def _granted(self, given: Mapping[str, Any]) -> tuple[Grant, ...] | None:
+        """Return the opt-ins of a copy: its own, or this one's."""
+        own = granted(given, "client")
+        if own is None:
+            return self.config.grants
+        policies, project = self.config.policies, self.config.options.project
+        standing = policies.of(project).grants if policies is not None and self.config.grants is None else ()
+        return in_force(self.config.grants or standing, call=own)
 
     # Requests.
 
@@ -109,7 +123,7 @@ class Session:
             model=model,
             stream=stream,
             arguments=arguments,
-            block=of_blocks(self.resources),
+            around=of_blocks(self.resources),
         )
         self._recent.add(request)
         return request
@@ -128,10 +142,13 @@ class Session:
         arguments = {**asked.arguments, "timeout": timeout, "extra_headers": travelled.extra_headers}
         fresh = self.request(asked.entry, asked.messages, asked.model, stream=False, arguments=arguments)
         # Calling escalate() is an explicit act of the app's code, so it is an opt-in of its own for the rung above.
-        options = replace(
-            asked.options, opt_in=asked.options.opt_in | {"large"}, reason=asked.options.reason or "escalate"
+        still = in_force(asked.grants)
+        options = replace(asked.options, opt_in=frozenset(grant.kind for grant in still))
+        if "large" not in options.opt_in:
+            options, still = also(options, still, "large", "escalate")
+        again = replace(
+            fresh, options=options, grants=still, parent=receipt.call_id, floor=receipt.model, transport=asked.transport
         )
-        again = replace(fresh, options=options, parent=receipt.call_id, floor=receipt.model, transport=asked.transport)
         self._recent.add(again)
         return again
 
@@ -168,11 +185,14 @@ class Session:
     def block(self, changes: Mapping[str, Any]) -> Generator[None]:
         """Apply options to the calls of this context while the block runs."""
         changed(self.config.options, changes)
-        token = block_options.set((*block_options.get(), (self.resources, changes)))
-        try:
+        with _within(Block(self.resources, changes, granted(changes, "block"))):
             yield
-        finally:
-            block_options.reset(token)
+
+    @contextmanager
+    def opted_in(self, kinds: Sequence[str], reason: object, user: object) -> Generator[None]:
+        """Allow modes to the calls of this context while the block runs, besides what they may do already."""
+        with _within(Block(self.resources, {}, named(kinds, reason, user), adds=True)):
+            yield
 
     @staticmethod
     def ask_messages(text: object, system: str | None) -> list[dict[str, str]]:
@@ -354,6 +374,15 @@ class Session:
             await provider.aclose()
         if owner:
             await self._driver.elsewhere(self.resources.close)
+
+
+@contextmanager
+def _within(block: Block) -> Generator[None]:
+    token = blocks.set((*blocks.get(), block))
+    try:
+        yield
+    finally:
+        blocks.reset(token)
 
 
 def _told(answered: Any, wish: str) -> Receipt | str:

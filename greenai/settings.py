@@ -52,11 +52,21 @@ from greenai._fields import (
 )
 from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
+from greenai.grants import WithoutOptIn
 from greenai.own_cards import CardEntry
 from greenai.projects import BudgetTable, FeatureTable, ProjectTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
 
-__all__ = ["FaqSettings", "LadderEntry", "LocalSettings", "Settings", "default_ladder", "duration_s", "load_settings"]
+__all__ = [
+    "FaqSettings",
+    "LadderEntry",
+    "LocalSettings",
+    "Settings",
+    "default_ladder",
+    "duration_s",
+    "end_of",
+    "load_settings",
+]
 
 MEMORY = ":memory:"
 
@@ -76,6 +86,7 @@ _EXAMPLES: Mapping[str, str] = {
     "opt_in": 'opt_in = ["reasoning"] (of: large, long_output, reasoning, semantic_cache)',
     "opt_in_reason": 'opt_in_reason = "tax advice is checked by a person"',
     "opt_in_expires": "opt_in_expires = 2027-01-31",
+    "without_opt_in": 'without_opt_in = "downgrade" (or "refuse")',
     "cache": 'cache = "auto" (or "off", "read", "refresh", "semantic")',
     "cache_also": 'cache_also = ["tool_calls"] (of: sampled, tool_calls)',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
@@ -163,6 +174,7 @@ class Settings(_Strict):
     opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
     opt_in_expires: datetime | date | None = None
     strict_opt_in: bool = False
+    without_opt_in: WithoutOptIn | None = None
     substitute: bool | None = None
     observe: bool = False
     cache: CacheMode = "auto"
@@ -253,13 +265,13 @@ class Settings(_Strict):
     @property
     def opt_in_ends(self) -> float | None:
         """When the opt-ins end, in seconds since 1970; None where they do not."""
-        return None if self.opt_in_expires is None else _end_of(self.opt_in_expires)
+        return None if self.opt_in_expires is None else end_of(self.opt_in_expires)
 
     def active_opt_in(self, now: float | None = None) -> frozenset[OptIn]:
         """Return the opt-ins that have not expired at `now` (seconds since 1970, default: the present)."""
         if self.opt_in_expires is None:
             return self.opt_in
-        return self.opt_in if (time.time() if now is None else now) < _end_of(self.opt_in_expires) else frozenset()
+        return self.opt_in if (time.time() if now is None else now) < end_of(self.opt_in_expires) else frozenset()
 
     def rungs(self, env: Mapping[str, str] | None = None) -> tuple[Rung, ...]:
         """Return the ladder, least energy first, with the keys that `env` (default: the process's) holds."""
@@ -290,7 +302,7 @@ def default_ladder(env: Mapping[str, str]) -> tuple[Rung, ...]:
     return (Rung(model=_LOCAL_MODEL, tier="small"),)
 
 
-def _end_of(moment: datetime | date) -> float:
+def end_of(moment: datetime | date) -> float:
     """Return the end of a day, or the moment itself, as seconds since 1970; without a zone it is UTC."""
     if not isinstance(moment, datetime):
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp() + 86_400.0
@@ -367,18 +379,20 @@ def _validated(sources: list[Source]) -> Settings:
                 raise SettingsError(_unknown_key(source, key, list(Settings.model_fields)))
             merged[key] = _joined(merged.get(key), value)
             origin[key] = source
+    where = partial(_where, sources)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False)[0]
         found = cast("dict[str, Any]", detail)
         if found["loc"] and found["loc"][0] in projects.TABLES:
-            raise SettingsError(_explain_table(found, sources)) from None
+            raise SettingsError(projects.explain(found, _lower(_worded(found)), where)) from None
         raise SettingsError(_explain(found, merged, origin)) from None
     for number, card in enumerate(settings.cards):
         card.stand_at(origin["cards"].where_in("cards", number, "name"))
     if settings.provider_zones:
         _refuse_unknown_provider(settings, origin["provider_zones"])
+    projects.check(settings, where)
     return settings
 
 
@@ -389,13 +403,13 @@ def _joined(weak: Any, strong: Any) -> Any:
     return {**weak, **{key: _joined(weak.get(key), value) for key, value in strong.items()}}
 
 
-def _explain_table(detail: Mapping[str, Any], sources: list[Source]) -> str:
-    def where(path: Sequence[str]) -> str:
-        holder = next((source for source in reversed(sources) if source.has(path)), None)
-        holder = holder or next(source for source in reversed(sources) if path[0] in source.values)
-        return holder.where_path(path)
-
-    return projects.explain(detail, _lower(_worded(detail)), where)
+def _where(sources: Sequence[Source], path: Sequence[str]) -> str:
+    """Return where the key stands that `path` leads to: in the strongest source that has it, or has its table."""
+    for depth in range(len(path), 0, -1):
+        for source in reversed(sources):
+            if source.has(path[:depth]):
+                return source.where_path(path)
+    return "settings"
 
 
 def _refuse_unknown_provider(settings: Settings, source: Source) -> None:
@@ -447,7 +461,7 @@ _WORDS = {
     "missing": "it has no {0}",
     "model_type": "it must be a table",
     "path_type": "it must be a path",
-    "too_short": "it must name at least one model",
+    "too_short": "it must name at least one",
     "tuple_type": "it must be a list",
 }
 """What pydantic says in terms of Python, in those of a settings file. {0} is the key."""

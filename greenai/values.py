@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from greenai import hosts
+from greenai.grants import Grant, WithoutOptIn
 from greenai.readings import Avoided, Overhead, Reading, Stars
 
 T = TypeVar("T")
@@ -30,21 +31,6 @@ AttemptState = Literal["answered", "discarded", "failed", "cut"]
 Message: TypeAlias = Mapping[str, Any]
 
 OPT_INS: frozenset[str] = frozenset(("reasoning", "large", "long_output", "semantic_cache"))
-
-
-class NotGiven:
-    """The default of an argument whose None means something; openai's sentinels of this name count as it too."""
-
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN = NotGiven()
-
-
-def is_given(value: object) -> bool:
-    """Say whether an argument was given: openai's sentinels are told by name, their classes would import openai."""
-    return type(value).__name__ not in ("NotGiven", "Omit")
 
 
 # --- tokens -------------------------------------------------------------------------------
@@ -71,15 +57,17 @@ class Usage:
 class Options:
     """What one call may do besides openai's own arguments: resolved from settings, client, block and call.
 
-    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both). `cache_also` is
-    what the cache keeps besides; `namespace`, `tenant` and `user_scope` part its answers. `feature` names the part
-    of the app that a call is made for; with `urgent` False it may wait for a cleaner hour, which the receipt names.
+    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both);
+    `without_opt_in` what a call gets that needs another; None: undecided. `cache_also` is what the cache keeps besides;
+    `namespace`, `tenant` and `user_scope` part its answers. `feature` names the part of the app that a call is made
+    for; with `urgent` False it may wait for a cleaner hour, which the receipt names.
     """
 
     project: str = "default"
     opt_in: frozenset[str] = frozenset()
     reason: str | None = None
     strict_opt_in: bool = False
+    without_opt_in: WithoutOptIn | None = None
     quality: Quality = "standard"
     cache: CacheMode = "auto"
     cache_also: frozenset[str] = frozenset()
@@ -137,7 +125,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call as the app wrote it.
+    """One call as the app wrote it; `grants` say who gave the opt-ins in its options.
 
     `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
     except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
@@ -155,6 +143,7 @@ class Request:
     namespace: str
     parent: str | None = None
     floor: str | None = None
+    grants: tuple[Grant, ...] = ()
 
     @property
     def last_user_text(self) -> str:
@@ -431,6 +420,7 @@ class Receipt:
     colon the citation. `market_carbon_g` counts what the provider bought instead, `embodied_carbon_g` is the share of
     making the hardware: neither is in `carbon_g`. `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
     `cache_key` is where the exact cache keeps the answer, if it does; `feature` the part of the app that asked.
+    `opt_ins` are those that held for the call, with who gave them, why and until when; `decision` says which were used.
     """
 
     call_id: str
@@ -462,6 +452,7 @@ class Receipt:
     embodied_carbon_g: float | None = None
     embodied_source: str | None = None
     cache_key: str | None = None
+    opt_ins: tuple[Grant, ...] = ()
     feature: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "baseline": "gpt-5.5 at its default",
         "observed": None,
         "story": {"route": ["openai/gpt-5.5"]},
+        "granted": [],
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any, cast
 
 from greenai.errors import InvalidRequest
-from greenai.values import Request, Rung, is_given
+from greenai.given import is_given
+from greenai.values import Request, Rung
 
 __all__ = ["NOT_IN_KEY", "cache_key", "exact_key", "namespace", "policy_fingerprint"]
 

@@ -12,7 +12,7 @@ CALL_COLUMNS = (
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
     "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key", "feature", "used", "asked",
     "carbon_source", "carbon_low_g", "carbon_high_g", "market_carbon_g", "embodied_carbon_g", "water_ml",
-    "avoided_low_j", "avoided_high_j", "baseline", "observed", "story",
+    "avoided_low_j", "avoided_high_j", "baseline", "observed", "story", "granted",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -121,6 +121,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE calls ADD COLUMN story TEXT",
         "CREATE INDEX calls_created ON calls (created)",
     ),
+    # Each opt-in that held for a call, as JSON: who gave it, why and until when. `asked_choices` are the projects that
+    # were asked once what a call shall get that needs an opt-in nobody gave.
+    (
+        "ALTER TABLE calls ADD COLUMN granted TEXT",
+        "CREATE TABLE asked_choices (project TEXT PRIMARY KEY, created REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 
@@ -172,6 +178,7 @@ OFFER = (
     "day) DO UPDATE SET offered = offered + excluded.offered, used = used + excluded.used"
 )
 USE = "UPDATE calls SET used = 1 WHERE call_id = ?"
+ASK_CHOICE = "INSERT OR IGNORE INTO asked_choices (project, created) VALUES (?, ?)"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
 KEYS = "SELECT call_id, cache_key FROM calls WHERE call_id BETWEEN ? AND ? LIMIT 100"
 SERVED = (
