@@ -431,6 +431,20 @@ KEYS: Mapping[str, Key] = {
         example={"support-bot": {"budget": {"calls": "500/day", "timezone": "Europe/Paris"}}},
         env='{"support-bot":{"budget":{"calls":"500/day","timezone":"Europe/Paris"}}}',
     ),
+    "nudges": Key(
+        about="Switches of the [nudges](nudges.md), `true` or `false` each, and `false` in place of the table for all "
+        "of them: `effort`, `output_length`, `batching`, `caching`, `right_sizing`, `timing` are on, `brevity` and "
+        "`team_ranking` off. `language` is that of what they say, `order` names those that come first. "
+        "`[projects.support-bot.nudges]` says otherwise for one project.",
+        example={"brevity": True, "timing": False},
+        env="false",
+    ),
+    "carbon_forecast": Key(
+        about="A CSV file with the hours to come and the grid's intensity in each, by which calls with `urgent=False` "
+        "learn of a cleaner hour. See [timing](nudges.md#timing).",
+        example="forecast.csv",
+        env="forecast.csv",
+    ),
     "features": Key(
         about="The budgets of features of the app, by their names: a table `budget` for each.",
         example={"search-summary": {"budget": {"calls": "100/hour"}}},

@@ -18,6 +18,7 @@ from greenai._fields import shown, split
 from greenai.budget import Amount, Budget, Unit
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.grants import WithoutOptIn
+from greenai.switches import Nudges, NudgeTable
 from greenai.values import OptIn
 
 __all__ = [
@@ -106,7 +107,7 @@ class ProjectTable(_Strict):
     opt_in_reason: Annotated[str, Field(min_length=3, max_length=500)] | None = None
     opt_in_expires: datetime | date | None = None
     without_opt_in: WithoutOptIn | None = None
-    nudges: dict[str, bool] = Field(default_factory=dict)
+    nudges: Nudges = NudgeTable()
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod
@@ -257,7 +258,9 @@ _EXAMPLES: Mapping[str, str] = {
     "opt_in_reason": 'opt_in_reason = "tax advice is checked by a person"',
     "opt_in_expires": "opt_in_expires = 2027-01-31",
     "without_opt_in": 'without_opt_in = "downgrade" (or "refuse")',
-    "nudges": "nudges = { brevity = false }",
+    "nudges": "nudges = { brevity = true, timing = false } (or false, which switches all of them off)",
+    "language": 'language = "en" (or "de", or one that you registered)',
+    "order": 'order = ["timing", "caching"]',
 }
 _OPEN = ("budget", "nudges")
 """Keys of a table whose own keys follow."""
@@ -268,6 +271,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "budget": BudgetTable,
     "user_budget": BudgetTable,
     "key_budget": BudgetTable,
+    "nudges": NudgeTable,
 }
 """The settings that this module speaks of."""
 
@@ -300,5 +304,6 @@ def _keys(loc: Sequence[str | int]) -> list[str]:
 def _known(path: Sequence[str]) -> list[str]:
     """Return the keys of the table that the last one of `path` stands in."""
     named = path[0] in ("projects", "features")
-    table = TABLES[path[0]] if not named or len(path) <= 3 else BudgetTable
+    inner = NudgeTable if "nudges" in path[2:3] else BudgetTable
+    table = TABLES[path[0]] if not named or len(path) <= 3 else inner
     return list(table.model_fields)

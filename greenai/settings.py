@@ -55,6 +55,7 @@ from greenai.errors import SettingsError
 from greenai.grants import WithoutOptIn
 from greenai.own_cards import CardEntry
 from greenai.projects import BudgetTable, FeatureTable, ProjectTable
+from greenai.switches import Nudges, NudgeTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
 
 __all__ = [
@@ -100,6 +101,7 @@ _EXAMPLES: Mapping[str, str] = {
     "timeout_s": "timeout_s = 600",
     "max_retries": "max_retries = 2",
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
+    "carbon_forecast": 'carbon_forecast = "forecast.csv"',
     "watts_per_core": "watts_per_core = 6.5",
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
@@ -199,6 +201,8 @@ class Settings(_Strict):
     cards: tuple[CardEntry, ...] = ()
     faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
+    nudges: Nudges = NudgeTable()
+    carbon_forecast: Path | None = None
     features: dict[Name, FeatureTable] = Field(default_factory=dict)
     budget: BudgetTable = BudgetTable()
     user_budget: BudgetTable = BudgetTable()
@@ -224,7 +228,7 @@ class Settings(_Strict):
         size_bytes(value)
         return value
 
-    @field_validator("state_dir", "weights_dir", "ledger")
+    @field_validator("state_dir", "weights_dir", "ledger", "carbon_forecast")
     @classmethod
     def _expand(cls, value: object) -> object:
         try:
