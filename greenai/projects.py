@@ -22,8 +22,8 @@ from greenai.switches import Nudges, NudgeTable
 from greenai.values import OptIn
 
 __all__ = [
-    "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check", "explain",
-    "tables", "unknown",
+    "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check",
+    "explain", "tables", "unknown",
 ]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
@@ -68,7 +68,9 @@ def _text(value: object) -> object:
 
 Text = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_text)]
 Limits = Annotated[
-    tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,))
+    tuple[Text, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,)),
 ]
 
 
@@ -137,15 +139,29 @@ class Tables(Protocol):
     """The settings that this module speaks of, as `Settings` has them."""
 
     @property
-    def projects(self) -> Mapping[str, ProjectTable]: ...
+    def projects(self) -> Mapping[str, ProjectTable]:
+        """By name."""
+        ...
+
     @property
-    def features(self) -> Mapping[str, FeatureTable]: ...
+    def features(self) -> Mapping[str, FeatureTable]:
+        """By name."""
+        ...
+
     @property
-    def budget(self) -> BudgetTable: ...
+    def budget(self) -> BudgetTable:
+        """The organisation's."""
+        ...
+
     @property
-    def user_budget(self) -> BudgetTable: ...
+    def user_budget(self) -> BudgetTable:
+        """Each user's."""
+        ...
+
     @property
-    def key_budget(self) -> BudgetTable: ...
+    def key_budget(self) -> BudgetTable:
+        """Each API key's."""
+        ...
 
 
 def tables(settings: Tables) -> Iterator[tuple[Path, BudgetTable]]:
@@ -224,9 +240,7 @@ def check(settings: Tables, where: Callable[[Sequence[str]], str]) -> None:
             )
 
 
-def _check(
-    path: Path, key: str, table: BudgetTable, above: BudgetTable, where: Callable[[Sequence[str]], str]
-) -> None:
+def _check(path: Path, key: str, table: BudgetTable, above: BudgetTable, where: Callable[[Sequence[str]], str]) -> None:
     """Read one key alone, so that what is wrong is told of it."""
     shared = {name: getattr(table, name) for name in ("timezone", "eur_usd")}
     try:

@@ -332,7 +332,8 @@ def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = N
         if not given:
             return explicit
         set_values = {key: getattr(explicit, key) for key in explicit.model_fields_set}
-        return _validated([Source(name="argument", values={**set_values, **given}, style="argument")])
+        set_values |= explicit.model_dump(include=set(projects.TABLES), exclude_unset=True)  # joined key by key
+        return _validated([Source(name="argument", values=v, style="argument") for v in (set_values, given)])
     if isinstance(explicit, Mapping):
         given = {**explicit, **given}
     file = None if explicit is None or isinstance(explicit, Mapping) else Path(explicit)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from greenai.errors import SettingsError
-from greenai.settings import load_settings
+from greenai.projects import UNITS, budgets, unknown
+from greenai.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +36,7 @@ def test_a_project_has_a_table_of_its_own(tmp_path: Path) -> None:
         "tax advice is checked",
         date(2027, 1, 31),
     )
-    assert (found.without_opt_in, found.nudges) == ("refuse", {"brevity": False})
+    assert (found.without_opt_in, found.nudges.brevity) == ("refuse", False)
     assert (found.budget.energy, found.budget.warn_at) == (("50 Wh/day", "1 kWh/month"), (0.5, 0.8))
     assert (found.budget.when_spent, found.budget.timezone) == ("downgrade", "Europe/Paris")
 
@@ -119,3 +124,135 @@ def test_a_slip_in_the_weaker_of_two_files_is_found_there(tmp_path: Path) -> Non
     assert str(caught.value).startswith(
         f"{tmp_path / 'pyproject.toml'} [tool.greenai], line 2: projects.bot.budget.calls = 3 "
     )
+
+
+# --- limits -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[budget]\nenergy = "50 Wh/day"',
+            (
+                '{file}, line 2: budget.energy is not valid: "50 Wh/day" begins anew at a midnight, and nothing says '
+                'where. Write for example: timezone = "Europe/Paris" (or "UTC"), here or in the table budget.'
+            ),
+        ),
+        (
+            '[budget]\ntimezone = "Mars"\nenergy = "50 Wh/day"',
+            (
+                "{file}, line 2: budget.timezone is not valid: 'Mars' is no time zone. "
+                'Write a name of the IANA list, such as "Europe/Paris" or "UTC".'
+            ),
+        ),
+        (
+            '[projects.bot.budget]\nenergy = "50 Whs/hour"',
+            (
+                '{file}, line 2: projects.bot.budget.energy is not valid: "50 Whs/hour" has the unknown unit "Whs". '
+                "Did you mean Wh or mWh or kWh? "
+                "Write one of J, kJ, MJ, mWh, Wh, kWh, MWh, USD, EUR, g CO2e, kg CO2e, tokens, calls or reasoning "
+                "calls."
+            ),
+        ),
+        (
+            '[projects.bot.budget]\nenergy = "5 USD/hour"',
+            (
+                '{file}, line 2: projects.bot.budget.energy is not valid: "5 USD/hour" is a budget of money; '
+                'here it must be of energy, in J, Wh or kWh. Write for example "50 Wh/day".'
+            ),
+        ),
+        (
+            '[features.f.budget]\ntokens = "-5/hour"',
+            (
+                '{file}, line 2: features.f.budget.tokens is not valid: "-5/hour" would allow nothing: a budget is '
+                "larger than 0. To allow no call at all, leave the model out of the ladder; for no limit, leave the "
+                "budget out."
+            ),
+        ),
+        (
+            '[user_budget]\nenergy = "0.000001 Wh/hour"',
+            (
+                '{file}, line 2: user_budget.energy is not valid: "0.000001 Wh/hour" is less than any call takes, so '
+                'it would refuse them all. Write for example: energy = "50 Wh/day".'
+            ),
+        ),
+        (
+            '[key_budget]\ncost = "5 USD"',
+            (
+                '{file}, line 2: key_budget.cost is not valid: "5 USD" says no window. '
+                'Write for example: cost = "5 USD/day".'
+            ),
+        ),
+        (
+            '[budget]\ncost = "5 EUR/hour"',
+            (
+                '{file}, line 2: budget.cost is not valid: "5 EUR/hour" is in euros, and prices are in US dollars: '
+                "state the rate with eur_usd, how many US dollars a euro is, or write the budget in USD."
+            ),
+        ),
+        (
+            '[budget]\nunknown_cost = "1 USD/day"',
+            (
+                '{file}, line 2: budget.unknown_cost is not valid: "1 USD/day" is for one call and has no window. '
+                'Write for example: unknown_cost = "0.01 USD".'
+            ),
+        ),
+        (
+            "[projects.bot]\n[projects.bot.budget]\nwarn_at = [0.5]",
+            (
+                "{file}, line 2: projects.bot.budget limits nothing. "
+                'Write for example: energy = "50 Wh/day", or leave the table out.'
+            ),
+        ),
+        (
+            "[budget]\ncalls = []",
+            (
+                "{file}, line 2: budget.calls = [] is not valid: it must name at least one. "
+                'Write for example: calls = "500/hour".'
+            ),
+        ),
+    ],
+)
+def test_a_limit_that_says_nothing_is_an_error(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == said.format(file=file)
+
+
+def test_a_table_takes_what_it_leaves_open_from_that_of_all() -> None:
+    found = load_settings(
+        budget={"timezone": "Europe/Paris", "eur_usd": 1.1, "unknown_energy": "2 Wh"},
+        projects={"bot": {"budget": {"cost": "5 EUR/day", "unknown_cost": "0.1 EUR"}}},
+    )
+    table = found.projects["bot"].budget
+    ((key, budget),) = budgets(table, found.budget)
+    assert (key, budget.unit, budget.timezone, budget.limit) == ("cost", "usd", "Europe/Paris", pytest.approx(5.5))
+    charged = unknown(table, found.budget)
+    assert (charged.usd, charged.energy_j) == (pytest.approx(0.11), 7200.0)
+
+
+@given(
+    table=st.dictionaries(
+        st.sampled_from([*UNITS, "timezone", "when_spent", "unknown_cost", "energi", "Energy", ""]),
+        st.one_of(
+            st.text(max_size=20), st.floats(), st.none(), st.lists(st.text(max_size=9), max_size=2), st.booleans()
+        ),
+        min_size=1,
+    ),
+    named=st.booleans(),
+)
+def test_no_slip_means_that_there_is_no_limit(table: dict[str, Any], named: bool) -> None:
+    """Whatever stands in a table is either counted or refused."""
+    given = {"projects": {"bot": {"budget": table}}} if named else {"budget": table}
+    with contextlib.suppress(SettingsError):
+        _counted(load_settings(given), table, named)
+
+
+def _counted(found: Settings, table: dict[str, Any], named: bool) -> None:
+    kept = found.projects["bot"].budget if named else found.budget
+    counted = [text for _, budget in budgets(kept, found.budget) for text in [budget.text]]
+    wanted = [table[key] for key in UNITS if key in table]
+    assert len(counted) == sum(len(w) if isinstance(w, list) else 1 for w in wanted)

@@ -270,7 +270,7 @@ def test_a_wrong_argument_is_named() -> None:
         (
             {"ladder": []},
             (
-                "ladder = [] is not valid: it must name at least one model. "
+                "ladder = [] is not valid: it must name at least one. "
                 'Write for example: ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"].'
             ),
         ),
