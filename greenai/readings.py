@@ -194,3 +194,29 @@ class Overhead:
     duration_ms: float
     energy: Reading
     load_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLeft:
+    """What is left of the tightest budget that a call counted towards, after it.
+
+    Attributes:
+        scope: whose it is, such as "project/support-bot".
+        budget: the limit as it was written, such as "50 Wh/day".
+        left: in `unit`; 0 also where more was used than the limit.
+        limit: in `unit`.
+        unit: as it was written, such as "Wh".
+        ends: when the window ends, in seconds since 1970; None never.
+        text: all that in words.
+    """
+
+    scope: str
+    budget: str
+    left: float
+    limit: float
+    unit: str
+    ends: float | None
+    text: str
+
+    def __str__(self) -> str:
+        return self.text

@@ -71,7 +71,7 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
         ("tokens", _tokens(receipt["attempts"])),
         ("avoided", _avoided(receipt["avoided"])),
         ("greenai itself", _overhead(receipt["overhead"])),
-        ("budget", receipt["budget"] or ""),
+        ("budget", (receipt["budget"] or {}).get("text", "")),
         ("why", "\n".join(receipt["decision"]["reasons"])),
         ("adjusted", "\n".join(_note(note) for note in receipt["nudges"])),
         ("opt-ins", ", ".join(receipt["decision"]["opt_ins"])),

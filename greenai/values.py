@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from greenai import hosts
 from greenai.grants import Grant, WithoutOptIn
-from greenai.readings import Avoided, Overhead, Reading, Stars
+from greenai.readings import Avoided, BudgetLeft, Overhead, Reading, Stars
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call as the app wrote it; `grants` say who gave the opt-ins in its options.
+    """One call as the app wrote it; `grants` say who gave the opt-ins in its options, `scopes` whose budgets hold.
 
     `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
     except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
@@ -144,6 +144,7 @@ class Request:
     parent: str | None = None
     floor: str | None = None
     grants: tuple[Grant, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     @property
     def last_user_text(self) -> str:
@@ -439,7 +440,7 @@ class Receipt:
     decision: Decision
     avoided: Avoided | None
     nudges: tuple[Note, ...]
-    budget: str | None
+    budget: BudgetLeft | None
     overhead: Overhead
     requested_model: str | None = None
     parent: str | None = None
