@@ -25,6 +25,11 @@ None of these derives from a class that openai or tenacity retries, so no retry 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 __all__ = [
     "BudgetExceeded",
     "CacheError",
@@ -116,15 +121,50 @@ class NoSufficientModel(GreenAIError):
 
 
 class OptInRequired(GreenAIError):
-    """The request needs an opt-in that nobody gave; `kind` names it."""
+    """The request needs an opt-in that nobody gave: `kind` names it, `fix` is the line of code that gives it."""
 
-    def __init__(self, message: str, *, kind: str) -> None:
+    def __init__(self, message: str, *, kind: str, fix: str = "") -> None:
         super().__init__(message)
         self.kind = kind
+        self.fix = fix
 
 
 class BudgetExceeded(GreenAIError):
-    """A configured budget has too little left for this call."""
+    """A configured budget has too little left for this call. Quantities are in joules, US dollars, grams, or counts.
+
+    Attributes:
+        scope: whose budget it is, such as "project/support-bot".
+        budget: the budget as it was written, such as "50 Wh/day".
+        needed: what the call may use.
+        left: what may still be used; negative where more was used than was held.
+        limit: what may be used in all.
+        settled: what was used.
+        held: what other calls may use that have not ended.
+        window_end: when the window ends, or its oldest part leaves one that rolls; None where it never does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scope: str = "",
+        budget: str = "",
+        needed: float = 0.0,
+        left: float = 0.0,
+        limit: float = 0.0,
+        settled: float = 0.0,
+        held: float = 0.0,
+        window_end: datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.budget = budget
+        self.needed = needed
+        self.left = left
+        self.limit = limit
+        self.settled = settled
+        self.held = held
+        self.window_end = window_end
 
 
 class CacheError(GreenAIError):

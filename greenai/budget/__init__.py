@@ -6,7 +6,21 @@ A library of its own: no settings, no calls.
 from __future__ import annotations
 
 from greenai.budget.amounts import UNITS, Amount, Unit
+from greenai.budget.ledger import BudgetLedger, BudgetState, Hold, OpenHold, open_ledger
 from greenai.budget.limits import Budget
-from greenai.budget.windows import Span, Window, span_at
+from greenai.budget.windows import Window
+from greenai.errors import BudgetExceeded
 
-__all__ = ["UNITS", "Amount", "Budget", "Span", "Unit", "Window", "span_at"]
+__all__ = [
+    "UNITS",
+    "Amount",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetLedger",
+    "BudgetState",
+    "Hold",
+    "OpenHold",
+    "Unit",
+    "Window",
+    "open_ledger",
+]

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from greenai.errors import InvalidRequest
 
-__all__ = ["MOST_PARTS", "UNITS", "Amount", "Unit", "from_parts", "parts_of", "whole_parts"]
+__all__ = ["MOST_PARTS", "UNITS", "Amount", "Unit", "amount_from", "from_parts", "parts_of", "whole_parts"]
 
 Unit: TypeAlias = Literal["energy_j", "usd", "tokens", "calls", "reasoning_calls", "carbon_g"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -102,3 +102,8 @@ def from_parts(parts: int, unit: Unit) -> float:
     """Return whole small parts in the quantity's own unit; counts stay whole."""
     scale = _PARTS[unit]
     return parts if scale == 1 else parts / scale
+
+
+def amount_from(parts: tuple[int, ...]) -> Amount:
+    """Return the amount of which `parts` are the whole small parts."""
+    return _each(lambda unit: from_parts(parts[UNITS.index(unit)], unit))

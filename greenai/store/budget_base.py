@@ -1,0 +1,200 @@
+"""What a store of budgets is asked, and what it answers. Amounts are six whole numbers, whatever they count.
+
+Every step is one transaction. A store has the time, which it never lets go back: windows are planned for its moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+__all__ = [
+    "COLUMNS",
+    "KEEP_ENDED_S",
+    "KEEP_EXPIRED_S",
+    "Again",
+    "BudgetStore",
+    "Check",
+    "Clock",
+    "Counter",
+    "End",
+    "Held",
+    "Parts",
+    "Plan",
+    "Planner",
+    "Refused",
+    "Ticket",
+    "Totals",
+    "Unsettled",
+]
+
+COLUMNS = 6
+KEEP_ENDED_S = 86_400
+"""How long the end of an attempt is remembered, so that an end that is delivered again changes nothing."""
+KEEP_EXPIRED_S = 7 * 86_400
+"""How long an expired hold may still settle."""
+
+Parts: TypeAlias = tuple[int, ...]
+End: TypeAlias = Literal["settled", "released"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """What one scope used in one window, or in one slot of a window that rolls. Times are seconds since 1970.
+
+    Attributes:
+        scope: whose it is.
+        window: which window, the same text for all budgets that share it.
+        since: where what counts begins; before `start` in a window that rolls.
+        start: where the slot begins to which an amount is added.
+        end: where that slot ends; None never.
+        step: how long a slot is; 0 where there is one only.
+        keep_s: how long it is kept after its last change; None for ever.
+    """
+
+    scope: str
+    window: str
+    since: int
+    start: int
+    end: int | None
+    step: int
+    keep_s: int | None
+
+    def is_at(self, now: float) -> bool:
+        """Say whether `now` is in its slot."""
+        return self.start <= now and (self.end is None or now < self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A limit: `limit` of the amount at `column`, in the counter at place `counter` of the plan."""
+
+    counter: int
+    column: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an attempt is counted in at one moment, and what it is held against."""
+
+    counters: tuple[Counter, ...]
+    checks: tuple[Check, ...]
+
+
+Planner: TypeAlias = Callable[[float], Plan]
+"""Makes the plan of a moment, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What ends a hold, also where the store has lost it: the windows in which it was reserved, and when."""
+
+    attempt_id: str
+    created: float
+    counters: tuple[Counter, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The amount is held."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """The attempt is known: held already, or ended. `same` says whether it was for the same budgets."""
+
+    ticket: Ticket
+    same: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a counter's window holds: settled, held, and where its first slot with anything in it begins."""
+
+    settled: Parts
+    held: Parts
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Nothing is held: the check at place `check` of `plan` does not allow it."""
+
+    plan: Plan
+    check: int
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A hold that has not ended: open, or expired where its process died."""
+
+    attempt_id: str
+    created: float
+    expires: float
+    expired: bool
+    scopes: tuple[str, ...]
+    parts: Parts
+
+
+class BudgetStore(Protocol):
+    """Where budgets are counted. Every method may be called again with the same arguments, from any thread.
+
+    Raises:
+        LedgerError: the store cannot be used; nothing was changed, or what was changed may be repeated.
+    """
+
+    def reserve(
+        self, attempt_id: str, signature: str, parts: Parts, ttl_s: float, plan: Planner
+    ) -> Held | Again | Refused:
+        """Hold `parts` in every counter of the plan, or in none. A known attempt is not held twice."""
+        ...
+
+    def end(self, ticket: Ticket, end: End, parts: Parts) -> bool:
+        """End a hold and add `parts` to what is settled; return False where it has ended before."""
+        ...
+
+    def renew(self, attempt_id: str, ttl_s: float) -> bool:
+        """Let a hold last for `ttl_s` from now; return False where it has ended."""
+        ...
+
+    def totals(self, plan: Planner) -> tuple[Plan, tuple[Totals, ...]]:
+        """Return the plan of this moment and what its counters hold."""
+        ...
+
+    def unsettled(self) -> list[Unsettled]:
+        """Return the holds that have not ended, the oldest first."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open; the next use opens it again."""
+        ...
+
+
+class Clock:
+    """The time, which goes on with the monotonic clock where the wall clock is put back.
+
+    Args:
+        wall: seconds since 1970.
+        monotonic: seconds that only grow.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.wall = wall
+        self._monotonic = monotonic
+        self._seen = (0.0, 0.0)
+
+    def floor(self) -> float:
+        """Return the least that the time can be: what was last seen, and what has passed since."""
+        seen, at = self._seen
+        return seen and seen + max(self._monotonic() - at, 0.0)
+
+    def saw(self, now: float) -> float:
+        """Keep a store's time."""
+        self._seen = (now, self._monotonic())
+        return now

@@ -1,0 +1,222 @@
+"""Budgets in a SQLite file, for the processes of one machine; or in memory, for one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai.errors import LedgerCorrupt
+from greenai.store import budget_schema as schema
+from greenai.store.budget_base import (
+    COLUMNS,
+    KEEP_ENDED_S,
+    KEEP_EXPIRED_S,
+    Again,
+    Clock,
+    Counter,
+    End,
+    Held,
+    Parts,
+    Plan,
+    Planner,
+    Refused,
+    Ticket,
+    Totals,
+    Unsettled,
+)
+from greenai.store.sqlite_file import SqliteFile, damaged
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+__all__ = ["WAIT_S", "BudgetDb"]
+
+WAIT_S = 2.0
+"""How long a caller waits for other processes, in seconds; then its store counts as broken."""
+_TIDY_EVERY = 500
+_NOTHING = (0,) * COLUMNS
+
+
+class BudgetDb(SqliteFile):
+    """Counters and holds in one file. Each step is one transaction behind one lock, so none sees half of another.
+
+    Args:
+        path: the file; None counts in memory.
+        timeout_s: how long to wait for other processes, in seconds.
+        clock: the time.
+    """
+
+    what = "budget ledger"
+    application_id = schema.APPLICATION_ID
+    elsewhere = "Name another file."
+    without = 'count on a server with: budget_url = "redis://127.0.0.1:6379/0"'
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        timeout_s: float = WAIT_S,
+        clock: Clock | None = None,
+        migrations: Sequence[Sequence[str]] = schema.MIGRATIONS,
+    ) -> None:
+        super().__init__(path, timeout_s=timeout_s, migrations=migrations)
+        self._clock = clock or Clock()
+        self._steps = 0
+
+    def reserve(
+        self, attempt_id: str, signature: str, parts: Parts, ttl_s: float, plan: Planner
+    ) -> Held | Again | Refused:
+        """Hold `parts` in every counter of the plan, or in none. A known attempt is not held twice."""
+
+        def work(con: sqlite3.Connection) -> Held | Again | Refused:
+            now = self._now(con)
+            known = con.execute(schema.FIND, (attempt_id,)).fetchone()
+            planned = plan(now)
+            if known is not None and known[0] != "expired":
+                ticket = Ticket(attempt_id=attempt_id, created=known[2], counters=planned.counters)
+                return Again(ticket=ticket, same=known[1] == signature)
+            refused = _refusal(con, planned, parts)
+            if refused is not None:
+                return refused
+            numbers = _added(con, planned.counters, now)
+            _charge(con, numbers, _NOTHING, parts)
+            con.execute(schema.ADD_HOLD, (attempt_id, "held", signature, numbers, now, now + ttl_s, None, *parts))
+            return Held(ticket=Ticket(attempt_id=attempt_id, created=now, counters=planned.counters))
+
+        return self._write(work)
+
+    def end(self, ticket: Ticket, end: End, parts: Parts) -> bool:
+        """End a hold and add `parts` to what is settled; return False where it has ended before."""
+
+        def work(con: sqlite3.Connection) -> bool:
+            now = self._now(con)
+            known = con.execute(schema.FIND, (ticket.attempt_id,)).fetchone()
+            if known is None:
+                return _end_lost(con, ticket, end, parts, now)
+            state, _, _, numbers, *held = known
+            if state not in ("held", "expired"):
+                return False
+            _charge(con, numbers, parts, [-part for part in held] if state == "held" else _NOTHING)
+            con.execute(schema.SET_STATE, (end, now, ticket.attempt_id))
+            return True
+
+        return self._write(work)
+
+    def renew(self, attempt_id: str, ttl_s: float) -> bool:
+        """Let a hold last for `ttl_s` from now; return False where it has ended."""
+
+        def work(con: sqlite3.Connection) -> bool:
+            now = self._now(con)
+            known = con.execute(schema.FIND, (attempt_id,)).fetchone()
+            if known is None or known[0] not in ("held", "expired"):
+                return False
+            if known[0] == "expired":  # its call goes on, so that what it may use counts again
+                _charge(con, known[3], _NOTHING, known[4:])
+            con.execute(schema.RENEW, (now + ttl_s, attempt_id))
+            return True
+
+        return self._write(work)
+
+    def totals(self, plan: Planner) -> tuple[Plan, tuple[Totals, ...]]:
+        """Return the plan of this moment and what its counters hold."""
+
+        def work(con: sqlite3.Connection) -> tuple[Plan, tuple[Totals, ...]]:
+            planned = plan(self._now(con))
+            return planned, tuple(_totals(con, counter) for counter in planned.counters)
+
+        return self._write(work)
+
+    def unsettled(self) -> list[Unsettled]:
+        """Return the holds that have not ended, the oldest first."""
+
+        def work(con: sqlite3.Connection) -> list[Unsettled]:
+            self._now(con)
+            return [_unsettled(con, row) for row in con.execute(schema.UNSETTLED).fetchall()]
+
+        return self._write(work)
+
+    def check(self) -> dict[str, Any]:
+        """Return the schema's version, the counts, the open holds and what SQLite's own check says.
+
+        Raises:
+            LedgerCorrupt: the file is damaged.
+        """
+
+        def work(con: sqlite3.Connection) -> dict[str, Any]:
+            counters, attempts, holds = con.execute(schema.COUNTS).fetchone()
+            (found,) = con.execute("PRAGMA integrity_check(1)").fetchone()
+            (version,) = con.execute("PRAGMA user_version").fetchone()
+            if found != "ok":
+                raise LedgerCorrupt(damaged(self.path, str(found), self.what))
+            return {"version": version, "counters": counters, "attempts": attempts, "holds": holds}
+
+        return self._read(work)
+
+    def _now(self, con: sqlite3.Connection) -> float:
+        """Return the time, never before one that was written, and let what is due by then expire."""
+        (last,) = con.execute(schema.LAST).fetchone()
+        now = self._clock.saw(max(self._clock.wall(), last, self._clock.floor()))
+        con.execute(schema.TICK, (now,))
+        for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
+            _charge(con, numbers, _NOTHING, [-part for part in held])
+            con.execute(schema.SET_STATE, ("expired", expires, attempt_id))
+        self._steps += 1
+        if self._steps % _TIDY_EVERY == 1:
+            con.execute(schema.FORGET_COUNTERS, (now,))
+            con.execute(schema.FORGET_HOLDS, (now - KEEP_ENDED_S, now - KEEP_EXPIRED_S))
+        return now
+
+
+def _refusal(con: sqlite3.Connection, plan: Plan, parts: Parts) -> Refused | None:
+    totals = [_totals(con, counter) for counter in plan.counters]
+    for place, check in enumerate(plan.checks):
+        found, need = totals[check.counter], parts[check.column]
+        if need and found.settled[check.column] + found.held[check.column] + need > check.limit:
+            return Refused(plan=plan, check=place, totals=found)
+    return None
+
+
+def _totals(con: sqlite3.Connection, counter: Counter) -> Totals:
+    *sums, oldest = con.execute(schema.SUMS, (counter.scope, counter.window, counter.since)).fetchone()
+    return Totals(settled=tuple(sums[:COLUMNS]), held=tuple(sums[COLUMNS:]), oldest=oldest)
+
+
+def _added(con: sqlite3.Connection, counters: Iterable[Counter], now: float) -> str:
+    """Make the counters that are not there yet; return the numbers of all."""
+    rows = (
+        (counter.scope, counter.window, counter.start, None if counter.keep_s is None else now + counter.keep_s)
+        for counter in counters
+    )
+    return ",".join(str(con.execute(schema.ADD_COUNTER, row).fetchone()[0]) for row in rows)
+
+
+def _charge(con: sqlite3.Connection, numbers: str, settled: Iterable[int], held: Iterable[int]) -> None:
+    change = (*settled, *held)
+    for number in filter(None, numbers.split(",")):
+        con.execute(schema.CHARGE, (*change, int(number)))
+
+
+def _end_lost(con: sqlite3.Connection, ticket: Ticket, end: End, parts: Parts, now: float) -> bool:
+    """End a hold that is not here, such as after the file was replaced: what was used was used."""
+    if now - ticket.created >= KEEP_ENDED_S:  # it may have ended, and been forgotten since
+        return False
+    numbers = _added(con, ticket.counters, now)
+    _charge(con, numbers, parts, _NOTHING)
+    row = (ticket.attempt_id, end, "", numbers, ticket.created, now, now, *_NOTHING)
+    con.execute(schema.ADD_HOLD, row)
+    return True
+
+
+def _unsettled(con: sqlite3.Connection, row: Sequence[Any]) -> Unsettled:
+    attempt_id, created, expires, state, numbers, *parts = row
+    found = [con.execute(schema.SCOPES, (int(number),)).fetchone() for number in filter(None, numbers.split(","))]
+    return Unsettled(
+        attempt_id=attempt_id,
+        created=created,
+        expires=expires,
+        expired=state == "expired",
+        scopes=tuple(dict.fromkeys(scope for (scope,) in filter(None, found))),
+        parts=tuple(parts),
+    )

@@ -1,0 +1,85 @@
+"""The tables of budgets, and how an older file becomes a current one. SQL text only: nothing is opened here."""
+
+from __future__ import annotations
+
+# ruff: noqa: S608  only the names of columns below are put into SQL; values travel as parameters
+
+APPLICATION_ID = 0x67726E62  # "grnb" in the file's header
+
+_AMOUNTS = ("energy", "usd", "tokens", "calls", "reasoning_calls", "carbon")
+_SETTLED = tuple(f"settled_{name}" for name in _AMOUNTS)
+_HELD = tuple(f"held_{name}" for name in _AMOUNTS)
+
+
+def _zero(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in names)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+# One entry per schema version, each a list of statements that run in one transaction. Append only.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # AUTOINCREMENT: a late settlement must not meet another window under the number of one that was forgotten.
+        f"""
+        CREATE TABLE counters (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, window TEXT NOT NULL, start INTEGER NOT NULL,
+            keep_until REAL, {_zero(_SETTLED)}, {_zero(_HELD)}, UNIQUE (scope, window, start)
+        )
+        """,
+        "CREATE INDEX counters_keep ON counters (keep_until) WHERE keep_until IS NOT NULL",
+        f"""
+        CREATE TABLE holds (
+            attempt_id TEXT NOT NULL UNIQUE,
+            state TEXT NOT NULL CHECK (state IN ('held', 'expired', 'settled', 'released')),
+            signature TEXT NOT NULL, counters TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, ended REAL,
+            {_zero(_AMOUNTS)}
+        )
+        """,
+        # Only open holds are in it, so it stays small.
+        "CREATE INDEX holds_open ON holds (expires) WHERE state = 'held'",
+        "CREATE INDEX holds_lost ON holds (expires) WHERE state = 'expired'",
+        "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), last REAL NOT NULL)",
+        "INSERT INTO clock VALUES (1, 0.0)",
+    ),
+)
+
+LAST = "SELECT last FROM clock"
+TICK = "UPDATE clock SET last = ?"
+
+_SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in (*_SETTLED, *_HELD))
+_ANY = " + ".join((*_SETTLED, *_HELD))
+SUMS = (
+    f"SELECT {_SUMS}, min(start) FILTER (WHERE {_ANY} > 0) FROM counters WHERE scope = ? AND window = ? AND start >= ?"
+)
+ADD_COUNTER = (
+    "INSERT INTO counters (scope, window, start, keep_until) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (scope, window, start) DO UPDATE SET keep_until = excluded.keep_until RETURNING id"
+)
+CHARGE = "UPDATE counters SET " + ", ".join(f"{name} = {name} + ?" for name in (*_SETTLED, *_HELD)) + " WHERE id = ?"
+SCOPES = "SELECT scope FROM counters WHERE id = ?"
+FORGET_COUNTERS = "DELETE FROM counters WHERE keep_until < ?"
+
+FIND = f"SELECT state, signature, created, counters, {', '.join(_AMOUNTS)} FROM holds WHERE attempt_id = ?"
+ADD_HOLD = (
+    "INSERT OR REPLACE INTO holds (attempt_id, state, signature, counters, created, expires, ended, "
+    f"{', '.join(_AMOUNTS)}) VALUES ({_marks(7 + len(_AMOUNTS))})"
+)
+DUE = f"SELECT attempt_id, counters, expires, {', '.join(_AMOUNTS)} FROM holds WHERE state = 'held' AND expires <= ?"
+SET_STATE = "UPDATE holds SET state = ?, ended = ? WHERE attempt_id = ?"
+RENEW = "UPDATE holds SET state = 'held', ended = NULL, expires = max(expires, ?) WHERE attempt_id = ?"
+UNSETTLED = (
+    f"SELECT attempt_id, created, expires, state, counters, {', '.join(_AMOUNTS)} FROM holds "
+    "WHERE state IN ('held', 'expired') ORDER BY created"
+)
+# The oldest ones are looked at, a few at a time: no index is needed for it, which every settlement would pay for.
+FORGET_HOLDS = (
+    "DELETE FROM holds WHERE rowid IN (SELECT rowid FROM holds ORDER BY rowid LIMIT 1000) AND "
+    "(state IN ('settled', 'released') AND ended < ? OR state = 'expired' AND ended < ?)"
+)
+COUNTS = (
+    "SELECT (SELECT count(*) FROM counters), (SELECT count(*) FROM holds), "
+    "(SELECT count(*) FROM holds WHERE state = 'held')"
+)
