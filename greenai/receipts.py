@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.meters.coefficients import value
 from greenai.nudges import effort
-from greenai.readings import Avoided, Footprint, Overhead, Reading, total
+from greenai.places import Site, drawn
+from greenai.readings import Avoided, BudgetLeft, Footprint, Overhead, Reading, total
 from greenai.stopwatch import Stopwatch
 from greenai.values import (
     Attempt,
@@ -59,6 +60,9 @@ TIERS: Mapping[str | None, physics.Tier] = {"batch": "batch", "flex": "flex"}
 # From this status on, a provider may have generated before it failed.
 SERVER_ERROR = 500
 
+# The method of a failed attempt whose provider did nothing.
+REFUSED = "refused, so nothing was generated"
+
 # The method of a failed attempt whose provider may have worked for nobody.
 MAYBE_GENERATED = "no answer came, but it may have been generated"
 
@@ -69,19 +73,6 @@ NEVER_SENT = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout", "Unsupp
 
 # From this probability on, a model's answer is flagged as needing live data.
 LIVE_DATA = 0.8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Where the work runs: this machine's grid and watts per busy core (None: the default), and the providers' grids.
-
-    `live` returns a grid's intensity now, or None where the yearly mean has to serve; it never waits.
-    """
-
-    zone: str
-    watts_per_core: float | None = None
-    provider_zones: Mapping[str, str] = field(default_factory=dict)
-    live: Callable[[str], footprint.Intensity | None] | None = None
 
 
 def input_tokens_estimate(request: Request) -> int:
@@ -238,9 +229,14 @@ def failed_energy(error: BaseException, measured: Reading | None, expected: Read
         return measured
     tries = lost(getattr(error, "greenai_tries", ())) + (0 if _refused(error) else 1)
     if not tries:
-        return Reading.unknown("refused, so nothing was generated")
+        return Reading.unknown(REFUSED)
     bound = None if expected.high_j is None else tries * expected.high_j
     return replace(Reading.unknown(MAYBE_GENERATED), high_j=bound)
+
+
+def may_have_generated(attempt: Attempt) -> bool:
+    """Say whether a model may have worked for an attempt that failed unmeasured."""
+    return attempt.energy.method != REFUSED
 
 
 def _refused(error: BaseException) -> bool:
@@ -301,7 +297,7 @@ def avoided(
     thinking = _switched_off(request, card, delivered)
     if used.energy_j is None or (delivered is not None and _same(delivered.model, card) and not thinking):
         return None
-    limit, service = _output_limit(request), cost.service(request.arguments)
+    limit, service = output_limit(request.arguments), cost.service(request.arguments)
     energy = baseline_energy(card, usage, thinking=thinking, output_limit=limit, service=service)
     if used.evidence == "provider_reported":
         energy = _accelerators(energy)  # compared within the boundary that the provider reports
@@ -342,9 +338,9 @@ def _same(model: str, card: Card) -> bool:
     return model == card.name if asked is None else asked.name == card.name
 
 
-def _output_limit(request: Request) -> int | None:
+def output_limit(arguments: Mapping[str, object]) -> int | None:
     """Return the most tokens that the app lets a model generate, thinking included; None without a limit."""
-    given = [request.arguments.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    given = [arguments.get(name) for name in ("max_completion_tokens", "max_tokens")]
     limits = [limit for limit in given if type(limit) is int and limit > 0]
     return min(limits, default=None)
 
@@ -427,18 +423,12 @@ def _footprint(attempts: Sequence[Attempt], energy: Reading, site: Site) -> Foot
     """Return what `energy`, the sum of the attempts, means where each provider draws its electricity."""
     places = dict.fromkeys(_site_of(a) for a in counted(attempts))
     if len(places) <= 1:
-        return _at(next(iter(places), "local"), energy, site)
-    return footprint.combined([_at(p, spent([a for a in attempts if _site_of(a) == p]), site) for p in places])
+        return drawn(next(iter(places), "local"), energy, site)
+    return footprint.combined([drawn(p, spent([a for a in attempts if _site_of(a) == p]), site) for p in places])
 
 
 def _site_of(attempt: Attempt) -> str:
     return attempt.site or attempt.model.partition("/")[0]
-
-
-def _at(provider: str, energy: Reading, site: Site) -> Footprint:
-    place = footprint.place(provider, site.zone, site.provider_zones)
-    live = None if site.live is None else site.live(place.zone)
-    return footprint.of(energy, place.zone, provider=provider, live=live, why=place.why)
 
 
 def build(
@@ -455,6 +445,7 @@ def build(
     reasoning: bool | None = None,
     warnings: tuple[str, ...] = (),
     cache_key: str | None = None,
+    budget: BudgetLeft | None = None,
 ) -> Receipt:
     """Assemble the receipt of one call."""
     worked = answering(attempts)
@@ -462,7 +453,7 @@ def build(
     energy = spent(attempts) if worked else own.energy
     unbounded = [a.model for a in attempts if a.energy.method == MAYBE_GENERATED and a.energy.high_j is None]
     missing = [f"{m} failed and may have generated; nothing is known of its energy, so none is in." for m in unbounded]
-    drawn = _footprint(attempts if worked else (), energy, site)
+    places = _footprint(attempts if worked else (), energy, site)
     costs = [cost.of_attempt(a) for a in worked]
     return Receipt(
         call_id=request.call_id,
@@ -472,23 +463,23 @@ def build(
         reasoning=reasoning,
         model=worked[-1].model if worked else answered_by,
         energy=energy,
-        carbon_g=drawn.carbon_g,
-        carbon_low_g=drawn.carbon_low_g,
-        carbon_high_g=drawn.carbon_high_g,
-        carbon_source=drawn.carbon_source,
-        market_carbon_g=drawn.market_carbon_g,
-        market_carbon_source=drawn.market_carbon_source,
-        embodied_carbon_g=drawn.embodied_carbon_g,
-        embodied_source=drawn.embodied_source,
-        water_ml=drawn.water_ml,
-        water_source=drawn.water_source,
+        carbon_g=places.carbon_g,
+        carbon_low_g=places.carbon_low_g,
+        carbon_high_g=places.carbon_high_g,
+        carbon_source=places.carbon_source,
+        market_carbon_g=places.market_carbon_g,
+        market_carbon_source=places.market_carbon_source,
+        embodied_carbon_g=places.embodied_carbon_g,
+        embodied_source=places.embodied_source,
+        water_ml=places.water_ml,
+        water_source=places.water_source,
         cost_usd=None if None in costs else sum(c or 0.0 for c in costs),
         stars=stars.grade(energy),
         attempts=tuple(attempts),
         decision=decision,
         avoided=saved,
         nudges=notes,
-        budget=None,
+        budget=budget,
         overhead=own,
         requested_model=request.model,
         parent=request.parent,

@@ -28,7 +28,7 @@ from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
 from greenai.meters.inputs import register_cards
 from greenai.opt_ins import Policies
-from greenai.receipts import Site
+from greenai.places import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
 from greenai.store.opening import open_store

@@ -19,7 +19,7 @@ from greenai.conversations import Conversations
 from greenai.feedback import Feedback
 from greenai.ledger import Hold, Ledger
 from greenai.local import Engines
-from greenai.receipts import Site
+from greenai.places import Site
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")
@@ -45,7 +45,8 @@ class Steps:
     """The collaborators of one client: what the steps need besides the request.
 
     `denied` holds the models that a provider refused to a key, with that key's namespace; `silent` the models whose
-    provider refused to return token probabilities. `clock` says what time it is, to the answerers; `own` is what the
+    provider refused to return token probabilities; `asked` the projects that need not be asked for their choice of
+    opt-ins. `clock` says what time it is, to the answerers; `own` is what the
     project registered to answer without a general model; `flights` are the calls that equal ones wait for.
     """
 
@@ -64,6 +65,7 @@ class Steps:
     store_prompts: bool = False
     denied: set[tuple[str, str]] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
     memory: Conversations = field(default_factory=Conversations)
     feedback: Feedback = field(default_factory=lambda: Feedback(route.FLOORS))
     clock: Callable[[], datetime] = answerers.local_now

@@ -17,8 +17,8 @@ from greenai import errors, flow, meters
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
 from greenai.ledger import Ledger
+from greenai.places import Site
 from greenai.readings import Reading
-from greenai.receipts import Site
 from greenai.store.ledger_db import LedgerDb
 from greenai.testing import FakeEngines, FakeProvider, FakeReply, MemoryStore, ReplayMeter, error, offline
 from greenai.values import Answer, Call, Draft, Options, Receipt, Request, Rung, Transport, Work

@@ -14,8 +14,8 @@ from greenai.client import Client
 from greenai.local import Engine
 from greenai.meters.coefficients import coefficients
 from greenai.meters.footprint import Intensity
+from greenai.places import Site
 from greenai.readings import Reading
-from greenai.receipts import Site
 from greenai.resources import Outside
 from greenai.session import Session
 from greenai.testing import FakeEngine, FakeEngines, FakeProvider, MemoryStore, _settings, error, offline
