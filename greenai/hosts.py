@@ -7,7 +7,7 @@ hosts its customers' servers has the name of the service in its row, never the c
 
 from __future__ import annotations
 
-__all__ = ["is_of"]
+__all__ = ["is_of", "port_of", "provider_of"]
 
 _AZURE = (
     "openai.azure.com",
@@ -64,14 +64,35 @@ _DOMAINS: dict[str, tuple[str, ...]] = {
 
 def is_of(provider: str, url: str) -> bool:
     """Say whether the host of `url` lies in one of the provider's own domains."""
+    labels = _labels(url)
+    return any(_within(labels, domain.split(".")) for domain in _DOMAINS.get(provider, ()))
+
+
+def provider_of(url: str) -> str | None:
+    """Return the first provider in whose domains the host of `url` lies, or None."""
+    labels = _labels(url)
+    owners = (name for name, domains in _DOMAINS.items() for d in domains if _within(labels, d.split(".")))
+    return next(owners, None)
+
+
+def port_of(url: str) -> int | None:
+    """Return the port that `url` names, or None."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).port
+    except ValueError:  # no number, or a bracket without its pair
+        return None
+
+
+def _labels(url: str) -> list[str]:
     from urllib.parse import urlsplit
 
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:  # a bracket without its pair
-        return False
-    labels = host.removesuffix(".").split(".")
-    return any(_within(labels, domain.split(".")) for domain in _DOMAINS.get(provider, ()))
+        return []
+    return host.removesuffix(".").split(".")
 
 
 def _within(labels: list[str], domain: list[str]) -> bool:

@@ -55,6 +55,15 @@ def _own_cards_of_one_test() -> Iterator[None]:
     catalog._own = before
 
 
+@pytest.fixture(autouse=True)
+def _learnt_in_one_test() -> Iterator[None]:
+    """Forget what a test's models did with reasoning: that holds for the whole process too."""
+    from greenai.nudges import learnt
+
+    yield
+    learnt.forget()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _classifier_weights() -> None:
     """Read the classifier's weights: the first call of a process does, so no test depends on which one came first."""

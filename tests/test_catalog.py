@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from greenai import catalog
 from greenai.catalog import cards, find, suggest
+from greenai.catalog.families import first
 from greenai.errors import SettingsError
 from greenai.own_cards import CardEntry
 from greenai.settings import load_settings
@@ -428,3 +429,39 @@ def test_the_hand_kept_files_are_read() -> None:
         for group in file.get("group", ()):
             named += [*group.get("names", ()), *group.get("sizes", {})]
         assert {f"{file['provider']}/{name}" for name in named} <= made
+
+
+# --- families: models without a card ------------------------------------------------------------
+
+
+def test_a_family_says_of_a_card_what_the_card_says() -> None:
+    for card in cards():
+        provider, _, name = card.name.partition("/")
+        family = first(catalog.families(), provider, name)
+        if family is None or card.reasoning.status == "unknown":
+            continue
+        switch = catalog._switches()[family.switch]
+        assert (switch.status, flat(switch.off)) == (card.reasoning.status, flat(card.reasoning.off)), card.name
+
+
+def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{k: v for k, v in fields.items() if k != "extra_body"}, **fields.get("extra_body", {})}
+
+
+def test_a_familys_example_belongs_to_it() -> None:
+    for family in catalog.families():
+        assert first(catalog.families(), *family.example.split("/", 1)) is family, family.label
+
+
+def test_a_switch_of_a_family_has_a_source_and_a_date() -> None:
+    for family in catalog.families():
+        switch = catalog.switch_of(family.example)
+        assert switch.source
+        assert switch.date >= "2026-11-21"
+
+
+def test_an_own_card_that_says_nothing_is_known_has_nothing_sent(own: Register) -> None:
+    own({"name": "hosted_vllm/acme/qwen3-tuned", "total_params_b": 8, "reasoning": "unknown"})
+    own({"name": "hosted_vllm/acme/qwen3-other", "total_params_b": 8})
+    assert catalog.switch_of("hosted_vllm/acme/qwen3-tuned").status == "unknown"
+    assert catalog.switch_of("hosted_vllm/acme/qwen3-other").status == "off"

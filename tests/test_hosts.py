@@ -110,3 +110,24 @@ def test_without_an_address_and_on_this_machine_it_is_the_provider(model: str, u
 def test_every_provider_of_the_catalog_and_of_a_site_has_domains() -> None:
     known = {card.provider for card in catalog.cards()} | set(sites.providers())
     assert known - set(hosts._DOMAINS) == {"local", "hosted_vllm"}
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        ("https://openrouter.ai/api/v1", "openrouter"),
+        ("https://generativelanguage.googleapis.com/v1beta/openai/", "gemini"),
+        ("https://api.openai.com.evil.example/v1", None),
+        ("http://127.0.0.1:11434/v1", None),
+        ("http://[", None),
+    ],
+)
+def test_the_provider_whose_domain_it_is(url: str, provider: str | None) -> None:
+    assert hosts.provider_of(url) == provider
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("http://h:11434/v1", 11434), ("http://h/v1", None), ("http://h:x/v1", None), ("http://[", None)]
+)
+def test_the_port_that_an_address_names(url: str, port: int | None) -> None:
+    assert hosts.port_of(url) == port

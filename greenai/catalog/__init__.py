@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from greenai._locks import Lock
 from greenai.catalog import own
+from greenai.catalog.families import OWN_NAMES, Family, first, named_by
 from greenai.catalog.model import Card, Default, Price, Quality, Range, Rate, Status, Switch
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "VERSION",
     "Card",
     "Default",
+    "Family",
     "Price",
     "Quality",
     "Range",
@@ -34,10 +36,12 @@ __all__ = [
     "Status",
     "Switch",
     "cards",
+    "families",
     "find",
     "register",
     "schema",
     "suggest",
+    "switch_of",
 ]
 
 VERSION = "catalog-2026.11.21"
@@ -60,6 +64,57 @@ def cards() -> tuple[Card, ...]:
     """Return every card: the app's own, then the catalog's in its order."""
     own_cards = {card.name: card for card in _own.values()}
     return (*own_cards.values(), *(card for card in _all() if card.name not in own_cards))
+
+
+def families() -> tuple[Family, ...]:
+    """Return how reasoning is turned off where a model has no card: the first row that fits counts."""
+    return _families()
+
+
+def switch_of(model: str, base_url: str | None = None) -> Switch:
+    """Return how a model's reasoning is turned off: as its card says, else by its provider and its name.
+
+    Args:
+        model: `provider/name`, an alias or a bare name; `endpoint/name` is what stands behind a client's `base_url`.
+        base_url: where the provider is, if somebody said so.
+    """
+    provider, slash, name = model.partition("/")
+    if provider == "endpoint":
+        return _behind(name, named_by(base_url))
+    compatible = named_by(base_url, provider)
+    card = find(model) if compatible == provider else None
+    if card is not None and (card.reasoning.status != "unknown" or _is_stated(card)):
+        return card.reasoning
+    if not slash:
+        return _by_name(model)
+    return _by_family(compatible, name) or Switch()
+
+
+def _behind(name: str, provider: str) -> Switch:
+    """Return the switch of what a server was asked for by `name`: as its provider's, else as that of those weights."""
+    if provider != "endpoint":
+        return switch_of(name if name.startswith(f"{provider}/") else f"{provider}/{name}")
+    card = find(f"hosted_vllm/{name}")
+    found = card.reasoning if card is not None else switch_of(name) if find(name) is not None else None
+    if found is None or found.status == "unknown":
+        found = _by_family("endpoint", name)
+    return found or switch_of(name)
+
+
+def _by_name(name: str) -> Switch:
+    """Return the switch of a name without a provider; only a provider's own names are certain."""
+    found = (_by_family(provider, name) for provider in OWN_NAMES)
+    return next((switch for switch in found if switch is not None), Switch())
+
+
+@lru_cache(maxsize=1024)
+def _by_family(provider: str, name: str) -> Switch | None:
+    family = first(_families(), provider, name)
+    return None if family is None else _switches()[family.switch]
+
+
+def _is_stated(card: Card) -> bool:
+    return isinstance(card, own.OwnCard) and "reasoning" in card.stated
 
 
 def register(entries: Iterable[CardEntry]) -> None:
@@ -99,6 +154,11 @@ def _file() -> dict[str, Any]:
 @cache
 def _switches() -> dict[str, Switch]:
     return {key: _switch(row) for key, row in _file()["switches"].items()}
+
+
+@cache
+def _families() -> tuple[Family, ...]:
+    return tuple(Family(**{**row, "providers": tuple(row["providers"])}) for row in _file()["families"])
 
 
 @cache

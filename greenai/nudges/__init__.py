@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "VERSION", "Nudge", "NudgeContext", "apply"]
 
-VERSION = "nudges-3"
+VERSION = "nudges-4"
 
 DEFAULT: tuple[Nudge, ...] = (effort.nudge,)
 

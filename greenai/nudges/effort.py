@@ -4,24 +4,26 @@ The opt-in allows reasoning; it does not ask for it on every call. What asks is 
 honoured, or P(reasoning turns a wrong answer right) at the classifier's threshold, unless the model is nearly sure to
 be right without. A classifier without a threshold for it has nothing to say, and the opt-in then holds for every call.
 
-What turns reasoning off differs between models, and for some nothing does, so the fields come from the model's card.
-A model without a card gets nothing sent: a guessed field may be refused, or turn reasoning on.
+What turns reasoning off differs between models, and for some nothing does, so the fields come from the catalog: from
+the model's card, or from the row of its provider and name. A model that no row fits gets nothing sent: a guessed field
+may be refused, or turn reasoning on. What came back of it is in learnt.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from greenai.catalog import Card, Status, find
+from greenai.catalog import Switch, switch_of
+from greenai.nudges import learnt
 from greenai.values import Draft, Note
 
 if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
-    from greenai.values import Assessment
+    from greenai.values import Assessment, Rung
 
-__all__ = ["EXPLICIT", "Effort", "nudge", "resolve", "stated"]
+__all__ = ["EXPLICIT", "Effort", "asks", "expected_gain", "nudge", "plain", "resolve", "stated", "why_not_off"]
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -36,36 +38,57 @@ OPENAI_NAMES = frozenset(("reasoning_effort", "extra_body"))
 """Fields that openai's own `create` has; every other field is a provider's own."""
 
 EXPLICIT = frozenset(
-    ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config")
-)
+    (
+        "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config",
+        "thinking_config", "thinkingConfig", "thinking_token_budget", "reasoning_budget", "prompt_mode",
+    )
+)  # fmt: skip
 """Arguments with which an app says itself how much a model shall reason."""
 
-TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking"))
-NESTED = frozenset(("extra_body", "chat_template_kwargs"))
+TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "reasoning_effort", "thinking_budget"))
+NESTED = frozenset(("extra_body", "chat_template_kwargs", "output_config", "reasoning", "google", "generationConfig"))
+
+BESIDES: Mapping[str, frozenset[str]] = {
+    "output_config": frozenset(("format",)),
+    "reasoning": frozenset(("exclude", "summary")),
+}
+"""Parts of such arguments that say something else: the form of the answer, and what is shown of the reasoning."""
+
+Least = Literal["off", "lowest", "always_on", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """The least reasoning that a model allows, and the native fields that ask for it (empty: send nothing)."""
+    """The least reasoning that a model allows, and the fields at the wire that ask for it (empty: nothing is sent).
 
-    status: Status
+    A model that has no reasoning is `off`, and nothing has to be sent for it.
+    """
+
+    status: Least
     fields: Mapping[str, Any]
 
 
-def resolve(model: str) -> Effort:
-    """Return how to turn `model`'s reasoning off; for a model without a card the status is `unknown`."""
-    return _effort(find(model))
+def resolve(model: str, base_url: str | None = None) -> Effort:
+    """Return what is sent for `model` when nobody opted in; `unknown` where neither a card nor a row fits it."""
+    switch = switch_of(model, base_url)
+    fields = {key: value for key, value in switch.off.items() if key != "extra_body"} | switch.off.get("extra_body", {})
+    return Effort(status="off" if switch.status == "none" else switch.status, fields=fields)
 
 
-def _effort(card: Card | None) -> Effort:
-    if card is None:
-        return Effort(status="unknown", fields={})
-    return Effort(status=card.reasoning.status, fields=card.reasoning.off)
+def why_not_off(rung: Rung) -> str | None:
+    """Return why a rung's model reasons whatever is sent, None where it can be switched off or nothing is known."""
+    if learnt.leaks(rung.model, rung.base_url):
+        return "reasoned although that was switched off"
+    if switch_of(rung.model, rung.base_url).status in ("lowest", "always_on"):
+        return "cannot be switched off"
+    return None
 
 
 def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     """Put the fields that turn reasoning off into the draft, or those that turn it on where that was opted in."""
-    card = context.card or find(draft.rung.model)
+    switch = switch_of(draft.rung.model, draft.rung.base_url)
+    if learnt.refuses(draft.rung.model, draft.rung.base_url):
+        switch = Switch()
     opted_in = "reasoning" in context.options.opt_in
     said = {**stated(draft.arguments), **stated(draft.extra)}
     if said and (opted_in or not context.options.strict_opt_in):
@@ -73,24 +96,23 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     if said:
         draft = _without(draft, said)
     if not opted_in:
-        return _off(draft, card)
-    return _decided(draft, card, context)
+        return _off(draft, switch)
+    return _decided(draft, switch, context)
 
 
-def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
+def _decided(draft: Draft, switch: Switch, context: NudgeContext) -> Draft:
     """Decide a call that may reason: by the classifier's probability, where it has a threshold to hold it against."""
     threshold = context.thresholds.get(GAIN)
-    status = _effort(card).status
-    if threshold is None or context.assessment is None or status not in ("off", "lowest"):
-        return _on(draft, card)  # no opinion on this call, or a model that never reasons or always does
+    if threshold is None or context.assessment is None or switch.status not in ("off", "lowest"):
+        return _on(draft, switch)  # no opinion on this call, or a model that never reasons or always does
     gain = context.assessment.reasoning_gain
     right = _right_anyway(draft.rung.model, context.assessment)
     if gain >= threshold and right is None:
-        decided, how, override = _on(draft, card), "on", LEAVE_IT
+        decided, how, override = _on(draft, switch), "on", LEAVE_IT
     else:
         decided, how, override = (
-            _off(draft, card, told=False),
-            "off" if status == "off" else "at its lowest",
+            _off(draft, switch, told=False),
+            "off" if switch.status == "off" else "at its lowest",
             ASK_FOR_IT,
         )
     why = f"P(it helps) {gain:.2f} {'reaches' if gain >= threshold else 'is below'} {threshold:.2f}"
@@ -98,6 +120,17 @@ def _decided(draft: Draft, card: Card | None, context: NudgeContext) -> Draft:
         why = f"P(right without it) {right:.2f} reaches {SURE:.2f}"
     text = f"reasoning {how} for {draft.rung.model}: {why}"
     return replace(decided, notes=(*draft.notes, Note(nudge=NAME, text=text, override=override)))
+
+
+def expected_gain(rung: Rung, assessment: Assessment | None, thresholds: Mapping[str, float]) -> float | None:
+    """Return P(reasoning helps) of a call that would reason with the opt-in; None of one that would not even then."""
+    threshold = thresholds.get(GAIN)
+    if threshold is None or assessment is None:
+        return None
+    if switch_of(rung.model, rung.base_url).status not in ("off", "lowest"):
+        return None
+    gain = assessment.reasoning_gain
+    return gain if gain >= threshold and _right_anyway(rung.model, assessment) is None else None
 
 
 def _right_anyway(model: str, assessment: Assessment) -> float | None:
@@ -109,33 +142,57 @@ def _right_anyway(model: str, assessment: Assessment) -> float | None:
     return right if right is not None and right >= SURE else None
 
 
-def _on(draft: Draft, card: Card | None) -> Draft:
-    if card is None or card.reasoning.status == "unknown":
+def _on(draft: Draft, switch: Switch) -> Draft:
+    if switch.status == "unknown":
         return replace(draft, reasoning=None)
-    if card.reasoning.status == "none":
+    if switch.status == "none":
         return replace(draft, reasoning=False)
-    return replace(_with(draft, card.reasoning.on), reasoning=True)
+    return replace(_with(draft, switch.on), reasoning=True)
 
 
-def _off(draft: Draft, card: Card | None, *, told: bool = True) -> Draft:
-    effort = _effort(card)
-    draft = _with(draft, effort.fields)
-    if effort.status == "none":
+def _off(draft: Draft, switch: Switch, *, told: bool = True) -> Draft:
+    draft = _with(draft, switch.off)
+    if switch.status == "none":
         return replace(draft, reasoning=False)
-    if effort.status == "unknown":
+    if switch.status == "unknown":
         return replace(draft, reasoning=None)
-    reasons = effort.status != "off"
-    notes = (*draft.notes, _note(draft.rung.model, effort)) if told else draft.notes
-    return replace(draft, reasoning=reasons, notes=notes)
+    notes = (*draft.notes, _note(draft.rung, switch)) if told else draft.notes
+    return replace(draft, reasoning=switch.status != "off", notes=notes)
 
 
-def _note(model: str, effort: Effort) -> Note:
-    if effort.status == "off":
-        return Note(nudge=NAME, text=f"reasoning off for {model}", override=OVERRIDE)
-    if effort.status == "lowest":
-        sent = ", ".join(f"{key}={value!r}" for key, value in effort.fields.items())
-        return Note(nudge=NAME, text=f"reasoning at its lowest for {model}: {sent}", override=OVERRIDE)
-    return Note(nudge=NAME, text=f"{model} always reasons; it offers no way to turn that off")
+def _note(rung: Rung, switch: Switch) -> Note:
+    if switch.status == "off":
+        leaks = "; it reasoned all the same before" if learnt.leaks(rung.model, rung.base_url) else ""
+        return Note(nudge=NAME, text=f"reasoning off for {rung.model}{leaks}", override=OVERRIDE)
+    if switch.status == "lowest":
+        sent = ", ".join(f"{key}={value!r}" for key, value in switch.off.items())
+        text = f"reasoning of {rung.model} cannot be switched off; at its lowest: {sent}"
+        return Note(nudge=NAME, text=text, override=OVERRIDE)
+    return Note(nudge=NAME, text=f"reasoning of {rung.model} cannot be switched off")
+
+
+# --- a server that refuses the field ----------------------------------------------------------------
+
+
+def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> Draft | None:
+    """Return the draft as the app wrote it, where a server refused a field of this nudge; None where it did not.
+
+    A refusal names the field. What the app said itself is its own affair.
+    """
+    if getattr(error, "status_code", None) not in (400, 422) or stated(arguments):
+        return None
+    words = str(error).lower()
+    if not any(name.lower() in words for name in _names({**draft.arguments, **draft.extra})):
+        return None
+    bare = replace(draft, arguments=_cleared(draft.arguments), extra=_cleared(draft.extra), reasoning=None)
+    text = f"{draft.rung.model} refused the field that turns reasoning off, so it was asked without"
+    return replace(bare, notes=(*(n for n in draft.notes if n.nudge != NAME), Note(nudge=NAME, text=text)))
+
+
+def _names(fields: Mapping[str, Any]) -> set[str]:
+    """Return the names of the reasoning fields, those around and inside them too."""
+    around = {key for key in NESTED & fields.keys() if key != "extra_body" and stated({key: fields[key]})}
+    return {*stated(fields), *around}
 
 
 def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
@@ -144,7 +201,8 @@ def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
         return draft
     ours = {key: value for key, value in fields.items() if key in OPENAI_NAMES}
     native = {key: value for key, value in fields.items() if key not in OPENAI_NAMES}
-    # Where the app's own extra_body holds the field already, it is completed there: of two places one would be lost.
+    # Where the app's arguments hold the field already, it is completed there: of two places one would be lost.
+    ours |= {key: native.pop(key) for key in tuple(native) if draft.arguments.get(key) is not None}
     body = draft.arguments.get("extra_body")
     inside = {key: native.pop(key) for key in tuple(native) if isinstance(body, Mapping) and key in body}
     if inside:
@@ -166,24 +224,37 @@ def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
 
 def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reasoning fields in `arguments`, those inside `extra_body` and the template's arguments too."""
-    found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if arguments[key] is not None}
+    found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if _speaks(key, arguments[key])}
     template = arguments.get("chat_template_kwargs")
     if isinstance(template, Mapping):
         found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
-    body = arguments.get("extra_body")
-    if isinstance(body, Mapping):
-        found.update(stated(body))
+    for holder in ("extra_body", "google", "generationConfig"):
+        body = arguments.get(holder)
+        if isinstance(body, Mapping):
+            found.update(stated(body))
     return found
 
 
+def _speaks(key: str, value: object) -> bool:
+    """Say whether a field speaks of how much to reason, and not only of what it holds besides."""
+    return value is not None and not (isinstance(value, Mapping) and value and value.keys() <= BESIDES.get(key, set()))
+
+
+def asks(arguments: Mapping[str, Any]) -> bool | None:
+    """Say whether arguments ask for reasoning (True) or for none of it (False); None where they say nothing."""
+    said = stated(arguments)
+    return _asks_for_reasoning(said) if said else None
+
+
 def _asks_for_reasoning(stated: Mapping[str, Any]) -> bool:
-    return not any(_says_off(value) for value in stated.values())
+    return not all(_says_off(value) for value in stated.values())
 
 
 def _says_off(value: object) -> bool:
     if isinstance(value, Mapping):
         kind = value.get("type", value.get("effort"))
-        return kind in {"disabled", "none"} or value.get("enabled") is False
+        budget = value.get("thinkingBudget", value.get("thinking_budget"))
+        return kind in {"disabled", "none", "between_tools"} or value.get("enabled") is False or budget == 0
     return value is False or value in ("none", 0)
 
 
@@ -200,10 +271,17 @@ def _without(draft: Draft, stated: Mapping[str, Any]) -> Draft:
 
 
 def _cleared(place: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in place.items() if key not in EXPLICIT}
-    for key in NESTED:
-        inner = kept.get(key)
-        if isinstance(inner, Mapping):
-            dropped = TEMPLATE_KEYS if key == "chat_template_kwargs" else frozenset[str]()
-            kept[key] = _cleared({k: v for k, v in inner.items() if k not in dropped})
+    """Return `place` without what speaks of reasoning; what such a field holds besides stays."""
+    kept: dict[str, Any] = {}
+    for key, value in place.items():
+        if key in EXPLICIT:
+            rest = {k: v for k, v in value.items() if k in BESIDES.get(key, ())} if isinstance(value, Mapping) else {}
+            if rest:
+                kept[key] = rest
+        elif key in NESTED and isinstance(value, Mapping) and value:
+            template = key == "chat_template_kwargs"
+            if inner := {k: v for k, v in value.items() if k not in TEMPLATE_KEYS} if template else _cleared(value):
+                kept[key] = inner
+        else:
+            kept[key] = value
     return kept

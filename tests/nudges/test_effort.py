@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai.catalog import cards, find
-from greenai.nudges import NudgeContext, apply
-from greenai.nudges.effort import resolve
+from greenai.catalog import cards, find, switch_of
+from greenai.nudges import NudgeContext, apply, learnt
+from greenai.nudges.effort import Effort, plain, resolve, why_not_off
 from greenai.values import Assessment, Draft, Note, Options, Rung
 
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -34,7 +34,7 @@ OPTED_IN = Options(opt_in=frozenset({"reasoning"}), reason="checked by a person"
         ("openai/gpt-5", "lowest", {"reasoning_effort": "minimal"}, {}, True),
         ("openai/o3", "lowest", {"reasoning_effort": "low"}, {}, True),
         ("openai/gpt-5-pro", "always_on", {}, {}, True),
-        ("openai/gpt-4.1", "none", {}, {}, False),
+        ("openai/gpt-4.1", "off", {}, {}, False),
         ("anthropic/claude-opus-4-8", "off", {}, {}, False),
         ("anthropic/claude-haiku-4-5", "off", {}, {}, False),
         ("anthropic/claude-opus-5", "off", {}, {"thinking": {"type": "disabled"}}, False),
@@ -54,7 +54,7 @@ OPTED_IN = Options(opt_in=frozenset({"reasoning"}), reason="checked by a person"
         ("groq/openai/gpt-oss-120b", "lowest", {"reasoning_effort": "low"}, {}, True),
         ("moonshot/kimi-k2.6", "off", {"extra_body": {"thinking": {"type": "disabled"}}}, {}, False),
         ("xai/grok-4.5", "lowest", {"reasoning_effort": "low"}, {}, True),
-        ("local/smollm2-135m", "none", {}, {}, False),
+        ("local/smollm2-135m", "off", {}, {}, False),
         ("acme/unheard-of", "unknown", {}, {}, None),
     ],
 )
@@ -72,10 +72,13 @@ def test_the_note_says_what_was_done_and_how_to_override_it() -> None:
     off, lowest, always = (drafted(m).notes for m in ("openai/gpt-5.5", "openai/o3", "deepseek/deepseek-r1"))
     assert off == (Note(nudge="effort", text="reasoning off for openai/gpt-5.5", override=OVERRIDE),)
     assert lowest == (
-        Note(nudge="effort", text="reasoning at its lowest for openai/o3: reasoning_effort='low'", override=OVERRIDE),
+        Note(
+            nudge="effort",
+            text="reasoning of openai/o3 cannot be switched off; at its lowest: reasoning_effort='low'",
+            override=OVERRIDE,
+        ),
     )
-    text = "deepseek/deepseek-r1 always reasons; it offers no way to turn that off"
-    assert always == (Note(nudge="effort", text=text),)
+    assert always == (Note(nudge="effort", text="reasoning of deepseek/deepseek-r1 cannot be switched off"),)
     assert drafted("openai/gpt-4.1").notes == ()
 
 
@@ -109,6 +112,11 @@ def test_opted_in(model: str, arguments: dict[str, Any], extra: dict[str, Any], 
         ({"extra_body": {"enable_thinking": False}}, False),
         ({"thinking": {"type": "enabled", "budget_tokens": 100}}, True),
         ({"thinking": {"type": "disabled"}}, False),
+        ({"output_config": {"effort": "high"}}, True),
+        ({"reasoning_effort": "none", "thinking": {"type": "enabled"}}, True),
+        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 0}}}}, False),
+        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 99}}}}, True),
+        ({"extra_body": {"thinkingConfig": {"thinkingLevel": "high"}}}, True),
     ],
 )
 def test_what_the_app_says_is_sent_as_it_is(given: dict[str, Any], reasoning: bool) -> None:
@@ -155,13 +163,140 @@ def test_what_the_app_put_inside_a_nested_field_stays() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "given", "sent"),
+    [
+        (
+            "anthropic/claude-opus-5-5",
+            {"output_config": {"format": {"type": "json_schema"}}},
+            {"output_config": {"format": {"type": "json_schema"}, "effort": "low"}},
+        ),
+        (
+            "openrouter/x/y",
+            {"extra_body": {"reasoning": {"exclude": True}}},
+            {"extra_body": {"reasoning": {"exclude": True, "enabled": False}}},
+        ),
+    ],
+)
+def test_what_such_an_argument_holds_besides_is_no_word_on_reasoning(
+    model: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    draft = drafted(model, **given)
+    assert {**draft.arguments, **draft.extra} == sent
+
+
+def test_strict_opt_in_keeps_what_such_an_argument_holds_besides() -> None:
+    given = {"output_config": {"effort": "high", "format": {"type": "json_schema"}}}
+    draft = drafted("anthropic/claude-opus-5-5", options=Options(strict_opt_in=True), **given)
+    assert {**draft.arguments, **draft.extra} == {"output_config": {"effort": "low", "format": {"type": "json_schema"}}}
+
+
+# --- what a server refuses -----------------------------------------------------------------------
+
+
+class Refusal(Exception):
+    def __init__(self, text: str, status_code: int = 400) -> None:
+        super().__init__(text)
+        self.status_code = status_code
+
+
+def test_a_refused_field_leaves_the_request_as_the_app_wrote_it() -> None:
+    given = {"temperature": 0.2, "extra_body": {"top_k": 5, "chat_template_kwargs": {"style": "short"}}}
+    draft = drafted("hosted_vllm/Qwen/Qwen3-8B", **given)
+    bare = plain(draft, given, Refusal("Unknown parameter: 'chat_template_kwargs.enable_thinking'"))
+    assert bare is not None
+    assert (dict(bare.arguments), dict(bare.extra), bare.reasoning) == (given, {}, None)
+    text = "hosted_vllm/Qwen/Qwen3-8B refused the field that turns reasoning off, so it was asked without"
+    assert bare.notes == (Note(nudge="effort", text=text),)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Refusal("max_tokens is too large"), Refusal("Unknown parameter: reasoning_effort", 401), ValueError("thinking")],
+)
+def test_another_error_is_no_refusal_of_the_field(error: Exception) -> None:
+    assert plain(drafted("openai/gpt-5.5"), {}, error) is None
+
+
+def test_what_the_app_said_itself_is_not_taken_back() -> None:
+    given = {"reasoning_effort": "high"}
+    assert plain(drafted("openai/gpt-5.5", **given), given, Refusal("Unknown parameter: reasoning_effort")) is None
+
+
+def test_a_server_that_refused_the_field_is_asked_without() -> None:
+    learnt.refused("openai/gpt-5.5", None)
+    draft = drafted("openai/gpt-5.5")
+    assert (dict(draft.arguments), draft.reasoning, draft.notes) == ({}, None, ())
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "status", "fields"),
+    [
+        ("gpt-5.5", None, "off", {"reasoning_effort": "none"}),
+        ("gpt-5.5-2026-04-23", None, "off", {"reasoning_effort": "none"}),
+        ("claude-sonnet-5", None, "off", {"thinking": {"type": "disabled"}}),
+        ("anthropic/claude-sonnet-5-20991231", None, "off", {"thinking": {"type": "disabled"}}),
+        ("bedrock/eu.anthropic.claude-opus-5-5-20991231-v1:0", None, "lowest", {"output_config": {"effort": "low"}}),
+        ("zai/glm-5.2", None, "off", {"thinking": {"type": "disabled"}}),
+        ("ollama/qwen3:8b", None, "off", {"think": False}),
+        ("ollama/qwen3:8b", "http://10.0.0.7:11434/v1", "off", {"reasoning_effort": "none"}),
+        ("endpoint/qwen3:8b", "http://10.0.0.7:11434/v1", "off", {"reasoning_effort": "none"}),
+        ("endpoint/qwen3-8b", "http://10.0.0.7:1234/v1", "off", {"reasoning_effort": "none"}),
+        ("endpoint/deepseek/deepseek-v4", "https://openrouter.ai/api/v1", "off", {"reasoning": {"enabled": False}}),
+        ("endpoint/Qwen/Qwen3-8B", "http://gpu:8000/v1", "off", {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("endpoint/gpt-5.5", "http://proxy/v1", "off", {"reasoning_effort": "none"}),
+        ("endpoint/openai/gpt-oss-20b", "http://gpu:8000/v1", "lowest", {"reasoning_effort": "low"}),
+        ("endpoint/our-own-model", "http://gpu:8000/v1", "unknown", {}),
+        ("endpoint/our-own-model", "http://[", "unknown", {}),
+        ("hosted_vllm/org/Name", None, "unknown", {}),
+        ("our-own-model", None, "unknown", {}),
+    ],
+)
+def test_a_name_without_a_card_goes_by_its_provider_and_its_family(
+    model: str, base_url: str | None, status: str, fields: dict[str, Any]
+) -> None:
+    assert resolve(model, base_url) == Effort(status=status, fields=fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("openai/gpt-5.5", None),
+        ("acme/unheard-of", None),
+        ("openai/o3", "cannot be switched off"),
+        ("deepseek/deepseek-r1", "cannot be switched off"),
+    ],
+)
+def test_why_a_model_cannot_be_off(model: str, why: str | None) -> None:
+    assert why_not_off(Rung(model=model)) == why
+
+
+def test_a_model_that_reasoned_all_the_same_is_known_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        learnt.leaked("openai/gpt-5.5", None)
+    assert why_not_off(Rung(model="openai/gpt-5.5")) == "reasoned although that was switched off"
+    assert why_not_off(Rung(model="openai/gpt-5.5", base_url="http://127.0.0.1:9/v1")) is None
+    assert [n.text for n in drafted("openai/gpt-5.5").notes] == [
+        "reasoning off for openai/gpt-5.5; it reasoned all the same before"
+    ]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "openai/gpt-5.5 reasoned although reasoning was switched off. Its tokens are counted, and models that do not "
+        'are preferred from now on. Its card can say so: reasoning = "always-on" in `cards`.'
+    )
+
+
 @given(model=st.sampled_from([card.name for card in cards()]))
 def test_without_an_opt_in_no_field_turns_reasoning_on(model: str) -> None:
     card = find(model)
     assert card is not None
     draft = drafted(model)
     sent = {**draft.arguments, **draft.extra}
-    assert sent == dict(card.reasoning.off)
+    assert sent == dict(switch_of(model).off)
+    assert card.reasoning.status == "unknown" or sent == dict(card.reasoning.off)
     assert sent.get("reasoning_effort") in {None, "none", "minimal", "low", "medium"}
     assert sent.get("reasoning_effort") != "medium" or card.reasoning.note == (
         "cannot be switched off; medium is the least it accepts"

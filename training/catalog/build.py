@@ -321,8 +321,18 @@ def order_ladders(cards: list[dict[str, Any]]) -> None:
         row["ladder"] = [name for _, _, name in ranked]
 
 
-def check(cards: list[dict[str, Any]], switches: dict[str, Any]) -> None:
+def families_in(file: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the [[family]] tables of a file, with the patterns that their `name` refers to."""
+    patterns = file.get("patterns", {})
+    return [{**row, "name": patterns.get(row["name"], row["name"])} for row in file.get("family", ())]
+
+
+def check(cards: list[dict[str, Any]], switches: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     """Refuse a catalog in which one name means two models, or that refers to something absent."""
+    for rule in rules:
+        re.compile(rule["name"])
+        if rule["switch"] not in switches:
+            raise SystemExit(f"{rule['label']} names the switch {rule['switch']!r}, which no file defines.")
     seen: dict[str, str] = {}
     names = {card["name"] for card in cards}
     for card in cards:
@@ -341,20 +351,24 @@ def build() -> str:
     switches: dict[str, Any] = {}
     cards: list[dict[str, Any]] = []
     families: list[list[str]] = []
+    rules: list[dict[str, Any]] = []
     for path in sorted(HERE.glob("*.toml")):
         file = tomllib.loads(path.read_text(encoding="utf-8"))
         switches.update({key: {"date": DATE, **row} for key, row in file.get("switches", {}).items()})
         if "provider" in file:
             cards += [card for row in rows_in(file) for card in rows_of(file, row, prices, citation)]
         families += file.get("families", [])
+        rules += families_in(file)
     host_ladders(cards, families)
     add_scores(cards)
     order_ladders(cards)
-    check(cards, switches)
+    check(cards, switches, rules)
     head = {"version": f"catalog-{DATE.replace('-', '.')}", "written_by": "training/catalog/build.py"}
     lines = ",\n  ".join(json.dumps(card, ensure_ascii=False) for card in cards)
     table = ",\n  ".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(switches.items()))
-    return f'{json.dumps(head)[:-1]},\n "switches": {{\n  {table}\n }},\n "cards": [\n  {lines}\n ]\n}}\n'
+    listed = ",\n  ".join(json.dumps(rule) for rule in rules)
+    parts = f'"switches": {{\n  {table}\n }},\n "families": [\n  {listed}\n ],\n "cards": [\n  {lines}\n ]'
+    return f"{json.dumps(head)[:-1]},\n {parts}\n}}\n"
 
 
 def validate(text: str) -> None:

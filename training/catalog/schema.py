@@ -53,6 +53,19 @@ def switch() -> dict[str, Any]:
     return table(properties, ["default", "status", "source", "date"], "How a model's reasoning is turned off, and on.")
 
 
+def family() -> dict[str, Any]:
+    properties = {
+        "label": TEXT,
+        "providers": {"description": "`*` is every provider.", "type": "array", "items": TEXT, "minItems": 1},
+        "name": {"description": "A regular expression, searched in the lower-case name.", **TEXT},
+        "switch": {"description": "A key of `switches`.", **TEXT},
+        "example": MODEL,
+        "trap": {"description": "What litellm makes of an effort of none.", **TEXT},
+    }
+    about = "How reasoning is turned off where a model has no card; the first that fits counts."
+    return table(properties, ["label", "providers", "name", "switch", "example"], about)
+
+
 def price() -> dict[str, Any]:
     services = {"type": "object", "additionalProperties": RATE}
     properties = {
@@ -133,6 +146,7 @@ def schema() -> dict[str, Any]:
         "version": TEXT,
         "written_by": TEXT,
         "switches": {"type": "object", "additionalProperties": {"$ref": "#/$defs/switch"}},
+        "families": {"type": "array", "items": {"$ref": "#/$defs/family"}},
         "cards": {"type": "array", "items": {"$ref": "#/$defs/card"}},
     }
     return {
@@ -142,6 +156,7 @@ def schema() -> dict[str, Any]:
         "$defs": {
             "card": card(),
             "switch": switch(),
+            "family": family(),
             "price": price(),
             "quality": quality(),
             "own_card": own,
