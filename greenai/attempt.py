@@ -111,6 +111,7 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         return draft
     if is_verified(rung, plan, steps):
         draft = replace(draft, arguments={**draft.arguments, "logprobs": True})
+    off, language = steps.switches(request.options.project)
     context = nudges.NudgeContext(
         card=card,
         assessment=plan.assessment,
@@ -118,6 +119,8 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         explicit=frozenset(request.arguments),
         # Where the classifier failed, so may its thresholds; nothing that it guessed is held against them.
         thresholds=getattr(steps.classifier, "thresholds", {}) if plan.assessment.calibrated else {},
+        off=off,
+        language=language,
     )
     return _nudged(draft, context, steps)
 

@@ -25,7 +25,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-from greenai import advice, answerers, caching, learning, meaning, receipts, route
+from greenai import advice, advising, answerers, caching, learning, meaning, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
@@ -362,7 +362,7 @@ def finish(
             partial(_saved, request, plan, reply, attempts, own, steps),
             None,
         ),
-        notes=climbed.draft.notes if climbed is not None else (),
+        notes=(*climbed.draft.notes, *advising.notes(request, reply, climbed, steps, watch)) if climbed else (),
         reasoning=reasoning,
         warnings=(*_warnings(climbed, plan), *learning.drift(request, plan, steps)),
         cache_key=plan.key,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from greenai import drivers, hooks, meters, route
+from greenai import drivers, hooks, meters, nudges, route
 from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
@@ -23,6 +23,7 @@ from greenai.classify import Classifier
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
 from greenai.grants import Grant
+from greenai.hours import Forecast, from_csv
 from greenai.ledger import open_ledger
 from greenai.local import Engines, EngineSettings
 from greenai.meters import carbon
@@ -32,6 +33,7 @@ from greenai.places import Site
 from greenai.settings import Settings, load_settings
 from greenai.stages import Steps
 from greenai.store.opening import open_store
+from greenai.switches import merged
 from greenai.values import Options, Request, Rung
 
 if TYPE_CHECKING:
@@ -103,7 +105,13 @@ class ProviderSource(Protocol):
 class Resources:
     """Ledger, cache, engines, threads and steps of one client and its copies. Closing twice is harmless."""
 
-    def __init__(self, settings: Settings, observers: Sequence[hooks.Observer], outside: Outside) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observers: Sequence[hooks.Observer],
+        outside: Outside,
+        forecast: Forecast | None = None,
+    ) -> None:
         site = _site(settings, outside.env)
         self.settings = settings
         self.outside = outside
@@ -127,6 +135,10 @@ class Resources:
             feedback=Feedback(route.FLOORS, self.ledger),
             store_prompts=settings.store_prompts,
             own=self.own,
+            nudges=nudges.ordered(settings.nudges.order),
+            advisors=nudges.advisors(settings.nudges.order),
+            switches=_switches(settings),
+            forecast=forecast or (None if settings.carbon_forecast is None else from_csv(settings.carbon_forecast)),
             flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
 
@@ -136,6 +148,13 @@ class Resources:
         self.engines.close()
         self.ledger.close()
         self._store.close()
+
+
+def _switches(settings: Settings) -> Callable[[str], tuple[frozenset[str], str]]:
+    """Return what says which nudges a project has off, and in which language the others speak."""
+    whole = merged(settings.nudges, None)
+    own = {name: merged(settings.nudges, table.nudges) for name, table in settings.projects.items()}
+    return lambda project: own.get(project, whole)
 
 
 def _registry(settings: Settings) -> Registry:

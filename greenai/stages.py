@@ -11,18 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from greenai import answerers, hooks, meters, nudges, route
+from greenai import answerers, hooks, meters, nudges, route, switches
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
+from greenai.hours import Forecast
 from greenai.ledger import Hold, Ledger
 from greenai.local import Engines
+from greenai.nudges import Advisor, Given
 from greenai.places import Site
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")
+
+_SWITCHES = (frozenset(name for name, on in switches.DEFAULT.items() if not on), "en")
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
@@ -47,7 +51,9 @@ class Steps:
     `denied` holds the models that a provider refused to a key, with that key's namespace; `silent` the models whose
     provider refused to return token probabilities; `asked` the projects that need not be asked for their choice of
     opt-ins. `clock` says what time it is, to the answerers; `own` is what the
-    project registered to answer without a general model; `flights` are the calls that equal ones wait for.
+    project registered to answer without a general model; `flights` are the calls that equal ones wait for. `advisors`
+    see the calls that are done, `advised` is what they said; `switches` says which nudges a project has off, and its
+    language; `forecast` knows the hours to come.
     """
 
     classifier: Classifier
@@ -59,6 +65,10 @@ class Steps:
     cache: ExactCache | None = None
     semantic: SemanticTier | None = None
     nudges: Sequence[nudges.Nudge] = nudges.DEFAULT
+    advisors: Sequence[Advisor] = ()
+    advised: Given = field(default_factory=Given)
+    switches: Callable[[str], tuple[frozenset[str], str]] = lambda _: _SWITCHES
+    forecast: Forecast | None = None
     meters: Sequence[meters.Meter] = meters.METERS
     observers: Sequence[hooks.Observer] = hooks.DEFAULT
     max_prompt_bytes: int = 4_000_000

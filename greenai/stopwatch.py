@@ -11,7 +11,7 @@ class Stopwatch:
     """Times one call, less the time spent waiting for a provider: what is left is greenai's own."""
 
     def __init__(self) -> None:
-        self._started = time.perf_counter()
+        self.started = self._started = time.perf_counter()
         self._away_s = 0.0
         self.load_s = 0.0
         self.load_core_s = 0.0

@@ -301,11 +301,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One thing that a nudge did or has to say, in neutral words, with the one-line way to override it."""
+    """One thing that a nudge did or has to say, in neutral words, with the one-line way to override it.
+
+    `id` names the text among those of `greenai.nudges.messages`, where it is one; `data` holds the figures in it.
+    """
 
     nudge: str
     text: str
     override: str | None = None
+    id: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 # --- what is done -------------------------------------------------------------------------

@@ -18,7 +18,8 @@ class NudgeContext:
     """What a nudge may look at: the rung's card if it has one, the assessment, and what the app asked for.
 
     `explicit` names the arguments that the app gave itself. `thresholds` are what the classifier's probabilities are
-    held against, by their names; one that has none says nothing about a single call.
+    held against, by their names; one that has none says nothing about a single call. `off` names the nudges that the
+    project switched off, `language` is that of what the others say.
     """
 
     card: Card | None
@@ -26,6 +27,8 @@ class NudgeContext:
     options: Options
     explicit: frozenset[str] = frozenset()
     thresholds: Mapping[str, float] = field(default_factory=dict[str, float])
+    off: frozenset[str] = frozenset(("brevity",))
+    language: str = "en"
 
 
 class Nudge(Protocol):
