@@ -29,6 +29,7 @@ from greenai.shapes import (
     reported_energy,
     tier_of,
 )
+from greenai.thoughts import thinks
 from greenai.values import Call, Receipt, Reply, Usage
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Seen:
             body=body,
             deltas=deltas,
             tool_calls=self.tool_calls,
-            reasoning_text=self.reasoning,
+            reasoning_text=self.reasoning or thinks(text),
             reported_energy_j=self.energy_j,
             complete=complete,
             service_tier=self.service_tier,

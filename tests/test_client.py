@@ -265,7 +265,7 @@ def test_arguments_reach_the_provider_as_they_were_given() -> None:
     with offline(provider) as client:
         client.chat.completions.create(
             messages=MESSAGES,
-            model="gpt-5.5-2026-01-01",
+            model="our-own-model",
             temperature=0.0,
             max_tokens=7,
             seed=1,

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, overload
 
 from greenai.client import AsyncClient, Client
 from greenai.testing.machine import FakeEngine, FakeEngines, MemoryStore, ReplayMeter
+from greenai.thoughts import thinks
 from greenai.values import Call, Reply, Try, Usage
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _reply(answer: FakeReply, call: Call) -> Reply:
         latency_s=answer.delay_s,
         body={**_head(answer, call), "object": "chat.completion", "choices": [choice], "usage": usage},
         tool_calls=bool(answer.tool_calls),
-        reasoning_text=answer.reasoning is not None,
+        reasoning_text=answer.reasoning is not None or thinks(answer.text),
         reported_energy_j=answer.energy_j,
         service_tier=answer.service_tier,
         tries=answer.tries,
