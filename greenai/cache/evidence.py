@@ -40,7 +40,9 @@ _LEANS = re.compile(
     r"\W*how (?:do|can|could|should|would) (?:i|you|we) \w+ (?:it|this|that|them|these|those|him|her|there|here)\b|"
     r"\W*which ones?\b|\W*(?:is|are|was|did|does|do|has|have|will|who|what|where|when|why)\b.{0,80} (?:me|us)\W*$|"
     r".{0,80}\b(?:here|(?:over|out|in|up|down|get|go|been|still|live|work|back|from|right) there|do (?:that|this|it)|"
-    r"like (?:that|this)|about (?:that|this|it))\W*$"
+    r"like (?:that|this)|about (?:that|this|it))\W*$|"
+    r"\W*(?:can|could|may|do|does|did|will|would|have|has) (?:i|we|you|they|\w+s) .{1,60}\b(?:there|it|them|this|"
+    r"that)\W*$"
 )
 # An "it" that stands for nothing, and a "that" that joins.
 _DUMMY = re.compile(
@@ -87,6 +89,7 @@ _THE_THING = re.compile(
     r"\bwhat(?:'s| is) (?:wrong|dinner|lunch|"
     r"breakfast|the (?:plan|matter|problem|hold[- ]?up|password|address|code|occasion|catch|damage|verdict|news))\b|"
     r"\bhow far is it\b|\bwhat did (?!you\b).{1,40} (?:say|want|do|think|decide|answer|reply|write back|order)\W*$|"
+    r"\bwho(?:'s| is| are) (?:free|off|away|working|late|ready|hungry|around|back|home)\b|"
     r"\bwho(?:'s| is| are) (?:at|in|on|with|outside|next|here|there|coming|going|calling|cooking|driving)\b"
 )
 # Where a thing with "the" is any of its kind: "How do I clean the oven?"
@@ -180,6 +183,9 @@ _MOMENT = re.compile(
     r"\W*how long (?:does it|will it|would it) take to (?:get|drive|walk|fly|travel|go)\b|"
     r"\W*why (?:is|are|isn't|aren't) \w+ (?:so |all |always )?\w+ing\W*$|"
     r"\W*what(?:'s| is) \w+ing (?:so|out|off|up)\b|"
+    r"\W*(?:is|are) the (?!(?:universe|earth|sun|moon|world|climate|galaxy|ocean|sea)\b)\w+ (?:\w+ing|hot|cold|warm|"
+    r"wet|"
+    r"dry|clean|dirty|fresh|empty|broken|charged|stuck|loose|flat|plugged in)\W*$|"
     r"\W*is it safe to (?:go|swim|travel|drive|walk|fly|visit|ski|sail)\b|"
     r"\W*why (?:is|are|isn't|aren't) .{1,60}\b(?:closed|down|late|delayed|crowded|trending|busy|crying|barking|up|"
     r"falling|rising|dropping|angry|quiet|striking|out|off|on|offline|slow|missing|cancelled|canceled|here|there)\W*$|"
@@ -333,8 +339,9 @@ _GENERAL = re.compile(
     rf"html|"
     r"java|javascript|bash|linux|regex|kubernetes|react|rust)\b|"
     # who, when, where of things that are over
-    rf"who (?:first |originally )?{_MADE} |who (?:was|were) (?!(?:in|at|on|with|there|here|calling|the (?:last|"
-    rf"best))\b)|"
+    rf"who (?:first |originally )?{_MADE} |who (?:was|were) (?!(?:in|at|on|with|there|here|calling|late|early|absent|"
+    rf"present|"
+    rf"ill|sick|right|wrong|missing|invited|chosen|\w+ing|the (?:last|best))\b)|"
     rf"by whom (?:was|were)|when (?:was|were|did) (?!.*\b(?:last|latest|next)\b).{{1,80}}\b{_BEFALL}\b|"
     r"where (?:was|were|did) .{1,60}\b(?:born|built|invented|discovered|founded|fought|signed|die|originate|come from|"
     r"begin|start|take place)\b|where (?:do|does) .{1,60}\b(?:come from|grow|originate|lay|nest|occur)\b|"

@@ -93,7 +93,8 @@ def exact_key(request: Request, policy: str, *, proxied: bool = False) -> str | 
     parts = (
         VERSION, policy, request.namespace, options.project, options.tenant, options.user_scope, options.namespace,
         request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
-        options.strict_opt_in, options.substitute, options.observe, options.verify, sorted(options.cache_also),
+        options.strict_opt_in, options.without_opt_in == "refuse", options.substitute, options.observe, options.verify,
+        sorted(options.cache_also),
         _messages(request.messages),
         _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),
         transport.extra_query or None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from greenai.cache import evidence, languages, wishes
+from greenai.cache import evidence, languages, subjects, wishes
 from greenai.cache import time_words as at
+from greenai.cache.names import capitals
 from greenai.cache.volatility import Volatility
 
 __all__ = ["class_of"]
@@ -33,9 +34,12 @@ def class_of(text: str) -> Volatility:
     head, given = _instruction(text)
     if _LATIN.search(head) is None:
         return "static" if given and head.isascii() else _unlettered(head, text)
-    if languages.is_foreign(head):
-        return _elsewhere(head)
-    return _wished(head, given=given) or _timed(head, text, given=given) or _calm(head, given=given)
+    large = frozenset[str]() if given else capitals(text[:_MAX_CHARS])
+    if languages.is_foreign(head) or text.lstrip().startswith(("\u00bf", "\u00a1")):
+        return _elsewhere(head, large)
+    if not given and subjects.is_to_somebody(head, large):
+        return "action"
+    return _wished(head, given=given) or _timed(head, text, large, given=given) or _calm(head, given=given)
 
 
 def _instruction(text: str) -> tuple[str, bool]:
@@ -82,7 +86,7 @@ def _wished(head: str, *, given: bool) -> Volatility | None:
     return None
 
 
-def _timed(head: str, text: str, *, given: bool) -> Volatility | None:
+def _timed(head: str, text: str, large: frozenset[str], *, given: bool) -> Volatility | None:
     """Return the class of what changes with time or is not in the text, None where nothing hints at it."""
     if wishes.supposed(head) or (given and at.FACTS.search(head)):
         return "static"
@@ -92,10 +96,20 @@ def _timed(head: str, text: str, *, given: bool) -> Volatility | None:
     found = None if over or at.is_lesson(head) else _by_time(head)
     if found == "realtime" or given:
         return found
-    if evidence.leans_on_more(head, text=text, daily=found == "daily"):
+    return _named(head, text, large, found) or ("static" if found is None and over else _at_last(head, found))
+
+
+def _named(head: str, text: str, large: frozenset[str], found: Volatility | None) -> Volatility | None:
+    """Return the class by whom or what it names, or leaves out."""
+    if subjects.is_of_somebody(head, large):
         return "personal"
-    if found is None and over:
-        return "static"
+    told = subjects.known(head, large) if found is None else None
+    if told is None and evidence.leans_on_more(head, text=text, daily=found == "daily"):
+        return "personal"
+    return told
+
+
+def _at_last(head: str, found: Volatility | None) -> Volatility | None:
     return "realtime" if found != "daily" and evidence.is_of_the_moment(head) else found
 
 
@@ -116,8 +130,10 @@ def _calm(head: str, *, given: bool) -> Volatility:
     return "personal" if evidence.is_about_somebody(head) else "unknown"
 
 
-def _elsewhere(head: str) -> Volatility:
+def _elsewhere(head: str, large: frozenset[str] = frozenset()) -> Volatility:
     """Return the class of a text in another language, of whose words a few are known."""
     if at.FOREIGN.search(head):
         return "realtime"
-    return "static" if at.SUM.search(head) or languages.is_general_elsewhere(head) else "foreign"
+    if at.SUM.search(head) or languages.is_general_elsewhere(head):
+        return "static"
+    return subjects.known_elsewhere(head, large) or "foreign"

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 __all__ = ["VERSION", "Volatility", "volatility"]
 
-VERSION = "volatility-2"
+VERSION = "volatility-3"
 Volatility: TypeAlias = Literal[
     "static", "unknown", "slow", "daily", "realtime", "personal", "nondeterministic", "action", "foreign"
 ]

@@ -291,6 +291,9 @@ _PERSONAL = re.compile(
     r"download|export|count|compare|track|see|recap|describe|analy[sz]e|sort|estimate|"
     rf"calculate)\b[^.?!]{{0,40}}\b{_OWN} \w+|"
     rf"\b(?:is|are|was|were|has|have|had|did|does|do|will) {_OWN} \w+|"
+    r"\b(?:can|could|would|may|might) our \w+|\b(?:can|may|are|do|must) (?:the )?(?:guests|visitors|customers|"
+    r"residents|"
+    r"tenants|staff)\b|"
     r"\b(?:do|did|have|had|am|was|will) (?:i|we)\b(?! (?:need|have to|get (?:to|from|when|if|by)|really need|say|write|"
     r"use|call|make|"
     r"find|know (?:if|whether|that))\b)|"
@@ -331,7 +334,8 @@ _PERSONAL = re.compile(
 )
 # Apart from the pattern above, of which every part begins at a word: the search is much faster for that.
 _PERSONAL_FIRST = re.compile(
-    r"\W*(?:(?:order|application|delivery|account|refund|claim|tracking|shipping|booking) (?:status|number|"
+    r"\W*(?:(?:hear|see|understand|recogni[sz]e|remember) (?:me|us)\W*$|(?:order|application|delivery|account|refund|"
+    r"claim|tracking|shipping|booking) (?:status|number|"
     r"balance)\b|"
     rf"{_OWN} (?:\w+ ){{0,3}}?{_RECORDS}\b[^.!]*\?|"
     r"(?:any|are there any|is there any|got any)\b[^.?!]*\b(?:for me|for us|from my|in my|on my)\b)"
