@@ -28,6 +28,7 @@ from greenai.nudges import effort
 from greenai.readings import Overhead
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
+from greenai.switches import asking
 from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
 __all__ = ["forgotten", "given_again", "joined", "kept_under", "key_of", "looked_up", "store"]
@@ -64,6 +65,9 @@ def key_of(request: Request, steps: Steps) -> str | None:
 
 def _policy(request: Request, steps: Steps) -> str:
     own = {"answerers": steps.own.fingerprint} if steps.own else {}
+    off, _ = steps.switches(request.options.project)
+    if switched := asking(off):
+        own["nudges"] = switched
     return policy_fingerprint(
         ladder=(*steps.ladder, *((steps.endpoint,) if steps.endpoint else ())),
         quality=request.options.quality,

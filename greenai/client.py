@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from greenai._params import ChatParams, GreenCompletion
     from greenai.features import Generate
     from greenai.hooks import Observer
+    from greenai.hours import CleanHour, Forecast
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
     from greenai.settings import Settings
@@ -58,6 +59,7 @@ class _Base(Registering):
         reason: str | None = None,
         observe: bool | None = None,
         observers: Sequence[Observer] = (),
+        forecast: Forecast | None = None,
     ) -> None:
         """Open a client.
 
@@ -82,6 +84,8 @@ class _Base(Registering):
             reason: why, for the ledger.
             observe: change nothing, and record what would have been saved.
             observers: callables that take every receipt.
+            forecast: a function of a zone's code that returns the hours to come, for `when_clean` and for calls with
+                `urgent=False`; by default the file that the setting `carbon_forecast` names.
 
         Raises:
             SettingsError: a setting is wrong; the message names the source, the key and the fix.
@@ -117,6 +121,7 @@ class _Base(Registering):
                 timeout=float("inf") if timeout is None else timeout,
                 max_retries=max_retries,
                 observers=observers,
+                forecast=forecast,
             )
         )
 
@@ -127,6 +132,16 @@ class _Base(Registering):
     def settings(self) -> Settings:
         """The settings this client was opened with."""
         return self._session.resources.settings
+
+    def when_clean(self, within: str | float = "24h", *, zone: str | None = None) -> CleanHour:
+        """Return when a kWh emits least, now or within a time such as "12h"; its `delay_s` is how long to wait.
+
+        No call waits by itself: `time.sleep(client.when_clean("8h").delay_s)` does, or the app's own scheduler.
+
+        Raises:
+            InvalidRequest: no forecast is configured, it does not know the present, or `within` is no duration.
+        """
+        return self._session.when_clean(within, zone)
 
     @contextmanager
     def options(self, **changes: Any) -> Generator[Self]:

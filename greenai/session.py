@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from greenai import caching, drivers, flow, learning
+from greenai.advising import clean_hour
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
@@ -23,6 +24,7 @@ from greenai.opt_ins import Block, Policies, blocks, in_force, named
 from greenai.opt_ins import given as granted
 from greenai.request import also, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
+from greenai.settings import duration_s
 from greenai.stages import Flow, Steps
 from greenai.text import AsyncTextStream, TaskAnswer, TextAnswer, TextStream
 from greenai.values import Answer, Decision, Entry, Receipt, Request
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
     from greenai.hooks import Observer
+    from greenai.hours import CleanHour, Forecast
     from greenai.streams import GreenAsyncStream, GreenStream
 
 _CONNECTION = (
@@ -68,6 +71,7 @@ class Session:
         max_retries: Any,
         observers: Sequence[Observer],
         outside: Outside | None = None,
+        forecast: Forecast | None = None,
     ) -> Session:
         """Load the settings and open what they name; see `Client`."""
         outside = outside or Outside()
@@ -85,7 +89,7 @@ class Session:
             policies=Policies(loaded),
             ladder=loaded.rungs(outside.env),
         )
-        return cls(config, Resources(loaded, observers, outside), Recent())
+        return cls(config, Resources(loaded, observers, outside, forecast), Recent())
 
     def with_options(self, changes: Mapping[str, Any]) -> Session:
         """Return a session that shares this one's models, ledger and cache."""
@@ -252,6 +256,26 @@ class Session:
     def feedback(self, answered: Any, *, good: bool) -> None:
         """Learn whether an answer was good."""
         drivers.run(self._learning(answered, good=good), self._provider)
+
+    def when_clean(self, within: str | float, zone: str | None) -> CleanHour:
+        """Return the cleanest hour that begins within a time, in this machine's zone or another."""
+        forecast = self.resources.steps.forecast
+        if forecast is None:
+            raise InvalidRequest(
+                'No forecast is configured, so no hour is known to be cleaner. Set carbon_forecast = "forecast.csv" in '
+                "the settings, or pass Client(forecast=...)."
+            )
+        zone = zone or self.resources.steps.site.zone
+        try:
+            within_s = duration_s(within)
+        except ValueError as error:
+            raise InvalidRequest(f"within={within!r} is no duration: {error}. Units: s, m, h, d, w.") from None
+        found = clean_hour(forecast, zone, within_s)
+        if found is None:
+            raise InvalidRequest(
+                f"The forecast knows nothing of the present in the zone {zone}. Bring it up to date, or pass zone=..."
+            )
+        return found
 
     def record_offer(self) -> None:
         """Count, in the background, that this session's feature gave something."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["DEFAULT", "NudgeName", "NudgeTable", "Nudges", "merged"]
+__all__ = ["DEFAULT", "NudgeName", "NudgeTable", "Nudges", "asking", "merged"]
 
 NudgeName = Literal[
     "effort", "output_length", "brevity", "batching", "caching", "right_sizing", "timing", "team_ranking"
@@ -16,6 +16,9 @@ NAMES: tuple[str, ...] = get_args(NudgeName)
 
 DEFAULT: Mapping[str, bool] = {name: name not in ("brevity", "team_ranking") for name in NAMES}
 """Brevity changes messages, and a ranking compares people: somebody has to want these."""
+
+_ASKING = frozenset(("effort", "output_length", "brevity"))
+_USUAL = frozenset(name for name in _ASKING if DEFAULT[name])
 
 _WORDS = {"true": True, "on": True, "1": True, "yes": True, "false": False, "off": False, "0": False, "no": False}
 
@@ -50,6 +53,12 @@ def _whole(value: object) -> object:
 
 Nudges = Annotated[NudgeTable, BeforeValidator(_whole)]
 """A table, or false for all of them in one line."""
+
+
+def asking(off: frozenset[str]) -> str:
+    """Return which nudges may change what a model is asked, where these are not the usual ones; else nothing."""
+    on = _ASKING - off
+    return "" if on == _USUAL else ",".join(sorted(on)) or "none"
 
 
 def merged(whole: NudgeTable, project: NudgeTable | None) -> tuple[frozenset[str], str]:

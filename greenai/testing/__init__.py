@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
     from greenai.hooks import Observer
+    from greenai.hours import Forecast
     from greenai.provider import Opened
     from greenai.resources import Config
     from greenai.settings import Settings
@@ -348,6 +349,7 @@ class _Arguments(TypedDict, total=False):
     settings: Mapping[str, Any]
     meters: Sequence[ReplayMeter]
     observers: Sequence[Observer]
+    forecast: Forecast
 
 
 @overload
@@ -379,6 +381,7 @@ def offline(provider: FakeProvider | None = None, *, client: type[Any] = Client,
         {name: arguments.get(name) for name in _CONNECTION},
         **{name: arguments.get(name) for name in _CALLS},
         observers=arguments.get("observers", ()),
+        forecast=arguments.get("forecast"),
         outside=_outside(provider or FakeProvider(), arguments.get("meters", ())),
     )
     return client._of(session, owner=True)  # noqa: SLF001  # the clients' own way to stand on a given session
