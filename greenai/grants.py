@@ -45,6 +45,7 @@ def reasons(grants: Iterable[Grant]) -> str | None:
     return "; ".join(dict.fromkeys(grant.reason for grant in grants if grant.reason)) or None
 
 
-def fix(kind: str) -> str:
-    """Return the one line of code that allows a mode for every later call of a client."""
-    return f'client = client.with_options(opt_in={{"{kind}"}}, reason="why this is worth it")'
+def fix(*kinds: str) -> str:
+    """Return the one line of code that allows modes to every later call of a client."""
+    named = ", ".join(f'"{kind}"' for kind in sorted(set(kinds)))
+    return f'client = client.with_options(opt_in={{{named}}}, reason="why this is worth it")'

@@ -6,6 +6,7 @@ imported when a table is made.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
         ("budget", (receipt["budget"] or {}).get("text", "")),
         ("why", "\n".join(receipt["decision"]["reasons"])),
         ("adjusted", "\n".join(_note(note) for note in receipt["nudges"])),
-        ("opt-ins", ", ".join(receipt["decision"]["opt_ins"])),
+        ("opt-ins", _opt_ins(receipt)),
         ("attempts", _attempts(receipt["attempts"])),
         ("note", "\n".join(receipt["warnings"])),
         ("feature", receipt.get("feature") or ""),
@@ -207,6 +208,24 @@ def _overhead(overhead: Mapping[str, Any]) -> str:
 
 def _note(note: Mapping[str, Any]) -> str:
     return f"{note['text']} To change it: {note['override']}" if note["override"] else note["text"]
+
+
+_GRANTORS = {"call": "this call", "block": "a block", "client": "the client"}
+
+
+def _opt_ins(receipt: Mapping[str, Any]) -> str:
+    """The opt-ins that were used; those that held, with who gave them and why, each on a line of its own."""
+    used, held = receipt["decision"]["opt_ins"], receipt.get("opt_ins") or ()
+    bare = [kind for kind in used if kind not in {grant["kind"] for grant in held}]
+    return "\n".join([*map(_grant, held), *bare])
+
+
+def _grant(grant: Mapping[str, Any]) -> str:
+    by = _GRANTORS.get(grant["by"], f"the {grant['by']}")
+    text = f"{grant['kind']}, by {grant['user']} in {by}" if grant["user"] else f"{grant['kind']}, by {by}"
+    if grant["until"] is not None:
+        text += f" until {datetime.fromtimestamp(grant['until'], UTC):%Y-%m-%d %H:%M} UTC"
+    return text if grant["reason"] in (None, grant["by"]) else f"{text}: {grant['reason']}"
 
 
 def _attempts(attempts: Sequence[Mapping[str, Any]]) -> str:

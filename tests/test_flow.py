@@ -234,9 +234,15 @@ def test_above_the_small_rung_needs_the_opt_in_where_no_ceiling_was_named() -> N
     here, by = steps(), hand("", "never asked")
     answer = by.answer(request(HARD), here)
     assert by.provider.models == [SMALL]
-    assert answer.receipt.decision.reasons[-1] == (
-        f'{LARGE} needs the opt-in large, so {SMALL} answers. To allow it: with_options(opt_in={{"large"}}, '
-        'reason="...").'
+    assert answer.receipt.decision.reasons[-2:] == (
+        (
+            f'{LARGE} needs the opt-in large, so {SMALL} answers. To allow it: with_options(opt_in={{"large"}}, '
+            'reason="...").'
+        ),
+        (
+            "Reasoning is expected to help (P(it helps) 0.34 reaches 0.25); it stays at its least, as nobody gave the opt-in "
+            'reasoning. To allow it: with_options(opt_in={"reasoning"}, reason="...").'
+        ),
     )
     allowed = Options(opt_in=frozenset(("large",)), reason="a proof is checked by a person")
     opted = hand("A proof.").answer(request(HARD, options=allowed), here)
@@ -332,8 +338,8 @@ def test_without_a_small_rung_the_large_one_needs_the_opt_in() -> None:
     assert str(raised.value) == (
         "Only openai/gpt-5.5 can take this request, and above the small rung the opt-in large is needed. No model was "
         "named, so the settings' ladder applies: openai/gpt-5.4-nano < openai/gpt-5.5. Left out, because this key or "
-        'this request rules them out: openai/gpt-5.4-nano. To allow it: with_options(opt_in={"large"}, '
-        'reason="..."), or name the model with model="...".'
+        'this request rules them out: openai/gpt-5.4-nano. Name the model with model="...", or allow it: '
+        'client = client.with_options(opt_in={"large"}, reason="why this is worth it")'
     )
     allowed = Options(opt_in=frozenset({"large"}), reason="a test")
     assert hand("Large.").answer(request(options=allowed), here).receipt.outcome == "large"

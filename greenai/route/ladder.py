@@ -115,7 +115,9 @@ def _settled(request: Request, rungs: tuple[Rung, ...], named: str | None, previ
     """Keep to one model where the conversation has begun: its beginning's, or in a tool loop the named one."""
     looping = in_tool_loop(request.messages)
     if request.floor is None:
-        kept = tuple(r for r in rungs if r.model == previous)
+        free = named is not None or looping or "large" in request.options.opt_in
+        # An opt-in for an earlier turn does not last: without one now, the conversation goes on below.
+        kept = tuple(r for n, r in enumerate(rungs) if r.model == previous and (free or n == 0 or r.tier == "small"))
         if not kept and looping and named is not None:
             kept = rungs[-1:]
         if kept:

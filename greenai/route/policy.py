@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from greenai.correction import Correction
 from greenai.errors import NoSufficientModel, OptInRequired
+from greenai.grants import fix
 from greenai.readings import Reading
 from greenai.route.ladder import Ladder, names
 from greenai.units import wh_from_j
@@ -53,7 +54,8 @@ class Route:
     """The rungs to try, one or two, with the checks, the reasons in words and the opt-ins that were used.
 
     `estimates` has every rung of the ladder. `verify` says that the first rung's answer is to be held against its own
-    token probabilities, and the second rung asked where they are low.
+    token probabilities, and the second rung asked where they are low. `lacks` is the model that was wanted, where the
+    opt-in large is missing for it.
     """
 
     rungs: tuple[Rung, ...]
@@ -62,6 +64,7 @@ class Route:
     opt_ins: tuple[str, ...] = ()
     estimates: tuple[RungEstimate, ...] = ()
     verify: bool = False
+    lacks: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +127,12 @@ def route(
         OptInRequired: every small rung was left out, and nobody opted in to the large ones.
     """
     if ladder.raised and "large" not in request.options.opt_in:
+        line = fix("large", *request.options.opt_in)
         raise OptInRequired(
             f"Only {names(ladder.rungs, ' or ')} can take this request, and above the small rung the opt-in large is "
-            f"needed. {ladder.reason} "
-            'To allow it: with_options(opt_in={"large"}, reason="..."), or name the model with model="...".',
+            f'needed. {ladder.reason} Name the model with model="...", or allow it: {line}',
             kind="large",
+            fix=line,
         )
     weighed = _weigh(request, assessment, ladder.rungs, energy, correction)
     if request.floor is not None and any(r.model == request.floor for r in ladder.rungs):
@@ -163,6 +167,7 @@ def _routed(
         opt_ins=_used(request, ladder, start),
         estimates=_estimates(weighed, tried),
         verify=verify,
+        lacks=rungs[wanted].model if start < wanted else None,
     )
 
 
