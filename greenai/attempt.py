@@ -9,14 +9,17 @@ from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts
+from greenai.affording import afforded
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.ledger import Hold
 from greenai.local import Engine
+from greenai.nudges import effort, learnt
 from greenai.readings import Reading
+from greenai.spending import Held
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Usage, Work
+from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
 __all__ = ["attempt", "estimate", "is_verified"]
 
@@ -35,32 +38,28 @@ NOT_STARTED = "http://not-started.invalid/v1"
 
 
 def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
-    """Ask one rung: load, draft, reserve, call inside a meter window.
+    """Ask one rung, or less of it where budgets are short: hold, load, draft, call inside a meter window.
 
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
     """
-    rung, engine = yield from _loaded(rung, request, steps, watch)
-    card = find(rung.model)
-    draft = _draft(rung, card, engine, request, plan, steps)
-    expected = _expected(rung, request, plan)
     ttl_s = min(_left_s(request), HOLD_LONGEST_S) + HOLD_GRACE_S
-    hold: Hold = yield Work(
-        "reserve",
-        partial(
-            steps.ledger.reserve,
-            call_id=request.call_id,
-            attempt_id=attempt_id,
-            project=request.options.project,
-            model=rung.model,
-            estimate=expected,
-            ttl_s=ttl_s,
-        ),
-    )
+    way = yield from afforded(rung, attempt_id, request, plan, steps, ttl_s, partial(_unloaded, plan, steps))
+    request = way.request
+    try:
+        rung, engine = yield from _loaded(way.rung, request, steps, watch)
+        card = find(rung.model)
+        draft = way.applied(_draft(rung, card, engine, request, plan, steps))
+        expected = _expected(rung, request, plan)
+        row: Hold = yield _reserving(attempt_id, rung, request, expected, ttl_s, steps)
+    except BaseException:  # nothing was sent
+        way.release()
+        raise
+    hold = Held(row=row, charge=way.charge)
     window: meters.Window | None = None
     started = time.perf_counter()
     try:
         window = _window(engine, steps)
-        reply: Reply = yield _call(draft, request, attempt_id, partial(hold.renew, ttl_s))
+        draft, reply = yield from _sent(draft, request, attempt_id, partial(hold.renew, ttl_s))
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
@@ -72,9 +71,32 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     watch.away(time.perf_counter() - started)
     measured = None if window is None else _stop(window, _tokens(request, reply))
     done = _done(attempt_id, card, request, draft, reply, measured)
+    _learn(draft, reply, done)
     if "logprobs" not in request.arguments:
         reply = _without_logprobs(reply)
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
+
+
+def _unloaded(plan: Plan, steps: Steps, rung: Rung, request: Request) -> Draft:
+    """Return a draft as far as it is known before a model on this machine is loaded."""
+    return _draft(rung, find(rung.model), None, request, plan, steps)
+
+
+def _reserving(
+    attempt_id: str, rung: Rung, request: Request, expected: Reading, ttl_s: float, steps: Steps
+) -> Work[Hold]:
+    return Work(
+        "reserve",
+        partial(
+            steps.ledger.reserve,
+            call_id=request.call_id,
+            attempt_id=attempt_id,
+            project=request.options.project,
+            model=rung.model,
+            estimate=expected,
+            ttl_s=ttl_s,
+        ),
+    )
 
 
 def _left_s(request: Request) -> float:
@@ -147,6 +169,29 @@ def _with_defaults(draft: Draft, engine: Engine) -> Draft:
     if engine.default_system and messages[0].get("role") not in ("system", "developer"):
         messages = ({"role": "system", "content": engine.default_system}, *messages)
     return replace(draft, arguments=arguments, messages=messages)
+
+
+def _sent(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Flow[tuple[Draft, Reply]]:
+    """Send the draft; where a server refuses the field that turns reasoning off, send it again without."""
+    try:
+        reply: Reply = yield _call(draft, request, attempt_id, renew)
+    except Exception as error:
+        bare = effort.plain(draft, request.arguments, error)
+        if bare is None:
+            raise
+        refusal = Try(error=type(error).__name__, status=getattr(error, "status_code", None), waited_s=0.0)
+    else:
+        return draft, reply
+    reply = yield _call(bare, request, attempt_id, renew)
+    learnt.refused(draft.rung.model, draft.rung.base_url)
+    return bare, replace(reply, tries=(refusal, *reply.tries))
+
+
+def _learn(draft: Draft, reply: Reply, done: Attempt) -> None:
+    if done.reasoning_leaked:
+        learnt.leaked(draft.rung.model, draft.rung.base_url)
+    elif draft.reasoning is None and receipts.reasoned(draft, reply):
+        learnt.reasoned(draft.rung.model, draft.rung.base_url)
 
 
 def _call(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Call:

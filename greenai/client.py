@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from greenai.hooks import Observer
     from greenai.hours import CleanHour, Forecast
     from greenai.local.torch_engine import Kind
+    from greenai.projects import WhenSpent
     from greenai.session import Session
     from greenai.settings import Settings
+    from greenai.spending import Run
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision, OptIn, Receipt
 
@@ -167,6 +169,22 @@ class _Base(Registering):
         """
         with self._session.opted_in(kinds, reason, user):
             yield self
+
+    @contextmanager
+    def budget(self, *limits: str, when_spent: WhenSpent = "downgrade", eur_usd: float | None = None) -> Generator[Run]:
+        """Hold every call inside the block, of this context only, to budgets; what it yields says what was used.
+
+        Args:
+            limits: amounts such as "0.5 Wh", "0.10 USD", "20 calls", "5 g CO2e".
+            when_spent: "downgrade" to a cheaper model, no reasoning and a shorter answer, then refuse; "refuse" at
+                once; or "observe".
+            eur_usd: how many US dollars a euro is, for limits in EUR.
+
+        Raises:
+            InvalidRequest: a limit cannot be read.
+        """
+        with self._session.budget(limits, when_spent, eur_usd) as run:
+            yield run
 
     def with_options(self, **changes: Any) -> Self:
         """Return a client that shares this one's models, ledger and cache, with other options.

@@ -25,7 +25,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-from greenai import advice, advising, answerers, caching, learning, meaning, receipts, route
+from greenai import advice, advising, answerers, caching, consent, learning, meaning, receipts, route
+from greenai.affording import settled
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
@@ -33,6 +34,7 @@ from greenai.asked import digest as asked_by
 from greenai.attempt import attempt, estimate, is_verified
 from greenai.catalog import find
 from greenai.errors import (
+    BudgetExceeded,
     GreenAIError,
     InvalidRequest,
     MissingExtra,
@@ -166,10 +168,12 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         correction=correction,
         unverifiable=partial(_unverifiable, request, steps),
     )
+    told = yield from consent.settled(request, chosen, assessment, steps, dry=dry)
+    own = replace(own, warnings=(*own.warnings, *told.warnings)) if told.warnings else own
     decision = Decision(
         outcome=chosen.rungs[0].tier,
         route=tuple(r.model for r in chosen.rungs),
-        reasons=(*own.reasons, *assessment.why, ladder.reason, *chosen.reasons),
+        reasons=(*own.reasons, *assessment.why, ladder.reason, *chosen.reasons, *told.reasons),
         checks=(*own.checks, *chosen.checks),
         estimates=chosen.estimates,
         opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning"})})),
@@ -328,6 +332,8 @@ def _named_instead(rung: Rung, error: Exception, plan: Plan) -> list[Rung]:
 
 
 def _above_failed(rung: Rung, error: Exception) -> str:
+    if isinstance(error, BudgetExceeded):
+        return f"{rung.model} was not asked for a better answer, and this is the earlier one. {error}"
     return f"{rung.model} was asked for a better answer and failed ({type(error).__name__}); this is the earlier one."
 
 
@@ -339,7 +345,8 @@ def finish(
 ) -> Flow[Answer]:
     """Settle, store, write the receipt, tell the observers: step 8."""
     attempts = climbed.attempts if climbed is not None else plan.own.attempts
-    reasoning = climbed.draft.reasoning if climbed is not None else None
+    left, said = (yield from settled(climbed.hold, climbed.done)) if climbed is not None else (None, ())
+    reasoning = receipts.reasoned(climbed.draft, climbed.reply) if climbed is not None else None
     if climbed is not None or plan.own.keep:
         yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
         yield from meaning.learned(request, plan, reply, steps)
@@ -364,7 +371,8 @@ def finish(
         ),
         notes=(*climbed.draft.notes, *advising.notes(request, reply, climbed, steps, watch)) if climbed else (),
         reasoning=reasoning,
-        warnings=(*_warnings(climbed, plan), *learning.drift(request, plan, steps)),
+        budget=left,
+        warnings=(*_warnings(climbed, plan), *said, *learning.drift(request, plan, steps)),
         cache_key=plan.key,
     )
     prompt = request.last_user_text if steps.store_prompts else None

@@ -23,7 +23,7 @@ from greenai.values import OptIn
 
 __all__ = [
     "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check",
-    "explain", "tables", "unknown",
+    "explain", "tables", "unknown", "unknown_of",
 ]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
@@ -213,6 +213,16 @@ def unknown(table: BudgetTable, above: BudgetTable) -> Amount:
         usd=_at_once(cost, "usd", "unknown_cost", table.eur_usd or above.eur_usd).limit,
         energy_j=_at_once(energy, "energy_j", "unknown_energy").limit,
     )
+
+
+def unknown_of(settings: Tables) -> Amount:
+    """Return what a call is charged for whose price or energy nobody knows: the most that any table says."""
+    above = settings.budget
+    every = [(table, unknown(table, above)) for _, table in tables(settings)]
+    otherwise = unknown(above, above)
+    stated_usd = [u.usd for table, u in every if table.unknown_cost or above.unknown_cost]
+    stated_j = [u.energy_j for table, u in every if table.unknown_energy or above.unknown_energy]
+    return Amount(usd=max(stated_usd, default=otherwise.usd), energy_j=max(stated_j, default=otherwise.energy_j))
 
 
 def _at_once(text: str, unit: Unit, key: str, eur_usd: float | None = None) -> Budget:

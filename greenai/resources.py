@@ -16,6 +16,7 @@ from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.faq import Faq
 from greenai.cache import ExactCache, SemanticTier
+from greenai.cache.callers import environment_of
 from greenai.cache.exact import ManagedStore
 from greenai.cache.flights import flights_at
 from greenai.cache.semantic import STORED
@@ -31,6 +32,7 @@ from greenai.meters.inputs import register_cards
 from greenai.opt_ins import Policies
 from greenai.places import Site
 from greenai.settings import Settings, load_settings
+from greenai.spending import Spending
 from greenai.stages import Steps
 from greenai.store.opening import open_store
 from greenai.switches import merged
@@ -84,6 +86,12 @@ class Config:
         key = self.connection.get("api_key")
         return self.connection.get("http_client") is None and (key is None or isinstance(key, str))
 
+    def key(self) -> str:
+        """Return a digest of the API key that calls are made with: the client's own, else those of the environment."""
+        given = self.connection.get("api_key")
+        named = given if isinstance(given, str) else self.token if given else environment_of(self.providers)
+        return hashlib.sha256(repr(named).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
     @property
     def endpoint(self) -> str | None:
         """The address that `base_url` or OPENAI_BASE_URL names; None for OpenAI itself."""
@@ -121,6 +129,7 @@ class Resources:
         self.ledger = open_ledger(settings)
         self.own = _registry(settings)
         register_cards(settings.cards)
+        self.spending = Spending(settings, site)
         self.steps = Steps(
             classifier=Classifier(),
             ledger=self.ledger,
@@ -139,6 +148,7 @@ class Resources:
             advisors=nudges.advisors(settings.nudges.order),
             switches=_switches(settings),
             forecast=forecast or (None if settings.carbon_forecast is None else from_csv(settings.carbon_forecast)),
+            spending=self.spending,
             flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
 
@@ -147,6 +157,7 @@ class Resources:
         self.threads.close()
         self.engines.close()
         self.ledger.close()
+        self.spending.close()
         self._store.close()
 
 

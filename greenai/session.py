@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from greenai.hooks import Observer
     from greenai.hours import CleanHour, Forecast
+    from greenai.projects import WhenSpent
+    from greenai.spending import Run
     from greenai.streams import GreenAsyncStream, GreenStream
 
 _CONNECTION = (
@@ -167,7 +169,12 @@ class Session:
         return caching.forgotten(_told(answered, "forget it"), self.resources.steps, must=True)
 
     def _flow(self, request: Request) -> Flow[Answer]:
-        return flow.answer(request, self._steps(request))
+        return flow.answer(self._scoped(request), self._steps(request))
+
+    def _scoped(self, request: Request) -> Request:
+        """Return the request with the scopes whose budgets hold for it."""
+        scopes = self.resources.spending.scopes_of(request.options, request.arguments, self.config.key)
+        return replace(request, scopes=scopes) if scopes else request
 
     def _steps(self, request: Request) -> Steps:
         steps, model = self.resources.steps, request.model
@@ -197,6 +204,12 @@ class Session:
         """Allow modes to the calls of this context while the block runs, besides what they may do already."""
         with _within(Block(self.resources, {}, named(kinds, reason, user), adds=True)):
             yield
+
+    @contextmanager
+    def budget(self, limits: Sequence[str], when_spent: WhenSpent, eur_usd: float | None) -> Generator[Run]:
+        """Hold the calls of this context to budgets while the block runs."""
+        with self.resources.spending.block(limits, when_spent, eur_usd) as run:
+            yield run
 
     @staticmethod
     def ask_messages(text: object, system: str | None) -> list[dict[str, str]]:

@@ -18,10 +18,11 @@ from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
 from greenai.hours import Forecast
-from greenai.ledger import Hold, Ledger
+from greenai.ledger import Ledger
 from greenai.local import Engines
 from greenai.nudges import Advisor, Given
 from greenai.places import Site
+from greenai.spending import Held, Spending
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")
@@ -81,6 +82,7 @@ class Steps:
     clock: Callable[[], datetime] = answerers.local_now
     own: answerers.Registry = field(default_factory=answerers.Registry)
     flights: Flights = field(default_factory=Flights)
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ class Climbed:
     rung: Rung
     draft: Draft
     done: Attempt
-    hold: Hold
+    hold: Held
     attempts: tuple[Attempt, ...] = ()
     good: bool = False
     warnings: tuple[str, ...] = ()

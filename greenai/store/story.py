@@ -40,7 +40,7 @@ def written(receipt: Receipt, *, whole: bool = False) -> str | None:
         "checks": [_check(check, whole=whole) for check in decision.checks],
         "rungs": [_rung(estimate) for estimate in decision.estimates],
         "notes": [(note.nudge, note.text, note.override) for note in receipt.nudges],
-        "budget": receipt.budget,
+        "budget": None if receipt.budget is None else receipt.budget.text,
         "observed": decision.observed or None,
     }
     kept = {name: value for name, value in told.items() if value}

@@ -1,0 +1,148 @@
+"""What a call is charged against budgets: before it, what it will hardly exceed; after it, what it took.
+
+Before, the 95th percentile of what the same task took lately in the same project; until that is known, the
+classifier's 90th percentile; never more than the app allows. What nobody knows is charged as the settings say.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from greenai import receipts
+from greenai._locks import Lock
+from greenai.budget import Amount
+from greenai.catalog import find
+from greenai.meters import cost
+from greenai.places import drawn
+from greenai.readings import Reading
+from greenai.values import Attempt, Usage
+
+if TYPE_CHECKING:
+    from greenai.places import Site
+    from greenai.values import Assessment, Draft, Request
+
+__all__ = ["LEAST_KNOWN", "History", "Tariff", "Task", "expected", "most_tokens", "used"]
+
+LEAST_KNOWN = 20
+"""How many calls of a task have to be known before its own 95th percentile counts."""
+
+MOST_KNOWN = 200
+MOST_TASKS = 1000
+
+THINKING = round(receipts.DEFAULT_THINKING_TOKENS * receipts.THINKING_SPREAD)
+"""Thinking tokens that a call hardly exceeds where nothing is known of its task."""
+
+UNASSESSED = 1000
+"""Output tokens of a call that no classifier has looked at. Assumption, on the high side."""
+
+
+class Task(NamedTuple):
+    """What calls are alike: of one project, one task, one model, with or without reasoning."""
+
+    project: str
+    task: str
+    model: str
+    reasons: bool
+
+
+class History:
+    """What the latest calls of each task took, in this process: output tokens and joules."""
+
+    def __init__(self) -> None:
+        self._taken: OrderedDict[Task, deque[tuple[int, float | None]]] = OrderedDict()
+        self._lock = Lock()
+
+    def add(self, task: Task, output_tokens: int, energy_j: float | None) -> None:
+        """Remember a call."""
+        with self._lock:
+            self._taken.setdefault(task, deque(maxlen=MOST_KNOWN)).append((output_tokens, energy_j))
+            self._taken.move_to_end(task)
+            if len(self._taken) > MOST_TASKS:
+                self._taken.popitem(last=False)
+
+    def p95(self, task: Task) -> tuple[int, float | None] | None:
+        """Return the 95th percentiles of output tokens and of joules; None while too few calls are known."""
+        with self._lock:
+            taken = tuple(self._taken.get(task, ()))
+        if len(taken) < LEAST_KNOWN:
+            return None
+        energies = sorted(joules for _, joules in taken if joules is not None)
+        known = len(energies) == len(taken)
+        return sorted(tokens for tokens, _ in taken)[_at(len(taken))], energies[_at(len(energies))] if known else None
+
+
+def _at(count: int) -> int:
+    return min(-(-count * 95 // 100), count) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """How calls are charged: where they run, what unknown prices and energies count as, what tasks took before."""
+
+    site: Site
+    unknown: Amount
+    history: History
+
+
+def most_tokens(request: Request, draft: Draft, assessment: Assessment | None, tariff: Tariff) -> int:
+    """Return the output tokens that this call will hardly exceed, thinking included."""
+    known = tariff.history.p95(task_of(request, draft, assessment))
+    if known is not None:
+        tokens = known[0]
+    else:
+        tokens = (assessment.expected_output_tokens[1] if assessment else UNASSESSED) + (reasons(draft) and THINKING)
+    limit = receipts.output_limit(draft.arguments)
+    return max(tokens if limit is None else min(tokens, limit), 1)
+
+
+def task_of(request: Request, draft: Draft, assessment: Assessment | None) -> Task:
+    """Return what calls this one is like."""
+    task = "" if assessment is None else assessment.task
+    return Task(request.options.project, task, draft.rung.model, reasons(draft))
+
+
+def reasons(draft: Draft) -> bool:
+    """Say whether the model will reason; where nothing was sent about it, as it does by default."""
+    if draft.reasoning is not None:
+        return draft.reasoning
+    card = find(draft.rung.model)
+    return card is not None and card.reasoning.default == "on"
+
+
+def expected(
+    request: Request, draft: Draft, assessment: Assessment | None, tariff: Tariff, output_tokens: int
+) -> Amount:
+    """Return what a call with so many output tokens is held for."""
+    usage = Usage(input_tokens=receipts.input_tokens_estimate(request), output_tokens=output_tokens, estimated=True)
+    service = cost.service(draft.arguments)
+    energy = receipts.modelled(find(draft.rung.model), usage, service)
+    known = tariff.history.p95(task_of(request, draft, assessment))
+    if known is not None and known[1] is not None:
+        energy = replace(energy, energy_j=known[1] * min(output_tokens / max(known[0], 1), 1.0))
+    usd = cost.of(draft.rung.model, usage, service) if draft.rung.site != "endpoint" else None
+    return _amount(energy, usd, usage, draft.rung.site, tariff, reasons=reasons(draft))
+
+
+def used(attempt: Attempt, held: Amount, tariff: Tariff, *, reasoned: bool) -> Amount:
+    """Return what an attempt took; of one that failed, nothing, or what was held where a model may have worked."""
+    if attempt.state == "failed":
+        if attempt.energy.energy_j is not None:
+            return replace(held, energy_j=attempt.energy.energy_j)
+        return held if receipts.may_have_generated(attempt) else Amount()
+    reasoned = reasoned or bool(attempt.usage.reasoning_tokens)
+    return _amount(attempt.energy, cost.of_attempt(attempt), attempt.usage, attempt.site, tariff, reasons=reasoned)
+
+
+def _amount(energy: Reading, usd: float | None, usage: Usage, site: str, tariff: Tariff, *, reasons: bool) -> Amount:
+    if energy.energy_j is None:
+        energy = replace(energy, energy_j=tariff.unknown.energy_j)
+    return Amount(
+        energy_j=energy.energy_j or 0.0,
+        usd=tariff.unknown.usd if usd is None else usd,
+        tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0),
+        calls=1,
+        reasoning_calls=int(reasons),
+        carbon_g=drawn(site, energy, tariff.site).carbon_g or 0.0,
+    )

@@ -1,0 +1,425 @@
+"""Whose budgets hold for a call, and holding it against them: before a call, at its end, and for its receipt.
+
+    scopes_of ── which budgets hold          organisation, project, feature, user, key; run: a block of code
+    reserve ──── hold, or BudgetExceeded     `observe` refuses nothing, and says what would have been
+    Charge ───── settle, renew, release      what was used, whatever happened to the call
+    left ─────── what is left of the tightest, and which shares were crossed
+
+What is counted and how it is kept is in `budget`. A ledger that cannot be reached refuses what is limited, unless the
+settings open it; once an answer is there, it costs nobody the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, get_args
+
+from greenai import charges, projects
+from greenai._locks import Lock
+from greenai.budget import Amount, Budget, BudgetExceeded, BudgetState, Hold, open_ledger
+from greenai.errors import InvalidRequest, LedgerError
+from greenai.readings import BudgetLeft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from greenai.budget import BudgetLedger
+    from greenai.ledger import Hold as LedgerHold
+    from greenai.places import Site
+    from greenai.projects import WhenSpent
+    from greenai.values import Attempt, Options, Request
+
+__all__ = ["Cap", "Charge", "Held", "Rule", "Run", "Spending", "SpendingSettings"]
+
+MOST_WARNED = 10_000
+
+logger = logging.getLogger("greenai")
+
+
+class SpendingSettings(projects.Tables, Protocol):
+    """What this module needs to know of the settings."""
+
+    @property
+    def budget_url(self) -> str | None:
+        """The address of a Redis that keeps the budgets; None keeps them on this machine."""
+        ...
+
+    @property
+    def state_dir(self) -> Path | None:
+        """The folder of this machine's state; None keeps the budgets in memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What happens when a budget is spent, and of which shares somebody wants to hear."""
+
+    when_spent: WhenSpent = "downgrade"
+    warn_at: tuple[float, ...] = ()
+    open_when_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """One budget of one scope."""
+
+    scope: str
+    budget: Budget
+    rule: Rule
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """A block of code with a budget of its own. What it shows stays after the block.
+
+    Attributes:
+        scope: its name, such as "run/3f2a…".
+        budgets: what the block may use.
+        when_spent: what happens when that is used.
+        spent: what its calls used, six quantities in joules, US dollars, counts and grams.
+    """
+
+    budgets: tuple[Budget, ...]
+    when_spent: WhenSpent
+    scope: str = field(default_factory=lambda: f"run/{uuid.uuid4().hex}")
+    spent: Amount = field(default_factory=Amount)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What is left of each budget, in its own unit."""
+        return tuple(b.shown(max(b.limit - self.spent.of(b.unit), 0.0)) for b in self.budgets)
+
+    def add(self, amount: Amount) -> None:
+        """Count what a call used."""
+        with self._lock:
+            self.spent += amount
+
+    def __str__(self) -> str:
+        each = (f"{b.shown(self.spent.of(b.unit))} of {b.text}" for b in self.budgets)
+        return f"{', '.join(each)} in {self.spent.calls} calls"
+
+
+runs: ContextVar[tuple[tuple[Spending, Run], ...]] = ContextVar("greenai.runs", default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one attempt is held for in its budgets. Each way to end it may be called again: the first one counts.
+
+    `told` says what happened to the budgets: what would have been refused, what could not be checked.
+    """
+
+    spending: Spending
+    caps: tuple[Cap, ...]
+    amount: Amount
+    holds: tuple[Hold, ...]
+    runs: tuple[Run, ...] = ()
+    task: charges.Task | None = None
+    told: tuple[str, ...] = ()
+
+    def settle(self, attempt: Attempt) -> None:
+        """Replace what is held by what the attempt used, and remember it for the next of its kind."""
+        tariff, task = self.spending.tariff, self.task
+        amount = charges.used(attempt, self.amount, tariff, reasoned=task is not None and task.reasons)
+        if not self._ended(lambda hold: hold.settle(amount)):
+            return
+        for run in self.runs:
+            run.add(amount)
+        if task is not None and attempt.state in ("answered", "discarded"):
+            tariff.history.add(task, attempt.usage.output_tokens or 0, attempt.energy.energy_j)
+
+    def release(self) -> None:
+        """End the hold: nothing was used."""
+        self._ended(lambda hold: hold.release())
+
+    def renew(self, ttl_s: float) -> None:
+        """Let the hold last for `ttl_s` seconds from now."""
+        for hold in self.holds:
+            try:
+                hold.renew(ttl_s)
+            except LedgerError as error:
+                self.spending.warn_broken(error)
+
+    def _ended(self, end: Callable[[Hold], bool]) -> bool:
+        """End every hold; return whether this was the first time. What cannot be told now the ledger tells later."""
+        first = False
+        for hold in self.holds:
+            try:
+                first = end(hold) or first
+            except LedgerError as error:
+                self.spending.warn_broken(error)
+                first = True
+        return first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is held for one attempt in the ledger of calls and in its budgets; both end together."""
+
+    row: LedgerHold
+    charge: Charge | None = None
+
+    def settle(self, attempt: Attempt, cost_usd: float | None) -> None:
+        """Replace what is held by what the attempt used."""
+        self.row.settle(attempt, cost_usd)
+        if self.charge is not None:
+            self.charge.settle(attempt)
+
+    def renew(self, ttl_s: float) -> None:
+        """Let both last for `ttl_s` seconds from now."""
+        self.row.renew(ttl_s)
+        if self.charge is not None:
+            self.charge.renew(ttl_s)
+
+
+class Spending:
+    """The budgets of one client and its copies. Nothing is opened before a call is held against one.
+
+    Args:
+        settings: the tables, which are checked already.
+        site: where work draws its electricity, for carbon.
+    """
+
+    def __init__(self, settings: SpendingSettings, site: Site) -> None:
+        above = settings.budget
+        self._caps: Mapping[str, tuple[Cap, ...]] = {
+            scope: _caps(scope, table, above) for path, table in projects.tables(settings) if (scope := _scope(path))
+        }
+        self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
+        self.address = settings.budget_url or (
+            ":memory:" if settings.state_dir is None else str(settings.state_dir / "budgets.db")
+        )
+        self._ledger: BudgetLedger | None = None
+        self._runs: dict[str, Run] = {}
+        self._warned: set[tuple[object, ...]] = set()
+        self._lock = Lock()
+
+    # Whose budgets hold.
+
+    def scopes_of(self, options: Options, arguments: Mapping[str, object], key: Callable[[], str]) -> tuple[str, ...]:
+        """Return the scopes that have a budget and hold for a call: none where nothing is limited."""
+        found = tuple(run.scope for spending, run in runs.get() if spending is self)
+        if not self._caps:
+            return found
+        named = ("organisation", f"project/{options.project}", f"feature/{options.feature}")
+        found += tuple(scope for scope in named if self._caps.get(scope))
+        if self._caps.get("user"):
+            found += (f"user/{_user(options, arguments)}",)
+        if self._caps.get("key"):
+            found += (f"key/{key()}",)
+        return found
+
+    def caps_of(self, request: Request) -> tuple[Cap, ...]:
+        """Return the budgets of a request's scopes."""
+        caps: list[Cap] = []
+        for scope in request.scopes:
+            run, kind = self._runs.get(scope), scope.partition("/")[0]
+            if run is not None:
+                rule = Rule(when_spent=run.when_spent)
+                caps += (Cap(scope=scope, budget=budget, rule=rule) for budget in run.budgets)
+            elif scope in self._caps:
+                caps += self._caps[scope]
+            else:
+                caps += (Cap(scope=scope, budget=cap.budget, rule=cap.rule) for cap in self._caps.get(kind, ()))
+        return tuple(caps)
+
+    @contextmanager
+    def block(self, limits: Sequence[str], when_spent: WhenSpent, eur_usd: float | None) -> Generator[Run]:
+        """Hold the calls of this context to budgets; those that are under way at its end settle all the same.
+
+        Raises:
+            InvalidRequest: a limit cannot be read, or there is none.
+        """
+        run = Run(budgets=_read(limits, eur_usd), when_spent=_one_of_three(when_spent))
+        self._runs[run.scope] = run
+        token = runs.set((*runs.get(), (self, run)))
+        try:
+            yield run
+        finally:
+            runs.reset(token)
+            self._runs.pop(run.scope, None)
+
+    # Holding.
+
+    def reserve(
+        self,
+        caps: tuple[Cap, ...],
+        amount: Amount,
+        attempt_id: str,
+        ttl_s: float,
+        *,
+        observe: bool = False,
+        task: charges.Task | None = None,
+    ) -> Charge:
+        """Hold an amount against all these budgets, or none.
+
+        Raises:
+            BudgetExceeded: one of them has too little left.
+            LedgerError: they cannot be checked, and no setting lets calls go out unchecked.
+        """
+        watched = tuple(cap for cap in caps if observe or cap.rule.when_spent == "observe")
+        kept = tuple(cap for cap in caps if cap not in watched)
+        holds: list[Hold] = []
+        told: list[str] = []
+        if kept:
+            try:
+                holds.append(self._hold(kept, amount, attempt_id, ttl_s))
+            except LedgerError as error:
+                if not all(cap.rule.open_when_broken for cap in kept):
+                    raise _unchecked(kept, error) from error
+                told.append(self.warn_broken(error))
+        for number, cap in enumerate(watched):
+            told += self._watch(cap, amount, f"{attempt_id}/watched-{number}", ttl_s, holds)
+        return Charge(
+            spending=self,
+            caps=caps,
+            amount=amount,
+            holds=tuple(holds),
+            runs=tuple(run for scope in {cap.scope for cap in caps} if (run := self._runs.get(scope)) is not None),
+            task=task,
+            told=tuple(told),
+        )
+
+    def _hold(self, caps: Sequence[Cap], amount: Amount, attempt_id: str, ttl_s: float) -> Hold:
+        pairs = [(cap.scope, cap.budget) for cap in caps]
+        return self.ledger.reserve_all(pairs, amount, attempt_id=attempt_id, ttl_s=ttl_s)
+
+    def _watch(self, cap: Cap, amount: Amount, attempt_id: str, ttl_s: float, holds: list[Hold]) -> list[str]:
+        """Count a call in a budget that refuses nothing; return what would have been refused."""
+        try:
+            try:
+                holds.append(self._hold((cap,), amount, attempt_id, ttl_s))
+            except BudgetExceeded as refusal:
+                # Nothing is held, and nothing is refused; what was used is counted at the end.
+                holds.append(self._hold((cap,), Amount(), f"{attempt_id}/over", ttl_s))
+                return [f"Without observe this call would be refused or made smaller: {refusal}"]
+        except LedgerError as error:
+            return [self.warn_broken(error)]
+        return []
+
+    @property
+    def ledger(self) -> BudgetLedger:
+        """Where the budgets are counted."""
+        if self._ledger is None:
+            with self._lock:
+                self._ledger = self._ledger or open_ledger(self.address)
+        return self._ledger
+
+    def warn_broken(self, error: LedgerError) -> str:
+        """Say that budgets cannot be reached: once in the log, and return it for the receipt."""
+        said = f"A budget could not be reached: {error}"
+        if self._first("broken", type(error)):
+            logger.warning(said)
+        return said
+
+    def _first(self, *what: object) -> bool:
+        with self._lock:
+            if what in self._warned:
+                return False
+            if len(self._warned) >= MOST_WARNED:
+                self._warned.clear()
+            self._warned.add(what)
+            return True
+
+    # What a receipt says.
+
+    def left(self, caps: tuple[Cap, ...]) -> tuple[BudgetLeft | None, tuple[str, ...]]:
+        """Return what is left of the tightest budget, and a line for each share of one that was just crossed."""
+        try:
+            states = self.ledger.spent_all([(cap.scope, cap.budget) for cap in caps])
+        except LedgerError as error:
+            return None, (self.warn_broken(error),)
+        tightest = min(states, key=lambda state: state.left / state.limit)
+        return _told_left(tightest), tuple(
+            line for cap, state in zip(caps, states, strict=True) for line in self._crossed(cap, state)
+        )
+
+    def _crossed(self, cap: Cap, state: BudgetState) -> list[str]:
+        share = state.settled / state.limit
+        crossed = [at for at in cap.rule.warn_at if share >= at]
+        fresh = [at for at in crossed if self._first(cap.scope, cap.budget.text, state.window_start, at)]
+        if not fresh:
+            return []
+        said = f"{max(fresh):.0%} of the budget of {cap.scope} is used: {_told_left(state).text}"
+        logger.warning(said)
+        return [said]
+
+    def close(self) -> None:
+        """Close the ledger; a later use opens it again."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+def _caps(scope: str, table: projects.BudgetTable, above: projects.BudgetTable) -> tuple[Cap, ...]:
+    rule = Rule(
+        when_spent=table.when_spent or above.when_spent or "downgrade",
+        warn_at=table.warn_at if table.warn_at is not None else above.warn_at or (),
+        open_when_broken=bool(above.open_when_broken if table.open_when_broken is None else table.open_when_broken),
+    )
+    return tuple(Cap(scope=scope, budget=budget, rule=rule) for _, budget in projects.budgets(table, above))
+
+
+def _read(limits: Sequence[str], eur_usd: float | None) -> tuple[Budget, ...]:
+    budgets = tuple(Budget.parse(text, eur_usd=eur_usd) for text in limits)
+    if not budgets:
+        raise InvalidRequest('budget() needs a limit. Write for example: client.budget("0.5 Wh").')
+    for budget in budgets:
+        if budget.window.kind != "total":
+            raise InvalidRequest(
+                f'"{budget.text}" has a window, and a block of code ends by itself. Write the amount alone, such as '
+                f'"{budget.shown(budget.limit)}", or put the budget into the settings.'
+            )
+    return budgets
+
+
+def _one_of_three(when_spent: WhenSpent) -> WhenSpent:
+    if when_spent not in get_args(projects.WhenSpent):
+        raise InvalidRequest(f"when_spent={when_spent!r} is unknown. Pass 'downgrade', 'refuse' or 'observe'.")
+    return when_spent
+
+
+def _scope(path: Sequence[str]) -> str:
+    """Return the scope, or the kind of scope, that a table's path means."""
+    if path[0] in ("projects", "features"):
+        return f"{path[0].removesuffix('s')}/{path[1]}"
+    return {"budget": "organisation", "user_budget": "user", "key_budget": "key"}[path[0]]
+
+
+def _user(options: Options, arguments: Mapping[str, object]) -> str:
+    """Return a digest of who the app says is asking; calls that name nobody share one budget."""
+    named = options.user_scope or arguments.get("safety_identifier") or arguments.get("user")
+    if not named and not options.tenant:
+        return "unnamed"
+    return hashlib.sha256(repr((options.tenant, named)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _told_left(state: BudgetState) -> BudgetLeft:
+    budget = state.budget
+    left = max(state.left, 0.0)
+    ends = "" if state.window_end is None else f" until {state.window_end:%Y-%m-%d %H:%M} ({budget.timezone})"
+    over = f", {budget.shown(state.debt)} over it" if state.debt else ""
+    return BudgetLeft(
+        scope=state.scope,
+        budget=budget.text,
+        left=left / budget.scale,
+        limit=budget.limit / budget.scale,
+        unit=budget.symbol,
+        ends=None if state.window_end is None else state.window_end.timestamp(),
+        text=f"{budget.shown(left)} of {budget.text} left for {state.scope}{ends}{over}",
+    )
+
+
+def _unchecked(caps: Sequence[Cap], error: LedgerError) -> LedgerError:
+    scopes = ", ".join(dict.fromkeys(cap.scope for cap in caps))
+    return LedgerError(
+        f"The budgets of {scopes} cannot be checked, so this call is not made. {error} "
+        "To let calls go out unchecked while that lasts: open_when_broken = true in the table budget."
+    )
