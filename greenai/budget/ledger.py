@@ -90,7 +90,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetState:
-    """What a scope has used of a budget. Quantities are in the unit of `budget.unit`: joules, US dollars, grams, or counts.
+    """What a scope has used of a budget. Quantities are in the unit of `budget.unit`: joules, US dollars and so on.
 
     Attributes:
         scope: whose it is.

@@ -127,8 +127,9 @@ class Budget:
     def shown(self, value: float) -> str:
         """Format an amount of this budget's quantity in the unit in which it was written."""
         amount = value / self.scale
-        number = f"{amount:.0f}" if self.unit in _COUNTED else significant(amount, 4)
-        return f"{number} {self.symbol}"
+        if self.unit in _COUNTED:
+            return f"{amount:.0f} {self.symbol.removesuffix('s') if amount == 1 else self.symbol}"
+        return f"{significant(amount, 4)} {self.symbol}"
 
 
 def _split(text: object) -> tuple[str, str | None, str | None]:

@@ -34,10 +34,14 @@ def exceeded(scope: str, budget: Budget, parts: Parts, totals: Totals, end: date
     def shown(count: int) -> str:
         return budget.shown(from_parts(count, unit))
 
-    state = f"{shown(left)} of it is left" if left >= 0 else f"it is overspent by {shown(-left)}"
+    state = (
+        f"has {shown(left)} left of its budget of {budget.text}"
+        if left >= 0
+        else f"has overspent its budget of {budget.text} by {shown(-left)}"
+    )
     message = (
-        f"{scope} has a budget of {budget.text}: {state} ({shown(settled)} settled, {shown(held)} held), "
-        f"and this needs {shown(parts[column])}. {_next_step(budget, needed, end)}"
+        f"{scope} {state} ({shown(settled)} settled, {shown(held)} held), and this needs {shown(parts[column])}. "
+        f"{_next_step(budget, needed, end)}"
     )
     return BudgetExceeded(
         message,

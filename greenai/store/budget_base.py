@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from greenai._locks import Lock
+
 __all__ = [
     "COLUMNS",
     "KEEP_ENDED_S",
@@ -33,6 +35,8 @@ __all__ = [
 COLUMNS = 6
 KEEP_ENDED_S = 86_400
 """How long the end of an attempt is remembered, so that an end that is delivered again changes nothing."""
+STEP_S = 60.0
+"""Where a clock differs from the monotonic one by more, somebody has set it."""
 KEEP_EXPIRED_S = 7 * 86_400
 """How long an expired hold may still settle."""
 
@@ -177,7 +181,7 @@ class BudgetStore(Protocol):
 
 
 class Clock:
-    """The time, which goes on with the monotonic clock where the wall clock is put back.
+    """Corrects a clock that is put back: from then on it runs ahead of it, at the rate of the monotonic clock.
 
     Args:
         wall: seconds since 1970.
@@ -187,14 +191,28 @@ class Clock:
     def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.wall = wall
         self._monotonic = monotonic
-        self._seen = (0.0, 0.0)
+        self._lock = Lock()
+        self._seen: tuple[float, float] | None = None
+        self.ahead_s = 0.0
 
-    def floor(self) -> float:
-        """Return the least that the time can be: what was last seen, and what has passed since."""
-        seen, at = self._seen
-        return seen and seen + max(self._monotonic() - at, 0.0)
+    def corrected(self, wall: float) -> float:
+        """Return a moment of the clock that is corrected, which may be a server's, as the time."""
+        with self._lock:
+            at = self._monotonic()
+            step = 0.0 if self._seen is None else wall - self._seen[0] - (at - self._seen[1])
+            if abs(step) > STEP_S:
+                self.ahead_s = max(self.ahead_s - step, 0.0)
+            self._seen = (wall, at)
+            return wall + self.ahead_s
 
-    def saw(self, now: float) -> float:
-        """Keep a store's time."""
-        self._seen = (now, self._monotonic())
+    def agree(self, wall: float, now: float) -> float:
+        """Go on from a store's time, `now` at the moment `wall`, where it is ahead; return it."""
+        if now - wall - self.ahead_s > STEP_S:
+            self.ahead_s = now - wall
         return now
+
+    def guess(self) -> float:
+        """Return about what the time is, without looking at a clock that a server has."""
+        if self._seen is None:
+            return self.wall()
+        return self._seen[0] + self._monotonic() - self._seen[1] + self.ahead_s

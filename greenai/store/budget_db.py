@@ -157,7 +157,8 @@ class BudgetDb(SqliteFile):
     def _now(self, con: sqlite3.Connection) -> float:
         """Return the time, never before one that was written, and let what is due by then expire."""
         (last,) = con.execute(schema.LAST).fetchone()
-        now = self._clock.saw(max(self._clock.wall(), last, self._clock.floor()))
+        wall = self._clock.wall()
+        now = self._clock.agree(wall, max(self._clock.corrected(wall), last))
         con.execute(schema.TICK, (now,))
         for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
             _charge(con, numbers, _NOTHING, [-part for part in held])

@@ -24,7 +24,7 @@ from greenai.units import format_duration
 if TYPE_CHECKING:
     from redis import Redis
 
-__all__ = ["RedisCache"]
+__all__ = ["RedisCache", "connect", "reached", "shown"]
 
 TIMEOUT_S = 0.05
 REST_S = 1.0
@@ -52,8 +52,8 @@ class RedisCache(SealedStore):
     """
 
     def __init__(self, url: str, seal: Seal) -> None:
-        self._client = _client(url)
-        super().__init__(_shown(self._client))
+        self._client = connect(url, TIMEOUT_S, key="cache_url", purpose="A cache in Redis or Valkey (cache_url)")
+        super().__init__(shown(self._client))
         self._seal = seal
         self._prefix = f"greenai:{SCHEMA}:{seal.name}:"
         self._lock = Lock()
@@ -181,23 +181,9 @@ class RedisCache(SealedStore):
             return True
 
     def _reached(self) -> bool:
-        """Connect for the first time, or again after a failure; bounded also where a name is not resolved."""
-        from redis.exceptions import RedisError
-
-        done = threading.Event()
-        failed: list[Exception] = []
-
-        def connect() -> None:
-            try:
-                self._client.ping()
-            except (RedisError, OSError, ValueError) as error:  # the caller raises it, if it still waits
-                failed.append(error)
-            done.set()
-
-        threading.Thread(target=connect, name="greenai-redis", daemon=True).start()
-        self._met = done.wait(3 * TIMEOUT_S) and not failed
-        if failed:
-            raise failed[0]
+        """Connect for the first time, or again after a failure."""
+        self._met = False
+        self._met = reached(self._client, 3 * TIMEOUT_S)
         return self._met
 
     def _pass_by(self, error: Exception) -> None:
@@ -238,13 +224,51 @@ def _measured(redis: Redis, names: list[bytes]) -> list[tuple[bytes, int, int]]:
     return list(zip(names, told[::2], told[1::2], strict=True))
 
 
-def _client(url: str) -> Redis:
+def reached(client: Redis, within_s: float) -> bool:
+    """Return whether a server answers within that time: also where its name is not resolved, which has no bound.
+
+    Raises:
+        RedisError: it failed, as the client's package says it.
+        OSError: it failed.
+    """
+    from redis.exceptions import RedisError
+
+    done = threading.Event()
+    failed: list[Exception] = []
+
+    def ping() -> None:
+        try:
+            client.ping()
+        except (RedisError, OSError, ValueError) as error:  # the caller raises it, if it still waits
+            failed.append(error)
+        done.set()
+
+    threading.Thread(target=ping, name="greenai-redis", daemon=True).start()
+    in_time = done.wait(within_s)
+    if failed:
+        raise failed[0]
+    return in_time
+
+
+def connect(url: str, timeout_s: float, *, key: str, purpose: str) -> Redis:
+    """Return a client, which connects at its first use and never sends a command twice by itself.
+
+    Args:
+        url: `redis://`, `rediss://` (TLS), `unix://`, or `valkey://`.
+        timeout_s: how long one step may take, in seconds.
+        key: the setting that the address is from.
+        purpose: what needs it.
+
+    Raises:
+        MissingExtra: `redis` is not installed.
+        SettingsError: the address is not one.
+    """
     try:
         from redis import Redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError:
-        raise MissingExtra("redis", "redis", "A cache in Redis or Valkey (cache_url)") from None
+        raise MissingExtra("redis", "redis", purpose) from None
     for scheme, known in _SCHEMES.items():
         if url.startswith(scheme):
             url = known + url.removeprefix(scheme)
@@ -252,20 +276,20 @@ def _client(url: str) -> Redis:
         # RESP2: every server speaks it, and it needs no greeting, which would be one more wait.
         return Redis.from_url(
             url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             protocol=2,
         )
     except ValueError as error:
         raise SettingsError(
-            f"cache_url is no address of a Redis ({error}). Write for example: "
-            'cache_url = "redis://127.0.0.1:6379/0" (or rediss://, unix://, valkey://).'
+            f"{key} is no address of a Redis ({error}). Write for example: "
+            f'{key} = "redis://127.0.0.1:6379/0" (or rediss://, unix://, valkey://).'
         ) from None
 
 
-def _shown(client: Redis) -> str:
+def shown(client: Redis) -> str:
     """Return where a client connects, without a password."""
     to = client.connection_pool.connection_kwargs
     path = to.get("path")

@@ -1,0 +1,69 @@
+"""The budget ledger of each kind, with the time in the test's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from greenai.budget import BudgetLedger, open_ledger
+
+NOON = 1_795_262_400.0
+"""Saturday, 21 November 2026, 12:00 UTC: 13:00 in Paris."""
+
+
+class Time:
+    """A wall clock and a monotonic one, which go on together until somebody sets the first."""
+
+    def __init__(self) -> None:
+        self.wall = NOON
+        self.monotonic = 1000.0
+
+    def passes(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
+
+    def is_set(self, by_s: float) -> None:
+        self.wall += by_s
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture(scope="session")
+def budget_server(redis_program: str) -> Iterator[object]:
+    """A real Redis for the budgets' tests alone; each begins with an empty one."""
+    from servers import RedisServer
+
+    with RedisServer(redis_program) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "file", "redis"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path, time: Time) -> Iterator[Callable[[], BudgetLedger]]:
+    """What opens a ledger: in memory always the same one, else one more on the same file or server."""
+    ledgers: list[BudgetLedger] = []
+    address = ":memory:"
+    if request.param == "file":
+        address = str(tmp_path / "budgets.db")
+    elif request.param == "redis":
+        server = request.getfixturevalue("budget_server")
+        server.say(b"FLUSHALL")
+        address = server.url
+
+    def another() -> BudgetLedger:
+        if address != ":memory:" or not ledgers:
+            ledgers.append(open_ledger(address, clock=lambda: time.wall, monotonic=lambda: time.monotonic))
+        return ledgers[-1]
+
+    yield another
+    for ledger in ledgers:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(opened: Callable[[], BudgetLedger]) -> BudgetLedger:
+    return opened()
