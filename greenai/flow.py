@@ -44,6 +44,7 @@ from greenai.errors import (
     RequestTooLarge,
 )
 from greenai.meters import cost
+from greenai.nudges import effort
 from greenai.readings import Avoided, Overhead, total
 from greenai.stages import Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
@@ -167,6 +168,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         lambda rung: estimate(rung, request, assessment),
         correction=correction,
         unverifiable=partial(_unverifiable, request, steps),
+        reasons=None if _may_reason(request) else effort.why_not_off,
     )
     told = yield from consent.settled(request, chosen, assessment, steps, dry=dry)
     own = replace(own, warnings=(*own.warnings, *told.warnings)) if told.warnings else own
@@ -176,7 +178,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         reasons=(*own.reasons, *assessment.why, ladder.reason, *chosen.reasons, *told.reasons),
         checks=(*own.checks, *chosen.checks),
         estimates=chosen.estimates,
-        opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning"})})),
+        opt_ins=tuple(sorted({*chosen.opt_ins, *(request.options.opt_in & {"reasoning", "long_output"})})),
         observed=request.options.observe,
         method=assessment.method,
         verify=chosen.verify,
@@ -237,6 +239,11 @@ def _answered(request: Request, own: Answering, outcome: Outcome) -> Decision:
     return Decision(outcome=outcome, route=(), reasons=own.reasons, checks=own.checks, observed=request.options.observe)
 
 
+def _may_reason(request: Request) -> bool:
+    """Say whether this call was allowed to reason, so that no model is left out for it."""
+    return "reasoning" in request.options.opt_in or bool(effort.asks(request.arguments))
+
+
 def _unverifiable(request: Request, steps: Steps, rung: Rung) -> str | None:
     if rung.model in steps.silent:
         return f"{rung.model} refused to return token probabilities"
@@ -276,7 +283,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
                 advice.annotate(error, rung, attempts)
                 raise
             continue
-        good, why = _judged(climbed.reply, request, verify=is_verified(rung, plan, steps))
+        good, why = _judged(climbed, request, verify=is_verified(rung, plan, steps))
         if good or not rungs or request.stream:
             doubts = () if good or not climbed.reply.complete else (f"The answer is delivered although {why}.",)
             return replace(climbed, attempts=(*attempts, climbed.done), good=good, warnings=doubts)
@@ -299,9 +306,11 @@ def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: St
     return [r for r in again.rungs if r.model not in tried and (free or r.tier == plan.rungs[0].tier)]
 
 
-def _judged(reply: Reply, request: Request, *, verify: bool) -> tuple[bool, str]:
+def _judged(climbed: Climbed, request: Request, *, verify: bool) -> tuple[bool, str]:
+    reply = climbed.reply
+
     def judge() -> tuple[bool, str]:
-        good, why = route.suffices(reply, request)
+        good, why = route.suffices(reply, request, limited=output_length.is_limited(climbed.draft))
         doubt = route.unsure(reply) if good and verify else None
         return (good, why) if doubt is None else (False, doubt)
 
@@ -347,8 +356,9 @@ def finish(
     attempts = climbed.attempts if climbed is not None else plan.own.attempts
     left, said = (yield from settled(climbed.hold, climbed.done)) if climbed is not None else (None, ())
     reasoning = receipts.reasoned(climbed.draft, climbed.reply) if climbed is not None else None
+    kept = None
     if climbed is not None or plan.own.keep:
-        yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
+        kept = yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
         yield from meaning.learned(request, plan, reply, steps)
     if climbed is not None:
         if plan.ladder is not None and plan.ladder.substitutable:
@@ -374,6 +384,7 @@ def finish(
         budget=left,
         warnings=(*_warnings(climbed, plan), *said, *learning.drift(request, plan, steps)),
         cache_key=plan.key,
+        kept=kept,
     )
     prompt = request.last_user_text if steps.store_prompts else None
     yield Work("record", partial(_record, steps, receipt, request, prompt))

@@ -17,7 +17,7 @@ from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.meters.coefficients import value
 from greenai.nudges import effort
 from greenai.places import Site, drawn
-from greenai.readings import Avoided, BudgetLeft, Footprint, Overhead, Reading, total
+from greenai.readings import Avoided, BudgetLeft, Footprint, Kept, Overhead, Reading, total
 from greenai.stopwatch import Stopwatch
 from greenai.values import (
     Attempt,
@@ -194,6 +194,13 @@ def done(
         site=draft.rung.site,
         reasoning_leaked=draft.reasoning is False and bool((usage.reasoning_tokens or 0) or reply.reasoning_text),
     )
+
+
+def reasoned(draft: Draft, reply: Reply) -> bool | None:
+    """Say whether the model reasoned: by what came back, else by what was asked for; None where neither tells."""
+    if reply.usage.reasoning_tokens or reply.reasoning_text:
+        return True
+    return False if draft.reasoning is None and reply.usage.reasoning_tokens == 0 else draft.reasoning
 
 
 def failed(attempt_id: str, rung: Rung, error: BaseException, energy: Reading | None = None) -> Attempt:
@@ -445,6 +452,7 @@ def build(
     reasoning: bool | None = None,
     warnings: tuple[str, ...] = (),
     cache_key: str | None = None,
+    kept: Kept | None = None,
     budget: BudgetLeft | None = None,
 ) -> Receipt:
     """Assemble the receipt of one call."""
@@ -485,6 +493,7 @@ def build(
         parent=request.parent,
         warnings=(*warnings, *missing),
         cache_key=cache_key,
+        cache=kept,
         feature=request.options.feature,
         opt_ins=request.grants,
     )

@@ -79,6 +79,8 @@ def why_not_off(rung: Rung) -> str | None:
     """Return why a rung's model reasons whatever is sent, None where it can be switched off or nothing is known."""
     if learnt.leaks(rung.model, rung.base_url):
         return "reasoned although that was switched off"
+    if learnt.reasons(rung.model, rung.base_url):
+        return "reasons, and nothing is known that switches it off"
     if switch_of(rung.model, rung.base_url).status in ("lowest", "always_on"):
         return "cannot be switched off"
     return None

@@ -11,6 +11,7 @@ probabilities can be had is asked first and its answer verified: see `Route.veri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,11 +43,17 @@ to 0.03 Wh. So thrift decides where a rung above takes much more, and the better
 VERIFY_BAND = 0.25
 """How far round the floor, as a share of it, the classifier is taken to be unsure: there an answer is verified."""
 
+REASONING_TAKES = 15.0
+"""How many times as much an answer takes with reasoning: 543.5 thinking tokens per question against 37.7 of a concise
+answer (Dauner and Socher, Frontiers in Communication, 2025, 14 models). A model that can answer without is asked
+instead of one that always reasons up to so many times the other's energy, which is that of the visible answer."""
+
 _ABILITY_SLACK = 0.15
 """A gap between two models' own probabilities counts from here on: it is blunter than `large_gain` about one prompt."""
 
 Energy = Callable[[Rung], Reading]
 Unverifiable = Callable[[Rung], "str | None"]
+Reasons = Callable[[Rung], "str | None"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,7 @@ def route(
     *,
     correction: Correction | None = None,
     unverifiable: Unverifiable | None = None,
+    reasons: Reasons | None = None,
     price: float = ENERGY_PRICE,
 ) -> Route:
     """Return the one or two rungs to try.
@@ -120,6 +128,7 @@ def route(
         energy: what answering on a rung would take.
         correction: what the project's feedback taught about these probabilities.
         unverifiable: why a rung's answer cannot be verified, None where it can; without it none can.
+        reasons: why a rung's model reasons although nobody asked for it, None where it does not.
         price: good answers that one Wh is worth.
 
     Raises:
@@ -139,11 +148,16 @@ def route(
         return _above_floor(request, ladder, weighed)
     if len(ladder.rungs) == 1:
         return Route(rungs=ladder.rungs, estimates=_estimates(weighed, (0,)))
-    return _routed(request, ladder, weighed, unverifiable, price)
+    return _routed(request, ladder, weighed, unverifiable, reasons, price)
 
 
 def _routed(
-    request: Request, ladder: Ladder, weighed: _Weighed, unverifiable: Unverifiable | None, price: float
+    request: Request,
+    ladder: Ladder,
+    weighed: _Weighed,
+    unverifiable: Unverifiable | None,
+    reasons: Reasons | None,
+    price: float,
 ) -> Route:
     rungs, allowed = ladder.rungs, _allowed(request, ladder)
     escalates = ladder.escalates and not request.stream
@@ -151,24 +165,43 @@ def _routed(
     low, verified = within, _Verified(weighed, unverifiable if escalates else None)
     while low > 0 and within < allowed and verified.may_start(low - 1):
         low -= 1
-    wanted = weighed.best(low, price)
+    best = weighed.best(low, price)
+    wanted = best if reasons is None else _without_reasoning(ladder, weighed, best, range(low, allowed), reasons, price)
     start = min(wanted, allowed - 1)
     above = max(within, start + 1)  # an answer that is verified because its rung lies above the floor
     tried = [start, above] if escalates and above < allowed else [start]
     verify = len(tried) > 1 and verified.applies(start)
-    reasons = [_why(weighed, within, wanted)]
+    words = [_why(weighed, within, wanted)]
+    if wanted != best and reasons is not None:
+        words = [f"{rungs[best].model} {reasons(rungs[best])}; {rungs[wanted].model} suffices without reasoning."]
     if start < wanted:
-        reasons.append(_needs_opt_in(rungs[wanted].model, rungs[start].model))
-    reasons += verified.words(start, rungs[above].model if verify else None)
+        words.append(_needs_opt_in(rungs[wanted].model, rungs[start].model))
+    words += verified.words(start, rungs[above].model if verify else None)
     return Route(
         rungs=tuple(rungs[index] for index in tried),
         checks=tuple(_check(weighed, index) for index in range(min(wanted + 1, len(rungs) - 1))),
-        reasons=tuple(reasons),
+        reasons=tuple(words),
         opt_ins=_used(request, ladder, start),
         estimates=_estimates(weighed, tried),
         verify=verify,
         lacks=rungs[wanted].model if start < wanted else None,
     )
+
+
+def _without_reasoning(
+    ladder: Ladder, weighed: _Weighed, best: int, within: range, reasons: Reasons, price: float
+) -> int:
+    """Return the rung to ask instead of one that reasons unasked: the best that suffices and does not, if there is one.
+
+    The model that the app named is not replaced for it.
+    """
+    rungs, energies = ladder.rungs, [reading.energy_j for reading in weighed.energies]
+    if best not in within or rungs[best].model == ladder.named or reasons(rungs[best]) is None:
+        return best
+    most_j = math.inf if energies[best] is None else REASONING_TAKES * (energies[best] or 0.0)
+    calm = [i for i in within if reasons(rungs[i]) is None and (energies[i] or 0.0) <= most_j]
+    known = weighed.known and all(energies[i] is not None for i in calm)
+    return max(calm, key=lambda index: (weighed.utility(index, price) if known else 0.0, -index), default=best)
 
 
 # --- what each rung loses -------------------------------------------------------------------

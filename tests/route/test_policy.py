@@ -350,3 +350,43 @@ def test_cheaper_energy_never_starts_lower(found: dict[str, Any], prices: list[f
 def test_larger_gain_never_starts_lower(found: dict[str, Any], values: list[float]) -> None:
     low, high = (start(request(), {**found, "suffices": None, "value": v}, price=1e6) for v in sorted(values))
     assert low <= high
+
+
+# --- models that always reason -----------------------------------------------------------------
+
+
+def always(*models: str) -> Any:
+    return lambda rung: "cannot be switched off" if rung.model in models else None
+
+
+def test_a_model_that_can_be_off_is_asked_instead_of_one_that_always_reasons() -> None:
+    found = routed(request(), 0.05, THREE, reasons=always("acme/nano"))
+    assert found.rungs[0] == MINI
+    assert found.reasons == ("acme/nano cannot be switched off; acme/mini suffices without reasoning.",)
+    assert routed(request(), 0.05, THREE).rungs[0] == NANO
+
+
+def test_the_model_that_the_app_named_is_not_replaced_for_it() -> None:
+    assert routed(request(), 0.9, THREE, reasons=always("acme/max")).rungs == (MAX,)
+
+
+def test_where_every_model_reasons_nothing_changes() -> None:
+    everything = always("acme/nano", "acme/mini", "acme/max")
+    assert routed(request(), 0.05, THREE, reasons=everything) == routed(request(), 0.05, THREE)
+
+
+def test_a_model_that_takes_more_than_reasoning_would_is_not_asked_for_it() -> None:
+    assert routed(request(), 0.05, (NANO, MAX), reasons=always("acme/nano")).rungs[0] == NANO
+    near = {**WH, "acme/max": 0.15}
+    assert routed(request(), 0.05, (NANO, MAX), wh=near, reasons=always("acme/nano")).rungs[0] == MAX
+
+
+def test_it_needs_the_same_opt_in_as_any_large_model() -> None:
+    near = {**WH, "acme/max": 0.15}
+    found = routed(request(), 0.05, (NANO, MAX), named=None, wh=near, reasons=always("acme/nano"))
+    assert found.rungs[0] == NANO
+
+
+def test_where_no_energy_is_known_the_lowest_that_can_be_off_is_asked() -> None:
+    unknown: dict[str, float | None] = dict.fromkeys(WH)
+    assert routed(request(), 0.05, THREE, wh=unknown, reasons=always("acme/nano")).rungs[0] == MINI
