@@ -17,6 +17,8 @@ from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
 from greenai.cli.models import models
+from greenai.cli.report import report
+from greenai.cli.why import why
 
 __all__ = ["app"]
 
@@ -29,6 +31,8 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(explain)
 app.command()(feedback)
+app.command()(report)
+app.command()(why)
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.command()(doctor)

@@ -1,4 +1,4 @@
-"""The leaderboard as a picture; the only door to matplotlib, which the extra `plot` brings."""
+"""The leaderboard as a picture; the only door to matplotlib, which the extra `plot` brings: for pictures.py too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from greenai.units import wh_from_j
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "MAX_ROWS", "PlotError", "check", "draw", "wrong_ending"]
+__all__ = ["FORMATS", "MAX_ROWS", "PlotError", "check", "draw", "new_figure", "save", "wrong_ending"]
 
 FORMATS = (".svg", ".png", ".pdf")
 MAX_ROWS = 120
@@ -29,15 +29,15 @@ class PlotError(GreenAIError):
     """The picture cannot be drawn or written; the message has the next step."""
 
 
-def wrong_ending(path: Path) -> str | None:
+def wrong_ending(path: Path, option: str = "--plot") -> str | None:
     """Return what is wrong with a file's ending where it names no format that is known, else None."""
     if path.suffix.lower() in FORMATS:
         return None
     ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
-    return f"--plot: {path.name} {ending}. Use one of {', '.join(FORMATS)}."
+    return f"{option}: {path.name} {ending}. Use one of {', '.join(FORMATS)}."
 
 
-def check(path: Path) -> None:
+def check(path: Path, option: str = "--plot", what: str = "Drawing the leaderboard") -> None:
     """Refuse a picture that cannot be written, before anything is worked out.
 
     Raises:
@@ -45,9 +45,28 @@ def check(path: Path) -> None:
         MissingExtra: matplotlib is not installed.
     """
     if not path.resolve().parent.is_dir():
-        raise PlotError(f"--plot: the folder {path.parent} does not exist. Make it, or choose another.")
+        raise PlotError(f"{option}: the folder {path.parent} does not exist. Make it, or choose another.")
     if find_spec("matplotlib") is None:
-        raise MissingExtra("plot", "matplotlib", "Drawing the leaderboard")
+        raise MissingExtra("plot", "matplotlib", what)
+
+
+def new_figure(width_inches: float, height_inches: float) -> Any:
+    """Return an empty figure, whose parts keep clear of each other."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def save(figure: Any, path: Path, option: str = "--plot") -> None:
+    """Write a figure to a file.
+
+    Raises:
+        PlotError: it cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise PlotError(f"{option}: {path} cannot be written: {error.strerror}. Choose another file.") from error
 
 
 def draw(rows: Sequence[Standing], path: Path) -> None:
@@ -61,11 +80,7 @@ def draw(rows: Sequence[Standing], path: Path) -> None:
         raise PlotError("--plot: none of these models has an energy that can be modelled.")
     if len(known) > MAX_ROWS:
         raise PlotError(f"--plot: {len(known)} models are too many for a picture. Use --limit {MAX_ROWS} or less.")
-    figure = _figure(known)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise PlotError(f"--plot: {path} cannot be written: {error.strerror}. Choose another file.") from error
+    save(_figure(known), path)
 
 
 def _figure(rows: Sequence[Standing]) -> Any:

@@ -1,0 +1,184 @@
+"""`greenai report`: what the ledger's calls took, as tables, JSON, CSV, an HTML page or a picture."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.report.aggregate import Report
+    from greenai.settings import Settings
+
+__all__ = ["EMPTY", "nothing", "report"]
+
+_BEFORE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
+_UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+_BY = ("outcome", "project", "model", "feature")
+
+EMPTY = (
+    "There is no call in the ledger yet{where}. Make the first one with:\n\n"
+    '    greenai ask "What is 18% of 240?"\n\n'
+    'or in Python: from greenai import Client; Client().ask("...")'
+)
+
+Since = Annotated[
+    str | None,
+    typer.Option(
+        help='Count calls from then on: a date ("2026-11-01", UTC), a moment, or a time ago ("36h", "7d", "4w").'
+    ),
+]
+Days = Annotated[float | None, typer.Option(help="Count the calls of the last so many days.", min=0)]
+OfProject = Annotated[str | None, typer.Option("--project", help="Only the calls that are booked on this project.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(help="Print the parts by this alone: outcome, project, model or feature.", autocompletion=lambda: _BY),
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write every part to this CSV file; a dash prints it.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write one HTML file that opens offline.")]
+PngFile = Annotated[
+    Path | None, typer.Option("--png", help='Draw energy over time (.png, .svg, .pdf): pip install "greenai[plot]".')
+]
+
+
+def report(
+    *,
+    since: Since = None,
+    days: Days = None,
+    project: OfProject = None,
+    by: By = None,
+    csv: CsvFile = None,
+    html: HtmlFile = None,
+    png: PngFile = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the calls in the ledger took and avoided: by project, model, outcome, feature, and over time."""
+    if wrong := [name for name in by or () if name not in _BY]:
+        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(_BY)}.", param_hint="--by")
+    with reported(as_json=as_json):
+        _check_picture(png)
+        begin = _begin(since, days)
+        loaded = settings_of(settings)
+        found = _aggregated(loaded, begin, project)
+        if found is None or not found.rows.calls:
+            nothing(loaded, found, as_json=as_json)
+            return
+        written = _written(found, csv=csv, html=html, png=png)
+        if as_json:
+            print_json(found.to_dict())
+        elif not written or by:
+            _print(found, tuple(by or _BY))
+    for name, path in written.items():
+        typer.echo(f"{name}: {path}", err=as_json)
+
+
+def _aggregated(settings: Settings, begin: float, project: str | None) -> Report | None:
+    from greenai.report.aggregate import Span, aggregate
+    from greenai.store.reading import reading
+
+    with reading(settings.ledger_path) as reader:
+        return None if reader is None else aggregate(reader, Span(since=begin, project=project))
+
+
+def nothing(settings: Settings, found: Report | None, *, as_json: bool) -> None:
+    """Say that there is nothing to tell yet, and how to make the first call; that is no error."""
+    path = settings.ledger_path
+    where = ": it is kept in memory, each process its own" if path is None else f" ({path})"
+    if found is not None and (found.span.since or found.span.project):
+        text = (
+            f"No call of this span and project is in the ledger{where}. Take a longer one with --days, leave --project "
+            "out, or see all with: greenai report"
+        )
+    else:
+        text = EMPTY.format(where=where)
+    if as_json:
+        print_json({"rows": {"path": None if path is None else str(path), "calls": 0, "attempts": 0}, "hint": text})
+    else:
+        console().print(text, soft_wrap=True, markup=False)
+
+
+def _begin(since: str | None, days: float | None) -> float:
+    """Return from when on calls are counted, in seconds since 1970.
+
+    Raises:
+        InvalidRequest: both were given, or `since` is no moment.
+    """
+    if since is not None and days is not None:
+        raise InvalidRequest("--since and --days say the same in two ways. Pass one of them.")
+    if days is not None:
+        return time.time() - days * 86_400
+    if since is None:
+        return 0.0
+    if (ago := _BEFORE.fullmatch(since.strip())) is not None:
+        return time.time() - float(ago[1]) * _UNITS[ago[2]]
+    try:
+        moment = datetime.fromisoformat(since.strip())
+    except ValueError:
+        raise InvalidRequest(
+            f'--since {since!r} is no moment. Pass a date such as "2026-11-01", a moment such as "2026-11-01T09:00", '
+            'or a time ago such as "36h", "7d" or "4w".'
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _check_picture(png: Path | None) -> None:
+    if png is None:
+        return
+    from greenai.cli import plot
+
+    if problem := plot.wrong_ending(png, "--png"):
+        raise typer.BadParameter(problem)
+    plot.check(png, "--png", "Drawing the report")
+
+
+def _written(found: Report, *, csv: Path | None, html: Path | None, png: Path | None) -> Mapping[str, Path]:
+    if csv is not None:
+        from greenai.report.terminal import as_csv
+
+        if str(csv) == "-":
+            typer.echo(as_csv(found), nl=False)
+        else:
+            _write(csv, as_csv(found), "--csv")
+    if html is not None:
+        from greenai.report.page import page
+
+        _write(html, page(found, made=time.time()), "--html")
+    if png is not None:
+        from greenai.cli.pictures import draw_report
+
+        draw_report(found, png)
+    named = {"CSV": csv, "Page": html, "Picture": png}
+    return {name: path for name, path in named.items() if path is not None}
+
+
+def _write(path: Path, text: str, option: str) -> None:
+    """Write a file that only its owner may read: projects and models are in it."""
+    from greenai.store.files import private_file
+
+    try:
+        with os.fdopen(private_file(path), "w", encoding="utf-8", errors="replace") as file:
+            file.truncate()
+            file.write(text)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{path} cannot be written ({error.strerror}). Name a file in a folder that you may write to: {option} FILE"
+        ) from None
+
+
+def _print(found: Report, by: tuple[str, ...]) -> None:
+    from greenai.report.terminal import tables
+
+    out = console()
+    for part in tables(found, by):
+        out.print(part)

@@ -1,0 +1,277 @@
+"""A report as one HTML file: it opens offline, asks for nothing from elsewhere, runs no script, and escapes all names.
+
+Its Content-Security-Policy allows its own style by its hash and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from greenai import __version__
+from greenai.report import charts, words
+from greenai.report.aggregate import DAY_S, STAGES
+from greenai.report.tables import Table, bar, cell, html
+from greenai.units import format_energy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from greenai.report.aggregate import Report
+    from greenai.report.amounts import Amounts, Group
+
+__all__ = ["page"]
+
+MOST_ROWS = 20
+
+
+def page(report: Report, *, made: float) -> str:
+    """Return the report as HTML; `made` is when, in seconds since 1970."""
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    whose = "" if report.span.project is None else f" of {words.clean(report.span.project)}"
+    sections = (
+        _over_time, _flow, _by_outcome, _by_project, _by_model, _by_feature, _used_features, _avoided, _rates, _carbon,
+        _basis,
+    )  # fmt: skip
+    body = "".join(section(report) for section in sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
+        f"<title>{escape(f'Energy report{whose}')}</title><style>{style}</style></head>\n<body>"
+        f"<header><h1>{escape(f'Energy report{whose}')}</h1>{_lead(report)}{_cards(report)}</header>\n"
+        f"<main>{body}</main>\n"
+        f"<footer><p>Made by greenai {escape(__version__)} at {escape(words.moment(made))}. Times are UTC. "
+        "The same figures as data: <code>greenai report --json</code>, or <code>--csv</code>.</p></footer>"
+        "</body></html>\n"
+    )
+
+
+@cache
+def _style() -> str:
+    """Return the style, with a class for each width of a bar: the policy allows no style on an element."""
+    own = files("greenai.report").joinpath("style.css").read_text("utf-8")
+    return own + "".join(f".w{n}{{width:{n}%}}" for n in range(101))
+
+
+def _lead(report: Report) -> str:
+    if not report.total.calls:
+        return f"<p>No calls in this span. {escape(words.figures(report))}</p>"
+    first, last = words.moment(report.rows.first)[:10], words.moment(report.rows.last)[:10]
+    span = first if first == last else f"{first} to {last}"
+    return f'<p class="lead">{escape(span)}. {escape(words.figures(report))}</p>'
+
+
+def _cards(report: Report) -> str:
+    total = report.total
+    cards = (
+        ("Calls", words.count(total.calls), words.unknown(total) and f"{words.unknown(total)} energy"),
+        ("Energy", words.energy(total), words.between(total.low_j, total.high_j)),
+        ("Avoided", format_energy(total.avoided_j), words.between(total.avoided_low_j, total.avoided_high_j)),
+        ("Carbon", words.carbon(total), "CO2e, location-based" if total.carbon_g is not None else ""),
+        ("Water", words.water(total), ""),
+        ("Cost", words.money(total), ""),
+    )
+    return f'<dl class="cards">{"".join(_card(*card) for card in cards)}</dl>'
+
+
+def _card(name: str, figure: str, more: str) -> str:
+    below = f'<dd class="more">{escape(more)}</dd>' if more else ""
+    return f'<div><dt>{escape(name)}</dt><dd class="figure">{escape(figure)}</dd>{below}</div>'
+
+
+def _section(name: str, title: str, inner: str, note: str = "") -> str:
+    said = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>{said}{inner}</section>'
+
+
+# --- charts ---------------------------------------------------------------------------------
+
+
+def _over_time(report: Report) -> str:
+    wide = charts.energy_over_time(report, width=860, height=320, name="wide-time")
+    if not wide:
+        return ""
+    narrow = charts.energy_over_time(report, width=312, height=260, name="narrow-time")
+    shown = [group for group in report.by_outcome if group.amounts.energy_j]
+    legend = "".join(
+        f'<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect class="k-{_kind(group)}" width="10" height="10"/>'
+        f"</svg>{escape(words.outcome(group.name))}</li>"
+        for group in shown
+    )
+    note = "Bars are stacked by what answered. The band is the sum of the 90% intervals; a ring marks unknown energy."
+    table = f"<details><summary>The figures as a table</summary>{html(_steps_table(report))}</details>"
+    inner = f'<figure>{wide}{narrow}<ul class="legend" aria-label="Colours">{legend}</ul></figure>{table}'
+    return _section("time", "Energy over time", inner, note)
+
+
+def _kind(group: Group) -> str:
+    return group.name if group.name in charts.ORDER else "other"
+
+
+def _steps_table(report: Report) -> Table:
+    names = [group.name or "" for group in report.by_outcome]
+    hours = report.bucket_s < DAY_S
+    rows = [
+        [
+            cell(words.day(step.begin, hours=hours)),
+            cell(words.count(step.calls)),
+            *(cell(words.energy(step.by_outcome[n]) if n in step.by_outcome else "-") for n in names),
+            cell(format_energy(step.energy_j)),
+            cell(words.between(step.low_j, step.high_j)),
+            cell(words.count(step.unknown)),
+        ]
+        for step in charts.steps_of(report)
+    ]
+    heads = ("from (UTC)", "calls", *map(words.outcome, names), "known energy", "90% interval", "unknown")
+    return Table(caption="Energy over time, by what answered", heads=heads, rows=rows)
+
+
+def _flow(report: Report) -> str:
+    wide = charts.flow(report, width=860, name="wide-flow")
+    if not wide:
+        return ""
+    narrow = charts.flow(report, width=312, name="narrow-flow")
+    found = {group.name: group.amounts for group in report.by_stage}
+    reached, rows = report.total.calls, []
+    for stage in (*STAGES, *(name for name in found if name not in STAGES)):
+        if stage not in found:
+            continue
+        ended = found[stage]
+        rows.append([cell(words.STAGES.get(stage or "", words.clean(stage))), cell(words.count(reached)),
+                     cell(words.count(ended.calls)), cell(words.share(ended.calls, report.total.calls)),
+                     cell(words.energy(ended))])  # fmt: skip
+        reached -= ended.calls
+    total = [cell("All"), "", cell(words.count(report.total.calls)), "", cell(words.energy(report.total))]
+    heads = ("stage", "reached", "ended there", "share", "energy")
+    table = html(Table(caption="Calls by the stage that ended them", heads=heads, rows=rows, total=total))
+    note = "A bar is as long as the calls that reached a stage; the coloured end is what was answered there."
+    details = f"<details><summary>The figures as a table</summary>{table}</details>"
+    return _section("flow", "How calls were answered", f"<figure>{wide}{narrow}</figure>{details}", note)
+
+
+# --- breakdowns -----------------------------------------------------------------------------
+
+
+def _by_outcome(report: Report) -> str:
+    return _breakdown(report, "outcomes", "By what answered", report.by_outcome, "outcome", words.outcome)
+
+
+def _by_project(report: Report) -> str:
+    return _breakdown(report, "projects", "By project", report.by_project, "project", words.clean)
+
+
+def _by_model(report: Report) -> str:
+    return _breakdown(report, "models", "By model", report.by_model, "model", words.model)
+
+
+def _by_feature(report: Report) -> str:
+    if not any(group.name is not None for group in report.by_feature):
+        return ""
+    return _breakdown(report, "features", "By feature", report.by_feature, "feature", words.clean)
+
+
+def _breakdown(
+    report: Report, name: str, title: str, groups: Sequence[Group], head: str, naming: Callable[[str | None], str]
+) -> str:
+    if not groups:
+        return ""
+    shown, rest = words.top(groups, MOST_ROWS)
+    whole = report.total.energy_j
+    rows = [_amount_row(bar(naming(g.name), g.amounts.energy_j, whole), g.amounts) for g in shown]
+    if rest:
+        known = [g.amounts for g in rest]
+        energy_j = sum(a.energy_j or 0.0 for a in known)
+        rows.append(
+            [cell(f"{len(rest)} more"), cell(words.count(sum(a.calls for a in known))), cell(format_energy(energy_j)),
+             "", "", "", ""]
+        )  # fmt: skip
+    heads = (head, "calls", "energy", "90% interval", "avoided", "carbon", "cost")
+    total = _amount_row(cell("All"), report.total)
+    return _section(name, title, html(Table(caption=title, heads=heads, rows=rows, total=total), "wide-only-5"))
+
+
+def _amount_row(first: str, amounts: Amounts) -> list[str]:
+    unknown = words.unknown(amounts)
+    known = cell(words.energy(amounts)) + (f"<br><small>{cell(unknown)}</small>" if unknown else "")
+    return [
+        first, cell(words.count(amounts.calls)), known, cell(words.between(amounts.low_j, amounts.high_j) or "-"),
+        cell("-" if amounts.avoided_j is None else format_energy(amounts.avoided_j)), cell(words.carbon(amounts)),
+        cell(words.money(amounts)),
+    ]  # fmt: skip
+
+
+def _used_features(report: Report) -> str:
+    if not report.features:
+        return ""
+    rows = [
+        [cell(words.clean(f.feature)), cell(words.clean(f.project)),
+         cell("-" if f.offered is None else words.count(f.offered)), cell(words.count(f.amounts.calls)),
+         cell(words.count(f.amounts.used)), cell(words.share(f.amounts.used, f.amounts.calls)),
+         cell(words.energy(f.amounts))]
+        for f in report.features[:MOST_ROWS]
+    ]  # fmt: skip
+    heads = ("feature", "project", "given", "generated", "of it used", "share", "energy")
+    table = Table(caption="Features, the least used first", heads=heads, rows=rows, texts=frozenset((1,)))
+    note = "Of what was generated, how much the app said was used, with used(). The least used stands first."
+    return _section("used", "Features, by how often their output was used", html(table), note)
+
+
+def _avoided(report: Report) -> str:
+    if not report.by_baseline:
+        return ""
+    rows = [
+        [cell(words.clean(g.key[0]) if g.key[0] is not None else "baseline not kept (an older row)"),
+         cell("only observed" if g.key[1] else "avoided"), cell(words.count(g.amounts.calls)),
+         cell(format_energy(g.amounts.would_avoid_j if g.key[1] else g.amounts.avoided_j)),
+         cell("-" if g.key[1] else words.between(g.amounts.avoided_low_j, g.amounts.avoided_high_j))]
+        for g in report.by_baseline
+    ]  # fmt: skip
+    total = [cell("All avoided"), "", "", cell(format_energy(report.total.avoided_j)),
+             cell(words.between(report.total.avoided_low_j, report.total.avoided_high_j))]  # fmt: skip
+    heads = ("against", "", "calls", "energy", "90% interval")
+    table = Table(caption="Avoided energy by its baseline", heads=heads, rows=rows, total=total, texts=frozenset((1,)))
+    note = "A model of what did not happen: the baseline's energy for the same request, less what was used."
+    return _section("avoided", "Avoided, and against what", html(table), note)
+
+
+def _rates(report: Report) -> str:
+    rates = report.rates
+    if not rates.calls:
+        return ""
+    rows = [
+        [cell(name), cell(words.count(part)), cell(words.count(whole)), cell(words.share(part, whole))]
+        for name, part, whole in words.rates(rates)
+    ]
+    heads = ("", "calls", "of", "share")
+    return _section("rates", "How often", html(Table(caption="Rates", heads=heads, rows=rows)))
+
+
+def _carbon(report: Report) -> str:
+    known = [g for g in report.by_carbon_source if g.amounts.carbon_known or g.amounts.water_known]
+    if not known:
+        return ""
+    rows = [
+        [cell("grid not kept (an older row)" if g.name is None else words.clean(g.name)),
+         cell(words.count(g.amounts.carbon_known)), cell(words.carbon(g.amounts)),
+         cell(words.masses(g.amounts)), cell(words.water(g.amounts))]
+        for g in known
+    ]  # fmt: skip
+    total = [cell("All"), cell(words.count(report.total.carbon_known)), cell(words.carbon(report.total)),
+             cell(words.masses(report.total)), cell(words.water(report.total))]  # fmt: skip
+    heads = ("grid, year", "calls", "CO2e", "90% interval", "water")
+    table = Table(caption="Carbon and water by the grid that they are of", heads=heads, rows=rows, total=total)
+    note = "Location-based, without making the hardware. Sources: the documentation's page on carbon, water and money."
+    return _section("carbon", "Carbon and water", html(table), note)
+
+
+def _basis(report: Report) -> str:
+    said = "".join(f"<li>{escape(note)}</li>" for note in (words.figures(report), *words.notes(report)))
+    return _section("basis", "What these figures rest on", f"<ul>{said}</ul>")

@@ -1,0 +1,201 @@
+"""A report for a terminal of 80 columns, as tables of rich; and as CSV for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from greenai.report import words
+from greenai.report.amounts import Amounts
+from greenai.units import format_energy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from greenai.report.aggregate import Report
+    from greenai.report.amounts import Group
+
+__all__ = ["BY", "as_csv", "tables"]
+
+MOST_ROWS = 12
+BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
+    "outcome": ("by_outcome", words.outcome),
+    "project": ("by_project", words.clean),
+    "model": ("by_model", words.model),
+    "feature": ("by_feature", words.clean),
+}
+
+
+def tables(report: Report, by: Sequence[str] = tuple(BY)) -> Iterator[RenderableType]:
+    """Yield what `greenai report` prints: the sums, the chosen breakdowns, and what the figures rest on."""
+    from rich.text import Text
+
+    yield Text(words.figures(report))
+    yield _sums(report)
+    for name in by:
+        attribute, naming = BY[name]
+        groups: tuple[Group, ...] = getattr(report, attribute)
+        if len(groups) > 1 or len(by) == 1 or (groups and groups[0].name is not None):
+            yield _breakdown(report, name, groups, naming)
+    yield _flow(report)
+    if report.features:
+        yield _features(report)
+    if report.by_baseline:
+        yield _avoided(report)
+    yield _pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
+    yield Text("\n".join(words.notes(report)), style="dim")
+
+
+def _sums(report: Report) -> Table:
+    total = report.total
+    avoided = words.between(total.avoided_low_j, total.avoided_high_j)
+    grids = [g for g in report.by_carbon_source if g.amounts.carbon_known]
+    grid = "" if not grids else words.clean(grids[0].name) if len(grids) == 1 else f"{len(grids)} grids"
+    rows = (
+        ("energy", words.energy(total), words.between(total.low_j, total.high_j)),
+        ("avoided", format_energy(total.avoided_j), avoided),
+        ("would avoid", "" if total.would_avoid_j is None else format_energy(total.would_avoid_j), "only observed"),
+        ("carbon", words.carbon(total), " ".join((words.masses(total), grid and f"({grid})"))),
+        ("water", words.water(total), ""),
+        ("cost", words.money(total), ""),
+        ("unknown", words.count(total.energy_unknown), "calls whose energy is in no sum"),
+    )
+    table = _table("", ("", "", ""), right=(1,), headed=False)
+    for label, figure, more in rows:
+        if figure and (label != "unknown" or total.energy_unknown):
+            _add(table, label, figure, more)
+    return table
+
+
+def _breakdown(report: Report, head: str, groups: Sequence[Group], naming: Callable[[str | None], str]) -> Table:
+    table = _table(f"by {head}", (head, "calls", "energy", "90% interval", "avoided", "share"), right=(1, 2, 3, 4, 5))
+    shown, rest = words.top(groups, MOST_ROWS)
+    for group in shown:
+        _add(table, naming(group.name), *_amounts(group.amounts, report.total))
+    if rest:
+        calls, energy_j = sum(g.amounts.calls for g in rest), sum(g.amounts.energy_j or 0.0 for g in rest)
+        _add(table, f"{len(rest)} more", words.count(calls), format_energy(energy_j), "", "", "")
+    table.add_section()
+    _add(table, "all", *_amounts(report.total, report.total))
+    return table
+
+
+def _amounts(amounts: Amounts, total: Amounts) -> tuple[str, ...]:
+    avoided = "-" if amounts.avoided_j is None else format_energy(amounts.avoided_j)
+    interval = words.between(amounts.low_j, amounts.high_j) or "-"
+    part = "-" if amounts.energy_j is None else words.share(amounts.energy_j, total.energy_j or 0.0)
+    return words.count(amounts.calls), words.energy(amounts), interval, avoided, part
+
+
+def _flow(report: Report) -> Table:
+    table = _table(
+        "how calls were answered", ("stage", "reached", "ended there", "share", "energy"), right=(1, 2, 3, 4)
+    )
+    found = {group.name: group.amounts for group in report.by_stage}
+    reached = report.total.calls
+    for stage in (*words.STAGES, *(name for name in found if name not in words.STAGES)):
+        if stage not in found:
+            continue
+        ended = found[stage]
+        label = words.STAGES.get(stage or "", words.clean(stage))
+        ended_share = words.share(ended.calls, report.total.calls)
+        _add(table, label, words.count(reached), words.count(ended.calls), ended_share, words.energy(ended))
+        reached -= ended.calls
+    return table
+
+
+def _features(report: Report) -> Table:
+    heads = ("feature", "project", "given", "generated", "used", "energy")
+    table = _table("features, the least used first", heads, right=(2, 3, 4, 5))
+    for feature in report.features[:MOST_ROWS]:
+        given = "-" if feature.offered is None else words.count(feature.offered)
+        used = f"{words.count(feature.amounts.used)} ({words.share(feature.amounts.used, feature.amounts.calls)})"
+        calls, energy = words.count(feature.amounts.calls), words.energy(feature.amounts)
+        _add(table, words.clean(feature.feature), words.clean(feature.project), given, calls, used, energy)
+    return table
+
+
+def _avoided(report: Report) -> Table:
+    table = _table("avoided, and against what", ("against", "calls", "energy"), right=(1, 2))
+    for group in report.by_baseline:
+        against = "baseline not kept (an older row)" if group.key[0] is None else words.clean(group.key[0])
+        amount = group.amounts.would_avoid_j if group.key[1] else group.amounts.avoided_j
+        said = f"only observed: {against}" if group.key[1] else against
+        _add(table, said, words.count(group.amounts.calls), format_energy(amount))
+    return table
+
+
+def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = _table(title, ("", ""), right=(1,), headed=False)
+    for name, text in rows:
+        _add(table, name, text)
+    return table
+
+
+def _table(title: str, heads: Sequence[str], *, right: Sequence[int], headed: bool = True) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        show_header=headed,
+        pad_edge=False,
+    )
+    for column, head in enumerate(heads):
+        if column in right:
+            table.add_column(head, justify="right", no_wrap=True)
+        else:
+            table.add_column(head, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(text) for text in cells))  # Text, not markup: a name may contain brackets
+
+
+# --- CSV ------------------------------------------------------------------------------------
+
+
+def as_csv(report: Report) -> str:
+    """Return every part as rows of one table: what it is a part of, its name, and its amounts; unknown is empty.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    columns = [field.name for field in fields(Amounts)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("part", "name", "more", *columns))
+
+    def write(part: str, name: object, more: object, amounts: Amounts) -> None:
+        writer.writerow((part, _told(name), _told(more), *(getattr(amounts, column) for column in columns)))
+
+    write("total", report.rows.path, report.span.project, report.total)
+    for part, (attribute, _) in BY.items():
+        for group in getattr(report, attribute):
+            write(part, group.name, None, group.amounts)
+    for group in report.by_stage:
+        write("stage", group.name, None, group.amounts)
+    for group in report.by_carbon_source:
+        write("carbon_source", group.name, None, group.amounts)
+    for group in report.by_baseline:
+        write("baseline", group.key[0], "observed" if group.key[1] else "avoided", group.amounts)
+    for group in report.series:
+        write("time", words.moment(group.key[0]), group.key[1], group.amounts)
+    for feature in report.features:
+        write("feature_used", feature.feature, feature.project, feature.amounts)
+    return out.getvalue()
+
+
+def _told(name: Any) -> str:
+    text = "" if name is None else words.clean(name)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

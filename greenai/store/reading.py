@@ -1,0 +1,128 @@
+"""The ledger for those who only look: a connection that cannot write and locks no writer. A door to sqlite3.
+
+It reads files of every schema version: a column that an older file lacks is NULL, a table that it lacks is empty. All
+that is read through one reader is one moment's state.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from greenai.errors import LedgerCorrupt, LedgerError
+from greenai.store import schema
+from greenai.store.files import CORRUPT, primary_code
+from greenai.store.ledger_db import damaged
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["LedgerReader", "reading"]
+
+TIMEOUT_S = 5.0
+_CANNOT_OPEN = 14  # SQLITE_CANTOPEN: a log that nobody has open, in a folder that cannot be written to
+
+
+class LedgerReader:
+    """Answers queries on the views `calls`, `attempts`, `labels` and `offers`, which have every column of today."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+
+    def rows(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
+        """Return what a query finds, each row by the names of its columns."""
+        cursor = self._connection.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def keep(self, table: str, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> None:
+        """Keep what a query finds as a table of this reader alone, which is gone with it; the ledger stays as it is."""
+        self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        self._connection.execute(f"CREATE TEMP TABLE {table} AS {sql}", values)
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Say whether the file itself has a column, or the ledger was written before there was one."""
+        return column in _columns(self._connection, table)
+
+
+@contextmanager
+def reading(path: Path | None) -> Generator[LedgerReader | None]:
+    """Open a ledger for reading; yields None where there is none yet.
+
+    Raises:
+        LedgerCorrupt: the file is damaged.
+        LedgerError: it cannot be read, or is another program's.
+    """
+    import sqlite3
+
+    if path is None or not path.exists():
+        yield None
+        return
+    try:
+        connection = _opened(path)
+        try:
+            yield LedgerReader(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if primary_code(error) in CORRUPT:
+            raise LedgerCorrupt(damaged(path, str(error))) from error
+        raise LedgerError(_unreadable(path, error)) from error
+    except UnicodeDecodeError as error:  # text that SQLite never wrote
+        raise LedgerCorrupt(damaged(path, str(error))) from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    address = path.resolve().as_uri()
+    try:
+        return _prepared(f"{address}?mode=ro", path)
+    except sqlite3.OperationalError as error:
+        if primary_code(error) != _CANNOT_OPEN or not path.is_file():
+            raise
+        return _prepared(f"{address}?mode=ro&immutable=1", path)
+
+
+def _prepared(address: str, path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    connection = sqlite3.connect(address, uri=True, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and owner != schema.APPLICATION_ID:
+            raise LedgerError(
+                f"{path} is a database of another program (application id {owner:#x}). "
+                f'Name the ledger with: ledger = "..."'
+            )
+        for table, names in schema.READ_COLUMNS.items():
+            connection.execute(_view(connection, table, names))
+        connection.execute("BEGIN")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _view(connection: sqlite3.Connection, table: str, names: Sequence[str]) -> str:
+    """Return the view that stands before a table, and has the columns that an older file lacks."""
+    there = _columns(connection, table)
+    columns = ", ".join(name if name in there else f"NULL AS {name}" for name in names)
+    source = f"FROM main.{table}" if there else "WHERE 0"
+    return f"CREATE TEMP VIEW {table} AS SELECT {columns} {source}"
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
+    found = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table,)).fetchall()
+    return frozenset(name for (name,) in found)
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return (
+        f"The ledger {path} cannot be read: {error}. Check who may read it with: ls -l {path}   or name another one "
+        'in the settings: ledger = "..."'
+    )
