@@ -15,7 +15,7 @@ from typing import Any
 from greenai import answerers, nudges, route
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
 from greenai.cache.flights import Flight
-from greenai.cache.keep import class_of, is_kept, last_questions, ttl_for, ttl_of
+from greenai.cache.keep import Term, class_of, is_kept, last_questions, term_for, term_of
 from greenai.cache.volatility import VERSION as VOLATILITY_VERSION
 from greenai.cache.volatility import volatility
 from greenai.catalog import VERSION as CATALOG_VERSION
@@ -25,7 +25,7 @@ from greenai.errors import CacheError, InvalidRequest
 from greenai.local import EngineSettings
 from greenai.local.names import revision_of
 from greenai.nudges import effort
-from greenai.readings import Overhead
+from greenai.readings import Kept, Overhead
 from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.switches import asking
@@ -50,6 +50,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
 _NOT_READ = "The cache could not be read; the call goes on without it."
 _NOT_STORED = "The answer could not be stored in the cache."
+_UNTOLD = Term(None, "that failed; the log says why")
 
 
 # --- looking up ---------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     if leads:  # without a look at the question's class, which takes a while: it may be that nobody waits
         again = steps.flights.are_shared or steps.flights.landed != landed
         return (yield from _led(request, plan, flight, steps, watch, again=again))
-    if ttl_of(request, _kind(request)) is None:
+    if term_of(request, _kind(request)).ttl_s is None:
         return plan
     started = time.perf_counter()
     yield Wait.of(flight.answer, _left_s(request))
@@ -181,7 +182,7 @@ def _may_share(request: Request) -> bool:
     """Say whether one answer may serve several: where it may be stored, and the app did not ask for a new one."""
     if request.options.cache not in ("auto", "semantic") or request.options.observe:
         return False
-    return ttl_of(request, "static") is not None
+    return term_of(request, "static").ttl_s is not None
 
 
 def _led(request: Request, plan: Plan, flight: Flight, steps: Steps, watch: Stopwatch, *, again: bool) -> Flow[Plan]:
@@ -224,39 +225,45 @@ def _kind(request: Request) -> str:
 
 def store(
     request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, own: Overhead, steps: Steps
-) -> Flow[None]:
-    """Keep the answer where it may be given again, and let those have it who wait for this call."""
+) -> Flow[Kept | None]:
+    """Keep the answer where it may be given again, and let those have it who wait for this call.
+
+    Returns:
+        What the receipt says of that; None where nothing is cached.
+    """
     cache, key = steps.cache, plan.key
     if cache is None or key is None or plan.assessment is None:
-        return
+        return None
     if climbed is not None and (not climbed.good or _stood_in(climbed)):
-        return  # delivered for want of a better one: the next call may get that
-
-    def keep() -> Entry | None:
-        ttl_s = _lifetime_s(request, reply, climbed)
-        entry = None if ttl_s is None else _entry(request, reply, climbed, own)
-        if entry is not None and ttl_s is not None:
-            cache.put(key, entry, ttl_s)
-        return entry
-
-    if _may_keep(request, reply, climbed):
-        entry = yield Work("store", partial(fail_open, _NOT_STORED, keep, None))
-        if plan.flight is not None:
-            plan.flight.land(entry)
+        return Kept(why="it was delivered for want of a better one, which the next call may get")
+    # As if the question were calm: its class takes longest to tell.
+    least = fail_open(_NOT_STORED, partial(_term, request, reply, climbed, "static"), _UNTOLD)
+    if least.ttl_s is None:
+        return Kept(why=least.why)
+    keep = partial(_kept, key, request, reply, climbed, own, cache)
+    entry, kept = yield Work("store", partial(fail_open, _NOT_STORED, keep, (None, Kept(why=_UNTOLD.why))))
+    if plan.flight is not None:
+        plan.flight.land(entry)
+    return kept
 
 
-def _may_keep(request: Request, reply: Reply, climbed: Climbed | None) -> bool:
-    """Say whether an answer is kept if its question is calm: the question's class takes longest to tell."""
-
-    def may() -> bool:
-        return ttl_for(request, "static", reply, temperature=_temperature(climbed)) is not None
-
-    return fail_open(_NOT_STORED, may, otherwise=False)
-
-
-def _lifetime_s(request: Request, reply: Reply, climbed: Climbed | None) -> float | None:
+def _kept(
+    key: str, request: Request, reply: Reply, climbed: Climbed | None, own: Overhead, cache: ExactCache
+) -> tuple[Entry | None, Kept]:
     kind = "unknown" if climbed is None else _kind(request)  # a function's author said that its answer holds
-    return ttl_for(request, kind, reply, temperature=_temperature(climbed))
+    term = _term(request, reply, climbed, kind)
+    if term.ttl_s is None:
+        return None, Kept(why=term.why, kind=kind)
+    entry = _entry(request, reply, climbed, own)
+    if entry is None:
+        return None, Kept(why="the answer was refused, filtered, spoken or looked up", kind=kind)
+    if not cache.put(key, entry, term.ttl_s):
+        return entry, Kept(why="the store did not take it", kind=kind)
+    return entry, Kept(why=term.why, kind=kind, ttl_s=term.ttl_s, until=entry.created + term.ttl_s)
+
+
+def _term(request: Request, reply: Reply, climbed: Climbed | None, kind: str) -> Term:
+    return term_for(request, kind, reply, temperature=_temperature(climbed))
 
 
 def _temperature(climbed: Climbed | None) -> object:

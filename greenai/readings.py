@@ -197,6 +197,30 @@ class Overhead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Whether the exact cache keeps the answer of a call, and why.
+
+    Attributes:
+        why: in words.
+        kind: the class of the question (static, slow, personal ...); None where something else decided.
+        ttl_s: for how long it may be given again, in seconds; None if it is not kept.
+        until: until when, in seconds since 1970; None if it is not kept.
+    """
+
+    why: str
+    kind: str | None = None
+    ttl_s: float | None = None
+    until: float | None = None
+
+    def __str__(self) -> str:
+        from greenai.units import format_duration
+
+        return (
+            f"not stored: {self.why}" if self.ttl_s is None else f"stored for {format_duration(self.ttl_s)}: {self.why}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetLeft:
     """What is left of the tightest budget that a call counted towards, after it.
 

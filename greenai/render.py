@@ -73,6 +73,7 @@ def receipt_rows(receipt: Mapping[str, Any]) -> tuple[Row, ...]:
         ("avoided", _avoided(receipt["avoided"])),
         ("greenai itself", _overhead(receipt["overhead"])),
         ("budget", (receipt["budget"] or {}).get("text", "")),
+        ("cache", _kept(receipt.get("cache"))),
         ("why", "\n".join(receipt["decision"]["reasons"])),
         ("adjusted", "\n".join(_note(note) for note in receipt["nudges"])),
         ("opt-ins", _opt_ins(receipt)),
@@ -177,6 +178,17 @@ def _cost(cost_usd: float | None) -> str:
     if cost_usd is None:
         return "unknown"
     return f"{significant(cost_usd)} US dollars" if cost_usd else ""
+
+
+def _kept(kept: Mapping[str, Any] | None) -> str:
+    """Whether the answer is stored for the next time, and why not."""
+    if kept is None:
+        return ""
+    return (
+        f"not stored: {kept['why']}"
+        if kept["ttl_s"] is None
+        else f"stored for {format_duration(kept['ttl_s'])}: {kept['why']}"
+    )
 
 
 def _tokens(attempts: Sequence[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from greenai import hosts
 from greenai.grants import Grant, WithoutOptIn
-from greenai.readings import Avoided, BudgetLeft, Overhead, Reading, Stars
+from greenai.readings import Avoided, BudgetLeft, Kept, Overhead, Reading, Stars
 
 T = TypeVar("T")
 
@@ -425,7 +425,7 @@ class Receipt:
     `carbon_g` is grams of CO2 equivalent, location-based; `carbon_source` names the grid and its year, then after a
     colon the citation. `market_carbon_g` counts what the provider bought instead, `embodied_carbon_g` is the share of
     making the hardware: neither is in `carbon_g`. `water_ml` millilitres, `cost_usd` US dollars; None where unknown.
-    `cache_key` is where the exact cache keeps the answer, if it does; `feature` the part of the app that asked.
+    `cache_key` is where the exact cache keeps the answer, if it does as `cache` says; `feature` the part of the app.
     `opt_ins` are those that held for the call, with who gave them, why and until when; `decision` says which were used.
     """
 
@@ -458,6 +458,7 @@ class Receipt:
     embodied_carbon_g: float | None = None
     embodied_source: str | None = None
     cache_key: str | None = None
+    cache: Kept | None = None
     opt_ins: tuple[Grant, ...] = ()
     feature: str | None = None
 

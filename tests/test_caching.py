@@ -60,6 +60,31 @@ def test_what_is_answered_twice_from_the_cache(text: str, arguments: dict[str, A
         assert (outcomes(client, text, **arguments)[1] == "cache") == kept
 
 
+def kept(client: Client, text: str, **arguments: Any) -> Any:
+    return client.ask(text, **arguments).greenai.cache
+
+
+def test_the_receipt_says_whether_the_answer_was_stored_and_why() -> None:
+    with offline(FakeProvider(default="Said.")) as client:
+        stored = kept(client, FACT)
+        assert (stored.ttl_s, stored.kind) == (30 * 86_400.0, "static")
+        assert stored.until == pytest.approx(time.time() + 30 * 86_400, abs=60)
+        assert str(stored) == "stored for 30 days: its answer does not change (static)"
+        assert kept(client, FACT) is None, "a hit stores nothing"
+        unsaid = kept(client, "What did I spend on food according to my bank account?", temperature=0)
+        assert str(unsaid) == "not stored: its answer differs by who asks (personal)"
+        assert (unsaid.ttl_s, unsaid.until, unsaid.kind) == (None, None, "personal")
+        assert str(kept(client, FACT, temperature=0.7)) == "not stored: the temperature is 0.7"
+        assert kept(client, FACT, greenai={"cache": "off"}) is None
+        assert client.ask("What is 2 + 2?").greenai.cache is None
+
+
+def test_an_answer_that_the_store_does_not_take_is_not_called_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "put", lambda *_args: False)
+    with offline(FakeProvider(default="Said.")) as client:
+        assert str(kept(client, FACT)) == "not stored: the store did not take it"
+
+
 @pytest.mark.parametrize("text", ["What's the weather in Montreal?", "What are my pharmacy's hours?"])
 def test_what_is_true_for_a_moment_or_for_somebody_is_neither_stored_nor_served(text: str) -> None:
     with offline(FakeProvider(default="Sunny, from nine to five.")) as client:

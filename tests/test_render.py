@@ -11,7 +11,7 @@ from rich.console import Console
 
 from greenai import receipts
 from greenai.meters import carbon, cpu, nvml, physics, rapl
-from greenai.readings import Reading
+from greenai.readings import Kept, Reading
 from greenai.render import decision_html, decision_rows, decision_table, receipt_html, receipt_rows, receipt_table
 from greenai.values import Attempt, Avoided, Check, Decision, Note, Overhead, Receipt, RungEstimate, Stars, Try, Usage
 
@@ -53,6 +53,14 @@ def receipt(**named: Any) -> dict[str, Any]:
 
 def rows(**named: Any) -> dict[str, str]:
     return dict(receipt_rows(receipt(**named)))
+
+
+def test_a_receipt_says_whether_the_answer_was_stored() -> None:
+    stored = Kept(why="its answer does not change (static)", kind="static", ttl_s=2_592_000.0, until=1.0)
+    assert rows(cache=stored)["cache"] == str(stored) == "stored for 30 days: its answer does not change (static)"
+    other = Kept(why="the answer is empty")
+    assert rows(cache=other)["cache"] == str(other) == "not stored: the answer is empty"
+    assert "cache" not in rows()
 
 
 def test_receipt_says_everything_in_words() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from greenai.cache.entry import Entry
 from greenai.cache.exact import ExactCache, ManagedStore, Store
-from greenai.cache.keep import is_kept, ttl_for
+from greenai.cache.keep import is_kept, term_for, ttl_for
 from greenai.cache.keys import cache_key, exact_key, namespace, policy_fingerprint
 from greenai.cache.semantic import Encoder, Hit, SemanticTier
 from greenai.cache.vetoes import vetoes
@@ -29,6 +29,7 @@ __all__ = [
     "is_kept",
     "namespace",
     "policy_fingerprint",
+    "term_for",
     "ttl_for",
     "vetoes",
     "volatility",

@@ -14,13 +14,15 @@ for what is live would not be told from the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, cast
 
+from greenai.units import format_duration
 from greenai.values import Reply, Request, text_of
 
-__all__ = ["TTL_S", "class_of", "is_kept", "last_questions", "ttl_for", "ttl_of"]
+__all__ = ["TTL_S", "Term", "class_of", "is_kept", "last_questions", "term_for", "term_of", "ttl_for"]
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
@@ -51,6 +53,28 @@ _LOOK_UPS = ("num_search_queries", "num_sources_used", "web_search_requests")
 _TURNS = 4  # a question may lean on those before it: "And in Toronto?"
 
 
+_ELSEWHERE = "it rests on what is outside the request: a link, a file, a search, a tool or a memory of the provider's"
+_KINDS = {
+    "static": "its answer does not change",
+    "slow": "its answer changes within months",
+    "unknown": "nothing in it says that the answer changes",
+    "daily": "its answer is that of the day",
+    "realtime": "its answer may change at any moment",
+    "personal": "its answer differs by who asks",
+    "nondeterministic": "its answer is meant to differ each time",
+    "action": "it wants something done",
+    "foreign": "its language is not known well enough to tell",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """For how long an answer may be given again, in seconds, None if it must not be; and why, of the question."""
+
+    ttl_s: float | None
+    why: str
+
+
 # --- the question -------------------------------------------------------------------------
 
 
@@ -67,8 +91,8 @@ def last_questions(request: Request) -> list[str]:
     return [text_of(message.get("content")) for message in islice(asked, _TURNS)]
 
 
-def ttl_of(request: Request, kind: str, *, temperature: object = None, now: datetime | None = None) -> float | None:
-    """Return for how long an answer to this request may be given again, in seconds; None if it must not be kept.
+def term_of(request: Request, kind: str, *, temperature: object = None, now: datetime | None = None) -> Term:
+    """Return for how long an answer to this request may be given again, and why.
 
     Args:
         request: the call as the app wrote it.
@@ -78,25 +102,36 @@ def ttl_of(request: Request, kind: str, *, temperature: object = None, now: date
     """
     options = request.options
     longest_s = TTL_S.get(kind)
+    if longest_s is None:
+        return Term(None, f"{_KINDS.get(kind, 'its answer must not be given again')} ({kind})")
+    if options.cache in ("off", "read"):
+        return Term(None, f'cache="{options.cache}" stores nothing')
     arguments = _sent(request.arguments)
-    if longest_s is None or options.cache in ("off", "read") or not _is_repeatable(request, arguments):
-        return None
+    outside = _rests_on(request, arguments)
+    if outside is not None:
+        return Term(None, outside)
     given = arguments.get("temperature")
-    if not _is_settled(temperature if given is None else given, kind, options.cache_also):
-        return None
-    ttl_s = longest_s if options.ttl_s is None else options.ttl_s
+    sampled = _sampled(temperature if given is None else given, kind, options.cache_also)
+    if sampled is not None:
+        return Term(None, sampled)
+    ttl_s, why = longest_s if options.ttl_s is None else options.ttl_s, f"{_KINDS[kind]} ({kind})"
     if kind == "daily":
-        ttl_s = min(ttl_s, longest_s, _to_midnight_s(now or datetime.now().astimezone()))
-    return ttl_s if ttl_s > 0 else None
+        wanted_s, ttl_s = ttl_s, min(ttl_s, longest_s, _to_midnight_s(now or datetime.now().astimezone()))
+        if options.ttl_s is not None and ttl_s < wanted_s:
+            why += f"; ttl={format_duration(wanted_s)} is cut to midnight, and an hour at most"
+    return Term(ttl_s, why) if ttl_s > 0 else Term(None, "ttl is 0")
 
 
-def _is_settled(temperature: object, kind: str, also: frozenset[str]) -> bool:
-    """Say whether a stored answer serves as well as a new sample."""
+def _sampled(temperature: object, kind: str, also: frozenset[str]) -> str | None:
+    """Return why a stored answer does not serve as well as a new sample, or None where it does."""
     if "sampled" in also:
-        return True
+        return None
     if temperature is None:
-        return kind in _STEADY
-    return isinstance(temperature, (int, float)) and temperature <= 0
+        unsaid = f"no temperature was given, and most providers then sample at 1 ({kind})"
+        return None if kind in _STEADY else unsaid
+    if isinstance(temperature, (int, float)) and temperature <= 0:
+        return None
+    return f"the temperature is {temperature}"
 
 
 def _to_midnight_s(now: datetime) -> float:
@@ -115,18 +150,19 @@ def _sent(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     return _sent(rest)
 
 
-def _is_repeatable(request: Request, arguments: Mapping[str, Any]) -> bool:
-    """True where nothing outside the request shapes the answer, and one answer was asked for."""
+def _rests_on(request: Request, arguments: Mapping[str, Any]) -> str | None:
+    """Return what else than the request shapes the answer, None where nothing does and one answer was asked for."""
     count = arguments.get("n")
     if count is not None and count != 1:
-        return False
+        return "several answers were asked for"
     modalities = arguments.get("modalities") or ()
-    if not isinstance(modalities, (list, tuple)) or "audio" in modalities or _is_online(request.model):
-        return False
+    if not isinstance(modalities, (list, tuple)) or "audio" in modalities:
+        return "sound was asked for"
     # With messages in the body, the class of the question was told from others.
     if any(_is_on(arguments.get(name)) for name in _OUTSIDE) or _has_server_tool(arguments.get("tools")):
-        return False
-    return not any(_points_outside(message.get("content")) for message in request.messages)
+        return _ELSEWHERE
+    pointing = any(_points_outside(message.get("content")) for message in request.messages)
+    return _ELSEWHERE if pointing or _is_online(request.model) else None
 
 
 def _is_online(model: str | None) -> bool:
@@ -179,18 +215,26 @@ def ttl_for(
 
     What is in its JSON is for `is_kept`, which is asked when that is there.
     """
-    if not _is_whole(reply, request.options.cache_also):
-        return None
-    return ttl_of(request, kind, temperature=temperature, now=now)
+    return term_for(request, kind, reply, temperature=temperature, now=now).ttl_s
 
 
-def _is_whole(reply: Reply, also: frozenset[str]) -> bool:
-    """True for one finished text, or for calls of tools where these are kept: not cut, not filtered."""
+def term_for(
+    request: Request, kind: str, reply: Reply, *, temperature: object = None, now: datetime | None = None
+) -> Term:
+    """Return the same with the reason."""
+    lacking = _lacking(reply, request.options.cache_also)
+    return term_of(request, kind, temperature=temperature, now=now) if lacking is None else Term(None, lacking)
+
+
+def _lacking(reply: Reply, also: frozenset[str]) -> str | None:
+    """Return why this is not one finished text, or calls of tools where these are kept; None where it is."""
     if not reply.complete:
-        return False
-    if reply.tool_calls:
-        return "tool_calls" in also and reply.finish_reason in ("tool_calls", "function_call", "stop")
-    return reply.finish_reason == "stop" and bool(reply.text.strip())
+        return "the answer was cut off"
+    if reply.tool_calls and "tool_calls" not in also:
+        return 'it calls tools (cache_also="tool_calls" stores that)'
+    if reply.finish_reason not in (("tool_calls", "function_call", "stop") if reply.tool_calls else ("stop",)):
+        return f"the answer ended with {reply.finish_reason!r}"
+    return None if reply.tool_calls or reply.text.strip() else "the answer is empty"
 
 
 def is_kept(body: Mapping[str, Any]) -> bool:

@@ -11,8 +11,18 @@ from openai import NOT_GIVEN, omit
 from openai.types.chat import ChatCompletionMessage
 from pydantic import BaseModel
 
-from greenai.cache import Entry, ExactCache, cache_key, exact_key, is_kept, namespace, policy_fingerprint, ttl_for
-from greenai.cache.keep import class_of
+from greenai.cache import (
+    Entry,
+    ExactCache,
+    cache_key,
+    exact_key,
+    is_kept,
+    namespace,
+    policy_fingerprint,
+    term_for,
+    ttl_for,
+)
+from greenai.cache.keep import Term, class_of
 from greenai.cache.keys import NOT_IN_KEY
 from greenai.errors import InvalidRequest
 from greenai.provider.openai_path import parameters
@@ -553,3 +563,49 @@ class Rows(dict[str, Any]):
 )
 def test_a_row_of_another_shape_is_a_miss(row: object) -> None:
     assert ExactCache(Rows(key=row)).get("key") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "why"),
+    [
+        ({}, "static", "its answer does not change (static)"),
+        ({"arguments": ZERO}, "unknown", "nothing in it says that the answer changes (unknown)"),
+        ({"arguments": ZERO, "options": Options(ttl_s=60)}, "slow", "its answer changes within months (slow)"),
+        (
+            {"arguments": ZERO, "options": Options(ttl_s=DAY_S)},
+            "daily",
+            "its answer is that of the day (daily); ttl=24 h is cut to midnight, and an hour at most",
+        ),
+        ({}, "unknown", "no temperature was given, and most providers then sample at 1 (unknown)"),
+        ({"arguments": {"temperature": 0.7}}, "static", "the temperature is 0.7"),
+        ({}, "personal", "its answer differs by who asks (personal)"),
+        ({}, "realtime", "its answer may change at any moment (realtime)"),
+        ({}, "action", "it wants something done (action)"),
+        ({}, "a class of a later release", "its answer must not be given again (a class of a later release)"),
+        ({"options": Options(cache="read")}, "static", 'cache="read" stores nothing'),
+        ({"options": Options(ttl_s=0)}, "static", "ttl is 0"),
+        ({"arguments": {"n": 2}}, "static", "several answers were asked for"),
+        (
+            {"arguments": {"tools": [{"type": "web_search"}]}},
+            "static",
+            "it rests on what is outside the request: a link, a file, a search, a tool or a memory of the provider's",
+        ),
+    ],
+    ids=str,
+)
+def test_the_term_says_why(changes: dict[str, Any], kind: str, why: str) -> None:
+    assert term_for(request(**changes), kind, REPLY, now=LATE).why == why
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"complete": False}, "the answer was cut off"),
+        ({"finish_reason": "length"}, "the answer ended with 'length'"),
+        ({"text": " "}, "the answer is empty"),
+        ({"tool_calls": True}, 'it calls tools (cache_also="tool_calls" stores that)'),
+    ],
+    ids=str,
+)
+def test_the_term_says_what_an_answer_lacks(changes: dict[str, Any], why: str) -> None:
+    assert term_for(request(), "static", replace(REPLY, **changes)) == Term(None, why)
