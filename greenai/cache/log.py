@@ -7,7 +7,9 @@ in which scope an answer is, so that it can be forgotten without a look through 
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +19,7 @@ from greenai.cache.scope import Change
 if TYPE_CHECKING:
     from greenai.cache.exact import ManagedStore
 
-__all__ = ["Log", "Read", "forget_rows"]
+__all__ = ["Log", "Read", "Tally", "forget_rows", "tally"]
 
 FRESH_S = 1.0
 """For so long what was read counts as all there is; other processes' answers are found that much later."""
@@ -25,6 +27,7 @@ TTL_S = 30 * 86_400.0
 MOST_READ = 1_000
 """Changes at once: 0.1 s. A call must not wait for a long log, so several share the reading."""
 
+_CHANGE = re.compile(r"semantic:([0-9a-f]{64}):[0-9]+")
 _FORGOTTEN = {"forgotten": True}  # in place of a change: a number is never given twice
 
 
@@ -91,6 +94,37 @@ def forget_rows(store: ManagedStore, ref: str, ttl_s: float = TTL_S) -> None:
         if isinstance(data, Mapping) and cast("Mapping[str, Any]", data).get("ref") == ref:
             store.put(f"{place}:{number}", _FORGOTTEN, ttl_s)
     store.forget(_whereabouts(ref))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a store holds of the semantic tier.
+
+    Attributes:
+        questions: those that answers are stored for.
+        scopes: how many these belong to.
+        judged: the proposals of which is known whether they were right.
+        most_judged: those of the scope that has most.
+    """
+
+    questions: int
+    scopes: int
+    judged: int
+    most_judged: int
+
+
+def tally(store: ManagedStore) -> Tally:
+    """Count what a store holds of the semantic tier. It reads all of that: 0.1 s for 1,000 questions."""
+    questions, judged = Counter[str](), Counter[str]()
+    for row in store.rows("semantic:"):
+        found = _CHANGE.fullmatch(row.key)
+        data = None if found is None else store.get(row.key)
+        if found is None or not isinstance(data, Mapping) or "question" not in data:
+            continue
+        questions[found[1]] += 1
+        judged[found[1]] += cast("Mapping[str, Any]", data).get("right") is not None
+    most = max(judged.values(), default=0)
+    return Tally(questions=questions.total(), scopes=len(questions), judged=judged.total(), most_judged=most)
 
 
 def _whereabouts(ref: str) -> str:

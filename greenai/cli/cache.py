@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from greenai.cache import Entry, ManagedStore
+    from greenai.cache.log import Tally
     from greenai.settings import Settings
     from greenai.store.disk import JsonCache
     from greenai.store.redis import RedisCache
@@ -87,16 +89,20 @@ def _opened(settings: Settings, *, must: bool = True) -> Generator[Sealed]:
 @cache.command()
 def stats(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Show how full the cache is, and how many calls it answered in the last 30 days."""
+    from greenai.cache.log import tally
+
     with reported(as_json=as_json):
         loaded = settings_of(settings)
         with _opened(loaded, must=False) as store:
             full = store.stats()
             ends = [row.expires_at for row in store.rows() if _KEY.fullmatch(row.key)]
-        calls, hits, avoided_j = _served(loaded)
+            semantic = tally(store)
+        calls, hits, alike, avoided_j = _served(loaded)
     if as_json:
         data = {"kind": full.kind, "place": full.place, "answers": len(ends), "size_bytes": full.size_bytes}
         data |= {"limit_bytes": full.limit_bytes, "problem": full.problem}
-        print_json(data | {"days": _DAYS, "calls": calls, "hits": hits, "avoided_j": avoided_j})
+        data |= {"days": _DAYS, "calls": calls, "hits": hits, "semantic_hits": alike, "avoided_j": avoided_j}
+        print_json(data | {"semantic": asdict(semantic)})
         return
     limit = "" if full.limit_bytes is None else f" of {format_bytes(full.limit_bytes)}"
     many = "an unknown number of answers" if full.problem is not None and not ends else _answers(len(ends))
@@ -106,24 +112,38 @@ def stats(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
         lines.append(f"they end in {format_duration(left_s[0])} to {format_duration(left_s[1])}")
     share = f" ({hits / calls:.0%})" if calls else ""
     lines.append(f"last {_DAYS:.0f} days: {hits} of {calls} calls answered{share}, {format_energy(avoided_j)} avoided")
+    if semantic.questions or alike:
+        lines.append(_of_meaning(semantic, alike))
     if full.problem is not None:
         lines.append(full.problem)
     for line in lines:
         console().print(line, soft_wrap=True)
 
 
+def _of_meaning(semantic: Tally, hits: int) -> str:
+    from greenai.cache.bound import WARM_UP
+
+    questions = "1 question" if semantic.questions == 1 else f"{semantic.questions} questions"
+    scopes = "1 scope" if semantic.scopes == 1 else f"{semantic.scopes} scopes"
+    return (
+        f"by meaning: {hits} of these answers; {questions} in {scopes}, proposals judged: {semantic.judged} (a scope "
+        f"gives answers from {WARM_UP} on, and the furthest has {semantic.most_judged})"
+    )
+
+
 def _answers(count: int) -> str:
     return "1 answer" if count == 1 else f"{count} answers"
 
 
-def _served(settings: Settings) -> tuple[int, int, float]:
+def _served(settings: Settings) -> tuple[int, int, int, float]:
+    """Return the calls of the last days, those that the cache answered, those of these by meaning, and their energy."""
     from greenai.ledger import open_ledger
 
     ledger = open_ledger(settings)
     try:
         since = time.time() - _DAYS * 86_400
         (calls, exact, exact_j), (_, alike, alike_j) = (ledger.served(o, since) for o in ("cache", "semantic_cache"))
-        return calls, exact + alike, exact_j + alike_j
+        return calls, exact + alike, alike, exact_j + alike_j
     finally:
         ledger.close()
 

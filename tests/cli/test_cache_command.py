@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from greenai.settings import load_settings
 from greenai.store.opening import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from conftest import Shell  # type: ignore[attr-defined]
@@ -56,9 +57,40 @@ def test_only_answers_are_counted(shell: Shell, asked: list[str]) -> None:
     store.close()
     ledger.close()
     found = shell.json("cache", "stats")
-    assert (found["answers"], found["calls"], found["hits"]) == (2, 3, 1)
+    assert (found["answers"], found["calls"], found["hits"], found["semantic_hits"]) == (2, 3, 1, 1)
     assert shell("cache", "clear", "--yes").stdout == "2 answers dropped\n"
     assert not list(store.rows())
+
+
+def test_stats_tell_what_the_semantic_tier_has_and_knows(shell: Shell, asked: list[str]) -> None:
+    from greenai.cache import SemanticTier
+
+    assert asked
+    assert "by meaning" not in shell("cache", "stats").stdout
+    store = open_store(load_settings())
+    tier = SemanticTier(store=store, encoder=Letters())
+    for scope, question in (("a", "How do I return it?"), ("a", "How can I return it?"), ("b", "Where is it?")):
+        assert tier.lookup(scope, question) is None
+        tier.admit(scope, question, "Within 30 days.")
+    store.close()
+    found = shell.json("cache", "stats")["semantic"]
+    assert found == {"questions": 3, "scopes": 2, "judged": 1, "most_judged": 1}
+    assert (
+        "\nby meaning: 0 of these answers; 3 questions in 2 scopes, proposals judged: 1 (a scope gives answers from 250 "
+        "on, and the furthest has 1)\n"
+    ) in shell("cache", "stats").stdout
+
+
+class Letters:
+    """A vector of how often each letter stands in a text."""
+
+    name, serves = "letters", True
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        import numpy as np
+
+        found = np.array([[text.lower().count(chr(97 + i)) + 0.1 for i in range(26)] for text in texts], np.float32)
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 def test_an_answer_is_forgotten_by_its_call_or_its_key(shell: Shell, asked: list[str]) -> None:
