@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from greenai.projects import WhenSpent
     from greenai.values import Attempt, Options, Request
 
-__all__ = ["Cap", "Charge", "Held", "Rule", "Run", "Spending", "SpendingSettings"]
+__all__ = ["Cap", "Charge", "Held", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps"]
 
 MOST_WARNED = 10_000
 
@@ -189,14 +189,9 @@ class Spending:
     """
 
     def __init__(self, settings: SpendingSettings, site: Site) -> None:
-        above = settings.budget
-        self._caps: Mapping[str, tuple[Cap, ...]] = {
-            scope: _caps(scope, table, above) for path, table in projects.tables(settings) if (scope := _scope(path))
-        }
+        self._caps = caps(settings)
         self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
-        self.address = settings.budget_url or (
-            ":memory:" if settings.state_dir is None else str(settings.state_dir / "budgets.db")
-        )
+        self.address = address(settings)
         self._ledger: BudgetLedger | None = None
         self._runs: dict[str, Run] = {}
         self._warned: set[tuple[object, ...]] = set()
@@ -356,6 +351,19 @@ class Spending:
         """Close the ledger; a later use opens it again."""
         if self._ledger is not None:
             self._ledger.close()
+
+
+def caps(settings: SpendingSettings) -> Mapping[str, tuple[Cap, ...]]:
+    """Return the budgets of the settings by scope; those of `user` and `key` hold for each user and each key."""
+    above = settings.budget
+    return {scope: _caps(scope, table, above) for path, table in projects.tables(settings) if (scope := _scope(path))}
+
+
+def address(settings: SpendingSettings) -> str:
+    """Return where the budgets are counted: a Redis, a file, or the memory of each process."""
+    if settings.budget_url is not None:
+        return settings.budget_url
+    return ":memory:" if settings.state_dir is None else str(settings.state_dir / "budgets.db")
 
 
 def _caps(scope: str, table: projects.BudgetTable, above: projects.BudgetTable) -> tuple[Cap, ...]:
