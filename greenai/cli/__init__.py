@@ -12,6 +12,7 @@ import typer
 
 from greenai import __version__
 from greenai.cli.ask import ask
+from greenai.cli.budget import budget
 from greenai.cli.cache import cache
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
@@ -32,6 +33,7 @@ app.command()(ask)
 app.command()(explain)
 app.command()(feedback)
 app.command()(report)
+app.command()(budget)
 app.command()(why)
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")

@@ -11,11 +11,13 @@ from greenai.units import wh_from_j
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from greenai.report.aggregate import Report
+    from greenai.report.burn import Burn
 
-__all__ = ["draw_report"]
+__all__ = ["draw_burn_down", "draw_report"]
 
 # The colours of the page on white, so that both tell the same.
 COLOURS = {
@@ -92,3 +94,55 @@ def _flow(axes: Any, report: Report) -> None:
     axes.set_title(
         "How calls were answered: who reached a stage, and the part that ended there", loc="left", fontsize=10
     )
+
+
+# --- budgets --------------------------------------------------------------------------------
+
+MOST_BUDGETS = 12
+
+
+def draw_burn_down(found: Sequence[tuple[Burn, Sequence[tuple[datetime, float]]]], path: Path) -> None:
+    """Draw what is left of each budget from its window's beginning to its end, with the forecast.
+
+    Args:
+        found: each budget with how much of it was used at which moment.
+        path: the file.
+
+    Raises:
+        PlotError: there are too many budgets, or the file cannot be written.
+    """
+    if len(found) > MOST_BUDGETS:
+        raise PlotError(f"--plot: {len(found)} budgets are too many for a picture. Choose some with --scope.")
+    columns = 1 if len(found) == 1 else 2
+    rows = -(-len(found) // columns)
+    figure = new_figure(5.2 * columns, 2.9 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes, (burn, points) in zip(panels, found, strict=False):
+        _burn_down(axes, burn, points)
+    for axes in panels[len(found) :]:
+        axes.set_visible(False)
+    save(figure, path)
+
+
+def _burn_down(axes: Any, burn: Burn, points: Sequence[tuple[datetime, float]]) -> None:
+    state, scale = burn.state, burn.state.budget.scale
+    limit = state.limit / scale
+    places = [moment for moment, _ in points]
+    left = [limit - used / scale for _, used in points]
+    start, end, now = state.window_start or places[0], state.window_end, places[-1]
+    axes.plot(places, left, color=BAND, linewidth=1.8, drawstyle="steps-post", zorder=3)
+    axes.fill_between(places, left, step="post", color=BAND, alpha=0.12, zorder=2)
+    if end is not None:
+        axes.plot([start, end], [limit, 0], color="#bbbbbb", linewidth=0.8, zorder=1)
+        axes.set_xlim(start, end)
+    if end is not None and burn.at_end is not None:
+        until = burn.spent_at or end
+        lasting = max(limit - burn.at_end / scale, 0.0)
+        axes.plot([now, until], [left[-1], lasting], color=COLOURS["large"], linestyle="--", linewidth=1.4, zorder=3)
+    axes.plot([now], [left[-1]], "o", color=BAND, markersize=4, zorder=4)
+    axes.set_ylim(min(0.0, *left), limit * 1.05)
+    axes.set_title(f"{words.clean(state.scope)}: {state.budget.text}", loc="left", fontsize=9)
+    axes.set_ylabel(f"{state.budget.symbol} left", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.tick_params(axis="x", rotation=20)
+    axes.grid(color="#e8e8e8", linewidth=0.5, zorder=0)

@@ -1,0 +1,153 @@
+"""`greenai budget`: what is left of every budget, and when it will be spent at this pace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from greenai.report.burn import Burn
+    from greenai.settings import Settings
+    from greenai.spending import Cap
+
+__all__ = ["budget"]
+
+NO_BUDGET = """No budget is configured, so nothing is limited. For one, write into greenai.toml:
+
+    [projects.default.budget]
+    energy = "50 Wh/day"
+    timezone = "UTC"
+"""
+
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        help='Only this scope: organisation, project/NAME, feature/NAME, or one user or key, such as "user/3f2a9c...".',
+    ),
+]
+Plot = Annotated[Path | None, typer.Option(help='Draw the burn-down (.png, .svg, .pdf): pip install "greenai[plot]".')]
+
+
+def budget(*, scope: Scopes = None, plot: Plot = None, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Show what was used, is held and is left of every budget, and when it will be spent at this pace."""
+    with reported(as_json=as_json):
+        _check_picture(plot)
+        loaded = settings_of(settings)
+        caps, found = _read(loaded, scope or ())
+        if not caps:
+            print_json({"budgets": [], "hint": NO_BUDGET}) if as_json else typer.echo(NO_BUDGET)
+            return
+        if plot is not None and found:
+            _draw(loaded, found, plot)
+        if as_json:
+            print_json(_as_data(loaded, caps, found))
+        else:
+            _print(loaded, caps, found)
+    if plot is not None and found:
+        typer.echo(f"Picture: {plot}", err=as_json)
+
+
+def _check_picture(path: Path | None) -> None:
+    if path is None:
+        return
+    from greenai.cli import plot
+
+    if problem := plot.wrong_ending(path):
+        raise typer.BadParameter(problem)
+    plot.check(path, what="Drawing the burn-down")
+
+
+def _read(settings: Settings, scopes: Sequence[str]) -> tuple[Mapping[str, tuple[Cap, ...]], list[Burn]]:
+    from greenai import spending
+    from greenai.report.burn import burns
+
+    caps = {scope: each for scope, each in spending.caps(settings).items() if each}
+    for scope in scopes:
+        kind = scope.partition("/")[0]
+        if caps and scope not in caps and (kind not in caps or "/" not in scope):
+            raise InvalidRequest(f"No budget is configured for the scope {scope!r}. Configured: {', '.join(caps)}.")
+    return caps, burns(settings, scopes)
+
+
+def _place(settings: Settings) -> str:
+    """Return where budgets are counted; an address may hold a password, so only its server is said."""
+    from greenai import spending
+
+    address = spending.address(settings)
+    if address == ":memory:":
+        return "the memory of each process, so a command sees none of it"
+    scheme, apart, rest = address.partition("://")
+    return f"{scheme}{apart}{rest.rpartition('@')[2]}" if apart else address
+
+
+def _as_data(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Sequence[Burn]) -> dict[str, Any]:
+    from greenai.report.burn import EACH
+
+    each = {kind: [cap.budget.text for cap in caps[kind]] for kind in EACH if kind in caps}
+    return {"place": _place(settings), "budgets": [burn.to_dict() for burn in found], "for_each": each}
+
+
+def _draw(settings: Settings, found: Sequence[Burn], path: Path) -> None:
+    from greenai.cli.pictures import draw_burn_down
+    from greenai.report.burn import points
+    from greenai.store.reading import reading
+
+    with reading(settings.ledger_path) as reader:
+        draw_burn_down([(burn, points(reader, burn)) for burn in found], path)
+
+
+def _print(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Sequence[Burn]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from greenai.report import words
+    from greenai.report.burn import EACH, METHOD
+
+    out = console()
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for head, right in (("budget", False), ("used", True), ("held", True), ("left", True), ("window ends", False)):
+        table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for burn in found:
+        for row in _rows(burn):
+            table.add_row(*(Text(words.clean(text)) for text in row))
+    if found:
+        out.print(table)
+    for kind in EACH:
+        if kind in caps:
+            texts = ", ".join(cap.budget.text for cap in caps[kind])
+            out.print(f"Each {kind}: {texts}. See one with --scope {kind}/...", soft_wrap=True, markup=False)
+    out.print(f"Counted in {_place(settings)}. Forecast: {METHOD}.", soft_wrap=True, markup=False, style="dim")
+
+
+def _rows(burn: Burn) -> tuple[tuple[str, ...], ...]:
+    state = burn.state
+    said = state.budget.shown
+    share = f"{state.settled / state.limit:.0%}"
+    ends = "-" if state.window_end is None else f"{state.window_end:%d %b %H:%M} ({state.budget.timezone})"
+    if state.budget.window.kind == "rolling":
+        ends = f"rolls, next {ends}"
+    first = (state.scope, f"{said(state.settled)} ({share})", said(state.held), said(max(state.left, 0.0)), ends)
+    return first, (f"  {state.budget.text}", "", "", "", forecast(burn))
+
+
+def forecast(burn: Burn) -> str:
+    """Say what becomes of a budget at this pace."""
+    state = burn.state
+    if state.left <= 0:
+        over = f", {state.budget.shown(state.debt)} over" if state.debt else ""
+        return f"spent{over}: {burn.when_spent}"
+    if burn.why_none:
+        return f"no forecast: {burn.why_none}"
+    if burn.spent_at is not None:
+        zone = None if state.window_end is None else state.window_end.tzinfo
+        return f"will be spent at {burn.spent_at.astimezone(zone):%d %b %H:%M}, then: {burn.when_spent}"
+    return f"lasts: {state.budget.shown(burn.at_end or 0.0)} used by then"
