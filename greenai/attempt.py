@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from greenai import meters, nudges, receipts
+from greenai import meters, nudges, receipts, route
 from greenai.affording import afforded
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
@@ -143,6 +143,8 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         thresholds=getattr(steps.classifier, "thresholds", {}) if plan.assessment.calibrated else {},
         off=off,
         language=language,
+        stream=request.stream,
+        pinned=route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint),
     )
     return _nudged(draft, context, steps)
 

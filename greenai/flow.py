@@ -44,7 +44,7 @@ from greenai.errors import (
     RequestTooLarge,
 )
 from greenai.meters import cost
-from greenai.nudges import effort
+from greenai.nudges import effort, output_length
 from greenai.readings import Avoided, Overhead, total
 from greenai.stages import Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
@@ -382,7 +382,7 @@ def finish(
         notes=(*climbed.draft.notes, *advising.notes(request, reply, climbed, steps, watch)) if climbed else (),
         reasoning=reasoning,
         budget=left,
-        warnings=(*_warnings(climbed, plan), *said, *learning.drift(request, plan, steps)),
+        warnings=(*_warnings(request, climbed, plan), *said, *learning.drift(request, plan, steps)),
         cache_key=plan.key,
         kept=kept,
     )
@@ -433,8 +433,10 @@ def _saved(
     return receipts.avoided(request, attempts, reply, used, baseline)
 
 
-def _warnings(climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:
+def _warnings(request: Request, climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:
     if climbed is None:
         return plan.own.warnings
     volatile = plan.assessment.volatile if plan.assessment is not None else 0.0
-    return (*plan.own.warnings, *climbed.warnings, *receipts.warnings(climbed.done, volatile))
+    cut = output_length.cut(climbed.draft, climbed.reply, request.options.opt_in)
+    short = () if cut is None else (cut,)
+    return (*plan.own.warnings, *short, *climbed.warnings, *receipts.warnings(climbed.done, volatile))

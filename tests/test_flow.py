@@ -659,9 +659,10 @@ def test_observe_asks_again_although_it_could_repeat() -> None:
 def test_reasoning_is_off_unless_somebody_opted_in() -> None:
     by = hand("Hello.")
     answer = by.answer(ceiling(), steps())
-    assert by.drafts[0].arguments == {"temperature": 0, "reasoning_effort": "none"}
+    sent = {"temperature": 0, "reasoning_effort": "none", "max_completion_tokens": 2048}
+    assert by.drafts[0].arguments == sent
     assert answer.receipt.reasoning is False
-    assert [n.nudge for n in answer.receipt.nudges] == ["effort"]
+    assert [n.nudge for n in answer.receipt.nudges] == ["effort", "output_length"]
 
 
 def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
@@ -677,9 +678,9 @@ def test_an_opt_in_for_reasoning_is_in_the_receipt_and_the_ledger() -> None:
 def test_a_greeting_needs_no_reasoning_although_somebody_opted_in() -> None:
     by = hand("Hello.")
     answer = by.answer(ceiling(options=Options(opt_in=frozenset(("reasoning",)))), steps())
-    assert by.drafts[0].arguments == {"temperature": 0, "reasoning_effort": "none"}
+    assert by.drafts[0].arguments["reasoning_effort"] == "none"
     assert answer.receipt.reasoning is False
-    (note,) = answer.receipt.nudges
+    note = answer.receipt.nudges[0]
     assert note.text.startswith(f"reasoning off for {SMALL}: P(it helps) 0.0")
 
 

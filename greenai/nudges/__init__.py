@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.nudges import brevity, effort
+from greenai.nudges import brevity, effort, output_length
 from greenai.nudges.advice import Advice, Advisor, Given, Seen, advised
 from greenai.nudges.batching import Batching
 from greenai.nudges.caching import Caching
@@ -28,9 +28,13 @@ __all__ = [
     "advisors", "apply", "form_of", "ordered",
 ]  # fmt: skip
 
-VERSION = "nudges-4"
+VERSION = "nudges-5"
 
-BUILT_IN: Mapping[str, Nudge] = {"effort": effort.nudge, "brevity": brevity.nudge}
+BUILT_IN: Mapping[str, Nudge] = {
+    "effort": effort.nudge,
+    "brevity": brevity.nudge,
+    "output_length": output_length.nudge,
+}
 """By the names of their switches, in their default order."""
 
 DEFAULT: tuple[Nudge, ...] = tuple(BUILT_IN.values())

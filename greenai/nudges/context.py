@@ -19,7 +19,8 @@ class NudgeContext:
 
     `explicit` names the arguments that the app gave itself. `thresholds` are what the classifier's probabilities are
     held against, by their names; one that has none says nothing about a single call. `off` names the nudges that the
-    project switched off, `language` is that of what the others say.
+    project switched off, `language` is that of what the others say. `stream` says that the answer comes in pieces,
+    `pinned` that the call reaches exactly the model that it names.
     """
 
     card: Card | None
@@ -29,6 +30,8 @@ class NudgeContext:
     thresholds: Mapping[str, float] = field(default_factory=dict[str, float])
     off: frozenset[str] = frozenset(("brevity",))
     language: str = "en"
+    stream: bool = False
+    pinned: bool = False
 
 
 class Nudge(Protocol):

@@ -16,6 +16,8 @@ __all__ = ["ENGLISH", "languages", "register", "say"]
 
 ENGLISH: Mapping[str, str] = {
     "brevity.asked": "a short answer was asked for: about {expected_tokens} tokens are expected",
+    "output_length.limited": "answer limited to {limit} tokens",
+    "output_length.lowered": "{given} lowered to {limit}: strict_opt_in is set and nobody opted in",
     "batching.loop": (
         "{count} calls of one form to {model} came one after another within {seconds:.0f} s. Where they can wait, "
         "{provider}'s batch API charges {share:.0%} of the price: {batch_usd:.2g} in place of {usd:.2g} US dollars "
@@ -50,6 +52,8 @@ ENGLISH: Mapping[str, str] = {
 
 GERMAN: Mapping[str, str] = {
     "brevity.asked": "um eine kurze Antwort wurde gebeten: erwartet werden etwa {expected_tokens} Token",
+    "output_length.limited": "Antwort auf {limit} Token begrenzt",
+    "output_length.lowered": "{given} auf {limit} gesenkt: strict_opt_in ist gesetzt, und niemand hat zugestimmt",
     "batching.loop": (
         "{count} Aufrufe gleicher Form an {model} kamen innerhalb von {seconds:.0f} s nacheinander. Wenn sie warten "
         "können: Die Batch-Schnittstelle von {provider} kostet {share:.0%} des Preises, für diese {batch_usd:.2g} "
@@ -103,9 +107,7 @@ def register(language: str, texts: Mapping[str, str]) -> None:
         extra = sorted(_fields(text) - _fields(ENGLISH[name]))
         if extra:
             known = ", ".join(sorted(_fields(ENGLISH[name])))
-            raise InvalidRequest(
-                f"The text {name!r} names {extra[0]!r}, which its data does not have. It has: {known}."
-            )
+            raise InvalidRequest(f"The text {name!r} names {extra[0]!r}, which its data has not. It has: {known}.")
     _languages[language] = {**_languages.get(language, {}), **texts}
 
 

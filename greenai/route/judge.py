@@ -27,9 +27,12 @@ _REFUSAL = re.compile(
 _REFUSAL_CHARS = 300  # a longer text that begins so has said something else too
 
 
-def suffices(reply: Reply, request: Request) -> tuple[bool, str]:
-    """Tell whether `reply` can be delivered, and in words why not. It judges form, never whether the text is true."""
-    why = _insufficient(reply, request)
+def suffices(reply: Reply, request: Request, *, limited: bool = False) -> tuple[bool, str]:
+    """Tell whether `reply` can be delivered, and in words why not. It judges form, never whether the text is true.
+
+    `limited` says that its length was limited on purpose, though not by the app.
+    """
+    why = _insufficient(reply, request, limited=limited)
     return why is None, why or "the reply is complete"
 
 
@@ -44,12 +47,12 @@ def unsure(reply: Reply) -> str | None:
     return f"the model was unsure of it (mean token log-probability {mean:.2f}, below {UNSURE_BELOW:.2f})"
 
 
-def _insufficient(reply: Reply, request: Request) -> str | None:
+def _insufficient(reply: Reply, request: Request, *, limited: bool) -> str | None:
     if not reply.complete:
         return "the reply was cut"
     if reply.tool_calls:
         return None
-    capped = any(request.arguments.get(name) is not None for name in _LENGTH_ARGUMENTS)
+    capped = limited or any(request.arguments.get(name) is not None for name in _LENGTH_ARGUMENTS)
     faults = (
         (_refused(reply), "the model refused"),
         (reply.finish_reason == "length" and not capped, "the reply reached the model's length limit"),

@@ -1,0 +1,133 @@
+"""A limit on how long an answer may become, where nobody set one: well above what its task needs.
+
+    limit      MARGIN x the 90th percentile that the classifier expects, raised to the next of STEPS
+    lifted     by the opt-in long_output, or by a limit that the call has itself
+    never      on streams, tools, forms of answer, several choices, pictures and files, exact models, or where the
+               model reasons: several providers count reasoning inside such a limit
+
+It stops answers that run on; docs/opt-ins.md says how many real ones it would cut. What it did cut is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from greenai.grants import fix
+from greenai.nudges.messages import say
+from greenai.values import Draft, Note, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greenai.nudges.context import NudgeContext
+    from greenai.values import Assessment, Message, Rung
+
+__all__ = ["LIMITS", "MARGIN", "STEPS", "cut", "is_limited", "limit_of", "nudge"]
+
+NAME = "output_length"
+OVERRIDE = 'with_options(opt_in={"long_output"}, reason="...")'
+
+MARGIN = 3
+"""How far above the expected 90th percentile the limit is: models write at greater length than those it was held
+against, and a limit that is never met is no loss."""
+
+STEPS = (2048, 4096, 8192, 16_384, 32_768)
+"""The limits there are, in tokens. Coarse, so that the wording of a prompt hardly moves them; past the last one there
+is none."""
+
+LIMITS = frozenset(("max_tokens", "max_completion_tokens"))
+"""openai's own names of such a limit."""
+
+_NATIVE = frozenset(
+    (*LIMITS, "max_output_tokens", "maxOutputTokens", "max_new_tokens", "num_predict", "n_predict", "max_length")
+)
+"""Under these names a provider's own field limits the answer."""
+
+_FORMS = frozenset(("tools", "functions", "response_format", "modalities", "audio", "prediction", "web_search_options"))
+
+
+def limit_of(assessment: Assessment) -> int | None:
+    """Return the limit for an answer in tokens; None where the classifier failed, or expects more than any limit."""
+    if not assessment.calibrated:
+        return None
+    needed = MARGIN * assessment.expected_output_tokens[1]
+    return next((step for step in STEPS if step >= needed), None)
+
+
+def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
+    """Put the limit into the draft, in the field that its provider knows."""
+    limit = None if context.assessment is None else limit_of(context.assessment)
+    if limit is None or "long_output" in context.options.opt_in or not _fits(draft, context):
+        return draft
+    own = {name: draft.arguments[name] for name in sorted(LIMITS) if draft.arguments.get(name) is not None}
+    if own:
+        return _gated(draft, own, limit, context.language) if context.options.strict_opt_in else draft
+    if _limited_natively(draft.arguments.get("extra_body")) or _limited_natively(draft.extra):
+        return draft
+    note = _note("limited", {"limit": limit}, context.language)
+    return replace(draft, arguments={**draft.arguments, _field(draft.rung): limit}, notes=(*draft.notes, note))
+
+
+def is_limited(draft: Draft) -> bool:
+    """Say whether this nudge limited the answer."""
+    return any(note.nudge == NAME for note in draft.notes)
+
+
+def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
+    """Return what to say of an answer that met this nudge's limit, None of any other; `held` are opt-ins to keep."""
+    if reply.finish_reason != "length" or not is_limited(draft):
+        return None
+    limit = min(draft.arguments[name] for name in LIMITS if draft.arguments.get(name) is not None)
+    return (
+        f"The answer was cut at {limit} tokens, greenai's limit for this kind of task. A longer one: pass max_tokens, "
+        f"or {fix('long_output', *held)}"
+    )
+
+
+# --- where it fits ------------------------------------------------------------------------
+
+
+def _fits(draft: Draft, context: NudgeContext) -> bool:
+    several = draft.arguments.get("n") not in (None, 1)
+    formed = any(draft.arguments.get(name) is not None for name in _FORMS)
+    # None: it is not known whether the model reasons.
+    return not (context.stream or context.pinned or several or formed or draft.reasoning is not False) and all(
+        map(_is_text, draft.messages)
+    )
+
+
+def _is_text(message: Message) -> bool:
+    content = message.get("content")
+    if isinstance(content, (list, tuple)):
+        return all(isinstance(part, Mapping) and part.get("type") == "text" for part in content)
+    return True
+
+
+def _limited_natively(fields: object) -> bool:
+    """Say whether a provider's own field limits the answer, also inside a nested table."""
+    if not isinstance(fields, Mapping):
+        return False
+    return any(name in _NATIVE or _limited_natively(value) for name, value in fields.items())
+
+
+def _field(rung: Rung) -> str:
+    """Return the field that OpenAI's models of today take, or the older one that everybody else does."""
+    return "max_completion_tokens" if rung.site == "openai" else "max_tokens"
+
+
+def _gated(draft: Draft, own: Mapping[str, Any], limit: int, language: str) -> Draft:
+    """Return the draft with the app's own limits lowered: strict_opt_in is set and nobody opted in."""
+    above = {name: value for name, value in own.items() if isinstance(value, int) and value > limit}
+    if not above:
+        return draft
+    given = ", ".join(f"{name}={value}" for name, value in above.items())
+    note = _note("lowered", {"given": given, "limit": limit}, language)
+    arguments = {**draft.arguments, **dict.fromkeys(above, limit)}
+    return replace(draft, arguments=arguments, notes=(*draft.notes, note))
+
+
+def _note(what: str, data: Mapping[str, Any], language: str) -> Note:
+    text_id = f"{NAME}.{what}"
+    return Note(nudge=NAME, text=say(text_id, data, language), override=OVERRIDE, id=text_id, data=data)

@@ -1,0 +1,285 @@
+"""The limit on an answer's length: how high, in which field, what lifts it, where there is none, and what it cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from servers import Scripted
+
+from greenai import Client
+from greenai.catalog import find
+from greenai.classify import Classifier
+from greenai.nudges import NudgeContext, output_length
+from greenai.testing import FakeProvider, FakeReply, offline
+from greenai.values import Draft, Note, Options, Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.values import Assessment, Receipt
+
+NANO = Rung(model="openai/gpt-5.4-nano", tier="small")
+ASKED = ({"role": "user", "content": "Who was Ada Lovelace?"},)
+LIFT = 'with_options(opt_in={"long_output"}, reason="...")'
+
+
+def assessed(p90: int, *, calibrated: bool = True) -> Assessment:
+    return replace(
+        Classifier.load().assess("Who was Ada Lovelace?"), expected_output_tokens=(1, p90), calibrated=calibrated
+    )
+
+
+def drafted(
+    p90: int = 100,
+    *,
+    rung: Rung = NANO,
+    reasoning: bool | None = False,
+    messages: tuple[Mapping[str, Any], ...] = ASKED,
+    options: Options | None = None,
+    extra: Mapping[str, Any] | None = None,
+    stream: bool = False,
+    pinned: bool = False,
+    calibrated: bool = True,
+    **given: Any,
+) -> Draft:
+    draft = Draft(rung=rung, messages=messages, arguments=given, extra=extra or {}, reasoning=reasoning)
+    context = NudgeContext(
+        card=find(rung.model),
+        assessment=assessed(p90, calibrated=calibrated),
+        options=options or Options(),
+        stream=stream,
+        pinned=pinned,
+    )
+    return output_length.nudge(draft, context)
+
+
+# --- how high -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p90", "limit"),
+    [(2, 2048), (682, 2048), (683, 4096), (1365, 4096), (1366, 8192), (10_922, 32_768), (10_923, None)],
+)
+def test_the_limit_is_three_times_what_is_expected_at_most_on_the_next_step(p90: int, limit: int | None) -> None:
+    assert output_length.limit_of(assessed(p90)) == limit
+    assert drafted(p90).arguments == ({} if limit is None else {"max_completion_tokens": limit})
+
+
+def test_there_is_none_where_the_classifier_failed() -> None:
+    assert drafted(calibrated=False).arguments == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("Who was Ada Lovelace?", 2048),
+        ("Is this review positive? 'I loved it.'", 2048),
+        ("Write an essay on the history of the bicycle.", 4096),
+        ("Translate into French: " + "The meeting was moved to Tuesday, because the room is taken. " * 200, 16_384),
+    ],
+)
+def test_the_task_decides(text: str, limit: int) -> None:
+    assert output_length.limit_of(Classifier.load().assess(text)) == limit
+
+
+def test_it_says_what_it_did() -> None:
+    assert drafted().notes == (
+        Note(
+            nudge="output_length",
+            text="answer limited to 2048 tokens",
+            override=LIFT,
+            id="output_length.limited",
+            data={"limit": 2048},
+        ),
+    )
+
+
+# --- in which field -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rung", "field"),
+    [
+        (NANO, "max_completion_tokens"),
+        (Rung(model="openai/gpt-4.1"), "max_completion_tokens"),
+        (Rung(model="openai/gpt-4.1", base_url="https://api.openai.com/v1"), "max_completion_tokens"),
+        (Rung(model="openai/our-model", base_url="http://127.0.0.1:8000/v1"), "max_tokens"),
+        (Rung(model="anthropic/claude-haiku-4-5"), "max_tokens"),
+        (Rung(model="local/smollm2-135m"), "max_tokens"),
+        (Rung(model="openrouter/openai/gpt-5.5"), "max_tokens"),
+    ],
+)
+def test_each_provider_gets_the_field_that_it_knows(rung: Rung, field: str) -> None:
+    assert drafted(rung=rung).arguments == {field: 2048}
+
+
+def test_it_reaches_the_wire(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    ladder = [{"model": "openai/gpt-5.4-nano", "base_url": scripted.url}]
+    with Client(settings={"ladder": ladder, "cache": "off"}) as client:
+        client.ask("Who was Ada Lovelace?")
+        client.ask("Who was Ada Lovelace?", max_tokens=77)
+        client.ask("Who was Ada Lovelace?", greenai={"opt_in": "long_output", "reason": "a biography"})
+    sent = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in scripted.bodies]
+    assert sent == [(2048, None), (77, None), (None, None)]
+
+
+# --- what lifts it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"max_tokens": 50},
+        {"max_completion_tokens": 50_000},
+        {"extra_body": {"max_tokens": 50}},
+        {"extra_body": {"num_predict": 50}},
+        {"extra_body": {"options": {"num_predict": 50}}},
+        {"extra_body": {"generationConfig": {"maxOutputTokens": 50}}},
+        {"extra": {"max_new_tokens": 50}},
+        {"options": Options(opt_in=frozenset(("long_output",)), reason="a book")},
+    ],
+    ids=str,
+)
+def test_an_opt_in_or_a_limit_of_the_apps_own_lifts_it(given: dict[str, Any]) -> None:
+    draft = drafted(**given)
+    assert draft.arguments == {k: v for k, v in given.items() if k not in ("extra", "options")}
+    assert draft.notes == ()
+
+
+def test_an_argument_without_a_value_lifts_nothing() -> None:
+    assert drafted(max_tokens=None).arguments == {"max_tokens": None, "max_completion_tokens": 2048}
+
+
+STRICT = Options(strict_opt_in=True)
+
+
+def test_strict_opt_in_lowers_what_lies_above_it() -> None:
+    draft = drafted(options=STRICT, max_tokens=32_000)
+    assert draft.arguments == {"max_tokens": 2048}
+    (note,) = draft.notes
+    assert note.text == "max_tokens=32000 lowered to 2048: strict_opt_in is set and nobody opted in"
+    assert drafted(options=STRICT, max_tokens=100).arguments == {"max_tokens": 100}
+    allowed = replace(STRICT, opt_in=frozenset(("long_output",)), reason="a book")
+    assert drafted(options=allowed, max_tokens=32_000).arguments == {"max_tokens": 32_000}
+
+
+# --- where there is none --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"stream": True},
+        {"pinned": True},
+        {"reasoning": True},
+        {"reasoning": None},
+        {"n": 2},
+        {"tools": [{"type": "function", "function": {"name": "look_up"}}]},
+        {"functions": [{"name": "look_up"}]},
+        {"response_format": {"type": "json_object"}},
+        {"modalities": ["text", "audio"]},
+        {"prediction": {"type": "content", "content": "..."}},
+        {"messages": ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},)},
+        {"messages": ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}, *ASKED)},
+    ],
+    ids=lambda where: next(iter(where)),
+)
+def test_never(where: dict[str, Any]) -> None:
+    before = {k: v for k, v in where.items() if k not in ("stream", "pinned", "reasoning", "messages")}
+    assert drafted(**where).arguments == before
+
+
+def test_parts_of_text_are_text() -> None:
+    parts = ({"role": "user", "content": [{"type": "text", "text": "Who was Ada Lovelace?"}]},)
+    assert drafted(messages=parts).arguments == {"max_completion_tokens": 2048}
+
+
+def sent(call: dict[str, Any], **settings: Any) -> Mapping[str, Any]:
+    provider = FakeProvider(default="An answer.")
+    with offline(provider, settings=settings) as client:
+        made = client.chat.completions.create(**{"messages": list(ASKED), **call})
+        if call.get("stream"):
+            list(made)
+    arguments = provider.calls[0].draft.arguments
+    return {name: arguments[name] for name in output_length.LIMITS & arguments.keys()}
+
+
+@pytest.mark.parametrize(
+    ("call", "settings"),
+    [
+        ({"stream": True}, {}),
+        ({"model": "gpt-4.1-2025-04-14"}, {}),
+        ({"model": "gpt-5.5", "greenai": {"substitute": False}}, {}),
+        ({"model": "our-own-model"}, {}),
+        ({"model": "gpt-5.5", "reasoning_effort": "high"}, {}),
+        ({}, {"observe": True}),
+        ({}, {"nudges": {"output_length": False}}),
+    ],
+)
+def test_never_in_a_whole_call(call: dict[str, Any], settings: dict[str, Any]) -> None:
+    assert sent(call, **settings) == {}
+
+
+@pytest.mark.parametrize("call", [{}, {"model": "gpt-5.5"}])
+def test_in_a_whole_call(call: dict[str, Any]) -> None:
+    assert sent(call) == {"max_completion_tokens": 2048}
+
+
+# --- what it cut ----------------------------------------------------------------------------
+
+DECIDED = {"without_opt_in": "downgrade"}
+CUT = FakeReply(text="Ada Lovelace was", finish_reason="length")
+SAID = (
+    "The answer was cut at 2048 tokens, greenai's limit for this kind of task. A longer one: pass max_tokens, or "
+    'client = client.with_options(opt_in={"long_output"}, reason="why this is worth it")'
+)
+
+
+def receipt(*script: Any, **call: Any) -> Receipt:
+    with offline(FakeProvider(*script), settings=DECIDED) as client:
+        return client.ask("Who was Ada Lovelace?", **call).greenai
+
+
+@pytest.mark.parametrize("model", [None, "gpt-5.5"])
+def test_what_was_cut_is_delivered_and_says_so_and_nobody_else_is_asked(model: str | None) -> None:
+    found = receipt(CUT, model=model)
+    assert found.warnings == (SAID,)
+    assert [(a.model, a.state) for a in found.attempts] == [("openai/gpt-5.4-nano", "answered")]
+
+
+def test_the_line_that_it_says_gives_a_longer_answer() -> None:
+    provider = FakeProvider(CUT, "All of it.")
+    with offline(provider, settings=DECIDED) as client:
+        scope = {"client": client}
+        said = client.ask("Who was Ada Lovelace?").greenai.warnings[0]
+        exec(said[said.index("client = ") :], scope)
+        answer = scope["client"].ask("Who was Ada Lovelace?")
+    assert (answer.text, answer.greenai.warnings) == ("All of it.", ())
+    assert "max_completion_tokens" not in provider.calls[1].draft.arguments
+    assert answer.greenai.decision.opt_ins == ("long_output",)
+
+
+def test_what_was_cut_is_not_stored() -> None:
+    provider = FakeProvider(CUT, "All of it.")
+    with offline(provider) as client:
+        assert client.ask("Who was Ada Lovelace?").text == "Ada Lovelace was"
+        assert client.ask("Who was Ada Lovelace?").text == "All of it."
+        assert client.ask("Who was Ada Lovelace?").greenai.outcome == "cache"
+
+
+def test_what_the_apps_own_limit_cut_is_the_apps_affair() -> None:
+    assert receipt(CUT, max_tokens=4).warnings == ()
+
+
+def test_what_a_models_own_limit_cut_is_asked_above_as_before() -> None:
+    options = {"opt_in": "long_output", "reason": "a test"}
+    found = receipt(CUT, "All of it.", model="gpt-5.5", greenai=options)
+    assert [a.state for a in found.attempts] == ["discarded", "answered"]
+
+
+def test_an_empty_answer_is_not_taken_for_a_cut_one() -> None:
+    found = receipt(FakeReply(text="", finish_reason="length"), "All of it.", model="gpt-5.5")
+    assert [a.state for a in found.attempts] == ["discarded", "answered"]
