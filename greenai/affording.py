@@ -192,9 +192,8 @@ def _cheaper(rung: Rung, request: Request, plan: Plan) -> list[Rung]:
     ladder = plan.ladder
     if ladder is None or not ladder.substitutable or request.floor is not None or rung != next(iter(plan.rungs), None):
         return []
-    out = {estimate.model for estimate in plan.decision.estimates if estimate.excluded}
     place = next((n for n, known in enumerate(ladder.rungs) if known.model == rung.model), 0)
-    return [below for below in reversed(ladder.rungs[:place]) if below.model not in out]
+    return list(reversed(ladder.rungs[:place]))
 
 
 def _refuses(refusal: BudgetExceeded, caps: tuple[Cap, ...]) -> bool:

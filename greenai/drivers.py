@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from greenai.background import background
 from greenai.cache.flights import led_in
 from greenai.stages import Flow
-from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
+from greenai.values import Answer, Call, NotBegunError, Receipt, Reply, Wait, Work
 
 if TYPE_CHECKING:
     from greenai.provider import Opened
@@ -240,7 +240,7 @@ class AsyncDriver:
             await self._finish_uncancelled(context, flow.close)
             raise
         except _Cancelled as cancelled:
-            await self._finish_uncancelled(context, flow.close)
+            await self._finish_uncancelled(context, lambda: _close_before(flow))
             raise asyncio.CancelledError from cancelled
 
     async def _next(
@@ -350,6 +350,13 @@ def _advance(flow: Flow[Any], context: contextvars.Context, result: object) -> N
         return
     except Exception:  # the cancelled task must end cancelled
         logger.debug("A cancelled call ended with an error.", exc_info=True)
+
+
+def _close_before(flow: Flow[Any]) -> None:
+    """Close a flow at a step that was not begun."""
+    with suppress(NotBegunError, StopIteration):
+        flow.throw(NotBegunError())
+        flow.close()
 
 
 # --- streams' endings ---------------------------------------------------------------------

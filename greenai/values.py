@@ -329,6 +329,10 @@ class Call:
     renew: Callable[[], None] | None = None
 
 
+class NotBegunError(GeneratorExit):
+    """Closes a flow whose next step was not begun: where that was a call, nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work(Generic[T]):
     """Ask a driver to run something that may wait (disk, a task model, an app's function) and send the result back."""
