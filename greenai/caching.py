@@ -45,6 +45,8 @@ _VERSIONS = {
 }
 # An equal call is waited for this long at most, in seconds, where the deadline allows more.
 _LONGEST_WAIT_S = 600.0
+# So many calls that fail are waited for, one after the other: each of those who wait leads one of them.
+_MOST_WAITS = 3
 # How often another process's call is looked for: soon at first, since many answers are short.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
@@ -161,21 +163,24 @@ def joined(request: Request, plan: Plan, steps: Steps, watch: Stopwatch, landed:
     key = plan.key
     if plan.reply is not None or key is None or steps.cache is None or not _may_share(request):
         return plan
-    # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
-    flight, leads = steps.flights.join(key, lead=not request.stream)
-    if flight is None:
-        return plan
-    if leads:  # without a look at the question's class, which takes a while: it may be that nobody waits
-        again = steps.flights.are_shared or steps.flights.landed != landed
-        return (yield from _led(request, plan, flight, steps, watch, again=again))
-    if term_of(request, _kind(request)).ttl_s is None:
-        return plan
-    started = time.perf_counter()
-    yield Wait.of(flight.answer, _left_s(request))
-    watch.away(time.perf_counter() - started)
-    entry = flight.answer.result() if flight.answer.done() else None
-    found = None if entry is None else given_again(request, key, entry, steps, shared=True)
-    return found or plan
+    for _ in range(_MOST_WAITS):
+        # A stream ends when its app likes, so nobody is made to wait for one; it may wait for others.
+        flight, leads = steps.flights.join(key, lead=not request.stream)
+        if flight is None:
+            return plan
+        if leads:  # without a look at the question's class, which takes a while: it may be that nobody waits
+            again = steps.flights.are_shared or steps.flights.landed != landed
+            return (yield from _led(request, plan, flight, steps, watch, again=again))
+        if term_of(request, _kind(request)).ttl_s is None:
+            return plan
+        started = time.perf_counter()
+        yield Wait.of(flight.answer, _left_s(request))
+        watch.away(time.perf_counter() - started)
+        entry = flight.answer.result() if flight.answer.done() else None
+        if entry is not None or not flight.failed:
+            found = None if entry is None else given_again(request, key, entry, steps, shared=True)
+            return found or plan
+    return plan
 
 
 def _may_share(request: Request) -> bool:
@@ -240,11 +245,15 @@ def store(
     least = fail_open(_NOT_STORED, partial(_term, request, reply, climbed, "static"), _UNTOLD)
     if least.ttl_s is None:
         return Kept(why=least.why)
-    keep = partial(_kept, key, request, reply, climbed, own, cache)
-    entry, kept = yield Work("store", partial(fail_open, _NOT_STORED, keep, (None, Kept(why=_UNTOLD.why))))
+
+    def keep() -> tuple[Entry | None, Kept]:
+        return _kept(key, request, reply, climbed, own, cache)
+
+    nothing: tuple[Entry | None, Kept] = None, Kept(why=_UNTOLD.why)
+    done: tuple[Entry | None, Kept] = yield Work("store", partial(fail_open, _NOT_STORED, keep, nothing))
     if plan.flight is not None:
-        plan.flight.land(entry)
-    return kept
+        plan.flight.land(done[0])
+    return done[1]
 
 
 def _kept(

@@ -289,8 +289,9 @@ def test_a_text_stream_of_a_stored_answer_comes_in_pieces() -> None:
 def test_equal_calls_of_threads_share_one() -> None:
     provider = FakeProvider(default=FakeReply(text="Jane Austen", delay_s=0.6))
     with offline(provider) as client, ThreadPoolExecutor(24) as pool:
+        client.ask("Who wrote Hamlet?")  # rules and weights are read
         answers = list(pool.map(lambda _: client.ask(FACT), range(24)))
-    assert len(provider.calls) == 1
+    assert len(provider.calls) == 2
     assert {answer.text for answer in answers} == {"Jane Austen"}
     assert sorted(answer.greenai.outcome for answer in answers) == ["cache"] * 23 + ["small"]
     shared = next(a.greenai for a in answers if a.greenai.outcome == "cache")
@@ -331,6 +332,64 @@ def test_who_waited_for_what_came_to_nothing_goes_on_alone(broken: Any) -> None:
         others = [pool.submit(client.ask, FACT) for _ in range(3)]
         assert {other.result(10).text for other in others} == {"Jane Austen"}
         leader.exception(10)
+
+
+def test_of_those_who_waited_for_a_call_that_failed_one_takes_over() -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def first(_: Any) -> Any:
+        started.set()
+        release.wait(5)
+        return error(500)
+
+    provider = FakeProvider(first, default=FakeReply(text="Jane Austen", delay_s=0.4))
+    with offline(provider, settings={"ladder": [SMALL]}) as client, ThreadPoolExecutor(13) as pool:
+        leader = pool.submit(client.ask, FACT)
+        assert started.wait(5)
+        others = [pool.submit(client.ask, FACT) for _ in range(12)]
+        time.sleep(0.3)
+        release.set()
+        leader.exception(10)
+        answers = [other.result(10) for other in others]
+    assert len(provider.calls) == 2
+    assert sorted(answer.greenai.outcome for answer in answers) == ["cache"] * 11 + ["large"]
+
+
+def test_of_those_who_waited_for_a_cancelled_task_one_takes_over() -> None:
+    provider = FakeProvider(FakeReply(delay_s=30.0), default=FakeReply(text="Jane Austen", delay_s=0.3))
+
+    async def main() -> list[str]:
+        async with offline(provider, client=AsyncClient) as client:
+            leader = asyncio.create_task(client.ask(FACT))
+            while not provider.calls:  # noqa: ASYNC110  # the provider's list is no event
+                await asyncio.sleep(0.01)
+            others = [asyncio.create_task(client.ask(FACT)) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            leader.cancel()
+            return [answer.greenai.outcome for answer in await asyncio.gather(*others)]
+
+    assert sorted(asyncio.run(main())) == ["cache"] * 19 + ["small"]
+    assert len(provider.calls) == 2
+
+
+def test_where_call_after_call_fails_nobody_waits_for_more_than_three() -> None:
+    lock, running, most = threading.Lock(), [0], [0]
+
+    def failing(_: Any) -> Any:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.1)
+        with lock:
+            running[0] -= 1
+        return error(400)
+
+    provider = FakeProvider(*[failing] * 16)
+    with offline(provider, settings={"ladder": [SMALL]}) as client, ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(client.ask, FACT) for _ in range(8)]
+        assert all(call.exception(10) is not None for call in calls)
+    assert len(provider.calls) == 8
+    assert most[0] >= 4, "after three failures the others go on side by side"
 
 
 def test_a_cancelled_call_frees_who_waits_for_it() -> None:

@@ -3,7 +3,8 @@
     first of a process ── its key's lock between processes ── free: it calls
                                                            └─ taken: it looks for the answer until the lock is free
     others of it ──────── wait in memory ── an answer: theirs too
-                                         └─ none came, whatever the reason: each goes on its own
+                                         ├─ the call failed or was cancelled: one of them leads, the others wait
+                                         └─ an answer that is for one caller only: each goes on its own
 
 Nobody waits for a call that has ended, however it ended: a flight lands when its `with` block is left, and a process
 that dies gives its locks back.
@@ -34,10 +35,14 @@ _led: ContextVar[frozenset[str]] = ContextVar("greenai.led", default=frozenset()
 
 
 class Flight:
-    """One call that others may wait for. `answer` gives what it came to: an entry, or None where others must ask."""
+    """One call that others may wait for. `answer` gives what it came to: an entry, or None where others must ask.
+
+    `failed` tells a call that ended without an answer from one whose answer is not for others.
+    """
 
     def __init__(self, flights: Flights, key: str) -> None:
         self.key = key
+        self.failed = False
         self.answer: Future[Entry | None] = Future()
         self.answer.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self._flights = flights
@@ -56,6 +61,7 @@ class Flight:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
+        self.failed = exc_type is not None
         self.land(None)
 
 
