@@ -61,7 +61,7 @@ class Way:
         if self.most_tokens is None:
             return draft
         known = (name for name in LIMITS if name in draft.arguments)
-        name = next(known, LIMITS[0] if self.rung.provider == "openai" else LIMITS[1])
+        name = next(known, LIMITS[0] if self.rung.site == "openai" else LIMITS[1])
         return replace(draft, arguments={**draft.arguments, name: self.most_tokens})
 
     def noted(self, rung: Rung, refusal: BudgetExceeded | None) -> Way:
@@ -95,6 +95,7 @@ def afforded(
     if spending is None or not request.scopes:
         return Way(rung=rung, request=request)
     caps = spending.caps_of(request)
+    yield from _remembered(request, plan, steps, spending)
     names = (f"{attempt_id}/{number}" for number in count())  # a hold that was released is not held again by its name
     refusal: BudgetExceeded | None = None
     asked: _Asked | None = None
@@ -115,6 +116,16 @@ def afforded(
         except BudgetExceeded as error:
             refusal = error
     raise refusal or AssertionError("there is always one way")
+
+
+def _remembered(request: Request, plan: Plan, steps: Steps, spending: Spending) -> Flow[None]:
+    """Read once what earlier processes' calls of this task took."""
+    project, history = request.options.project, spending.tariff.history
+    task = "" if plan.assessment is None else plan.assessment.task
+    if not task or not history.lacks(project, task):
+        return
+    taken = yield Work("history", partial(steps.ledger.taken, project, task, charges.MOST_KNOWN))
+    history.read(project, task, taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,14 @@ from greenai.local import Engine
 from greenai.nudges import effort, learnt
 from greenai.readings import Reading
 from greenai.spending import Held
-from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
 __all__ = ["attempt", "estimate", "is_verified"]
 
 NO_ENERGY = Reading.unknown("the energy model failed")
+NOT_SENT = Reading.unknown(receipts.REFUSED)
 
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
@@ -63,7 +64,8 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
-        used = receipts.failed_energy(error, _stop(window), expected)
+        measured = _stop(window)
+        used = NOT_SENT if isinstance(error, NotBegunError) else receipts.failed_energy(error, measured, expected)
         ended = receipts.failed(attempt_id, rung, error, used)
         receipts.mark(error, ended)
         hold.settle(ended, None)

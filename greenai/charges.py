@@ -20,10 +20,12 @@ from greenai.readings import Reading
 from greenai.values import Attempt, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from greenai.places import Site
     from greenai.values import Assessment, Draft, Request
 
-__all__ = ["LEAST_KNOWN", "History", "Tariff", "Task", "expected", "most_tokens", "used"]
+__all__ = ["LEAST_KNOWN", "MOST_KNOWN", "History", "Tariff", "Task", "expected", "most_tokens", "used"]
 
 LEAST_KNOWN = 20
 """How many calls of a task have to be known before its own 95th percentile counts."""
@@ -48,11 +50,29 @@ class Task(NamedTuple):
 
 
 class History:
-    """What the latest calls of each task took, in this process: output tokens and joules."""
+    """What the latest calls of each task took, output tokens and joules: those it is told of, and what it has read."""
 
     def __init__(self) -> None:
         self._taken: OrderedDict[Task, deque[tuple[int, float | None]]] = OrderedDict()
+        self._read: set[tuple[str, str]] = set()
         self._lock = Lock()
+
+    def lacks(self, project: str, task: str) -> bool:
+        """Say whether nobody has read yet what earlier processes had of a project's task."""
+        return (project, task) not in self._read
+
+    def read(self, project: str, task: str, taken: Iterable[tuple[str, bool, int, float | None]]) -> None:
+        """Take over (model, whether it reasoned, output tokens, joules) of earlier calls, the newest first."""
+        with self._lock:
+            if (project, task) in self._read:
+                return
+            if len(self._read) >= MOST_TASKS:
+                self._read.clear()
+            self._read.add((project, task))
+            for model, reasoned, tokens, joules in taken:
+                known = self._taken.setdefault(Task(project, task, model, reasoned), deque(maxlen=MOST_KNOWN))
+                if len(known) < MOST_KNOWN:
+                    known.appendleft((tokens, joules))
 
     def add(self, task: Task, output_tokens: int, energy_j: float | None) -> None:
         """Remember a call."""

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.background import background
 from greenai.cache.flights import led_in
-from greenai.stages import Flow
-from greenai.values import Answer, Call, NotBegunError, Receipt, Reply, Wait, Work
+from greenai.stages import Flow, NotBegunError
+from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
 
 if TYPE_CHECKING:
     from greenai.provider import Opened

@@ -182,6 +182,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         observed=request.options.observe,
         method=assessment.method,
         verify=chosen.verify,
+        task=assessment.task,
     )
     return Plan(decision=decision, ladder=ladder, rungs=chosen.rungs, assessment=assessment, key=key, own=own)
 

@@ -238,6 +238,10 @@ class Ledger:
         """Note that somebody used what a call gave; return whether the ledger has the call."""
         return self._do(lambda db: db.use(call_id))
 
+    def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int, float | None]]:
+        """Return (model, whether it reasoned, output tokens, joules) of a task's latest attempts, the newest first."""
+        return self._do(lambda db: db.taken(project, task, most)) or []
+
     # What was said of answers.
 
     def label(self, label: Label) -> None:
@@ -361,6 +365,7 @@ class Ledger:
             receipt.overhead.energy.energy_j, None, receipt.decision.method or None, *shipped(receipt),
             receipt.cache_key, receipt.feature, None, asked, *_reported(receipt),
             story.written(receipt, whole=self._store_prompts), _granted(receipt.opt_ins),
+            receipt.decision.task or None,
         )  # fmt: skip
 
 

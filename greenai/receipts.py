@@ -23,7 +23,6 @@ from greenai.values import (
     Attempt,
     Decision,
     Draft,
-    NotBegunError,
     Note,
     Outcome,
     Receipt,
@@ -251,7 +250,7 @@ def _refused(error: BaseException) -> bool:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status < SERVER_ERROR
-    return isinstance(error, (GreenAIError, NotBegunError)) or type(error.__cause__).__name__ in NEVER_SENT
+    return isinstance(error, GreenAIError) or type(error.__cause__).__name__ in NEVER_SENT
 
 
 def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ T = TypeVar("T")
 Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
 
 
+class NotBegunError(GeneratorExit):
+    """Closes a flow whose next step was not begun: where that was a call, nothing was sent."""
+
+
 def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
     """Do work that must never cost the caller the answer: if it fails, log `message` and return `otherwise`.
 

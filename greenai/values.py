@@ -252,7 +252,10 @@ class RungEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Why this call was answered so, on which models (`route`); `verify`: the first one's own doubts were to count."""
+    """Why this call was answered so, on which models (`route`); `verify`: the first one's own doubts were to count.
+
+    `task` is what the classifier took the call for.
+    """
 
     outcome: Outcome
     route: tuple[str, ...]
@@ -263,6 +266,7 @@ class Decision:
     observed: bool = False
     method: str = ""
     verify: bool = False
+    task: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -327,10 +331,6 @@ class Call:
     deadline: float
     attempt_id: str
     renew: Callable[[], None] | None = None
-
-
-class NotBegunError(GeneratorExit):
-    """Closes a flow whose next step was not begun: where that was a call, nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

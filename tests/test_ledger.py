@@ -119,6 +119,7 @@ def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:
         "observed": None,
         "story": {"route": ["openai/gpt-5.5"]},
         "granted": [],
+        "task": None,
     }
     [row] = ledger.attempts("c1")
     assert row["state"] == "answered"

@@ -202,6 +202,29 @@ def test_reasoning_calls_are_counted_where_a_model_reasoned() -> None:
         assert used(client).reasoning_calls == 1
 
 
+def test_what_is_held_is_the_95th_percentile_of_what_the_task_took(tmp_path: Path) -> None:
+    """Also of earlier processes; until 20 calls are known, the classifier's 90th percentile."""
+    settings = {**limited(tokens="1000000/hour"), "state_dir": str(tmp_path), "ledger": str(tmp_path / "ledger.db")}
+    provider = FakeProvider(*(FakeReply(output_tokens=100 + n) for n in range(40)))
+
+    amounts: list[int] = []
+    for process in range(2):
+        with offline(provider, settings=settings) as client:
+            spending = client._session.resources.spending
+            reserve = spending.reserve
+
+            def noted(*given: Any, reserve: Any = reserve, **more: Any) -> Any:
+                amounts.append(given[1].tokens)
+                return reserve(*given, **more)
+
+            spending.reserve = noted  # type: ignore[method-assign]
+            for n in range(20 if process == 0 else 2):
+                client.ask(f"Say hello to my friend Ada, number {n}.")
+    assert len(set(amounts[:20])) == 1
+    prompt = amounts[-1] - 119
+    assert 0 < prompt < 30  # of the 21 calls before it: 100 to 120 tokens, the 95th percentile is 119
+
+
 # --- less, where little is left -----------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ CALL_COLUMNS = (
     "output_tokens", "cached_tokens", "reasoning_tokens", "avoided_j", "overhead_ms", "parent", "warnings", "prompt",
     "overhead_j", "error", "classifier", "loss", "top_bad", "cache_key", "feature", "used", "asked",
     "carbon_source", "carbon_low_g", "carbon_high_g", "market_carbon_g", "embodied_carbon_g", "water_ml",
-    "avoided_low_j", "avoided_high_j", "baseline", "observed", "story", "granted",
+    "avoided_low_j", "avoided_high_j", "baseline", "observed", "story", "granted", "task",
 )  # fmt: skip
 
 RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expires", "held_j")
@@ -127,6 +127,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE calls ADD COLUMN granted TEXT",
         "CREATE TABLE asked_choices (project TEXT PRIMARY KEY, created REAL NOT NULL) WITHOUT ROWID",
     ),
+    # What kind of task the classifier took a call for: what it will hardly exceed is told by others of its kind.
+    ("ALTER TABLE calls ADD COLUMN task TEXT",),
 )
 
 
@@ -184,6 +186,14 @@ KEYS = "SELECT call_id, cache_key FROM calls WHERE call_id BETWEEN ? AND ? LIMIT
 SERVED = (
     "SELECT count(*), count(*) FILTER (WHERE outcome = ?1), coalesce(sum(avoided_j) FILTER (WHERE outcome = ?1), 0.0) "
     "FROM calls WHERE created > ?2"
+)
+# What the attempts of a task took lately; among the latest calls only, so that a rare task is no search of them all.
+TAKEN = (
+    "SELECT attempts.model, calls.reasoning, attempts.output_tokens, attempts.energy_j "
+    "FROM calls JOIN attempts ON attempts.call_id = calls.call_id "
+    "WHERE calls.rowid > (SELECT max(rowid) FROM calls) - 20000 AND calls.project = ? AND calls.task = ? "
+    "AND attempts.state IN ('answered', 'discarded') AND attempts.output_tokens IS NOT NULL "
+    "ORDER BY calls.rowid DESC LIMIT ?"
 )
 EXPIRE = "UPDATE attempts SET state = 'expired', settled_at = ? WHERE state = 'held' AND expires < ?"
 RECENT = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY rowid DESC LIMIT ?"
