@@ -28,6 +28,10 @@ SUFFIXES = ("_API_KEY", "_API_BASE", "_BASE_URL", "_PROXY", "_proxy")
 KEPT = ("GREENAI_WEIGHTS_DIR",)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-wire", action="store_true", help="write tests/wire/snapshots.json anew")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Runs before pytest-socket reads its own options. A command line that opens the network keeps its word.
     if not config.option.allow_hosts and not config.option.force_enable_socket:

@@ -13,7 +13,7 @@ ONLY = [
     pytest.mark.needs_litellm,
     pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed beside openai 3"),
     # pydantic's, about litellm's own types, the first time that they are used.
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class:UserWarning"),
 ]
 
 
