@@ -26,6 +26,8 @@ NO_BUDGET = """No budget is configured, so nothing is limited. For one, write in
     timezone = "UTC"
 """
 
+BAR = 24
+
 Scopes = Annotated[
     list[str] | None,
     typer.Option(
@@ -105,38 +107,41 @@ def _draw(settings: Settings, found: Sequence[Burn], path: Path) -> None:
 
 
 def _print(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Sequence[Burn]) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from greenai.report import words
     from greenai.report.burn import EACH, METHOD
 
     out = console()
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for head, right in (("budget", False), ("used", True), ("held", True), ("left", True), ("window ends", False)):
-        table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for burn in found:
-        for row in _rows(burn):
-            table.add_row(*(Text(words.clean(text)) for text in row))
-    if found:
-        out.print(table)
+        head, *lines = told(burn)
+        out.print(Text(head, style="bold"))
+        for line in lines:
+            out.print(Text(f"    {line}"))
+        out.print()
     for kind in EACH:
         if kind in caps:
             texts = ", ".join(cap.budget.text for cap in caps[kind])
-            out.print(f"Each {kind}: {texts}. See one with --scope {kind}/...", soft_wrap=True, markup=False)
-    out.print(f"Counted in {_place(settings)}. Forecast: {METHOD}.", soft_wrap=True, markup=False, style="dim")
+            out.print(f"Each {kind}: {texts}. See one with: greenai budget --scope {kind}/...", markup=False)
+    out.print(f"Counted in {_place(settings)}. Forecasts are {METHOD}.", markup=False, style="dim")
 
 
-def _rows(burn: Burn) -> tuple[tuple[str, ...], ...]:
+def told(burn: Burn) -> tuple[str, ...]:
+    """Return a budget in words: whose it is, how much of it is used, what is left until when, and the forecast."""
+    from greenai.report import words
+
     state = burn.state
     said = state.budget.shown
-    share = f"{state.settled / state.limit:.0%}"
-    ends = "-" if state.window_end is None else f"{state.window_end:%d %b %H:%M} ({state.budget.timezone})"
+    filled = max(min(round(BAR * state.settled / state.limit), BAR), 0)
+    bar = "\N{FULL BLOCK}" * filled + "\N{LIGHT SHADE}" * (BAR - filled)
+    ends = "" if state.window_end is None else f"ends {state.window_end:%d %b %H:%M} {state.budget.timezone}; "
     if state.budget.window.kind == "rolling":
-        ends = f"rolls, next {ends}"
-    first = (state.scope, f"{said(state.settled)} ({share})", said(state.held), said(max(state.left, 0.0)), ends)
-    return first, (f"  {state.budget.text}", "", "", "", forecast(burn))
+        ends = ""
+    return (
+        f"{words.clean(state.scope)}: {words.clean(state.budget.text)}",
+        f"{bar} {state.settled / state.limit:.0%} used",
+        f"{said(state.settled)} used, {said(state.held)} held, {said(max(state.left, 0.0))} left",
+        f"{ends}{forecast(burn)}",
+    )
 
 
 def forecast(burn: Burn) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from greenai.cli.plot import GREY, PlotError, new_figure, save
@@ -11,7 +12,6 @@ from greenai.units import wh_from_j
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from greenai.report.aggregate import Report
@@ -72,7 +72,7 @@ def _over_time(axes: Any, report: Report, steps: Sequence[charts.Step]) -> None:
     step = {HOUR_S: "hour", DAY_S: "day"}.get(report.bucket_s, "week")
     title = f"Energy of each {step} (UTC), by what answered; the band is the sum of the 90% intervals"
     axes.set_title(title, loc="left", fontsize=10)
-    axes.legend(fontsize=8, ncols=4, frameon=False, loc="upper left")
+    axes.legend(fontsize=8, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.08))
 
 
 def _flow(axes: Any, report: Report) -> None:
@@ -132,10 +132,15 @@ def _burn_down(axes: Any, burn: Burn, points: Sequence[tuple[datetime, float]]) 
     start, end, now = state.window_start or places[0], state.window_end, places[-1]
     axes.plot(places, left, color=BAND, linewidth=1.8, drawstyle="steps-post", zorder=3)
     axes.fill_between(places, left, step="post", color=BAND, alpha=0.12, zorder=2)
-    if end is not None:
+    if end is None or state.budget.window.kind == "rolling":
+        end = now  # what rolls has no end towards which it burns down
+    else:
         axes.plot([start, end], [limit, 0], color="#bbbbbb", linewidth=0.8, zorder=1)
-        axes.set_xlim(start, end)
-    if end is not None and burn.at_end is not None:
+    axes.set_xlim(start, end)
+    ticks = [start + (end - start) * n / 4 for n in range(5)]
+    hours = end - start <= timedelta(days=2)
+    axes.set_xticks(ticks, [f"{moment:%H:%M}" if hours else f"{moment:%d %b}" for moment in ticks])
+    if burn.at_end is not None:
         until = burn.spent_at or end
         lasting = max(limit - burn.at_end / scale, 0.0)
         axes.plot([now, until], [left[-1], lasting], color=COLOURS["large"], linestyle="--", linewidth=1.4, zorder=3)
@@ -144,5 +149,4 @@ def _burn_down(axes: Any, burn: Burn, points: Sequence[tuple[datetime, float]]) 
     axes.set_title(f"{words.clean(state.scope)}: {state.budget.text}", loc="left", fontsize=9)
     axes.set_ylabel(f"{state.budget.symbol} left", fontsize=8)
     axes.tick_params(labelsize=7)
-    axes.tick_params(axis="x", rotation=20)
     axes.grid(color="#e8e8e8", linewidth=0.5, zorder=0)

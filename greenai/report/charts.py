@@ -188,6 +188,7 @@ def _dates(frame: _Frame, steps: Sequence[Step], *, hours: bool) -> str:
 # --- flow of calls --------------------------------------------------------------------------
 
 ROW, BAR = 60, 24
+ROOMY = 400  # from this width on, a stage says its energy too
 
 
 def flow(report: Report, *, width: int, name: str) -> str:
@@ -216,9 +217,9 @@ def _stage(stage: str, reached: int, ended: int, total: Amounts, top: int, room:
     unit = room / total.calls
     on, end = (reached - ended) * unit, ended * unit
     y = top + 18
-    text = f"{words.STAGES[stage]}: {words.count(ended)} of {words.count(reached)} calls"
-    if amounts is not None:
-        text += f", {words.energy(amounts)}"
+    text = f"{words.STAGES[stage]}: {words.count(ended)} of {words.count(reached)}"
+    if amounts is not None and room > ROOMY:
+        text += f" calls, {words.energy(amounts)}"
     runs = on >= 0.05
     parts = (
         _rect("run", 1, y, on, ROW) if runs else "",

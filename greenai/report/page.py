@@ -228,16 +228,18 @@ def _avoided(report: Report) -> str:
     if not report.by_baseline:
         return ""
     rows = [
-        [cell(words.clean(g.key[0]) if g.key[0] is not None else "baseline not kept (an older row)"),
-         cell("only observed" if g.key[1] else "avoided"), cell(words.count(g.amounts.calls)),
-         cell(format_energy(g.amounts.would_avoid_j if g.key[1] else g.amounts.avoided_j)),
-         cell("-" if g.key[1] else words.between(g.amounts.avoided_low_j, g.amounts.avoided_high_j))]
+        [
+            cell(words.baseline(g)),
+            cell(words.count(g.amounts.calls)),
+            cell(format_energy(g.amounts.would_avoid_j if g.key[1] else g.amounts.avoided_j)),
+            cell("-" if g.key[1] else words.between(g.amounts.avoided_low_j, g.amounts.avoided_high_j)),
+        ]
         for g in report.by_baseline
-    ]  # fmt: skip
-    total = [cell("All avoided"), "", "", cell(format_energy(report.total.avoided_j)),
-             cell(words.between(report.total.avoided_low_j, report.total.avoided_high_j))]  # fmt: skip
-    heads = ("against", "", "calls", "energy", "90% interval")
-    table = Table(caption="Avoided energy by its baseline", heads=heads, rows=rows, total=total, texts=frozenset((1,)))
+    ]
+    between = words.between(report.total.avoided_low_j, report.total.avoided_high_j)
+    total = [cell("All avoided"), "", cell(format_energy(report.total.avoided_j)), cell(between)]
+    heads = ("against", "calls", "energy", "90% interval")
+    table = Table(caption="Avoided energy by its baseline", heads=heads, rows=rows, total=total)
     note = "A model of what did not happen: the baseline's energy for the same request, less what was used."
     return _section("avoided", "Avoided, and against what", html(table), note)
 

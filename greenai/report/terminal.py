@@ -48,7 +48,8 @@ def tables(report: Report, by: Sequence[str] = tuple(BY)) -> Iterator[Renderable
     if report.by_baseline:
         yield _avoided(report)
     yield _pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
-    yield Text("\n".join(words.notes(report)), style="dim")
+    said = ["+ ?: of some of these calls the energy is unknown."] if report.total.energy_unknown else []
+    yield Text("\n".join([*said, *words.notes(report)]), style="dim")
 
 
 def _sums(report: Report) -> Table:
@@ -57,7 +58,7 @@ def _sums(report: Report) -> Table:
     grids = [g for g in report.by_carbon_source if g.amounts.carbon_known]
     grid = "" if not grids else words.clean(grids[0].name) if len(grids) == 1 else f"{len(grids)} grids"
     rows = (
-        ("energy", words.energy(total), words.between(total.low_j, total.high_j)),
+        ("energy", _energy(total), words.between(total.low_j, total.high_j)),
         ("avoided", format_energy(total.avoided_j), avoided),
         ("would avoid", "" if total.would_avoid_j is None else format_energy(total.would_avoid_j), "only observed"),
         ("carbon", words.carbon(total), " ".join((words.masses(total), grid and f"({grid})"))),
@@ -89,7 +90,12 @@ def _amounts(amounts: Amounts, total: Amounts) -> tuple[str, ...]:
     avoided = "-" if amounts.avoided_j is None else format_energy(amounts.avoided_j)
     interval = words.between(amounts.low_j, amounts.high_j) or "-"
     part = "-" if amounts.energy_j is None else words.share(amounts.energy_j, total.energy_j or 0.0)
-    return words.count(amounts.calls), words.energy(amounts), interval, avoided, part
+    return words.count(amounts.calls), _energy(amounts), interval, avoided, part
+
+
+def _energy(amounts: Amounts) -> str:
+    """Return the known energy, with a mark where that of some calls is unknown."""
+    return f"{words.energy(amounts)}{' + ?' if amounts.energy_unknown and amounts.energy_known else ''}"
 
 
 def _flow(report: Report) -> Table:
@@ -104,7 +110,7 @@ def _flow(report: Report) -> Table:
         ended = found[stage]
         label = words.STAGES.get(stage or "", words.clean(stage))
         ended_share = words.share(ended.calls, report.total.calls)
-        _add(table, label, words.count(reached), words.count(ended.calls), ended_share, words.energy(ended))
+        _add(table, label, words.count(reached), words.count(ended.calls), ended_share, _energy(ended))
         reached -= ended.calls
     return table
 
@@ -115,7 +121,7 @@ def _features(report: Report) -> Table:
     for feature in report.features[:MOST_ROWS]:
         given = "-" if feature.offered is None else words.count(feature.offered)
         used = f"{words.count(feature.amounts.used)} ({words.share(feature.amounts.used, feature.amounts.calls)})"
-        calls, energy = words.count(feature.amounts.calls), words.energy(feature.amounts)
+        calls, energy = words.count(feature.amounts.calls), _energy(feature.amounts)
         _add(table, words.clean(feature.feature), words.clean(feature.project), given, calls, used, energy)
     return table
 
@@ -123,10 +129,8 @@ def _features(report: Report) -> Table:
 def _avoided(report: Report) -> Table:
     table = _table("avoided, and against what", ("against", "calls", "energy"), right=(1, 2))
     for group in report.by_baseline:
-        against = "baseline not kept (an older row)" if group.key[0] is None else words.clean(group.key[0])
         amount = group.amounts.would_avoid_j if group.key[1] else group.amounts.avoided_j
-        said = f"only observed: {against}" if group.key[1] else against
-        _add(table, said, words.count(group.amounts.calls), format_energy(amount))
+        _add(table, words.baseline(group), words.count(group.amounts.calls), format_energy(amount))
     return table
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from greenai.report.amounts import Amounts, Group
 
 __all__ = [
-    "NONE", "OUTCOMES", "STAGES", "between", "carbon", "clean", "count", "day", "energy", "figures", "masses", "model",
-    "moment", "money", "notes", "outcome", "rates", "share", "top", "unknown", "water",
+    "NONE", "OUTCOMES", "STAGES", "baseline", "between", "carbon", "clean", "count", "day", "energy", "figures",
+    "masses", "model", "moment", "money", "notes", "outcome", "rates", "share", "top", "unknown", "water",
 ]  # fmt: skip
 
 NONE = "(none)"
@@ -31,7 +31,7 @@ OUTCOMES = {
 }
 STAGES = {
     "cache": "Cache",
-    "answerer": "Answered without a language model",
+    "answerer": "Without a language model",
     "small": "Small model",
     "large": "Large model",
     "reasoning": "With reasoning",
@@ -87,9 +87,8 @@ def share(part: float, whole: float) -> str:
 
 
 def energy(amounts: Amounts) -> str:
-    """Return the known energy of calls; `+ ?` where that of some is unknown."""
-    more = " + ?" if amounts.energy_unknown and amounts.energy_known else ""
-    return f"{format_energy(amounts.energy_j)}{more}"
+    """Return the known energy of calls."""
+    return format_energy(amounts.energy_j)
 
 
 def between(low_j: float | None, high_j: float | None) -> str:
@@ -133,6 +132,13 @@ def masses(amounts: Amounts) -> str:
     return "-" if low is None or high is None else f"{format_mass(low)} to {format_mass(high)}"
 
 
+def baseline(group: Group) -> str:
+    """Return what a group of calls was compared with."""
+    named, observed = group.key
+    against = "baseline not kept (an older row)" if named is None else clean(named)
+    return f"only observed: {against}" if observed else against
+
+
 def rates(found: Rates) -> tuple[tuple[str, int, int], ...]:
     """Return each rate in words, with how many calls of how many."""
     said = [
@@ -167,7 +173,7 @@ def notes(report: Report) -> tuple[str, ...]:
     unknown_of = f"{count(total.energy_unknown, 'call')} of {count(total.calls)} with unknown energy"
     own = f"greenai itself took {format_energy(total.overhead_j)}"
     said = [
-        f"{unknown_of}: in no sum, never taken as 0; where some of a sum's are, it says + ?.",
+        f"{unknown_of}: in no sum, never taken as 0.",
         "The ends of intervals are sums of ends: what makes one figure too high makes the others so too.",
         "A call's energy counts every attempt, discarded ones too, and is booked on the model that answered.",
         f"{own}: of a call that no model answered that is the energy above, of others it comes on top.",
