@@ -34,7 +34,7 @@ def tell(reader: LedgerReader, call: str) -> dict[str, Any]:
     known = reader.rows(_CALL, (call_id,))
     attempts = [_read(row, ("retries",)) for row in reader.rows(_ATTEMPTS, (call_id,))]
     none: dict[str, Any] = {"call_id": call_id, "outcome": None}
-    row = _read(known[0], ("opt_in", "warnings")) if known else none
+    row = _read(known[0], ("opt_in", "warnings", "granted")) if known else none
     row["story"] = story.read(row.get("story"))
     again = reader.rows("SELECT call_id, outcome, model FROM calls WHERE parent = ? ORDER BY created", (call_id,))
     said = reader.rows("SELECT good, source, created FROM labels WHERE call_id = ?", (call_id,))
@@ -169,10 +169,21 @@ def _note(note: Mapping[str, Any]) -> str:
 
 
 def _opt_ins(told: Mapping[str, Any]) -> str:
-    if not told["opt_in"]:
-        return f"none used ({told['opt_in_reason']})" if told["opt_in_reason"] else ""
+    """Say which opt-ins held, who gave each, why and until when, and whether it was used."""
+    used = [str(kind) for kind in told["opt_in"]]
+    lines = [_grant(grant, used) for grant in told.get("granted") or ()]
+    if lines:
+        return "\n".join(lines)
     reason = f": {told['opt_in_reason']}" if told["opt_in_reason"] else ""
-    return f"{', '.join(map(str, told['opt_in']))}{reason}"
+    return f"{', '.join(used)}{reason}" if used else ""
+
+
+def _grant(grant: Mapping[str, Any], used: Sequence[str]) -> str:
+    by = f"by {grant['user']}, " if grant.get("user") else ""
+    until = f", until {words.moment(grant['until'])}" if grant.get("until") else ""
+    not_used = "" if grant["kind"] in used else " (not used)"
+    reason = f": {grant['reason']}" if grant.get("reason") else ""
+    return f"{grant['kind']}{not_used}, {by}given by {grant['by']}{until}{reason}"
 
 
 def _energy(row: Mapping[str, Any]) -> str:

@@ -43,10 +43,6 @@ class LedgerReader:
         self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
         self._connection.execute(f"CREATE TEMP TABLE {table} AS {sql}", values)
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Say whether the file itself has a column, or the ledger was written before there was one."""
-        return column in _columns(self._connection, table)
-
 
 @contextmanager
 def reading(path: Path | None) -> Generator[LedgerReader | None]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from greenai.readings import BudgetLeft
 from greenai.store import story
 from greenai.testing import FakeProvider, offline
 from greenai.values import Check, Receipt
@@ -58,6 +59,20 @@ def test_a_source_that_quotes_is_left_out() -> None:
     check = Check(name="task:tone", value=0.5, threshold=0.4, source='it also says "zorbleflux", and that does not')
     told = story.read(story.written(replace(receipt, decision=replace(receipt.decision, checks=(check,)))))
     assert told["checks"] == [{"name": "task:tone", "value": 0.5, "threshold": 0.4, "source": None}]
+
+
+def test_what_is_left_of_a_budget_is_told() -> None:
+    left = BudgetLeft(
+        scope="organisation",
+        budget="50 Wh/day",
+        left=12.0,
+        limit=50.0,
+        unit="Wh",
+        ends=None,
+        text="12 Wh of 50 Wh/day left",
+    )
+    receipt = replace(asked("Why is Paris the capital of France?"), budget=left)
+    assert story.read(story.written(receipt))["budget"] == "12 Wh of 50 Wh/day left"
 
 
 @pytest.mark.parametrize("kept", [None, "", "[]", "{", '{"checks": [[1]]}', '{"checks": 3}', "3"])
