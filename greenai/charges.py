@@ -20,12 +20,12 @@ from greenai.readings import Reading
 from greenai.values import Attempt, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from greenai.places import Site
-    from greenai.values import Assessment, Draft, Request
+    from greenai.values import Assessment, Draft, Request, Rung
 
-__all__ = ["LEAST_KNOWN", "MOST_KNOWN", "History", "Tariff", "Task", "expected", "most_tokens", "used"]
+__all__ = ["LEAST_KNOWN", "MOST_KNOWN", "History", "Tariff", "Task", "expected", "least", "most_tokens", "used"]
 
 LEAST_KNOWN = 20
 """How many calls of a task have to be known before its own 95th percentile counts."""
@@ -38,6 +38,10 @@ THINKING = round(receipts.DEFAULT_THINKING_TOKENS * receipts.THINKING_SPREAD)
 
 UNASSESSED = 1000
 """Output tokens of a call that no classifier has looked at. Assumption, on the high side."""
+
+
+SHORT = Usage(input_tokens=8, output_tokens=1)
+"""As little as a question and its answer may be."""
 
 
 class Task(NamedTuple):
@@ -143,6 +147,21 @@ def expected(
         energy = replace(energy, energy_j=known[1] * min(output_tokens / max(known[0], 1), 1.0))
     usd = cost.of(draft.rung.model, usage, service) if draft.rung.site != "endpoint" else None
     return _amount(energy, usd, usage, draft.rung.site, tariff, reasons=reasons(draft))
+
+
+def least(rungs: Sequence[Rung]) -> tuple[Amount, str]:
+    """Return the least energy and money that a short answer takes on any of these rungs, and the one of least energy.
+
+    Nothing where a rung's are unknown.
+    """
+    found: list[tuple[float, float, str]] = []
+    for rung in rungs:
+        energy = receipts.modelled(find(rung.model), SHORT).low_j
+        usd = cost.of(rung.model, SHORT) if rung.site != "endpoint" else None
+        found.append((energy or 0.0, usd or 0.0, rung.model))
+    if not found:
+        return Amount(), ""
+    return Amount(energy_j=min(j for j, _, _ in found), usd=min(usd for _, usd, _ in found)), min(found)[2]
 
 
 def used(attempt: Attempt, held: Amount, tariff: Tariff, *, reasoned: bool) -> Amount:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Protocol, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from greenai._fields import shown, split
 from greenai.budget import Amount, Budget, Unit
@@ -23,7 +24,7 @@ from greenai.values import OptIn
 
 __all__ = [
     "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check",
-    "explain", "tables", "unknown", "unknown_of",
+    "explain", "refuse_below", "tables", "unknown", "unknown_of",
 ]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
@@ -74,6 +75,13 @@ Limits = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where the keys of a table were read; two tables that say the same are equal wherever they stand."""
+
+    texts: dict[str, str] = field(default_factory=dict[str, str], compare=False)
+
+
 class BudgetTable(_Strict):
     """What may be spent in one scope. Each limit is a text such as "50 Wh/day", or a list of them.
 
@@ -96,6 +104,15 @@ class BudgetTable(_Strict):
     unknown_cost: Text | None = None
     unknown_energy: Text | None = None
     open_when_broken: bool | None = None
+    _places: _Places = PrivateAttr(default_factory=_Places)
+
+    def place(self, key: str) -> str:
+        """Return where a key stands, for messages: the file and the line, and the keys that lead to it."""
+        return self._places.texts.get(key, key)
+
+    def stand_at(self, key: str, place: str) -> None:
+        """Remember where a key was read."""
+        self._places.texts[key] = place
 
 
 class ProjectTable(_Strict):
@@ -201,6 +218,22 @@ def budgets(table: BudgetTable, above: BudgetTable) -> Iterator[tuple[str, Budge
             yield key, budget
 
 
+def refuse_below(settings: Tables, least: Amount, model: str) -> None:
+    """Refuse a limit below the least that any call takes on the ladder, on `model`: it would refuse them all.
+
+    Raises:
+        SettingsError: with the place, the key and the fix.
+    """
+    for _, table in tables(settings):
+        for key, budget in budgets(table, settings.budget):
+            if budget.limit < least.of(budget.unit):
+                raise SettingsError(
+                    f'{table.place(key)} is not valid: "{budget.text}" is below one call: a short answer of {model}, '
+                    f"the least of the ladder, takes about {budget.shown(least.of(budget.unit))}. "
+                    f"Write for example: {_LIMIT_EXAMPLES[key]}."
+                )
+
+
 def unknown(table: BudgetTable, above: BudgetTable) -> Amount:
     """Return what a call is charged for whose price or energy nobody knows.
 
@@ -242,7 +275,8 @@ def check(settings: Tables, where: Callable[[Sequence[str]], str]) -> None:
     for path, table in tables(settings):
         for key in ("timezone", *UNITS, "unknown_cost", "unknown_energy"):
             if key in table.model_fields_set:
-                _check(path, key, table, above, where)
+                table.stand_at(key, f"{where([*path, key])}: {'.'.join([*path, key])}")
+                _check(key, table, above)
         if not any(getattr(table, key) for key in UNITS) and path != ("budget",):
             raise SettingsError(
                 f"{where(path)}: {'.'.join(path)} limits nothing. Write for example: {_LIMIT_EXAMPLES['energy']}, "
@@ -250,7 +284,7 @@ def check(settings: Tables, where: Callable[[Sequence[str]], str]) -> None:
             )
 
 
-def _check(path: Path, key: str, table: BudgetTable, above: BudgetTable, where: Callable[[Sequence[str]], str]) -> None:
+def _check(key: str, table: BudgetTable, above: BudgetTable) -> None:
     """Read one key alone, so that what is wrong is told of it."""
     shared = {name: getattr(table, name) for name in ("timezone", "eur_usd")}
     try:
@@ -261,9 +295,8 @@ def _check(path: Path, key: str, table: BudgetTable, above: BudgetTable, where: 
         else:
             unknown(BudgetTable.model_construct(**shared, **{key: getattr(table, key)}), above)
     except InvalidRequest as error:
-        full = [*path, key]
         said = str(error).removeprefix('"1 call/day": ')
-        raise SettingsError(f"{where(full)}: {'.'.join(full)} is not valid: {said}") from None
+        raise SettingsError(f"{table.place(key)} is not valid: {said}") from None
 
 
 # --- what is wrong with a table ------------------------------------------------------------

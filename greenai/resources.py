@@ -129,7 +129,7 @@ class Resources:
         self.ledger = open_ledger(settings)
         self.own = _registry(settings)
         register_cards(settings.cards)
-        self.spending = Spending(settings, site)
+        self.spending = Spending(settings, site, settings.rungs(outside.env))
         self.steps = Steps(
             classifier=Classifier(),
             ledger=self.ledger,

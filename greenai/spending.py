@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from greenai.ledger import Hold as LedgerHold
     from greenai.places import Site
     from greenai.projects import WhenSpent
-    from greenai.values import Attempt, Options, Request
+    from greenai.values import Attempt, Options, Request, Rung
 
 __all__ = ["Cap", "Charge", "Held", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps"]
 
@@ -88,7 +88,7 @@ class Run:
 
     budgets: tuple[Budget, ...]
     when_spent: WhenSpent
-    scope: str = field(default_factory=lambda: f"run/{uuid.uuid4().hex}")
+    scope: str = field(default_factory=lambda: f"run/{uuid.uuid4().hex[:12]}")
     spent: Amount = field(default_factory=Amount)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -186,10 +186,16 @@ class Spending:
     Args:
         settings: the tables, which are checked already.
         site: where work draws its electricity, for carbon.
+        rungs: the ladder: a limit below the least of it is refused.
+
+    Raises:
+        SettingsError: a limit is below one call.
     """
 
-    def __init__(self, settings: SpendingSettings, site: Site) -> None:
+    def __init__(self, settings: SpendingSettings, site: Site, rungs: Sequence[Rung] = ()) -> None:
         self._caps = caps(settings)
+        if self._caps:
+            projects.refuse_below(settings, *charges.least(rungs))
         self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
         self.address = address(settings)
         self._ledger: BudgetLedger | None = None

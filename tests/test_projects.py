@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenai.client import Client
 from greenai.errors import SettingsError
 from greenai.projects import UNITS, budgets, unknown
 from greenai.settings import Settings, load_settings
@@ -256,3 +257,31 @@ def _counted(found: Settings, table: dict[str, Any], named: bool) -> None:
     counted = [text for _, budget in budgets(kept, found.budget) for text in [budget.text]]
     wanted = [table[key] for key in UNITS if key in table]
     assert len(counted) == sum(len(w) if isinstance(w, list) else 1 for w in wanted)
+
+
+def test_a_limit_below_the_least_call_of_the_ladder_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text('ladder = ["openai/gpt-5.5"]\n[projects.bot.budget]\ncost = "0.00001 USD/hour"\n')
+    with pytest.raises(SettingsError) as caught:
+        Client()
+    assert str(caught.value) == (
+        f'{file}, line 3: projects.bot.budget.cost is not valid: "0.00001 USD/hour" is below one call: a short answer '
+        "of openai/gpt-5.5, the least of the ladder, takes about 0.00007 USD. "
+        'Write for example: cost = "5 USD/day".'
+    )
+
+
+def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.greenai.projects.support-bot.budget]\n"
+        'energy = "50 Wh/day"\ncost = "5 USD/day"\nreasoning_calls = "20/day"\ncarbon = "200 g/week"\n'
+        'warn_at = [0.5, 0.8]\nwhen_spent = "downgrade"\ntimezone = "Europe/Paris"\n'
+    )
+    found = load_settings()
+    read = dict(budgets(found.projects["support-bot"].budget, found.budget))
+    assert {key: (b.unit, b.limit, b.window.kind, b.timezone) for key, b in read.items()} == {
+        "energy": ("energy_j", 180_000.0, "day", "Europe/Paris"),
+        "cost": ("usd", 5.0, "day", "Europe/Paris"),
+        "reasoning_calls": ("reasoning_calls", 20.0, "day", "Europe/Paris"),
+        "carbon": ("carbon_g", 200.0, "week", "Europe/Paris"),
+    }

@@ -220,7 +220,7 @@ def test_what_is_held_is_the_95th_percentile_of_what_the_task_took(tmp_path: Pat
             spending.reserve = noted  # type: ignore[method-assign]
             for n in range(20 if process == 0 else 2):
                 client.ask(f"Say hello to my friend Ada, number {n}.")
-    assert len(set(amounts[:20])) == 1
+    assert max(amounts[:20]) - min(amounts[:20]) <= 2  # the prompts differ by a digit
     prompt = amounts[-1] - 119
     assert 0 < prompt < 30  # of the 21 calls before it: 100 to 120 tokens, the 95th percentile is 119
 
