@@ -16,7 +16,8 @@ SAME_WITHIN_S = 300.0
 """Asked again within this time, a question counts as one whose answer did not do."""
 
 SHORTEST = 8
-LONGEST = 4000
+LONGEST = 2000  # of a longer text the two ends and the length count: reading all of it at each call would show
+_END = LONGEST // 2
 _DIGEST_BYTES = 8
 
 
@@ -28,7 +29,10 @@ def digest(request: Request) -> str | None:
     """
     if not request.messages or request.messages[-1].get("role") != "user":
         return None
-    text = " ".join(text_of(request.messages[-1].get("content"))[:LONGEST].casefold().split()).rstrip(" .?!")
+    text = text_of(request.messages[-1].get("content"))
+    if len(text) > LONGEST:
+        text = f"{text[:_END]} {len(text)} {text[-_END:]}"
+    text = " ".join(text.casefold().split()).rstrip(" .?!")
     if len(text) < SHORTEST:
         return None
     user = request.arguments.get("user") or request.arguments.get("safety_identifier") or ""

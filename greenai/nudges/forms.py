@@ -20,13 +20,14 @@ __all__ = ["Masked", "form_of", "masked", "prefix_of"]
 HEAD_CHARS = 200
 BEFORE_CHARS = 500
 PREFIX_CHARS = 1000
-MASKED_CHARS = 4000
+MASKED_CHARS = 2000
 MOST_TOKENS = 64
 HEAD_WORDS = 3
 
 _SEPARATOR = re.compile(r"[:\n\"“”«»`<{]")
-# Digits alike, and every kind of space a space: then `str.find` steps from number to number.
-_FLAT = {**dict.fromkeys(map(ord, "0123456789"), "0"), **dict.fromkeys(map(ord, "\n\t\r,;()[]{}\"'<>"), " ")}
+# Digits alike, and every kind of space a space. Of bytes, since that takes a tenth of the time that text takes.
+_DIGITS, _SPACES = b"0123456789", b"\n\t\r,;()[]{}\"'<>"
+_FLAT = bytes.maketrans(_DIGITS + _SPACES, b"0" * len(_DIGITS) + b" " * len(_SPACES))
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:?\d\d.*"  # ISO 8601
     r"|\d{1,2}:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?"
@@ -64,8 +65,12 @@ def form_of(messages: Sequence[Message]) -> int:
     text = text_of(last.get("content"))[:HEAD_CHARS]
     found = _SEPARATOR.search(text)
     head = text[: found.start()] if found else " ".join(text.split(None, HEAD_WORDS)[:HEAD_WORDS])
-    context = tuple((m.get("role"), text_of(m.get("content"))[:BEFORE_CHARS].translate(_FLAT)) for m in before)
-    return hash((context, last.get("role"), head.casefold().translate(_FLAT)))
+    context = tuple((m.get("role"), _flat(text_of(m.get("content"))[:BEFORE_CHARS])) for m in before)
+    return hash((context, last.get("role"), _flat(head.casefold())))
+
+
+def _flat(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").translate(_FLAT)
 
 
 def masked(messages: Sequence[Message]) -> Masked:
@@ -92,15 +97,15 @@ def prefix_of(messages: Sequence[Message]) -> Masked | None:
 def _rest(text: str, times: list[str], ids: list[str]) -> tuple[str, ...]:
     """Return the text in pieces, times and ids left out and added to the lists."""
     looked = text[:MASKED_CHARS]
-    flat = looked.translate(_FLAT)
-    at = flat.find("0")
+    flat = looked.encode("latin-1", "replace").translate(_FLAT)  # a byte for each character: places stay
+    at = flat.find(b"0")
     if at < 0:
         return (text,)
     pieces: list[str] = []
     done = 0
     for _ in range(MOST_TOKENS):
-        start = flat.rfind(" ", 0, at) + 1
-        end = flat.find(" ", at)
+        start = flat.rfind(b" ", 0, at) + 1
+        end = flat.find(b" ", at)
         end = len(looked) if end < 0 else end
         token = looked[start:end].rstrip(".!?:")
         kind = times if _TIME.fullmatch(token) else ids if _ID.fullmatch(token) else None
@@ -108,7 +113,7 @@ def _rest(text: str, times: list[str], ids: list[str]) -> tuple[str, ...]:
             kind.append(token)
             pieces.append(text[done:start])
             done = start + len(token)
-        at = flat.find("0", end)
+        at = flat.find(b"0", end)
         if at < 0:
             break
     pieces.append(text[done:])
