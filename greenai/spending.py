@@ -198,7 +198,8 @@ class Spending:
             projects.refuse_below(settings, *charges.least(rungs))
         self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
         self.address = address(settings)
-        self._ledger: BudgetLedger | None = None
+        # A server's ledger is made now, so that a missing package is told now; it connects at its first use.
+        self._ledger = open_ledger(self.address) if self._caps and settings.budget_url else None
         self._runs: dict[str, Run] = {}
         self._warned: set[tuple[object, ...]] = set()
         self._lock = Lock()
@@ -370,6 +371,15 @@ def address(settings: SpendingSettings) -> str:
     if settings.budget_url is not None:
         return settings.budget_url
     return ":memory:" if settings.state_dir is None else str(settings.state_dir / "budgets.db")
+
+
+def place(settings: SpendingSettings) -> str:
+    """Return where the budgets are counted, for people; an address may hold a password, so its server alone is said."""
+    where = address(settings)
+    if where == ":memory:":
+        return "the memory of each process, so a command sees none of it"
+    scheme, apart, rest = where.partition("://")
+    return f"{scheme}{apart}{rest.rpartition('@')[2]}" if apart else where
 
 
 def _caps(scope: str, table: projects.BudgetTable, above: projects.BudgetTable) -> tuple[Cap, ...]:

@@ -79,22 +79,12 @@ def _read(settings: Settings, scopes: Sequence[str]) -> tuple[Mapping[str, tuple
     return caps, burns(settings, scopes)
 
 
-def _place(settings: Settings) -> str:
-    """Return where budgets are counted; an address may hold a password, so only its server is said."""
-    from greenai import spending
-
-    address = spending.address(settings)
-    if address == ":memory:":
-        return "the memory of each process, so a command sees none of it"
-    scheme, apart, rest = address.partition("://")
-    return f"{scheme}{apart}{rest.rpartition('@')[2]}" if apart else address
-
-
 def _as_data(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Sequence[Burn]) -> dict[str, Any]:
+    from greenai import spending
     from greenai.report.burn import EACH
 
     each = {kind: [cap.budget.text for cap in caps[kind]] for kind in EACH if kind in caps}
-    return {"place": _place(settings), "budgets": [burn.to_dict() for burn in found], "for_each": each}
+    return {"place": spending.place(settings), "budgets": [burn.to_dict() for burn in found], "for_each": each}
 
 
 def _draw(settings: Settings, found: Sequence[Burn], path: Path) -> None:
@@ -109,6 +99,7 @@ def _draw(settings: Settings, found: Sequence[Burn], path: Path) -> None:
 def _print(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Sequence[Burn]) -> None:
     from rich.text import Text
 
+    from greenai import spending
     from greenai.report.burn import EACH, METHOD
 
     out = console()
@@ -122,7 +113,7 @@ def _print(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Seque
         if kind in caps:
             texts = ", ".join(cap.budget.text for cap in caps[kind])
             out.print(f"Each {kind}: {texts}. See one with: greenai budget --scope {kind}/...", markup=False)
-    out.print(f"Counted in {_place(settings)}. Forecasts are {METHOD}.", markup=False, style="dim")
+    out.print(f"Counted in {spending.place(settings)}. Forecasts are {METHOD}.", markup=False, style="dim")
 
 
 def told(burn: Burn) -> tuple[str, ...]:

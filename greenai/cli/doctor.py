@@ -52,7 +52,9 @@ def doctor(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
         print_json(found)
     else:
         _print(found)
-    if not found["ledger"]["ok"] or not (found["cache"]["ok"] or found["cache"]["place"] == NO_PLACE):
+    if not (found["ledger"]["ok"] and found["budgets"]["ok"]) or not (
+        found["cache"]["ok"] or found["cache"]["place"] == NO_PLACE
+    ):
         raise typer.Exit(1)
 
 
@@ -85,6 +87,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "processor": _processor(settings),
         "ledger": _ledger(settings),
         "cache": _cache(settings),
+        "budgets": _budgets(settings),
         "feedback": _feedback(settings),
     }
 
@@ -182,6 +185,27 @@ def _cache(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _budgets(settings: Settings) -> dict[str, Any]:
+    """Say which budgets there are, where they are counted, and whether that can be reached."""
+    from greenai import charges, projects, spending
+    from greenai.budget import open_ledger
+    from greenai.errors import LedgerError
+
+    caps = spending.caps(settings)
+    found: dict[str, Any] = {"budgets": {scope: [cap.budget.text for cap in each] for scope, each in caps.items()}}
+    if not caps:
+        return {**found, "place": None, "ok": True, "problem": None}
+    projects.refuse_below(settings, *charges.least(settings.rungs()))
+    ledger, problem = open_ledger(spending.address(settings)), None
+    try:
+        ledger.unsettled()
+    except LedgerError as error:
+        problem = str(error)
+    finally:
+        ledger.close()
+    return {**found, "place": spending.place(settings), "ok": problem is None, "problem": problem}
+
+
 def _feedback(settings: Settings) -> list[dict[str, object]]:
     from greenai.feedback import summary
     from greenai.ledger import open_ledger
@@ -220,6 +244,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])
     yield "cache", _cache_line(found["cache"])
+    yield "budgets", _budgets_line(found["budgets"])
     yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
@@ -254,6 +279,14 @@ def _cache_line(cache: Mapping[str, Any]) -> str:
     count = f"{cache['answers']} answer" + ("" if cache["answers"] == 1 else "s")
     off = "; off, by the setting cache" if cache["mode"] == "off" else ""
     return f"{cache['place']} ({cache['kind']}): {count}, {format_bytes(cache['size_bytes'])}, read and written{off}"
+
+
+def _budgets_line(budgets: Mapping[str, Any]) -> str:
+    if not budgets["budgets"]:
+        return "none: nothing is limited; see greenai budget"
+    each = "; ".join(f"{scope} {', '.join(texts)}" for scope, texts in budgets["budgets"].items())
+    state = "reached" if budgets["ok"] else f"cannot be reached: {budgets['problem']}"
+    return f"{each}\ncounted in {budgets['place']}: {state}"
 
 
 def _feedback_line(told: Mapping[str, Any]) -> str:

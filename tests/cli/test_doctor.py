@@ -148,3 +148,25 @@ def test_each_rung_says_what_it_lacks(shell: Shell, monkeypatch: pytest.MonkeyPa
         None,
         "not in the catalog, so its energy stays unknown",
     ]
+
+
+def test_budgets_and_where_they_are_counted(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "none: nothing is limited; see greenai budget" in shell("doctor").stdout
+    file = tmp_path / "greenai.toml"
+    file.write_text(
+        '[projects.bot.budget]\ncalls = ["5/hour", "9 calls/1d rolling"]\n[user_budget]\ntokens = "900/hour"\n'
+    )
+    found = shell.json("doctor", "--settings", str(file))["budgets"]
+    place = str(tmp_path / "greenai-state" / "budgets.db")
+    assert found == {
+        "budgets": {"user": ["900/hour"], "project/bot": ["5/hour", "9 calls/1d rolling"]},
+        "place": place,
+        "ok": True,
+        "problem": None,
+    }
+    monkeypatch.setenv("GREENAI_BUDGET_URL", "redis://user:hidden@127.0.0.1:9/0")
+    result = shell("doctor", "--settings", str(file))
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert "counted in redis://127.0.0.1:9/0: cannot be reached: " in text
+    assert "hidden" not in text
