@@ -27,6 +27,16 @@ def test_near_in_meaning_is_near():
 
 
 @needs_semantic
+def test_products_of_bytes_are_near_those_of_floats(monkeypatch):
+    assert minilm.load().name == "minilm-l6-v2-int8-2"
+    monkeypatch.setattr(minilm, "BYTES_SINCE", (99, 0))
+    floats = minilm.MiniLM(minilm._model())
+    assert floats.name == "minilm-l6-v2-int8-1"
+    texts = ["When do you open?", "My card was stolen, and I do not know what to do about it now.", "?"]
+    assert ((floats.encode(texts) * minilm.load().encode(texts)).sum(1) > 0.995).all()
+
+
+@needs_semantic
 @pytest.mark.parametrize(
     ("text", "ids"),
     [
