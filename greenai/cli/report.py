@@ -77,7 +77,7 @@ def report(
         written = _written(found, csv=csv, html=html, png=png)
         if as_json:
             print_json(found.to_dict())
-        elif not written or by:
+        elif by or not (csv or html or png):
             _print(found, tuple(by or _BY))
     for name, path in written.items():
         typer.echo(f"{name}: {path}", err=as_json)
@@ -159,7 +159,7 @@ def _written(found: Report, *, csv: Path | None, html: Path | None, png: Path | 
 
         draw_report(found, png)
     named = {"CSV": csv, "Page": html, "Picture": png}
-    return {name: path for name, path in named.items() if path is not None}
+    return {name: path for name, path in named.items() if path is not None and str(path) != "-"}
 
 
 def _write(path: Path, text: str, option: str) -> None:

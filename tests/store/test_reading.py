@@ -50,9 +50,14 @@ def test_a_reader_sees_one_moment_and_locks_no_writer(path: Path) -> None:
 
 def test_a_reader_cannot_write(path: Path) -> None:
     Book(path).db.close()
-    with pytest.raises(LedgerError, match="readonly"), reading(path) as reader:
-        assert reader is not None
-        reader.rows("DELETE FROM main.calls")
+
+    def write() -> None:
+        with reading(path) as reader:
+            assert reader is not None
+            reader.rows("DELETE FROM main.calls")
+
+    with pytest.raises(LedgerError, match="readonly"):
+        write()
 
 
 def test_what_a_reader_keeps_is_not_in_the_file(path: Path) -> None:
