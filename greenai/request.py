@@ -18,6 +18,7 @@ from greenai.catalog import find
 from greenai.errors import InvalidRequest
 from greenai.given import is_given
 from greenai.grants import Grant, Grantor, WithoutOptIn, reasons
+from greenai.nudges import effort
 from greenai.opt_ins import Block, Policy, blocks, in_force, kinds_of
 from greenai.opt_ins import given as granted
 from greenai.resources import Config, Resources
@@ -277,22 +278,9 @@ def _with_explicit_reasoning(
     options: Options, grants: tuple[Grant, ...], given: Mapping[str, Any]
 ) -> tuple[Options, tuple[Grant, ...]]:
     """Log an explicit reasoning argument as this call's opt-in, unless the project gates these too."""
-    body = given.get("extra_body")
-    wanted = _asks_reasoning(given) or (isinstance(body, Mapping) and _asks_reasoning(cast("Mapping[str, Any]", body)))
-    if not wanted or options.strict_opt_in or "reasoning" in options.opt_in:
+    if not effort.asks(given) or options.strict_opt_in or "reasoning" in options.opt_in:
         return options, grants
     return also(options, grants, "reasoning", "argument")
-
-
-def _asks_reasoning(fields: Mapping[str, Any]) -> bool:
-    if fields.get("reasoning_effort") not in (None, "none"):
-        return True
-    thinking, reasoning = fields.get("thinking"), fields.get("reasoning")
-    if isinstance(thinking, Mapping) and thinking.get("type") != "disabled":
-        return True
-    return (
-        isinstance(reasoning, Mapping) and reasoning.get("effort") != "none" and reasoning.get("enabled") is not False
-    )
 
 
 def _seconds(timeout: Any) -> float:
