@@ -14,6 +14,7 @@ from greenai import __version__
 from greenai.cli.ask import ask
 from greenai.cli.budget import budget
 from greenai.cli.cache import cache
+from greenai.cli.digest import digest
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
@@ -35,6 +36,7 @@ app.command()(feedback)
 app.command()(report)
 app.command()(budget)
 app.command()(why)
+app.command()(digest)
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.command()(doctor)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from greenai.asked import SAME_WITHIN_S
 from greenai.report.amounts import MEASURES, Amounts, Group, added, columns, groups
 from greenai.report.exact import scale_of
 from greenai.store.reading import LedgerReader
@@ -19,7 +20,6 @@ __all__ = ["STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered",
 
 STAGES = ("cache", "answerer", "small", "large", "reasoning", "failed")
 HOUR_S, DAY_S = 3600, 86_400
-REASK_S = 300.0
 # The first Monday after 1970 began was its fifth day.
 _MONDAY_S = 4 * DAY_S
 
@@ -241,8 +241,12 @@ def _rates(reader: LedgerReader, given: Mapping[str, object]) -> Rates:
     again = 0
     if counted["asked"]:
         again = reader.rows(
-            "SELECT count(*) AS again FROM (SELECT created - lag(created) OVER (PARTITION BY project, asked ORDER BY "
-            f"created) AS after_s FROM calls WHERE asked IS NOT NULL AND {_IN_SPAN}) WHERE after_s <= {REASK_S}",
+            # After a failure the same is sent again, and an escalation is counted by itself: neither asked again.
+            "SELECT count(*) AS again FROM (SELECT parent, created - lag(created) OVER question AS after_s, "
+            f"lag(outcome) OVER question AS before FROM calls WHERE asked IS NOT NULL AND {_IN_SPAN} "
+            "WINDOW question AS (PARTITION BY project, asked ORDER BY created)) "
+            f"WHERE after_s <= {SAME_WITHIN_S} AND before != 'failed' "
+            "AND parent IS NULL",
             given,
         )[0]["again"]
     return Rates(**counted, asked_again=again)

@@ -133,6 +133,14 @@ def test_rates_count(filled: Book) -> None:
     assert (rates.asked, rates.asked_again) == (4, 1)
 
 
+def test_a_retry_and_an_escalation_are_not_asking_again(filled: Book) -> None:
+    filled.call("failed", None, created=BEGIN + 100, asked="a")
+    filled.call("small", created=BEGIN + 101, asked="a")
+    filled.call("large", created=BEGIN + 102, asked="a", parent="1")
+    filled.call("cache", created=BEGIN + 103, asked="a")
+    assert read(filled).rates.asked_again == 1
+
+
 def test_features_by_how_often_they_were_used(filled: Book) -> None:
     filled.db.offer("shop", "search_summary", int(BEGIN // DAY_S), 10, 0)
     filled.db.offer("shop", "search_summary", int(BEGIN // DAY_S), 0, 3)
