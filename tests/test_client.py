@@ -260,7 +260,7 @@ def test_openais_sentinels_count_as_absent() -> None:
             tools=openai.omit,  # type: ignore[arg-type]
             timeout=openai.NOT_GIVEN,  # type: ignore[arg-type]
         )
-    assert provider.calls[0].draft.arguments == {"reasoning_effort": "none", "max_completion_tokens": 2048}
+    assert provider.calls[0].draft.arguments == {"reasoning_effort": "none", "max_completion_tokens": 4096}
 
 
 def test_arguments_reach_the_provider_as_they_were_given() -> None:

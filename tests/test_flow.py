@@ -659,7 +659,7 @@ def test_observe_asks_again_although_it_could_repeat() -> None:
 def test_reasoning_is_off_unless_somebody_opted_in() -> None:
     by = hand("Hello.")
     answer = by.answer(ceiling(), steps())
-    sent = {"temperature": 0, "reasoning_effort": "none", "max_completion_tokens": 2048}
+    sent = {"temperature": 0, "reasoning_effort": "none", "max_completion_tokens": 4096}
     assert by.drafts[0].arguments == sent
     assert answer.receipt.reasoning is False
     assert [n.nudge for n in answer.receipt.nudges] == ["effort", "output_length"]

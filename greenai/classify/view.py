@@ -1,6 +1,7 @@
 """What of a conversation is looked at: the last user turn, after the one before it where it says little by itself.
 
-System prompts and tool results are not read for what is asked; they count as context.
+System prompts and tool results are not read for what is asked; they count as context. Nor are sentences that only
+ask to spend more (demands.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from greenai.classify.demands import without_demands
 from greenai.classify.words import View
 from greenai.errors import InvalidRequest
 from greenai.values import Message, text_of
@@ -62,6 +64,7 @@ def asked(prompt: Prompt) -> Asked:
         InvalidRequest: it is neither.
     """
     if isinstance(prompt, str):
+        prompt = without_demands(prompt)
         return Asked(text=prompt, own=prompt, turns=1, context_chars=0, has_results=False, attachments=False)
     if not _is_conversation(prompt):
         raise InvalidRequest(
@@ -69,8 +72,8 @@ def asked(prompt: Prompt) -> Asked:
             'Pass "..." or [{"role": "user", "content": "..."}].'
         )
     users = [m for m in prompt if m.get("role") == "user"]
-    own = text_of(users[-1].get("content")) if users else ""
-    before = text_of(users[-2].get("content")) if len(users) > 1 else ""
+    own = without_demands(text_of(users[-1].get("content"))) if users else ""
+    before = without_demands(text_of(users[-2].get("content"))) if len(users) > 1 else ""
     total = sum(len(text_of(m.get("content"))) for m in prompt)
     return Asked(
         text=f"{before}\n{own}" if before and len(own) < SHORT_CHARS else own,

@@ -33,9 +33,11 @@ MARGIN = 3
 """How far above the expected 90th percentile the limit is: models write at greater length than those it was held
 against, and a limit that is never met is no loss."""
 
-STEPS = (2048, 4096, 8192, 16_384, 32_768)
-"""The limits there are, in tokens. Coarse, so that the wording of a prompt hardly moves them; past the last one there
-is none."""
+STEPS = (4096, 8192, 16_384, 32_768)
+"""The limits there are, in tokens; past the last one there is none.
+
+The first holds for all that is not a long text to be rewritten or translated: a lower one for tasks that look short
+would let the wording of a prompt raise it, and no text may."""
 
 LIMITS = frozenset(("max_tokens", "max_completion_tokens"))
 """openai's own names of such a limit."""

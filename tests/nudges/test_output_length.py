@@ -60,7 +60,7 @@ def drafted(
 
 @pytest.mark.parametrize(
     ("p90", "limit"),
-    [(2, 2048), (682, 2048), (683, 4096), (1365, 4096), (1366, 8192), (10_922, 32_768), (10_923, None)],
+    [(2, 4096), (1365, 4096), (1366, 8192), (2731, 16_384), (10_922, 32_768), (10_923, None)],
 )
 def test_the_limit_is_three_times_what_is_expected_at_most_on_the_next_step(p90: int, limit: int | None) -> None:
     assert output_length.limit_of(assessed(p90)) == limit
@@ -74,8 +74,8 @@ def test_there_is_none_where_the_classifier_failed() -> None:
 @pytest.mark.parametrize(
     ("text", "limit"),
     [
-        ("Who was Ada Lovelace?", 2048),
-        ("Is this review positive? 'I loved it.'", 2048),
+        ("Who was Ada Lovelace?", 4096),
+        ("Is this review positive? 'I loved it.'", 4096),
         ("Write an essay on the history of the bicycle.", 4096),
         ("Translate into French: " + "The meeting was moved to Tuesday, because the room is taken. " * 200, 16_384),
     ],
@@ -88,10 +88,10 @@ def test_it_says_what_it_did() -> None:
     assert drafted().notes == (
         Note(
             nudge="output_length",
-            text="answer limited to 2048 tokens",
+            text="answer limited to 4096 tokens",
             override=LIFT,
             id="output_length.limited",
-            data={"limit": 2048},
+            data={"limit": 4096},
         ),
     )
 
@@ -112,7 +112,7 @@ def test_it_says_what_it_did() -> None:
     ],
 )
 def test_each_provider_gets_the_field_that_it_knows(rung: Rung, field: str) -> None:
-    assert drafted(rung=rung).arguments == {field: 2048}
+    assert drafted(rung=rung).arguments == {field: 4096}
 
 
 def test_it_reaches_the_wire(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_it_reaches_the_wire(scripted: Scripted, monkeypatch: pytest.MonkeyPatch
         client.ask("Who was Ada Lovelace?", max_tokens=77)
         client.ask("Who was Ada Lovelace?", greenai={"opt_in": "long_output", "reason": "a biography"})
     sent = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in scripted.bodies]
-    assert sent == [(2048, None), (77, None), (None, None)]
+    assert sent == [(4096, None), (77, None), (None, None)]
 
 
 # --- what lifts it --------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_an_opt_in_or_a_limit_of_the_apps_own_lifts_it(given: dict[str, Any]) ->
 
 
 def test_an_argument_without_a_value_lifts_nothing() -> None:
-    assert drafted(max_tokens=None).arguments == {"max_tokens": None, "max_completion_tokens": 2048}
+    assert drafted(max_tokens=None).arguments == {"max_tokens": None, "max_completion_tokens": 4096}
 
 
 STRICT = Options(strict_opt_in=True)
@@ -158,9 +158,9 @@ STRICT = Options(strict_opt_in=True)
 
 def test_strict_opt_in_lowers_what_lies_above_it() -> None:
     draft = drafted(options=STRICT, max_tokens=32_000)
-    assert draft.arguments == {"max_tokens": 2048}
+    assert draft.arguments == {"max_tokens": 4096}
     (note,) = draft.notes
-    assert note.text == "max_tokens=32000 lowered to 2048: strict_opt_in is set and nobody opted in"
+    assert note.text == "max_tokens=32000 lowered to 4096: strict_opt_in is set and nobody opted in"
     assert drafted(options=STRICT, max_tokens=100).arguments == {"max_tokens": 100}
     allowed = replace(STRICT, opt_in=frozenset(("long_output",)), reason="a book")
     assert drafted(options=allowed, max_tokens=32_000).arguments == {"max_tokens": 32_000}
@@ -194,7 +194,7 @@ def test_never(where: dict[str, Any]) -> None:
 
 def test_parts_of_text_are_text() -> None:
     parts = ({"role": "user", "content": [{"type": "text", "text": "Who was Ada Lovelace?"}]},)
-    assert drafted(messages=parts).arguments == {"max_completion_tokens": 2048}
+    assert drafted(messages=parts).arguments == {"max_completion_tokens": 4096}
 
 
 def sent(call: dict[str, Any], **settings: Any) -> Mapping[str, Any]:
@@ -225,7 +225,7 @@ def test_never_in_a_whole_call(call: dict[str, Any], settings: dict[str, Any]) -
 
 @pytest.mark.parametrize("call", [{}, {"model": "gpt-5.5"}])
 def test_in_a_whole_call(call: dict[str, Any]) -> None:
-    assert sent(call) == {"max_completion_tokens": 2048}
+    assert sent(call) == {"max_completion_tokens": 4096}
 
 
 # --- what it cut ----------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_in_a_whole_call(call: dict[str, Any]) -> None:
 DECIDED = {"without_opt_in": "downgrade"}
 CUT = FakeReply(text="Ada Lovelace was", finish_reason="length")
 SAID = (
-    "The answer was cut at 2048 tokens, greenai's limit for this kind of task. A longer one: pass max_tokens, or "
+    "The answer was cut at 4096 tokens, greenai's limit for this kind of task. A longer one: pass max_tokens, or "
     'client = client.with_options(opt_in={"long_output"}, reason="why this is worth it")'
 )
 
