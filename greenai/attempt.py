@@ -76,7 +76,7 @@ def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: St
     _learn(draft, reply, done)
     if "logprobs" not in request.arguments:
         reply = _without_logprobs(reply)
-    return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold)
+    return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold, less=bool(way.notes))
 
 
 def _unloaded(plan: Plan, steps: Steps, rung: Rung, request: Request) -> Draft:

@@ -239,7 +239,7 @@ def store(
     cache, key = steps.cache, plan.key
     if cache is None or key is None or plan.assessment is None:
         return None
-    if climbed is not None and (not climbed.good or _stood_in(climbed)):
+    if climbed is not None and (not climbed.good or climbed.less or _stood_in(climbed)):
         return Kept(why="it was delivered for want of a better one, which the next call may get")
     # As if the question were calm: its class takes longest to tell.
     least = fail_open(_NOT_STORED, partial(_term, request, reply, climbed, "static"), _UNTOLD)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, get_args
+from weakref import WeakValueDictionary
 
 from greenai import charges, projects
 from greenai._locks import Lock
@@ -75,7 +76,7 @@ class Cap:
     rule: Rule
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, weakref_slot=True, eq=False)
 class Run:
     """A block of code with a budget of its own. What it shows stays after the block.
 
@@ -200,7 +201,8 @@ class Spending:
         self.address = address(settings)
         # A server's ledger is made now, so that a missing package is told now; it connects at its first use.
         self._ledger = open_ledger(self.address) if self._caps and settings.budget_url else None
-        self._runs: dict[str, Run] = {}
+        # A task that was begun in a block may ask after it: as long as its context knows the run, its budget holds.
+        self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()
         self._warned: set[tuple[object, ...]] = set()
         self._lock = Lock()
 
@@ -247,7 +249,6 @@ class Spending:
             yield run
         finally:
             runs.reset(token)
-            self._runs.pop(run.scope, None)
 
     # Holding.
 

@@ -127,7 +127,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Climbed:
-    """What came of climbing: the reply that is delivered, its hold, every attempt, and whether it was judged good."""
+    """What came of climbing: the reply that is delivered, its hold, every attempt, and whether it was judged good.
+
+    `less` says that less was asked than was decided, for want of budget.
+    """
 
     reply: Reply
     rung: Rung
@@ -136,4 +139,5 @@ class Climbed:
     hold: Held
     attempts: tuple[Attempt, ...] = ()
     good: bool = False
+    less: bool = False
     warnings: tuple[str, ...] = ()

@@ -277,6 +277,14 @@ def test_an_answer_is_made_shorter_where_little_is_left() -> None:
         )
 
 
+def test_an_answer_that_was_made_less_is_not_kept_for_others() -> None:
+    settings = {**limited(tokens="110/hour"), "cache": "auto"}
+    with offline(FakeProvider(default=FakeReply(output_tokens=5)), settings=settings) as client:
+        question = "Why is the sky blue?"
+        assert [n.nudge for n in client.ask(question).greenai.nudges].count("budget") == 1
+        assert client.ask(question).greenai.outcome == "small"
+
+
 @pytest.mark.parametrize(
     "said", [{"stream": True}, {"max_tokens": 4000}, {"tools": [{"type": "function", "function": {"name": "f"}}]}]
 )
@@ -369,6 +377,26 @@ def test_a_block_of_an_asynchronous_client_holds_its_tasks() -> None:
                 )
             assert sum(isinstance(r, BudgetExceeded) for r in results) == 5
             assert spent.spent.calls == 3
+
+    asyncio.run(everything())
+
+
+def test_a_task_that_asks_after_its_block_is_held_to_it_all_the_same() -> None:
+    async def everything() -> None:
+        async with offline(settings={"cache": "off"}, client=AsyncClient) as client:
+            ended = asyncio.Event()
+
+            async def late() -> None:
+                await ended.wait()
+                await client.ask("Say hello to Ada.")
+
+            with client.budget("1 call") as spent:
+                await client.ask("Say hello to Bob.")
+                task = asyncio.create_task(late())
+            ended.set()
+            with pytest.raises(BudgetExceeded):
+                await task
+            assert spent.spent.calls == 1
 
     asyncio.run(everything())
 
