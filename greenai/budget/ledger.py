@@ -27,7 +27,7 @@ from greenai.budget.amounts import UNITS, Amount, amount_from, from_parts, parts
 from greenai.budget.refusal import exceeded
 from greenai.budget.windows import span_at
 from greenai.errors import InvalidRequest, LedgerError, SettingsError
-from greenai.store.budget_base import KEEP_EXPIRED_S, Again, Check, Clock, Counter, Plan, Refused, Ticket
+from greenai.store.budget_base import KEEP_EXPIRED_S, Again, Check, Counter, Plan, Refused, Ticket
 
 if TYPE_CHECKING:
     from greenai.budget.limits import Budget
@@ -358,18 +358,12 @@ def _seconds(ttl_s: object) -> float:
     return float(ttl_s)
 
 
-def open_ledger(
-    address: str | os.PathLike[str],
-    *,
-    clock: Callable[[], float] | None = None,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> BudgetLedger:
+def open_ledger(address: str | os.PathLike[str], *, clock: Callable[[], float] | None = None) -> BudgetLedger:
     """Return the ledger at an address. No file and no connection is opened before it is used.
 
     Args:
         address: a file's path, ":memory:" (this process alone), `redis://`, `rediss://` (TLS), `unix://` or `valkey://`.
         clock: seconds since 1970; None is this machine's time for a file, and the server's on a server.
-        monotonic: seconds that only grow.
 
     Raises:
         SettingsError: the address is none.
@@ -379,7 +373,7 @@ def open_ledger(
     if place.startswith(_SERVERS):
         from greenai.store.budget_redis import BudgetRedis
 
-        return BudgetLedger(BudgetRedis(place, clock=clock, monotonic=monotonic))
+        return BudgetLedger(BudgetRedis(place, clock=clock))
     if "://" in place or not place.strip():
         raise SettingsError(
             f"{place.partition('://')[0]!r} is no address of a budget ledger. Write a file's path, "
@@ -388,4 +382,4 @@ def open_ledger(
     from greenai.store.budget_db import BudgetDb
 
     path = None if place == ":memory:" else Path(place).expanduser()
-    return BudgetLedger(BudgetDb(path, clock=Clock(clock or time.time, monotonic)))
+    return BudgetLedger(BudgetDb(path, clock=clock or time.time))

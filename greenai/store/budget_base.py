@@ -5,21 +5,18 @@ Every step is one transaction. A store has the time, which it never lets go back
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
-
-from greenai._locks import Lock
 
 __all__ = [
     "COLUMNS",
     "KEEP_ENDED_S",
     "KEEP_EXPIRED_S",
+    "STEP_S",
     "Again",
     "BudgetStore",
     "Check",
-    "Clock",
     "Counter",
     "End",
     "Held",
@@ -30,13 +27,14 @@ __all__ = [
     "Ticket",
     "Totals",
     "Unsettled",
+    "agreed",
 ]
 
 COLUMNS = 6
 KEEP_ENDED_S = 86_400
 """How long the end of an attempt is remembered, so that an end that is delivered again changes nothing."""
 STEP_S = 60.0
-"""Where a clock differs from the monotonic one by more, somebody has set it."""
+"""A clock that goes back by more was set; for less, the time stands still until it has caught up."""
 KEEP_EXPIRED_S = 7 * 86_400
 """How long an expired hold may still settle."""
 
@@ -180,39 +178,18 @@ class BudgetStore(Protocol):
         ...
 
 
-class Clock:
-    """Corrects a clock that is put back: from then on it runs ahead of it, at the rate of the monotonic clock.
+def agreed(wall: float, last: float, ahead_s: float) -> tuple[float, float]:
+    """Return the time, which never goes back, and by how much it is ahead of the clock from now on.
+
+    A clock that is put back goes on from where it was. Once it has caught up by itself, it is right again.
 
     Args:
-        wall: seconds since 1970.
-        monotonic: seconds that only grow.
+        wall: what the clock says, in seconds since 1970.
+        last: the last time that was used.
+        ahead_s: by how much the time was ahead of the clock.
     """
-
-    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.wall = wall
-        self._monotonic = monotonic
-        self._lock = Lock()
-        self._seen: tuple[float, float] | None = None
-        self.ahead_s = 0.0
-
-    def corrected(self, wall: float) -> float:
-        """Return a moment of the clock that is corrected, which may be a server's, as the time."""
-        with self._lock:
-            at = self._monotonic()
-            step = 0.0 if self._seen is None else wall - self._seen[0] - (at - self._seen[1])
-            if abs(step) > STEP_S:
-                self.ahead_s = max(self.ahead_s - step, 0.0)
-            self._seen = (wall, at)
-            return wall + self.ahead_s
-
-    def agree(self, wall: float, now: float) -> float:
-        """Go on from a store's time, `now` at the moment `wall`, where it is ahead; return it."""
-        if now - wall - self.ahead_s > STEP_S:
-            self.ahead_s = now - wall
-        return now
-
-    def guess(self) -> float:
-        """Return about what the time is, without looking at a clock that a server has."""
-        if self._seen is None:
-            return self.wall()
-        return self._seen[0] + self._monotonic() - self._seen[1] + self.ahead_s
+    if wall >= last:
+        return wall, 0.0
+    if last - wall - ahead_s > STEP_S:
+        ahead_s = last - wall
+    return max(wall + ahead_s, last), ahead_s

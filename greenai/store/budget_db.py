@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from greenai.store.budget_base import (
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
     Again,
-    Clock,
     Counter,
     End,
     Held,
@@ -24,6 +24,7 @@ from greenai.store.budget_base import (
     Ticket,
     Totals,
     Unsettled,
+    agreed,
 )
 from greenai.store.sqlite_file import SqliteFile, damaged
 
@@ -45,7 +46,7 @@ class BudgetDb(SqliteFile):
     Args:
         path: the file; None counts in memory.
         timeout_s: how long to wait for other processes, in seconds.
-        clock: the time.
+        clock: seconds since 1970.
     """
 
     what = "budget ledger"
@@ -58,11 +59,11 @@ class BudgetDb(SqliteFile):
         path: Path | None,
         *,
         timeout_s: float = WAIT_S,
-        clock: Clock | None = None,
+        clock: Callable[[], float] = time.time,
         migrations: Sequence[Sequence[str]] = schema.MIGRATIONS,
     ) -> None:
         super().__init__(path, timeout_s=timeout_s, migrations=migrations)
-        self._clock = clock or Clock()
+        self._clock = clock
         self._steps = 0
 
     def reserve(
@@ -156,10 +157,8 @@ class BudgetDb(SqliteFile):
 
     def _now(self, con: sqlite3.Connection) -> float:
         """Return the time, never before one that was written, and let what is due by then expire."""
-        (last,) = con.execute(schema.LAST).fetchone()
-        wall = self._clock.wall()
-        now = self._clock.agree(wall, max(self._clock.corrected(wall), last))
-        con.execute(schema.TICK, (now,))
+        now, ahead_s = agreed(self._clock(), *con.execute(schema.LAST).fetchone())
+        con.execute(schema.TICK, (now, ahead_s))
         for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
             _charge(con, numbers, _NOTHING, [-part for part in held])
             con.execute(schema.SET_STATE, ("expired", expires, attempt_id))

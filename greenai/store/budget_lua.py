@@ -3,7 +3,7 @@
 All keys begin with one tag in braces, so that a Redis Cluster keeps them on one node and one script may touch them.
 Amounts are added up as whole numbers by HINCRBY; Lua's own numbers, which are exact to 2**53, only compare.
 
-    <root>clock            the last time that was used; the time never goes back
+    <root>clock            the last time that was used, and by how much it is ahead of the server's clock
     <root>open, lost       attempts with an open hold, and with one that expired, by the time of that
     <root>hold:<attempt>   what is held for it and in which counters
     <root>w:<window>:<start>:<scope>   settled s0 to s5 and held h0 to h5
@@ -23,10 +23,17 @@ if not t then
   local parts = call('TIME')
   t = tonumber(parts[1]) + tonumber(parts[2]) / 1000000
 end
-local raw = string.format('%.6f', t)
-local now = math.max(t + a.ahead, tonumber(call('GET', root .. 'clock') or '0'))
+local clock = call('HMGET', root .. 'clock', 'last', 'ahead')
+local last, ahead = tonumber(clock[1] or '0'), tonumber(clock[2] or '0')
+local now = t
+if t >= last then
+  ahead = 0
+else
+  if last - t - ahead > a.step_s then ahead = last - t end
+  now = math.max(t + ahead, last)
+end
 local stamp = string.format('%.6f', now)
-call('SET', root .. 'clock', stamp)
+call('HSET', root .. 'clock', 'last', stamp, 'ahead', string.format('%.6f', ahead))
 
 local function name(c, start) return root .. 'w:' .. c.window .. ':' .. string.format('%d', start) .. ':' .. c.scope end
 
@@ -194,7 +201,5 @@ function steps.unsettled()
   return {'unsettled', stamp, found}
 end
 
-local answer = steps[a.step]()
-answer[#answer + 1] = raw
-return answer
+return steps[a.step]()
 """

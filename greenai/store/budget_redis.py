@@ -18,8 +18,8 @@ from greenai.store.budget_base import (
     COLUMNS,
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
+    STEP_S,
     Again,
-    Clock,
     Counter,
     End,
     Held,
@@ -55,19 +55,16 @@ class BudgetRedis:
     Args:
         url: `redis://`, `rediss://` (TLS), `unix://`, or `valkey://`.
         clock: seconds since 1970 in place of the server's time.
-        monotonic: seconds that only grow.
 
     Raises:
         MissingExtra: `redis` is not installed.
         SettingsError: the address is not one.
     """
 
-    def __init__(
-        self, url: str, *, clock: Callable[[], float] | None = None, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
         self._client = connect(url, TIMEOUT_S, key="budget_url", purpose="A budget ledger in Redis or Valkey")
-        self._wall = clock
-        self._clock = Clock(clock or time.time, monotonic)
+        self._clock = clock
+        self._seen: tuple[float, float] | None = None
         self._sha = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._lock = Lock()
         self._met = False
@@ -118,7 +115,7 @@ class BudgetRedis:
 
     def _planned(self, step: str, given: Mapping[str, object], plan: Planner) -> tuple[Plan, list[Any]]:
         """Run a step with the plan of the server's moment; where that is in another window than thought, anew."""
-        now = self._clock.guess()
+        now = self._guess()
         for _ in range(_TRIES):
             planned = plan(now)
             checks = [{"counter": c.counter, "column": c.column, "limit": c.limit} for c in planned.checks]
@@ -132,17 +129,19 @@ class BudgetRedis:
         told = {
             "step": step,
             "root": ROOT,
-            "ahead": self._clock.ahead_s,
+            "step_s": STEP_S,
             "keep_ended": KEEP_ENDED_S,
             "keep_expired": KEEP_EXPIRED_S,
-            **({} if self._wall is None else {"now": self._wall()}),
+            **({} if self._clock is None else {"now": self._clock()}),
             **given,
         }
         answer = self._sent(json.dumps(told))
-        wall = float(answer.pop())
-        self._clock.corrected(wall)
-        self._clock.agree(wall, float(answer[1]))
+        self._seen = (float(answer[1]), time.monotonic())
         return answer
+
+    def _guess(self) -> float:
+        """Return about what the server's time is, so that the plan for it is mostly the right one."""
+        return time.time() if self._seen is None else self._seen[0] + time.monotonic() - self._seen[1]
 
     def _sent(self, told: str) -> list[Any]:
         """Send one step. A connection that is gone is tried once more on a new one: every step may be repeated."""

@@ -41,13 +41,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Only open holds are in it, so it stays small.
         "CREATE INDEX holds_open ON holds (expires) WHERE state = 'held'",
         "CREATE INDEX holds_lost ON holds (expires) WHERE state = 'expired'",
-        "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), last REAL NOT NULL)",
-        "INSERT INTO clock VALUES (1, 0.0)",
+        "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), last REAL NOT NULL, ahead_s REAL NOT NULL)",
+        "INSERT INTO clock VALUES (1, 0.0, 0.0)",
     ),
 )
 
-LAST = "SELECT last FROM clock"
-TICK = "UPDATE clock SET last = ?"
+LAST = "SELECT last, ahead_s FROM clock"
+TICK = "UPDATE clock SET last = ?, ahead_s = ?"
 
 _SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in (*_SETTLED, *_HELD))
 _ANY = " + ".join((*_SETTLED, *_HELD))

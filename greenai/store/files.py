@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from greenai._locks import Lock
@@ -129,7 +130,8 @@ class FileLock:
     def release(self) -> None:
         """Give the lock back; harmless where it is not held."""
         if fcntl is not None and self._fd >= 0:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            with suppress(OSError):  # a disk without locks has nothing to give back
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Give the lock back and close its file."""

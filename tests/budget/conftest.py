@@ -14,15 +14,13 @@ NOON = 1_795_262_400.0
 
 
 class Time:
-    """A wall clock and a monotonic one, which go on together until somebody sets the first."""
+    """A clock that goes on, and can be set."""
 
     def __init__(self) -> None:
         self.wall = NOON
-        self.monotonic = 1000.0
 
     def passes(self, seconds: float) -> None:
         self.wall += seconds
-        self.monotonic += seconds
 
     def is_set(self, by_s: float) -> None:
         self.wall += by_s
@@ -56,7 +54,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, time: Time) -> Iterat
 
     def another() -> BudgetLedger:
         if address != ":memory:" or not ledgers:
-            ledgers.append(open_ledger(address, clock=lambda: time.wall, monotonic=lambda: time.monotonic))
+            ledgers.append(open_ledger(address, clock=lambda: time.wall))
         return ledgers[-1]
 
     yield another

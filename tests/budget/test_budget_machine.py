@@ -62,7 +62,7 @@ class Machine(RuleBasedStateMachine):
         self.holds: dict[str, Hold] = {}
         self.folder = tempfile.TemporaryDirectory()
         address = self.address or str(Path(self.folder.name) / "budgets.db")
-        self.ledger = open_ledger(address, clock=lambda: self.model.now, monotonic=lambda: self.model.now)
+        self.ledger = open_ledger(address, clock=lambda: self.model.now)
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):

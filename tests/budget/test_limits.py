@@ -200,10 +200,10 @@ def test_a_budget_is_as_large_as_it_says(number: str, unit: str, window: str) ->
     try:
         budget = Budget.parse(f"{number} {unit}{window}")
     except InvalidRequest:
-        assert float(number) <= 0 or not float(number).is_integer()
+        assert float(number) <= 0 or (unit in ("tokens", "calls") and not float(number).is_integer())
         return
     assert budget.limit == pytest.approx(float(number) * budget.scale)
-    assert budget.shown(budget.limit).endswith(budget.symbol.removesuffix("s")) or budget.limit != 1
+    assert budget.shown(budget.limit).split()[1].rstrip("s") == budget.symbol.split()[0].rstrip("s")
 
 
 def test_amounts_add_up() -> None:
