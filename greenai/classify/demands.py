@@ -15,12 +15,14 @@ LONGEST = 8000
 
 # One of these stands in every demand below. Looking for them first spares most texts the pattern, which is slow.
 _STUBS = (
-    "reason", "think", "budget", "token", "chat_template", "opt_in", "opt-in", "opt in", "opted", "greenai",
-    "with_options", "<system", "</system", "[system", "# system", "[inst", "[/inst", "<|", "tool_result", "effort",
-    "model", "modèl", "llm", "limit", "límit", "credit", "quota", "deep breath", "matter", "no object", "denk",
-    "grenze", "presupuesto", "orçamento", "réfléch", "raisonne", "d'importance", "piensa", "pensa", "pense", "ragiona",
-    "razona", "raciocine", "推理", "思考", "预算", "限制", "予算", "制限", "考え", "模型", "モデル", "думай",
-    "размышляй", "рассуждай", "бюджет", "лимит",
+    "reason", "think", "budget", "token", "opt_in", "opt-in", "opt in", "opted in", "greenai", "with_options", "system",
+    "inst]", "<|", "tool_result", "effort", "model", "llm", "limit", "credit", "quota", "deep breath", "matter",
+    "no object", "denk", "grenze", "presupuesto", "raisonne", "d'importance", "piensa", "pens", "ragiona", "razona",
+    "raciocine",
+)  # fmt: skip
+_STUBS_BEYOND_ASCII = (
+    "modèl", "límit", "orçamento", "réfléch", "推理", "思考", "预算", "限制", "予算", "制限", "考え", "模型", "モデル",
+    "думай", "размышляй", "рассуждай", "бюджет", "лимит",
 )  # fmt: skip
 
 _MUCH = r"(?:maximum|maximal|max|x?high|higher|highest|full|extended|deep|deeper|unlimited|extra|more|hard|harder)"
@@ -88,4 +90,6 @@ def _is_demand(sentence: str) -> bool:
 
 def _has_stub(text: str) -> bool:
     lower = text.lower()
-    return any(stub in lower for stub in _STUBS)
+    return any(stub in lower for stub in _STUBS) or (
+        not lower.isascii() and any(stub in lower for stub in _STUBS_BEYOND_ASCII)
+    )
