@@ -8,13 +8,13 @@
               │        ├─ 5 meaning     the same question in other words?     a hit, where opted in
               │        └─ 6 route       which rungs, least energy first?      NoSufficientModel
               ├── joined ─── an equal call in flight?                         its answer is shared
-              ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good enough; else the next rung, once
+              ├── climb ──── 7 per rung: reserve, draft, call, judge, settle  good; else the next, once; BudgetExceeded
               └── finish ─── 8 store, receipt, observers
 
 `answer` is a generator. It waits for nothing itself: it yields `Work` (disk, loading a model) and `Call` (a
 provider), and is sent the result or thrown the error. The clients drive it. Closing it, as a cancelled call
-does, runs the `except` in `attempt`, which settles the hold. A meter, nudge, cache or observer that fails never
-costs the caller the answer: `fail_open` (stages.py) catches for all of them.
+does, runs the `except` in `attempt`, which settles the hold, of budgets too (affording.py). A meter, nudge, cache or
+observer that fails never costs the caller the answer: `fail_open` (stages.py) catches for all of them.
 """
 
 from __future__ import annotations

@@ -456,6 +456,21 @@ def test_randomly_cancelled_calls_leave_nothing_held() -> None:
     asyncio.run(everything())
 
 
+def test_a_long_stream_renews_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenai.streams.RENEW_EVERY_S", 0.0)
+    with offline(FakeProvider(" ".join("x" * 200)), settings=limited(calls="9/hour"), timeout=60.0) as client:
+        ledger = client._session.resources.spending.ledger
+        stream = client.chat.completions.create(messages=messages(), stream=True)
+        (before,) = ledger.unsettled()
+        for _, _ in zip(range(50), stream, strict=False):
+            pass
+        assert background.drain()
+        (after,) = ledger.unsettled()
+        assert after.expires_at > before.expires_at
+        stream.close()
+        assert used(client).calls == 1
+
+
 def test_a_keyboard_interrupt_is_charged_and_raised() -> None:
     with offline(FakeProvider(KeyboardInterrupt()), settings=limited(calls="9/hour")) as client:
         with pytest.raises(KeyboardInterrupt):

@@ -23,6 +23,8 @@ from greenai import (
     TextStream,
 )
 from greenai._params import GreenCompletion
+from greenai.readings import BudgetLeft
+from greenai.spending import Run
 from greenai.streams import GreenAsyncStream, GreenStream
 from greenai.testing import FakeProvider, FakeReply, ReplayMeter, error, offline
 
@@ -60,6 +62,10 @@ def sync(client: Client, flag: bool) -> None:
     assert_type(client.forget(whole), bool)
     assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
     assert_type(client.settings, Settings)
+    with client.budget("0.5 Wh", "3 calls", when_spent="refuse") as spent:
+        assert_type(spent, Run)
+        assert_type(spent.left, tuple[str, ...])
+    assert_type(answer.greenai.budget, BudgetLeft | None)
     with client.options(project="support-bot") as same, client as entered:
         assert_type(same, Client)
         assert_type(entered, Client)
