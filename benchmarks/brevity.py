@@ -13,6 +13,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,34 +71,54 @@ def client(folder: str, *, on: bool) -> Client:
     )
 
 
-def tokens(one: Client, question: str) -> tuple[int, bool]:
-    """Return the tokens of the answer, and whether a short one was asked for."""
+def tokens(one: Client, question: str) -> tuple[int, bool, bool]:
+    """Return the tokens of the answer, whether a short one was asked for, and whether the context cut it."""
     answer = one.chat.completions.create(
         model=MODEL, messages=[{"role": "user", "content": question}], temperature=0.0, seed=1
     )
     usage = answer.usage
-    return (usage.completion_tokens if usage else 0), any(n.nudge == "brevity" for n in answer.greenai.nudges)
+    applied = any(note.nudge == "brevity" for note in answer.greenai.nudges)
+    return (usage.completion_tokens if usage else 0), applied, answer.choices[0].finish_reason == "length"
 
 
-def measured(folder: str) -> list[tuple[int, int, bool]]:
-    """Return each question's tokens without and with the nudge, and whether it applied."""
+@dataclass(frozen=True)
+class Row:
+    """One question's tokens without and with the nudge; `cut` where either answer ended with the context."""
+
+    before: int
+    after: int
+    applied: bool
+    cut: bool
+
+
+def measured(folder: str) -> list[Row]:
+    """Ask every question in both ways."""
+    rows: list[Row] = []
     with client(folder, on=False) as without, client(folder, on=True) as with_it:
-        return [(tokens(without, question)[0], *tokens(with_it, question)) for question in QUESTIONS]
+        for question in QUESTIONS:
+            before, _, cut = tokens(without, question)
+            after, applied, also_cut = tokens(with_it, question)
+            rows.append(Row(before=before, after=after, applied=applied, cut=cut or also_cut))
+    return rows
 
 
-def told(rows: Sequence[tuple[int, int, bool]]) -> None:
+def told(rows: Sequence[Row]) -> None:
     """Print the totals."""
-    asked = [(before, after) for before, after, applied in rows if applied]
-    print(f"{len(rows)} questions; a short answer was asked for in {len(asked)}")
-    for name, pairs in (("all", [(b, a) for b, a, _ in rows]), ("asked for", asked)):
-        if not pairs:
+    applied = [row for row in rows if row.applied]
+    print(f"{len(rows)} questions; a short answer was asked for in {len(applied)}")
+    for name, some in (
+        ("all", rows),
+        ("asked for", applied),
+        ("asked for, none cut", [row for row in applied if not row.cut]),
+    ):
+        if not some:
             continue
-        before, after = (sum(column) for column in zip(*pairs, strict=True))
-        middle = [statistics.median(column) for column in zip(*pairs, strict=True)]
-        shorter = sum(a < b for b, a in pairs)
+        before, after = sum(row.before for row in some), sum(row.after for row in some)
+        middle = statistics.median(row.before for row in some), statistics.median(row.after for row in some)
+        shorter = sum(row.after < row.before for row in some)
         print(
-            f"{name:10} output tokens {before} without, {after} with ({after / before - 1:+.0%}); "
-            f"median {middle[0]:.0f} and {middle[1]:.0f}; shorter in {shorter} of {len(pairs)}"
+            f"{name:20} output tokens {before} without, {after} with ({after / before - 1:+.0%}); "
+            f"median {middle[0]:.0f} and {middle[1]:.0f}; shorter in {shorter} of {len(some)}"
         )
 
 
@@ -109,8 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = measured(folder)
     if options.each:
-        for question, (before, after, applied) in zip(QUESTIONS, rows, strict=True):
-            print(f"{before:5} {after:5} {'asked' if applied else '':6} {question}")
+        for question, row in zip(QUESTIONS, rows, strict=True):
+            said = f"{'asked' if row.applied else '':6} {'cut' if row.cut else '':4}"
+            print(f"{row.before:5} {row.after:5} {said} {question}")
     print(f"{MODEL}: {brevity.SENTENCE!r}")
     told(rows)
 

@@ -23,6 +23,7 @@ from greenai import catalog, errors, receipts, route
 from greenai.cli import app, leaderboard
 from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
+from greenai.nudges import effort
 from greenai.projects import BudgetTable
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
 from greenai.units import significant
@@ -241,13 +242,30 @@ def switch_table() -> str:
     for card in catalog.cards():
         switch = card.reasoning
         off = code(json.dumps(dict(switch.off))) if switch.off else "nothing"
-        key = (switch.default, switch.status, off, switch.source, switch.date)
+        status = "off" if switch.status == "none" else switch.status
+        key = (switch.default, status, off, switch.source, switch.date)
         groups.setdefault(key, []).append(card.name)
     rows = (
         (_some(names), default, status.replace("_", " "), off, f"{source}, {date}")
         for (default, status, off, source, date), names in sorted(groups.items(), key=lambda item: item[1][0])
     )
     return table(("models", "default", "least possible", "sent without an opt-in", "source"), rows)
+
+
+def family_table() -> str:
+    """What is sent for each family of models, and what litellm would make of an effort of none."""
+    rows: list[tuple[str, ...]] = []
+    for family in catalog.families():
+        switch, least = catalog.switch_of(family.example), effort.resolve(family.example)
+        sent = code(json.dumps(dict(least.fields))) if least.fields else "nothing"
+        status = "has no reasoning" if switch.status == "none" else least.status.replace("_", " ")
+        default = "off" if switch.default == "none" else switch.default
+        note = f"{switch.note}; " if switch.note else ""
+        trap = family.trap or ""
+        about = f"{note}{switch.source}, {switch.date}"
+        rows.append((family.label, code(family.example), default, status, sent, trap, about))
+    heads = ("family", "such as", "default", "least", "sent without an opt-in", "litellm's `none`", "note, source")
+    return table(heads, rows)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -437,7 +455,7 @@ KEYS: Mapping[str, Key] = {
         "`team_ranking` off. `language` is that of what they say, `order` names those that come first. "
         "`[projects.support-bot.nudges]` says otherwise for one project.",
         example={"brevity": True, "timing": False},
-        env="false",
+        env='{"brevity":true,"timing":false}',
     ),
     "carbon_forecast": Key(
         about="A CSV file with the hours to come and the grid's intensity in each, by which calls with `urgent=False` "
@@ -610,6 +628,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "thresholds": threshold_table,
     "size-sources": size_source_table,
     "switches": switch_table,
+    "families": family_table,
     "models": model_table,
     "settings": setting_sections,
     "ladders": ladder_table,
