@@ -78,22 +78,23 @@ def span_at(window: Window, timezone: str, now: float) -> Span:
         timezone: whose midnights count.
         now: seconds since 1970.
     """
+    at = math.floor(now)  # windows begin at whole seconds, and datetime rounds to the nearest microsecond
     if window.kind == "total":
         return Span(since=0, start=0, end=None)
     if window.kind == "rolling":
         step = window.slot_s
-        start = math.floor(now) // step * step
+        start = at // step * step
         return Span(
             since=start - (-(-(window.length_s or step) // step)) * step, start=start, end=start + step, step=step
         )
     zone = _zone(timezone)
     if window.kind in _SECONDS:
         length = _SECONDS[window.kind]
-        offset = datetime.fromtimestamp(now, zone).utcoffset() or timedelta()
+        offset = datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
         shift = int(offset.total_seconds())
-        start = (math.floor(now) + shift) // length * length - shift
+        start = (at + shift) // length * length - shift
         return Span(since=start, start=start, end=start + length)
-    first = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    first = datetime.fromtimestamp(at, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
     if window.kind == "week":
         first -= timedelta(days=first.weekday())
     elif window.kind == "month":
