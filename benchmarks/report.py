@@ -38,6 +38,10 @@ KINDS = (
     ("large", "vendor/unlisted-model", 0.02, None, None),
     ("failed", None, 0.02, None, None),
 )
+# As long as what a routed call leaves.
+STORY = json.dumps(
+    {"route": ["openai/gpt-5.4-nano", "openai/gpt-5.5"], "why": ["x" * 100] * 3, "checks": [["loss"] * 4]}
+)
 SOURCES = {"openai": "United States grid mix, 2023, assumed for openai", None: "World grid mix, 2023"}
 
 
@@ -84,6 +88,7 @@ def _call(made: random.Random, number: int, created: float) -> tuple[dict[str, o
         "parent": f"{number:032x}" if made.random() < 0.01 else None, "feature": made.choice(FEATURES),
         "used": 1 if made.random() < 0.3 else None, "asked": f"{made.randrange(4000):032x}",
         "error": "APITimeoutError" if outcome == "failed" else None,
+        "story": STORY if outcome in ("small", "large") else None,
     }  # fmt: skip
     attempts = [_attempt(call, number_, model) for number_ in range(1 if generated else 0)]
     if outcome == "large" and made.random() < 0.1:

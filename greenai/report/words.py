@@ -83,7 +83,9 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole
     if part == whole or not part:
         return f"{percent:.0f}%"
-    return "<0.1%" if percent < 0.05 else f"{percent:.1f}%" if percent < 10 else f"{percent:.0f}%"
+    if percent < 0.05 or percent > 99.5:
+        return "<0.1%" if percent < 0.05 else ">99.5%"
+    return f"{percent:.1f}%" if percent < 10 else f"{percent:.0f}%"
 
 
 def energy(amounts: Amounts) -> str:
