@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_type
 
 from openai import AsyncStream, Stream
@@ -9,10 +10,14 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from greenai import (
     AsyncClient,
+    AsyncFeature,
+    AsyncFeatureResult,
     AsyncTask,
     AsyncTextStream,
     Client,
     Decision,
+    Feature,
+    FeatureResult,
     Options,
     Reading,
     Receipt,
@@ -23,6 +28,7 @@ from greenai import (
     TextStream,
 )
 from greenai._params import GreenCompletion
+from greenai.hours import CleanHour, Hour
 from greenai.readings import BudgetLeft
 from greenai.spending import Run
 from greenai.streams import GreenAsyncStream, GreenStream
@@ -119,6 +125,40 @@ async def answerers(client: Client, aclient: AsyncClient) -> None:
     assert_type(atask, AsyncTask)
     assert_type(await atask("Ada is 3.", "How old is Ada?"), TaskAnswer)
     client.answerer(examples=["a"])(lambda question: 3)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
+async def features(client: Client, aclient: AsyncClient) -> None:
+    summary = client.feature("search_summary", generate="on_request")
+    assert_type(summary, Feature)
+    result = summary(retrieved=["a", "b"], messages=[{"role": "user", "content": "Hi"}], user_requested=True)
+    assert_type(result, FeatureResult)
+    assert_type(result.generate(), FeatureResult)
+    assert_type(result.answer, TextAnswer | None)
+    client.feature("s", generate="never")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    summary(retrieved="a", prompt="b", temprature=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+    @client.feature("daily", generate="always")
+    def daily(day: str, *, words: int = 3) -> str:
+        return day * words
+
+    assert_type(daily("hits", "Monday", words=2), FeatureResult)
+    daily("hits", 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    asummary = aclient.feature("search_summary")
+    assert_type(asummary, AsyncFeature)
+    aresult = await asummary(retrieved="a", prompt="b")
+    assert_type(aresult, AsyncFeatureResult)
+    assert_type(await aresult.generate(), AsyncFeatureResult)
+
+    @asummary
+    async def adaily(day: str) -> str:
+        return day
+
+    assert_type(await adaily("hits", "Monday"), AsyncFeatureResult)
+    client.used(result.greenai or "id")
+    await aclient.used("id")
+    assert_type(client.when_clean("8h"), CleanHour)
+    assert_type(offline(forecast=lambda zone: [Hour(start=datetime.now(UTC), g_per_kwh=3)]), Client)
 
 
 def arguments(client: Client) -> None:
