@@ -371,8 +371,10 @@ def offline(provider: FakeProvider | None = None, *, client: type[Any] = Client,
         SettingsError: a setting is wrong.
         TypeError: an argument that `Client` does not have.
     """
+    from greenai.nudges import learnt
     from greenai.session import Session
 
+    learnt.forget()  # what an earlier client's models did with reasoning is no business of this one
     unknown = sorted(arguments.keys() - _Arguments.__annotations__.keys())
     if unknown:
         raise TypeError(f"offline() got an unexpected keyword argument {unknown[0]!r}")
