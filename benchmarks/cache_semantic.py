@@ -70,7 +70,7 @@ Vectors = dict[str, Any]
 class Known:
     """MiniLM, each text once."""
 
-    name = minilm.MiniLM.name
+    name = "known"
     serves = True
 
     def __init__(self) -> None:

@@ -33,6 +33,13 @@ def test_the_nearest_come_first():
     assert np.array_equal(index.vectors([7, 9]), vectors[[7, 9]])
 
 
+@pytest.mark.parametrize("count", [1, 63, 64, 320, 321, 1999, 2000])
+def test_the_nearest_are_the_same_however_many_there_are(count):
+    index, vectors, asked = filled(count), units(count), units(1, seed=1)[0]
+    most = min(5, int((vectors @ asked > 0).sum()))
+    assert index.nearest(asked, 5)[0].tolist() == np.argsort(-(vectors @ asked))[:most].tolist()
+
+
 def test_a_dropped_row_is_near_nothing_and_an_empty_index_has_none():
     index = filled(50)
     index.drop(7)
