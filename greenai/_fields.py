@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator
 __all__ = [
     "CACHE_URL",
     "CARBON_SOURCE",
+    "FEATURE",
     "MODEL",
     "ONE_LINE",
     "PROVIDERS",
@@ -116,6 +117,9 @@ CACHE_URL = like(
 VARIABLE = like(
     r"[A-Za-z_][A-Za-z0-9_]*",
     'it must be the name of a variable, for example "OPENAI_API_KEY"; the key itself is never set here',
+)
+FEATURE = like(
+    r"[\w][\w./-]{0,99}", 'it must be a name of up to 100 letters, digits and _ - . /, such as "search_summary"'
 )
 ONE_LINE = like(r"[^\x00-\x1f\x7f]+", "it must be one line without control characters")
 # Which grids there are is for meters.carbon, which also suggests one to somebody who writes a name.

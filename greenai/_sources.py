@@ -55,7 +55,8 @@ class Source:
         for depth in range(len(path), -1, -1):
             names = r"[ \t]*\.[ \t]*".join(_name(key) for key in ("tool", "greenai", *path[:depth]))
             own = r"[ \t]*\.[ \t]*".join(_name(key) for key in path[:depth])
-            header = re.search(rf"(?m)^[ \t]*\[[ \t]*({names}{'|' + own if own else ''})[ \t]*\]", self.text)
+            deeper = r"([ \t]*\.[^\]]*)?" if depth == len(path) else ""
+            header = re.search(rf"(?m)^[ \t]*\[[ \t]*({names}{'|' + own if own else ''}){deeper}[ \t]*\]", self.text)
             if header is None and depth:
                 continue
             start = header.end() if header else 0

@@ -101,6 +101,8 @@ def afforded(
     asked: _Asked | None = None
     for way in _ways(rung, request, plan, drafting):
         asked = _Asked.of(way, plan, drafting, spending)
+        if refusal is not None and asked.amount().of(_unit_of(refusal, caps)) >= refusal.needed:
+            continue  # it needs no less of what is short
         try:
             return (yield from _held(asked, caps, next(names), ttl_s)).noted(rung, refusal)
         except BudgetExceeded as error:

@@ -36,6 +36,7 @@ from greenai import own_cards, projects
 from greenai._fields import (
     CACHE_URL,
     CARBON_SOURCE,
+    FEATURE,
     MODEL,
     ONE_LINE,
     PROVIDERS,
@@ -92,6 +93,7 @@ _EXAMPLES: Mapping[str, str] = {
     "cache_also": 'cache_also = ["tool_calls"] (of: sampled, tool_calls)',
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
     "cache_size": 'cache_size = "1GB" (units: kB, MB, GB, KiB, MiB, GiB)',
+    "cache_delta": "cache_delta = 0.02",
     "cache_url": 'cache_url = "redis://127.0.0.1:6379/0"',
     "cache_secret_env": 'cache_secret_env = "CACHE_SECRET"',
     "zone": 'zone = "FRA"',
@@ -126,6 +128,7 @@ class _Strict(BaseModel):
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
+FeatureName = Annotated[str, FEATURE]
 
 
 class LadderEntry(_Strict):
@@ -183,6 +186,7 @@ class Settings(_Strict):
     cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
     cache_size: str | float = "256MB"
+    cache_delta: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
     cache_secret_env: Annotated[str, VARIABLE] | None = None
     cache_encrypt: bool = False
@@ -203,7 +207,7 @@ class Settings(_Strict):
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
     nudges: Nudges = NudgeTable()
     carbon_forecast: Path | None = None
-    features: dict[Name, FeatureTable] = Field(default_factory=dict)
+    features: dict[FeatureName, FeatureTable] = Field(default_factory=dict)
     budget: BudgetTable = BudgetTable()
     user_budget: BudgetTable = BudgetTable()
     key_budget: BudgetTable = BudgetTable()

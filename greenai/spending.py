@@ -11,6 +11,7 @@ settings open it; once an answer is there, it costs nobody the answer.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import logging
 import uuid
@@ -215,11 +216,26 @@ class Spending:
             return found
         named = ("organisation", f"project/{options.project}", f"feature/{options.feature}")
         found += tuple(scope for scope in named if self._caps.get(scope))
+        if named[1] not in self._caps:
+            self._warn_unnamed(options.project)
         if self._caps.get("user"):
             found += (f"user/{_user(options, arguments)}",)
         if self._caps.get("key"):
             found += (f"key/{key()}",)
         return found
+
+    def _warn_unnamed(self, project: str) -> None:
+        """Say once where a project has no budget, and another one has whose name is nearly the same."""
+        if not self._first("unnamed", project):
+            return
+        known = [scope.removeprefix("project/") for scope in self._caps if scope.startswith("project/")]
+        close = difflib.get_close_matches(project, known, n=1, cutoff=0.8)
+        if close:
+            logger.warning(
+                "The project %r has no budget, and %r has one. If it is the same, correct the name of the table "
+                "projects.%s; if not, give %r a table of its own.",
+                project, close[0], close[0], project,
+            )  # fmt: skip
 
     def caps_of(self, request: Request) -> tuple[Cap, ...]:
         """Return the budgets of a request's scopes."""

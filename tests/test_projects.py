@@ -71,9 +71,9 @@ def test_a_stronger_source_keeps_what_it_does_not_speak_of(tmp_path: Path) -> No
             ),
         ),
         (
-            '[features."a b".budget]\nwhen_spent = "never"',
+            '[features.search.budget]\nwhen_spent = "never"',
             (
-                "{file}, line 2: features.a b.budget.when_spent = \"never\" is not valid: input should be 'downgrade', "
+                "{file}, line 2: features.search.budget.when_spent = \"never\" is not valid: input should be 'downgrade', "
                 '\'refuse\' or \'observe\'. Write for example: when_spent = "downgrade" (or "refuse", "observe").'
             ),
         ),
@@ -89,6 +89,13 @@ def test_a_stronger_source_keeps_what_it_does_not_speak_of(tmp_path: Path) -> No
             (
                 "{file}, line 2: projects.bot.budget.energy = 50 is not valid: it must be text: a number and a unit. "
                 'Write for example: energy = "50 Wh/day".'
+            ),
+        ),
+        (
+            '[features."a b".budget]\ncalls = "5/hour"',
+            (
+                "{file}, line 1: features.a b is not valid: it must be a name of up to 100 letters, digits and "
+                '_ - . /, such as "search_summary".'
             ),
         ),
         ("[projects]\nbot = 3", "{file}, line 2: projects.bot = 3 is not valid: it must be a table."),

@@ -94,6 +94,20 @@ def test_a_project_named_in_any_way_has_its_own_budget() -> None:
             client.chat.completions.create(messages=messages(), greenai=Options(project="bot", cache="off"))
 
 
+def test_a_project_whose_name_is_nearly_that_of_a_table_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    settings = {"projects": {"suport-bot": {"budget": {"calls": "9/hour"}}}, "cache": "off"}
+    with caplog.at_level(logging.WARNING, "greenai"), offline(settings=settings, project="support-bot") as client:
+        for n in range(2):
+            client.ask(f"Say hello to Ada, {n}.")
+        client.with_options(project="other").ask("Say hello to Ada.")
+    assert [r.getMessage() for r in caplog.records if "has no budget" in r.getMessage()] == [
+        (
+            "The project 'support-bot' has no budget, and 'suport-bot' has one. If it is the same, correct the name of the "
+            "table projects.suport-bot; if not, give 'support-bot' a table of its own."
+        )
+    ]
+
+
 def test_each_scope_is_held() -> None:
     settings = {
         "budget": {"calls": "100/hour"},
