@@ -96,6 +96,7 @@ class _Given:
         self.answer: TextAnswer | None = None
         self._session = session
         self._wish = wish
+        self._project = session.record_offer()
         self._told: set[str | None] = set()
 
     @property
@@ -122,14 +123,14 @@ class _Given:
         messages = session.ask_messages(made, None) if isinstance(made, str) else made
         return session.request(entry, messages, wish.model, stream=False, arguments=wish.arguments)
 
-    def _news(self) -> tuple[bool, str | None] | None:
-        """Return what is to be recorded, each thing once: whether the offer counts as used, and the call that was."""
+    def _news(self) -> dict[str, Any] | None:
+        """Return what is to be recorded, each thing once: the call, and whether it is the first word of this result."""
         call = None if self.answer is None else self.answer.greenai.call_id
         if call in self._told:
             return None
         first = not self._told
         self._told.add(call)
-        return first, call
+        return {"project": self._project, "call": call, "first": first}
 
 
 # --- sync -----------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class FeatureResult(_Given):
         """Record that a person used the output, generated or not."""
         news = self._news()
         if news is not None:
-            self._session.record_use(*news)
+            self._session.record_use(**news)
 
 
 class FeatureFunction(Generic[P]):
@@ -222,7 +223,6 @@ class Feature(_Declared):
 
     def _given(self, retrieved: Retrieved, wish: _Wish, *, user_requested: bool) -> FeatureResult:
         result = FeatureResult(self._session, retrieved, wish)
-        self._session.record_offer()
         return result.generate() if self._at_once(user_requested=user_requested) else result
 
 
@@ -249,7 +249,7 @@ class AsyncFeatureResult(_Given):
         """Do what `FeatureResult.used` does, awaited."""
         news = self._news()
         if news is not None:
-            await self._session.arecord_use(*news)
+            await self._session.arecord_use(**news)
 
 
 class AsyncFeatureFunction(Generic[P]):
@@ -308,5 +308,4 @@ class AsyncFeature(_Declared):
 
     async def _given(self, retrieved: Retrieved, wish: _Wish, *, user_requested: bool) -> AsyncFeatureResult:
         result = AsyncFeatureResult(self._session, retrieved, wish)
-        self._session.record_offer()
         return await result.generate() if self._at_once(user_requested=user_requested) else result

@@ -290,21 +290,24 @@ class Session:
             )
         return found
 
-    def record_offer(self) -> None:
-        """Count, in the background, that this session's feature gave something."""
+    def record_offer(self) -> str:
+        """Count, in the background, that this session's feature gave something; return the project it is booked on."""
+        named = [block.changes["project"] for block in of_blocks(self.resources) if "project" in block.changes]
+        project: str = named[-1] if named else self.config.options.project
         background.start()
-        background.put(partial(self._count_offer, offered=1))
+        background.put(partial(self.resources.ledger.offered, project, self._feature, offered=1))
+        return project
 
-    def record_use(self, offer: bool, call: str | None) -> None:
-        """Write that somebody used what this session's feature gave: of the offer, and of the call where one was."""
-        if offer:
-            self._count_offer(used=1)
+    def record_use(self, project: str, call: str | None, *, first: bool) -> None:
+        """Write that somebody used what this session's feature gave: once for the offer, and for each call."""
+        if first:
+            self.resources.ledger.offered(project, self._feature, used=1)
         if call is not None:
             self.resources.ledger.used(call)
 
-    def _count_offer(self, *, offered: int = 0, used: int = 0) -> None:
-        options = self.config.options
-        self.resources.ledger.offered(options.project, options.feature or "", offered=offered, used=used)
+    @property
+    def _feature(self) -> str:
+        return self.config.options.feature or ""
 
     def used(self, answered: Any) -> None:
         """Write that somebody used an answer."""
@@ -369,9 +372,9 @@ class Session:
         """Do what `feedback` does, awaited."""
         await self._driver.run(self._learning(answered, good=good))
 
-    async def arecord_use(self, offer: bool, call: str | None) -> None:
+    async def arecord_use(self, project: str, call: str | None, *, first: bool) -> None:
         """Do what `record_use` does, awaited."""
-        await self._driver.elsewhere(partial(self.record_use, offer, call))
+        await self._driver.elsewhere(partial(self.record_use, project, call, first=first))
 
     async def aused(self, answered: Any) -> None:
         """Do what `used` does, awaited."""

@@ -61,6 +61,15 @@ def test_asking_twice_generates_once_and_use_counts_once() -> None:
         assert rows(client) == [("default", "search_summary", 1, 1)]
 
 
+def test_it_is_booked_on_the_project_of_the_block_in_which_it_was_given() -> None:
+    with offline(FakeProvider(), project="search") as client:
+        summary = client.feature("search_summary")
+        with client.options(project="shop"):
+            result = summary(retrieved="Kiwis.", messages=MESSAGES)
+        result.used()
+        assert rows(client) == [("shop", "search_summary", 1, 1)]
+
+
 def test_a_person_who_has_asked_already_is_not_asked_again() -> None:
     provider = FakeProvider("Green.")
     with offline(provider) as client:
