@@ -365,6 +365,12 @@ KEYS: Mapping[str, Key] = {
         example="redis://127.0.0.1:6379/0",
         env="redis://127.0.0.1:6379/0",
     ),
+    "cache_delta": Key(
+        about="The limit on the share of wrong answers among those that the [semantic tier](cache.md#semantic-tier) "
+        "gives, above 0 and at most 0.5. It holds for this process; what was learned serves any limit.",
+        example=0.02,
+        env="0.02",
+    ),
     "cache_secret_env": Key(
         about="The variable that holds the secret with which stored answers are sealed: the same on every machine that "
         "is to share them, of at least 16 characters. Without it, a random one is made beside the cache.",

@@ -137,7 +137,7 @@ class Resources:
             site=site,
             ladder=settings.rungs(outside.env),
             cache=ExactCache(self._store),
-            semantic=SemanticTier(store=self._store, classes=STORED),
+            semantic=SemanticTier(delta=settings.cache_delta, store=self._store, classes=STORED),
             meters=outside.meters,
             observers=(*hooks.DEFAULT, *observers),
             max_prompt_bytes=settings.max_prompt_bytes,

@@ -94,6 +94,7 @@ _EXAMPLES: Mapping[str, str] = {
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
     "cache_size": 'cache_size = "1GB" (units: kB, MB, GB, KiB, MiB, GiB)',
     "cache_delta": "cache_delta = 0.02",
+    "cache_delta": "cache_delta = 0.02",
     "cache_url": 'cache_url = "redis://127.0.0.1:6379/0"',
     "cache_secret_env": 'cache_secret_env = "CACHE_SECRET"',
     "zone": 'zone = "FRA"',
@@ -186,6 +187,7 @@ class Settings(_Strict):
     cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
     cache_size: str | float = "256MB"
+    cache_delta: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache_delta: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
     cache_secret_env: Annotated[str, VARIABLE] | None = None

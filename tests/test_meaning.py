@@ -61,6 +61,13 @@ def use(client: Client, encoder: Any) -> None:
     resources.steps = replace(resources.steps, semantic=tier)
 
 
+def test_the_limit_on_wrong_answers_is_a_setting() -> None:
+    with offline(settings={"cache_delta": 0.02}) as client:
+        tier = client._session.resources.steps.semantic
+        assert tier is not None
+        assert tier.delta == 0.02
+
+
 def test_other_words_for_the_same_question_are_answered_from_the_cache(client: Client, provider: FakeProvider) -> None:
     careful = client.with_options(opt_in={"semantic_cache"}, reason="a help desk")
     careful.ask(FIRST)

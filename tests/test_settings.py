@@ -223,8 +223,12 @@ def test_a_wrong_argument_is_named() -> None:
         "argument: max_prompt_bytes = 0 is not valid: input should be greater than or equal to 1. "
         "Write for example: max_prompt_bytes = 4000000."
     )
+    assert message(cache_delta=0.7) == (
+        "argument: cache_delta = 0.7 is not valid: input should be less than or equal to 0.5. "
+        "Write for example: cache_delta = 0.02."
+    )
     assert message({"colour": "green"}).startswith(
-        "argument: colour is not a setting. Known settings: budget, budget_url, cache, cache_also, cache_encrypt, cache_secret_env, cache_size, cache_ttl, cache_url,"
+        "argument: colour is not a setting. Known settings: budget, budget_url, cache, cache_also, cache_delta, cache_encrypt, cache_secret_env, cache_size, cache_ttl, cache_url,"
     )
 
 
