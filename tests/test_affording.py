@@ -1,0 +1,122 @@
+"""The ways to ask where little is left: in which order, and what is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from greenai.affording import LEAST_TOKENS
+from greenai.errors import BudgetExceeded
+from greenai.testing import FakeProvider, FakeReply, offline
+
+LONG = "Prove that there are infinitely many primes p with p = 3 mod 4, and explain each step in detail."
+BOTH = {"opt_in": {"large", "reasoning"}, "reason": "test"}
+
+
+def limited(**budget: Any) -> dict[str, Any]:
+    return {"projects": {"default": {"budget": budget}}, "cache": "off", "without_opt_in": "downgrade"}
+
+
+def asked(provider: FakeProvider) -> list[tuple[str, bool | None, int | None]]:
+    """What reached the provider: the model, whether it reasons, and the limit of its answer."""
+    drafts = [call.draft for call in provider.calls]
+    return [(d.rung.model, d.reasoning, d.arguments.get("max_completion_tokens")) for d in drafts]
+
+
+def trying(client: Any, prompt: str = LONG, **arguments: Any) -> list[Any]:
+    """Ask, and return every amount that was tried to be held."""
+    spending, tried = client._session.resources.spending, []
+    reserve = spending.reserve
+
+    def noted(caps: Any, amount: Any, *rest: Any, **more: Any) -> Any:
+        tried.append(amount)
+        return reserve(caps, amount, *rest, **more)
+
+    spending.reserve = noted
+    try:
+        client.ask(prompt, **arguments)
+    except BudgetExceeded:
+        pass
+    finally:
+        spending.reserve = reserve
+    return tried
+
+
+def test_the_ways_in_their_order() -> None:
+    provider = FakeProvider(default=FakeReply(output_tokens=9))
+    with offline(provider, settings=limited(energy="0.02 Wh/hour"), **BOTH) as client:
+        tried = trying(client)
+        # As drafted; the cheaper rung; that without reasoning; and shorter, until it fits.
+        energies = [amount.energy_j for amount in tried]
+        assert energies == sorted(energies, reverse=True)
+        assert len(set(energies)) == len(energies) >= 3
+        ((model, reasoning, most),) = asked(provider)
+        assert (model, reasoning) == ("openai/gpt-5.4-nano", False)
+        assert most is None or most >= LEAST_TOKENS
+
+
+def test_calls_cannot_be_made_less_so_that_one_try_is_enough() -> None:
+    with offline(settings=limited(calls="1/hour"), **BOTH) as client:
+        assert len(trying(client)) == 1
+        assert len(trying(client)) == 1
+
+
+def test_two_budgets_may_each_ask_for_a_shorter_answer() -> None:
+    provider = FakeProvider(default=FakeReply(output_tokens=9))
+    with offline(provider, settings=limited(tokens="150/hour", energy="0.004 Wh/hour")) as client:
+        receipt = client.ask("Write a long story about a dragon.").greenai
+        assert receipt.budget is not None
+        note = next(n for n in receipt.nudges if n.nudge == "budget")
+        assert note.override == 'when_spent = "observe", or a larger limit, in the table of that budget'
+
+
+def test_too_short_an_answer_is_not_asked_for() -> None:
+    provider = FakeProvider()
+    with offline(provider, settings=limited(tokens="20/hour")) as client:
+        with pytest.raises(BudgetExceeded):
+            client.ask("Write a long story about a dragon.")
+        assert provider.calls == []
+
+
+def test_the_limit_goes_in_the_field_that_the_provider_knows() -> None:
+    for model, field in (
+        ("openai/gpt-5.4-nano", "max_completion_tokens"),
+        ("mistral/mistral-small-latest", "max_tokens"),
+    ):
+        provider = FakeProvider()
+        with offline(provider, settings={**limited(tokens="110/hour"), "ladder": [model]}) as client:
+            client.ask("Write a long story about a dragon.")
+            arguments = provider.calls[0].draft.arguments
+            assert LEAST_TOKENS <= arguments[field] < 110
+            assert len(arguments.keys() & {"max_completion_tokens", "max_tokens"}) == 1
+
+
+def test_a_pinned_model_is_not_replaced_by_a_cheaper_one() -> None:
+    provider = FakeProvider()
+    with offline(provider, settings=limited(cost="0.0001 USD/hour", when_spent="downgrade")) as client:
+        with pytest.raises(BudgetExceeded):
+            client.chat.completions.create(
+                model="gpt-5.5-2026-04-23", messages=[{"role": "user", "content": LONG}], max_tokens=2000
+            )
+        assert provider.calls == []
+
+
+def test_a_better_answer_that_was_asked_for_is_not_given_by_a_cheaper_rung() -> None:
+    provider = FakeProvider(default=FakeReply(output_tokens=5))
+    with offline(provider, settings=limited(calls="2/hour", energy="0.05 Wh/hour")) as client:
+        again = client.escalate(client.ask("Say hello to Ada."))
+        assert provider.models == ["openai/gpt-5.4-nano", "openai/gpt-5.5"]
+        assert [n.text.partition(",")[0][:7] for n in again.greenai.nudges if n.nudge == "budget"] == ["at most"]
+
+
+def test_an_answer_that_cannot_be_bettered_is_delivered() -> None:
+    """The rung above does not fit: the caller gets the answer that is there, and is told why."""
+    provider = FakeProvider(FakeReply(text="", output_tokens=5), "Hello.")
+    with offline(provider, settings=limited(calls="1/hour"), **BOTH) as client:
+        receipt = client.ask("Say hello to Ada.").greenai
+        assert provider.models == ["openai/gpt-5.4-nano"]
+        told = [w for w in receipt.warnings if "was not asked for a better answer" in w]
+        assert told[0].startswith(
+            "openai/gpt-5.5 was not asked for a better answer, and this is the earlier one. project/"
+        )
