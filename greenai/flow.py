@@ -431,7 +431,8 @@ def _saved(
     if steps.endpoint is not None or (unnamed and not steps.ladder):
         return None  # what a server behind base_url would have taken, nobody knows
     baseline = steps.ladder[-1].model if unnamed else str(request.model)
-    return receipts.avoided(request, attempts, reply, used, baseline)
+    off, _ = steps.switches(request.options.project)
+    return receipts.avoided(request, attempts, reply, used, baseline, effort_on="effort" not in off)
 
 
 def _warnings(request: Request, climbed: Climbed | None, plan: Plan) -> tuple[str, ...]:

@@ -289,19 +289,19 @@ def spent(attempts: Sequence[Attempt]) -> Reading:
 
 
 def avoided(
-    request: Request, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str
+    request: Request, attempts: Sequence[Attempt], reply: Reply, used: Reading, baseline: str, *, effort_on: bool = True
 ) -> Avoided | None:
     """Compare with the request as it was written, sent to `baseline`.
 
-    Thinking is part of the baseline only where greenai is what switched it off. None where nothing was avoided, or
-    where the catalog does not know the baseline.
+    Thinking is part of the baseline only where greenai is what switched it off (`effort_on`: its nudge is on). None
+    where nothing was avoided, or where the catalog does not know the baseline.
     """
     card = find(baseline)
     if card is None:
         return None
     delivered = answering(attempts)[-1] if answering(attempts) else None
     usage = filled(delivered.usage if delivered is not None else reply.usage, request, reply)
-    thinking = _switched_off(request, card, delivered)
+    thinking = _switched_off(request, card, delivered) and (effort_on or delivered is None)
     if used.energy_j is None or (delivered is not None and _same(delivered.model, card) and not thinking):
         return None
     limit, service = output_limit(request.arguments), cost.service(request.arguments)

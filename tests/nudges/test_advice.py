@@ -168,3 +168,23 @@ def test_what_is_not_urgent_learns_of_a_cleaner_hour() -> None:
     assert note.data["defer_until"] == (now + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%MZ")
     assert (hour.start, hour.g_per_kwh, hour.now_g_per_kwh) == (now + timedelta(hours=3), 100.0, 300.0)
     assert hour.share == pytest.approx(1 / 3)
+
+
+def test_a_request_goes_out_as_written_where_effort_is_off_and_no_thinking_counts_as_avoided() -> None:
+    sent, avoided = [], []
+    for settings in ({}, {"nudges": {"effort": False}}):
+        provider = FakeProvider()
+        with offline(provider, settings=settings) as client:
+            answer = client.ask("Tell me something lively about foxes.", model="openai/gpt-5.5-2026-04-23")
+        sent.append("reasoning_effort" in provider.calls[0].draft.arguments)
+        avoided.append(answer.greenai.avoided)
+    assert sent == [True, False]
+    assert avoided[0] is not None
+    assert avoided[1] is None
+
+
+def test_strict_opt_in_holds_whatever_the_switch_says() -> None:
+    provider = FakeProvider()
+    with offline(provider, settings={"nudges": False, "strict_opt_in": True}) as client:
+        client.ask("Tell me something lively about foxes.", model="gpt-5.5", reasoning_effort="high")
+    assert provider.calls[0].draft.arguments.get("reasoning_effort") != "high"
