@@ -24,13 +24,19 @@ __all__ = ["EMPTY", "nothing", "report"]
 
 _BEFORE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
-_BY = ("outcome", "project", "model", "feature")
+_BY = ("outcome", "project", "model", "feature", "evidence")
 
 EMPTY = (
     "There is no call in the ledger yet{where}. Make the first one with:\n\n"
     '    greenai ask "What is 18% of 240?"\n\n'
     'or in Python: from greenai import Client; Client().ask("...")'
 )
+
+
+def complete_by(incomplete: str) -> list[str]:
+    """Return what `--by` accepts, for the shell."""
+    return [name for name in _BY if name.startswith(incomplete)]
+
 
 Since = Annotated[
     str | None,
@@ -42,7 +48,9 @@ Days = Annotated[float | None, typer.Option(help="Count the calls of the last so
 OfProject = Annotated[str | None, typer.Option("--project", help="Only the calls that are booked on this project.")]
 By = Annotated[
     list[str] | None,
-    typer.Option(help="Print the parts by this alone: outcome, project, model or feature.", autocompletion=lambda: _BY),
+    typer.Option(
+        help="Print the parts by this alone: outcome, project, model, feature or evidence.", autocompletion=complete_by
+    ),
 ]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write every part to this CSV file; a dash prints it.")]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write one HTML file that opens offline.")]
@@ -67,6 +75,8 @@ def report(
     if wrong := [name for name in by or () if name not in _BY]:
         raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(_BY)}.", param_hint="--by")
     with reported(as_json=as_json):
+        if as_json and str(csv) == "-":
+            raise InvalidRequest("--json and --csv - would both print. Pass one of them, or --csv FILE.")
         _check_picture(png)
         begin = _begin(since, days)
         loaded = settings_of(settings)
@@ -78,7 +88,7 @@ def report(
         if as_json:
             print_json(found.to_dict())
         elif by or not (csv or html or png):
-            _print(found, tuple(by or _BY))
+            _print(found, tuple(by or ()))
     for name, path in written.items():
         typer.echo(f"{name}: {path}", err=as_json)
 
@@ -177,8 +187,8 @@ def _write(path: Path, text: str, option: str) -> None:
 
 
 def _print(found: Report, by: tuple[str, ...]) -> None:
-    from greenai.report.terminal import tables
+    from greenai.report.terminal import DEFAULT, tables
 
     out = console()
-    for part in tables(found, by):
+    for part in tables(found, by or DEFAULT):
         out.print(part)

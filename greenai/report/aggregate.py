@@ -108,6 +108,7 @@ class Report:
     by_feature: tuple[Group, ...] = ()
     by_stage: tuple[Group, ...] = ()
     by_carbon_source: tuple[Group, ...] = ()
+    by_evidence: tuple[Group, ...] = ()
     by_baseline: tuple[Group, ...] = ()
     series: tuple[Group, ...] = ()
     bucket_s: int = DAY_S
@@ -117,7 +118,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; each part has its name beside its amounts."""
-        named = ("project", "model", "outcome", "feature", "stage", "carbon_source")
+        named = ("project", "model", "outcome", "feature", "stage", "evidence", "carbon_source")
         parts: dict[str, tuple[Group, ...]] = {name: getattr(self, f"by_{name}") for name in named}
         return {
             "rows": asdict(self.rows),
@@ -167,6 +168,7 @@ def aggregate(reader: LedgerReader, span: Span | None = None) -> Report:
         by_feature=parted("feature"),
         by_stage=parted("stage"),
         by_carbon_source=parted("carbon_source"),
+        by_evidence=parted("evidence"),
         by_baseline=parted("baseline", "observed", only="avoided_known"),
         series=tuple(sorted(parted("bucket", "outcome"), key=lambda group: group.key)),
         bucket_s=bucket_s,
@@ -192,6 +194,7 @@ def _keep_cells(reader: LedgerReader, given: Mapping[str, object], bucket_s: int
         "outcome": "outcome",
         "stage": _STAGE,
         "feature": "feature",
+        "evidence": "evidence",
         "carbon_source": "carbon_source",
         "baseline": "baseline",
         "observed": "observed",

@@ -276,4 +276,10 @@ def _carbon(report: Report) -> str:
 
 def _basis(report: Report) -> str:
     said = "".join(f"<li>{escape(note)}</li>" for note in (words.figures(report), *words.notes(report)))
-    return _section("basis", "What these figures rest on", f"<ul>{said}</ul>")
+    rows = [
+        [cell(words.evidence(g.name)), cell(words.count(g.amounts.calls)), cell(words.energy(g.amounts))]
+        for g in report.by_evidence
+    ]
+    total = [cell("All"), cell(words.count(report.total.calls)), cell(words.energy(report.total))]
+    table = Table(caption="Energy by its evidence", heads=("energy is", "calls", "energy"), rows=rows, total=total)
+    return _section("basis", "What these figures rest on", f"{html(table) if rows else ''}<ul>{said}</ul>")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenai.report.aggregate import Report
     from greenai.report.amounts import Group
 
-__all__ = ["BY", "as_csv", "tables"]
+__all__ = ["BY", "DEFAULT", "as_csv", "tables"]
 
 MOST_ROWS = 12
 BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
@@ -28,10 +28,12 @@ BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
     "project": ("by_project", words.clean),
     "model": ("by_model", words.model),
     "feature": ("by_feature", words.clean),
+    "evidence": ("by_evidence", words.evidence),
 }
+DEFAULT = ("outcome", "project", "model", "feature")
 
 
-def tables(report: Report, by: Sequence[str] = tuple(BY)) -> Iterator[RenderableType]:
+def tables(report: Report, by: Sequence[str] = DEFAULT) -> Iterator[RenderableType]:
     """Yield what `greenai report` prints: the sums, the chosen breakdowns, and what the figures rest on."""
     from rich.text import Text
 

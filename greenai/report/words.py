@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from greenai.report.amounts import Amounts, Group
 
 __all__ = [
-    "NONE", "OUTCOMES", "STAGES", "baseline", "between", "carbon", "clean", "count", "day", "energy", "figures",
-    "masses", "model", "moment", "money", "notes", "outcome", "rates", "share", "top", "unknown", "water",
+    "EVIDENCE", "NONE", "OUTCOMES", "STAGES", "baseline", "between", "carbon", "clean", "count", "day", "energy",
+    "evidence", "figures", "masses", "model", "moment", "money", "notes", "outcome", "rates", "share", "top", "unknown",
+    "water",
 ]  # fmt: skip
 
 NONE = "(none)"
@@ -28,6 +29,14 @@ OUTCOMES = {
     "small": "small model",
     "large": "large model",
     "failed": "failed",
+}
+EVIDENCE = {
+    "provider_reported": "reported by the provider",
+    "measured": "measured",
+    "measured_shared": "measured, shared with others",
+    "modelled_known_deployment": "modelled, deployment known",
+    "modelled_api": "modelled, deployment unknown",
+    "unknown": "unknown",
 }
 STAGES = {
     "cache": "Cache",
@@ -61,6 +70,11 @@ def clean(text: object) -> str:
 def outcome(name: str | None) -> str:
     """Return an outcome in words."""
     return OUTCOMES.get(name or "", clean(name))
+
+
+def evidence(name: str | None) -> str:
+    """Return what a figure rests on in words."""
+    return EVIDENCE.get(name or "", clean(name))
 
 
 def model(name: str | None) -> str:

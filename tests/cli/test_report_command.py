@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bookkeeping import BEGIN, HOSTILE, Book, fill
 
-from greenai.cli.report import EMPTY
+from greenai.cli.report import EMPTY, complete_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,20 @@ def test_by_one_way_alone(shell: Shell, book: Book) -> None:
     assert "by project" not in out
     wrong = shell("report", "--by", "colour")
     assert wrong.exit_code == 2
-    assert "'colour' is none of outcome, project, model, feature." in wrong.stderr
+    assert "'colour' is none of outcome, project, model, feature, evidence." in wrong.stderr
+
+
+def test_by_evidence(shell: Shell, book: Book) -> None:
+    out = shell("report", "--by", "evidence").stdout
+    assert "modelled, deployment unknown" in out
+    assert "by outcome" not in out
+    assert complete_by("e") == ["evidence"]
+
+
+def test_json_and_csv_cannot_both_be_printed(shell: Shell, book: Book) -> None:
+    out = shell("report", "--json", "--csv", "-")
+    assert out.exit_code == 1
+    assert "--json and --csv - would both print. Pass one of them, or --csv FILE." in out.stdout
 
 
 def test_json_has_the_sums_and_their_rows(shell: Shell, book: Book) -> None:

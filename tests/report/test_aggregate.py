@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bookkeeping import Book
 
-WAYS = ("by_project", "by_model", "by_outcome", "by_feature", "by_stage", "by_carbon_source", "series")
+WAYS = ("by_project", "by_model", "by_outcome", "by_feature", "by_stage", "by_evidence", "by_carbon_source", "series")
 AMOUNTS = (
     "energy_j", "low_j", "high_j", "avoided_j", "avoided_low_j", "avoided_high_j", "carbon_g", "water_ml", "cost_usd",
 )  # fmt: skip
