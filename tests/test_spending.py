@@ -443,6 +443,35 @@ def test_a_stream_that_ends_anywhere_is_charged_for_what_was_seen(read: int, how
             assert receipt.budget is not None
 
 
+@pytest.mark.parametrize("how", ["cancel", "close", "drop"])
+def test_an_asynchronous_stream_that_ends_anywhere_is_charged_for_what_was_seen(how: str) -> None:
+    async def read(client: AsyncClient, count: int) -> Any:
+        stream = await client.chat.completions.create(messages=messages(count), stream=True)
+        for _ in range(count):
+            if await anext(stream, None) is None:
+                break
+        if how == "close":
+            await stream.close()
+        elif how == "cancel":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await anext(stream, None)
+        return stream.greenai
+
+    async def everything() -> None:
+        slow = FakeProvider(default=FakeReply(text=STREAMED, pause_s=0.01 if how == "cancel" else 0.0))
+        async with offline(slow, settings=limited(calls="99/hour"), client=AsyncClient) as client:
+            receipts = [await read(client, count) for count in range(15)]
+            gc.collect()
+            spent = await asyncio.to_thread(used, client)
+            assert spent.calls == 15
+            usages = [r.attempts[0].usage for r in receipts if r is not None]
+            if len(usages) == 15:
+                assert spent.tokens == sum((u.input_tokens or 0) + (u.output_tokens or 0) for u in usages)
+
+    asyncio.run(everything())
+
+
 def test_randomly_cancelled_calls_leave_nothing_held() -> None:
     rng = random.Random(5)
     provider = FakeProvider(default=lambda _: FakeReply(text=STREAMED, delay_s=rng.random() * 0.004, pause_s=0.0003))
