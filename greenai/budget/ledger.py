@@ -302,10 +302,10 @@ def _plan(pairs: Sequence[tuple[str, Budget]], now: float) -> Plan:
 
 def _counter(scope: str, budget: Budget, now: float) -> Counter:
     span = span_at(budget.window, budget.timezone, now)
+    is_run = span.end is None and scope.startswith("run/")
+    keep_until = int(now) + _KEEP_RUN_S if is_run else None
     if span.end is not None:
-        keep_s: int | None = span.end - int(now) + KEEP_EXPIRED_S + (budget.window.length_s or 0)
-    else:
-        keep_s = _KEEP_RUN_S if scope.startswith("run/") else None
+        keep_until = span.end + KEEP_EXPIRED_S + (budget.window.length_s or 0)
     return Counter(
         scope=scope,
         window=budget.window.key(budget.timezone),
@@ -313,7 +313,8 @@ def _counter(scope: str, budget: Budget, now: float) -> Counter:
         start=span.start,
         end=span.end,
         step=span.step,
-        keep_s=keep_s,
+        keep_until=keep_until,
+        lives_on=is_run,
     )
 
 

@@ -53,7 +53,8 @@ class Counter:
         start: where the slot begins to which an amount is added.
         end: where that slot ends; None never.
         step: how long a slot is; 0 where there is one only.
-        keep_s: how long it is kept after its last change; None for ever.
+        keep_until: when it may be forgotten; None never.
+        lives_on: whether each change puts that off.
     """
 
     scope: str
@@ -62,7 +63,8 @@ class Counter:
     start: int
     end: int | None
     step: int
-    keep_s: int | None
+    keep_until: int | None
+    lives_on: bool = False
 
     def is_at(self, now: float) -> bool:
         """Say whether `now` is in its slot."""

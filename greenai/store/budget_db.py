@@ -37,6 +37,9 @@ __all__ = ["WAIT_S", "BudgetDb"]
 WAIT_S = 2.0
 """How long a caller waits for other processes, in seconds; then its store counts as broken."""
 _TIDY_EVERY = 500
+_TICK_S = 0.25
+"""How seldom the time is written at most, so that a step that changes nothing writes nothing. What a window holds is
+kept, so that one which a clock enters again for so short a time is no new one."""
 _NOTHING = (0,) * COLUMNS
 
 
@@ -81,8 +84,7 @@ class BudgetDb(SqliteFile):
             refused = _refusal(con, planned, parts)
             if refused is not None:
                 return refused
-            numbers = _added(con, planned.counters, now)
-            _charge(con, numbers, _NOTHING, parts)
+            numbers = _added(con, planned.counters, _NOTHING, parts)
             con.execute(schema.ADD_HOLD, (attempt_id, "held", signature, numbers, now, now + ttl_s, None, *parts))
             return Held(ticket=Ticket(attempt_id=attempt_id, created=now, counters=planned.counters))
 
@@ -157,8 +159,10 @@ class BudgetDb(SqliteFile):
 
     def _now(self, con: sqlite3.Connection) -> float:
         """Return the time, never before one that was written, and let what is due by then expire."""
-        now, ahead_s = agreed(self._clock(), *con.execute(schema.LAST).fetchone())
-        con.execute(schema.TICK, (now, ahead_s))
+        last, ahead_s = con.execute(schema.LAST).fetchone()
+        now, new_ahead_s = agreed(self._clock(), last, ahead_s)
+        if now - last > _TICK_S or new_ahead_s != ahead_s:
+            con.execute(schema.TICK, (now, new_ahead_s))
         for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
             _charge(con, numbers, _NOTHING, [-part for part in held])
             con.execute(schema.SET_STATE, ("expired", expires, attempt_id))
@@ -183,13 +187,16 @@ def _totals(con: sqlite3.Connection, counter: Counter) -> Totals:
     return Totals(settled=tuple(sums[:COLUMNS]), held=tuple(sums[COLUMNS:]), oldest=oldest)
 
 
-def _added(con: sqlite3.Connection, counters: Iterable[Counter], now: float) -> str:
-    """Make the counters that are not there yet; return the numbers of all."""
-    rows = (
-        (counter.scope, counter.window, counter.start, None if counter.keep_s is None else now + counter.keep_s)
-        for counter in counters
-    )
-    return ",".join(str(con.execute(schema.ADD_COUNTER, row).fetchone()[0]) for row in rows)
+def _added(con: sqlite3.Connection, counters: Iterable[Counter], settled: Parts, held: Parts) -> str:
+    """Add to counters, made where there are none; return the numbers of all."""
+    numbers: list[str] = []
+    for counter in counters:
+        row = (counter.scope, counter.window, counter.start, counter.keep_until, *settled, *held)
+        (number,) = con.execute(schema.ADD, row).fetchone()
+        if counter.lives_on:
+            con.execute(schema.TOUCH, (counter.keep_until, number))
+        numbers.append(str(number))
+    return ",".join(numbers)
 
 
 def _charge(con: sqlite3.Connection, numbers: str, settled: Iterable[int], held: Iterable[int]) -> None:
@@ -202,8 +209,7 @@ def _end_lost(con: sqlite3.Connection, ticket: Ticket, end: End, parts: Parts, n
     """End a hold that is not here, such as after the file was replaced: what was used was used."""
     if now - ticket.created >= KEEP_ENDED_S:  # it may have ended, and been forgotten since
         return False
-    numbers = _added(con, ticket.counters, now)
-    _charge(con, numbers, parts, _NOTHING)
+    numbers = _added(con, ticket.counters, parts, _NOTHING)
     row = (ticket.attempt_id, end, "", numbers, ticket.created, now, now, *_NOTHING)
     con.execute(schema.ADD_HOLD, row)
     return True

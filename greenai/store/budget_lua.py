@@ -58,7 +58,7 @@ end
 local function touch(c)
   local key = name(c, c.start)
   call('HINCRBY', key, 's0', 0)
-  if c.keep then call('EXPIRE', key, c.keep) else call('PERSIST', key) end
+  if c.keep_until then call('EXPIRE', key, math.max(math.ceil(c.keep_until - now), 1)) end
   return key
 end
 

@@ -233,7 +233,7 @@ def _counters(counters: Iterable[Counter]) -> list[dict[str, object]]:
             "start": counter.start,
             "stop": counter.end,
             "step": counter.step,
-            "keep": counter.keep_s,
+            "keep_until": counter.keep_until,
         }
         for counter in counters
     ]

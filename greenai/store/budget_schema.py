@@ -54,10 +54,14 @@ _ANY = " + ".join((*_SETTLED, *_HELD))
 SUMS = (
     f"SELECT {_SUMS}, min(start) FILTER (WHERE {_ANY} > 0) FROM counters WHERE scope = ? AND window = ? AND start >= ?"
 )
-ADD_COUNTER = (
-    "INSERT INTO counters (scope, window, start, keep_until) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (scope, window, start) DO UPDATE SET keep_until = excluded.keep_until RETURNING id"
+_ADDED = ", ".join(f"{name} = {name} + excluded.{name}" for name in (*_SETTLED, *_HELD))
+# When it may be forgotten is not written again, since an index has it: TOUCH does so where it changes.
+ADD = (
+    f"INSERT INTO counters (scope, window, start, keep_until, {', '.join((*_SETTLED, *_HELD))}) "
+    f"VALUES ({_marks(4 + len(_SETTLED) + len(_HELD))}) "
+    f"ON CONFLICT (scope, window, start) DO UPDATE SET {_ADDED} RETURNING id"
 )
+TOUCH = "UPDATE counters SET keep_until = ? WHERE id = ?"
 CHARGE = "UPDATE counters SET " + ", ".join(f"{name} = {name} + ?" for name in (*_SETTLED, *_HELD)) + " WHERE id = ?"
 SCOPES = "SELECT scope FROM counters WHERE id = ?"
 FORGET_COUNTERS = "DELETE FROM counters WHERE keep_until < ?"
