@@ -158,7 +158,14 @@ def _switches() -> dict[str, Switch]:
 
 @cache
 def _families() -> tuple[Family, ...]:
-    return tuple(Family(**{**row, "providers": tuple(row["providers"])}) for row in _file()["families"])
+    rows: list[dict[str, Any]] = _file()["families"]
+    return tuple(_family(row) for row in rows)
+
+
+def _family(row: Mapping[str, Any]) -> Family:
+    made = dict(row)
+    made["providers"] = tuple(row["providers"])
+    return Family(**made)
 
 
 @cache

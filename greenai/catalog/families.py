@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from greenai import hosts
 
@@ -51,6 +52,7 @@ def first(families: Iterable[Family], provider: str, name: str) -> Family | None
     return next((family for family in families if family.fits(provider, plain)), None)
 
 
+@lru_cache(maxsize=1024)
 def named_by(base_url: str | None, provider: str = "endpoint") -> str:
     """Return whose interface answers at an address, as far as its domain or its port tells; else `provider`."""
     if base_url is None:

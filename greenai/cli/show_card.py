@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenai import receipts
-from greenai.catalog import Rate
+from greenai.catalog import Rate, switch_of
 from greenai.catalog.own import OwnCard
 from greenai.cli.leaderboard import STANDARD, Standing, Use
 from greenai.units import format_energy, format_interval, significant
@@ -66,7 +66,14 @@ def as_table(row: Standing) -> Table:
 def rows(row: Standing) -> list[Row]:
     """Return what is known of a model, each figure with its source."""
     card = row.card
-    return [*_identity(card), *_shape(card), *_use(row), *_switch(card.reasoning), *_price(card.price), *_rest(card)]
+    return [
+        *_identity(card),
+        *_shape(card),
+        *_use(row),
+        *_switch(switch_of(card.name)),
+        *_price(card.price),
+        *_rest(card),
+    ]
 
 
 def _identity(card: Card) -> Iterator[Row]:

@@ -82,7 +82,7 @@ def why_not_off(rung: Rung) -> str | None:
     if learnt.reasons(rung.model, rung.base_url):
         return "reasons, and nothing is known that switches it off"
     if switch_of(rung.model, rung.base_url).status in ("lowest", "always_on"):
-        return "cannot be switched off"
+        return "reasons, and that cannot be switched off"
     return None
 
 

@@ -147,7 +147,9 @@ def route(
     if request.floor is not None and any(r.model == request.floor for r in ladder.rungs):
         return _above_floor(request, ladder, weighed)
     if len(ladder.rungs) == 1:
-        return Route(rungs=ladder.rungs, estimates=_estimates(weighed, (0,)))
+        return Route(
+            rungs=ladder.rungs, reasons=_unasked(ladder.rungs[0], reasons), estimates=_estimates(weighed, (0,))
+        )
     return _routed(request, ladder, weighed, unverifiable, reasons, price)
 
 
@@ -176,7 +178,7 @@ def _routed(
         words = [f"{rungs[best].model} {reasons(rungs[best])}; {rungs[wanted].model} suffices without reasoning."]
     if start < wanted:
         words.append(_needs_opt_in(rungs[wanted].model, rungs[start].model))
-    words += verified.words(start, rungs[above].model if verify else None)
+    words += [*_unasked(rungs[start], reasons), *verified.words(start, rungs[above].model if verify else None)]
     return Route(
         rungs=tuple(rungs[index] for index in tried),
         checks=tuple(_check(weighed, index) for index in range(min(wanted + 1, len(rungs) - 1))),
@@ -317,6 +319,11 @@ def _why(weighed: _Weighed, within: int, wanted: int) -> str:
     if wanted < top:
         return f"{rungs[wanted].model} is expected to suffice: {_against(weighed, wanted)}."
     return f"A larger model is expected to answer better: {rungs[top - 1].model}'s {_against(weighed, top - 1)}."
+
+
+def _unasked(rung: Rung, reasons: Reasons | None) -> tuple[str, ...]:
+    why = None if reasons is None else reasons(rung)
+    return () if why is None else (f"{rung.model} {why}.",)
 
 
 def _against(weighed: _Weighed, index: int) -> str:

@@ -266,8 +266,8 @@ def test_a_name_without_a_card_goes_by_its_provider_and_its_family(
     [
         ("openai/gpt-5.5", None),
         ("acme/unheard-of", None),
-        ("openai/o3", "cannot be switched off"),
-        ("deepseek/deepseek-r1", "cannot be switched off"),
+        ("openai/o3", "reasons, and that cannot be switched off"),
+        ("deepseek/deepseek-r1", "reasons, and that cannot be switched off"),
     ],
 )
 def test_why_a_model_cannot_be_off(model: str, why: str | None) -> None:

@@ -372,7 +372,11 @@ def test_the_model_that_the_app_named_is_not_replaced_for_it() -> None:
 
 def test_where_every_model_reasons_nothing_changes() -> None:
     everything = always("acme/nano", "acme/mini", "acme/max")
-    assert routed(request(), 0.05, THREE, reasons=everything) == routed(request(), 0.05, THREE)
+    found, plain = routed(request(), 0.05, THREE, reasons=everything), routed(request(), 0.05, THREE)
+    assert found.rungs == plain.rungs
+    assert found.reasons == (*plain.reasons, "acme/nano cannot be switched off.")
+    alone = routed(request(), 0.05, (MAX,), reasons=everything)
+    assert alone.reasons == ("acme/max cannot be switched off.",)
 
 
 def test_a_model_that_takes_more_than_reasoning_would_is_not_asked_for_it() -> None:

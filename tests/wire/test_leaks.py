@@ -173,7 +173,7 @@ def test_a_model_that_always_reasons_gives_way_to_one_that_need_not() -> None:
     with offline(settings={"ladder": LADDER}) as client:
         decision = client.explain("Name a colour.")
         assert decision.route[0] == "openai/gpt-5.4-nano"
-        why = "openai/gpt-5-nano cannot be switched off; openai/gpt-5.4-nano suffices without reasoning."
+        why = "openai/gpt-5-nano reasons, and that cannot be switched off; openai/gpt-5.4-nano suffices without reasoning."
         assert why in decision.reasons
         opted_in = client.with_options(opt_in={"reasoning"}, reason="checked")
         assert opted_in.explain("Name a colour.").route[0] == "openai/gpt-5-nano"
