@@ -26,6 +26,7 @@ from greenai.meters.coefficients import coefficients
 from greenai.nudges import effort
 from greenai.projects import BudgetTable
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
+from greenai.switches import NudgeTable
 from greenai.units import significant
 
 DOCS = Path(__file__).parent
@@ -240,7 +241,7 @@ def switch_table() -> str:
     """How reasoning is turned off, by group of models."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for card in catalog.cards():
-        switch = card.reasoning
+        switch = catalog.switch_of(card.name)
         off = code(json.dumps(dict(switch.off))) if switch.off else "nothing"
         status = "off" if switch.status == "none" else switch.status
         key = (switch.default, status, off, switch.source, switch.date)
@@ -324,7 +325,16 @@ KEYS: Mapping[str, Key] = {
         env="2027-01-31",
     ),
     "strict_opt_in": Key(
-        about="An explicit `reasoning_effort` or `thinking` needs the opt-in too.", example=True, env="true"
+        about="An explicit `reasoning_effort` or `thinking` needs the opt-in too; a `max_tokens` above "
+        "[greenai's own limit](opt-ins.md#the-length-of-an-answer) is lowered to it.",
+        example=True,
+        env="true",
+    ),
+    "without_opt_in": Key(
+        about='What a call gets that needs an opt-in nobody gave: `"downgrade"` (less, and one line on its receipt) or '
+        '`"refuse"` (`OptInRequired`). Not set, it is `"downgrade"`, and [asked for once](opt-ins.md#without-an-opt-in).',
+        example="refuse",
+        env="refuse",
     ),
     "substitute": Key(
         about="`true`: smaller models may answer for every named model; `false`: for none; left out: the rules of "
@@ -563,7 +573,7 @@ def _default(name: str) -> str:
     if isinstance(default, LocalSettings):
         values = {field: getattr(default, field) for field in LocalSettings.model_fields}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
-    if default is None or isinstance(default, BudgetTable):
+    if default is None or isinstance(default, (BudgetTable, NudgeTable)):
         return "not set"
     if isinstance(default, frozenset) or default == ():
         return "none"

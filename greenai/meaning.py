@@ -46,7 +46,13 @@ def _found(request: Request, tier: SemanticTier, scope: str, steps: Steps) -> Pl
     plan = None if hit is None or hit.ref is None else stored(hit.ref)
     if hit is None or plan is None:
         return None
-    decision = replace(plan.decision, outcome="semantic_cache", reasons=(_why(hit, plan),), checks=_checks(hit, tier))
+    decision = replace(
+        plan.decision,
+        outcome="semantic_cache",
+        reasons=(_why(hit, plan),),
+        checks=_checks(hit, tier),
+        opt_ins=("semantic_cache",),
+    )
     return replace(plan, decision=decision)
 
 

@@ -79,15 +79,14 @@ class Session:
         outside = outside or Outside()
         loaded = load(settings, project=project, observe=observe)
         options = options_from(loaded)
-        if opt_in is not None:
-            asked = {"opt_in": opt_in, "reason": reason}
-            options = changed(options, asked)
+        given = {} if opt_in is None else {"opt_in": opt_in, "reason": reason}
+        options = changed(options, given)
         config = Config(
             options=options,
             timeout=loaded.timeout_s if timeout is None or not is_given(timeout) else timeout,
             max_retries=loaded.max_retries if max_retries is None or not is_given(max_retries) else max_retries,
             connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
-            grants=None if opt_in is None else granted(asked, "client"),
+            grants=granted(given, "client"),
             policies=Policies(loaded),
             ladder=loaded.rungs(outside.env),
         )

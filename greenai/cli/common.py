@@ -35,7 +35,9 @@ Project = Annotated[str | None, typer.Option("--project", help="The project that
 System = Annotated[str | None, typer.Option("--system", "-s", help="A system message.")]
 OptIns = Annotated[
     list[str] | None,
-    typer.Option("--opt-in", help="Allow an expensive mode: reasoning, large, long_output. Needs --reason."),
+    typer.Option(
+        "--opt-in", help="Allow an expensive mode: reasoning, large, long_output, semantic_cache. Needs --reason."
+    ),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why the opt-in is needed; the ledger keeps it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before downloading or deleting.")]

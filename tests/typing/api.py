@@ -28,6 +28,7 @@ from greenai import (
     TextStream,
 )
 from greenai._params import GreenCompletion
+from greenai.grants import Grant
 from greenai.hours import CleanHour, Hour
 from greenai.readings import BudgetLeft
 from greenai.spending import Run
@@ -67,6 +68,9 @@ def sync(client: Client, flag: bool) -> None:
     assert_type(client.feedback(answer.greenai.call_id, good=False), None)
     assert_type(client.forget(whole), bool)
     assert_type(client.with_options(opt_in={"reasoning"}, reason="checked"), Client)
+    with client.opt_in("reasoning", "large", reason="checked", user="ada") as careful:
+        assert_type(careful, Client)
+    assert_type(whole.greenai.opt_ins, tuple[Grant, ...])
     assert_type(client.settings, Settings)
     with client.budget("0.5 Wh", "3 calls", when_spent="refuse") as spent:
         assert_type(spent, Run)
