@@ -54,6 +54,7 @@ _TURNS = 4  # a question may lean on those before it: "And in Toronto?"
 
 
 _ELSEWHERE = "it rests on what is outside the request: a link, a file, a search, a tool or a memory of the provider's"
+_CUT = {"length": "the answer was cut at its token limit", "content_filter": "a content filter cut the answer"}
 _KINDS = {
     "static": "its answer does not change",
     "slow": "its answer changes within months",
@@ -233,7 +234,7 @@ def _lacking(reply: Reply, also: frozenset[str]) -> str | None:
     if reply.tool_calls and "tool_calls" not in also:
         return 'it calls tools (cache_also="tool_calls" stores that)'
     if reply.finish_reason not in (("tool_calls", "function_call", "stop") if reply.tool_calls else ("stop",)):
-        return f"the answer ended with {reply.finish_reason!r}"
+        return _CUT.get(reply.finish_reason or "", f"the answer ended with {reply.finish_reason!r}")
     return None if reply.tool_calls or reply.text.strip() else "the answer is empty"
 
 

@@ -601,7 +601,9 @@ def test_the_term_says_why(changes: dict[str, Any], kind: str, why: str) -> None
     ("changes", "why"),
     [
         ({"complete": False}, "the answer was cut off"),
-        ({"finish_reason": "length"}, "the answer ended with 'length'"),
+        ({"finish_reason": "length"}, "the answer was cut at its token limit"),
+        ({"finish_reason": "content_filter"}, "a content filter cut the answer"),
+        ({"finish_reason": None}, "the answer ended with None"),
         ({"text": " "}, "the answer is empty"),
         ({"tool_calls": True}, 'it calls tools (cache_also="tool_calls" stores that)'),
     ],
