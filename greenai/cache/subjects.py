@@ -85,7 +85,8 @@ def _in_full(found: re.Match[str], large: frozenset[str]) -> bool:
 
 
 _TO_SOMEBODY = re.compile(
-    rf"\W*(?:call|text|phone|ring|message|e-?mail|invite|remind|notify|ping|pay|tell|ask|thank|congratulate) {_NAME}"
+    rf"\W*(?:call|text|phone|ring|message|e-?mail|invite|remind|notify|ping|pay|tell|ask|thank|congratulate|find|"
+    rf"locate|reach|contact) {_NAME}"
     r"(?:\W*$| (?:to|that|about|and|at|on|for|back|now|again|tomorrow|today|tonight|an?|the|my|our|i|we|if|whether|"
     r"when|please|[0-9])\b)"
 )
