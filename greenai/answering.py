@@ -27,7 +27,7 @@ from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.cache.volatility import volatility
 from greenai.classify import UNREAD
 from greenai.readings import Reading
-from greenai.stages import Answering, Flow, Steps, fail_open
+from greenai.stages import CLOSING, Answering, Flow, Steps, fail_open
 from greenai.values import FORM_ARGUMENTS, Assessment, Attempt, Check, Outcome, Request, Usage, Work, text_of
 
 __all__ = ["answered", "assessed", "computed", "solve"]
@@ -155,7 +155,7 @@ def _task(candidate: Candidate, task: TaskSpec, request: Request, steps: Steps, 
     try:
         solved, made = yield from solve(task, candidate.given, candidate.question, request, steps)
     except Exception as error:  # as with a function of the app's: the next rung answers
-        if isinstance(error.__context__, GeneratorExit):
+        if isinstance(error.__context__, CLOSING):
             raise
         failed = f"{candidate.model} failed ({type(error).__name__}) and was passed over."
         logger.warning(failed, exc_info=error)

@@ -46,7 +46,7 @@ from greenai.errors import (
 from greenai.meters import cost
 from greenai.nudges import effort, output_length
 from greenai.readings import Avoided, Overhead, total
-from greenai.stages import Answering, Climbed, Flow, Plan, Steps, fail_open
+from greenai.stages import CLOSING, Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (
@@ -91,7 +91,7 @@ def asked(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
     try:
         climbed = yield from climb(request, plan, steps, watch)
     except Exception as error:
-        if not isinstance(error.__context__, GeneratorExit):  # a flow that is being closed may not yield
+        if not isinstance(error.__context__, CLOSING):  # a flow that is being closed may not yield
             yield Work("record", partial(_record_failure, steps, request, error))
         raise
     try:
@@ -265,7 +265,7 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
         try:
             climbed = yield from attempt(rung, attempt_id, request, plan, steps, watch)
         except Exception as error:
-            if isinstance(error.__context__, GeneratorExit):  # the flow is being closed: no rung may follow
+            if isinstance(error.__context__, CLOSING):  # the flow is being closed: no rung may follow
                 raise
             attempts.append(receipts.failed(attempt_id, rung, error))
             if best is not None:

@@ -33,8 +33,15 @@ T = TypeVar("T")
 Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
 
 
-class NotBegunError(GeneratorExit):
-    """Closes a flow whose next step was not begun: where that was a call, nothing was sent."""
+class NotBegunError(BaseException):
+    """Closes a flow whose next step was not begun: where that was a call, nothing was sent.
+
+    No GeneratorExit, as which it would not reach a generator inside another: those are closed with a plain one.
+    """
+
+
+CLOSING = (GeneratorExit, NotBegunError)
+"""What closes a flow; nothing may be yielded any more."""
 
 
 def fail_open(message: str, work: Callable[[], T], otherwise: T) -> T:
