@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Protocol
 from greenai.errors import SettingsError
 
 __all__ = ["CleanHour", "Forecast", "Hour", "cleanest", "from_csv"]
+
+logger = logging.getLogger("greenai")
 
 COLUMNS = ("start", "g_per_kwh")
 LONGEST_H = 168
@@ -97,11 +100,21 @@ class _File:
         self._path = path
         self._read_at: tuple[int, int] | None = None
         self._hours: dict[str, tuple[Hour, ...]] = {}
+        self._told: str | None = None
         self._refresh()
 
     def __call__(self, zone: str, /) -> Iterable[Hour]:
-        """Return the hours of a zone, and of all zones where the file has none for it."""
-        self._refresh()
+        """Return the hours of a zone, and of all zones where the file has none for it.
+
+        A file that cannot be read any more is told once; what was read of it last stays, until its hours are over.
+        """
+        try:
+            self._refresh()
+            self._told = None
+        except SettingsError as error:
+            if self._told != str(error):
+                self._told = str(error)
+                logger.warning("%s The hours that were read before stay.", error)
         return self._hours.get(zone.upper()) or self._hours.get("", ())
 
     def _refresh(self) -> None:

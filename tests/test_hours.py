@@ -52,6 +52,22 @@ def test_a_file_with_zones_is_read_again_when_it_changes(tmp_path: Path) -> None
     assert list(forecast("FRA")) == [Hour(start=NOON, g_per_kwh=5.0)]
 
 
+def test_a_file_that_broke_is_told_once_and_what_was_read_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "forecast.csv"
+    path.write_text("start,g_per_kwh\n2026-11-21T12:00Z,5\n")
+    forecast = from_csv(path)
+    path.write_text("start,g_per_kwh\nnoon,5\n")
+    for _ in range(3):
+        assert list(forecast("FRA")) == [Hour(start=NOON, g_per_kwh=5.0)]
+    path.unlink()
+    assert list(forecast("FRA")) == [Hour(start=NOON, g_per_kwh=5.0)]
+    assert [record.getMessage()[:31] for record in caplog.records] == [f"carbon_forecast: {path}"[:31]] * 2
+    path.write_text("start,g_per_kwh\n2026-11-21T12:00Z,7\n")
+    assert list(forecast("FRA")) == [Hour(start=NOON, g_per_kwh=7.0)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -11,6 +11,7 @@ from greenai.ledger import Hold, Ledger, open_ledger
 from greenai.readings import Reading
 from greenai.settings import load_settings
 from greenai.store.ledger_db import LedgerDb
+from greenai.store.reading import reading
 from greenai.values import Attempt, Avoided, Decision, Overhead, Receipt, Stars, Try, Usage
 
 if TYPE_CHECKING:
@@ -348,3 +349,35 @@ def test_reserving_and_settling_is_fast(ledger: Ledger) -> None:
 
     seconds = sorted(once(n) for n in range(500))
     assert seconds[250] < 0.002  # ten times what it takes on an idle machine
+
+
+def test_what_features_gave_and_what_was_used_of_it(tmp_path: Path) -> None:
+    now = [86_400.0 * 3 + 5]
+    db = LedgerDb(tmp_path / "ledger.db")
+    ledger = Ledger(db, clock=lambda: now[0])
+    ledger.offered("shop", "summary", offered=2)
+    ledger.offered("shop", "summary", used=1)
+    now[0] += 86_400.0
+    ledger.offered("shop", "summary", offered=1)
+    with reading(db.path) as reader:
+        assert reader is not None
+        assert [tuple(row.values()) for row in reader.rows("SELECT * FROM offers ORDER BY day")] == [
+            ("shop", "summary", 3, 2, 1),
+            ("shop", "summary", 4, 1, 0),
+        ]
+    ledger.record(receipt("c1"), asked="ab12")
+    assert (ledger.used("c1"), ledger.used("c1"), ledger.used("c2")) == (True, True, False)
+    [call] = ledger.recent()
+    assert (call["used"], call["asked"]) == (True, "ab12")
+    ledger.close()
+
+
+def test_offers_that_were_kept_in_memory_are_written_back(tmp_path: Path) -> None:
+    target, source = LedgerDb(tmp_path / "ledger.db"), LedgerDb(None)
+    target.offer("shop", "summary", 3, 1, 0)
+    source.offer("shop", "summary", 3, 2, 2)
+    target.absorb(source)
+    with reading(target.path) as reader:
+        assert reader is not None
+        assert [tuple(row.values()) for row in reader.rows("SELECT * FROM offers")] == [("shop", "summary", 3, 3, 2)]
+    target.close()

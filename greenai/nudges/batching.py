@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Batching"]
 
 LOOP = 20
-GAP_S = 0.25
+GAP_S = 0.5
 NOT_URGENT = 5
 WINDOW_S = 600.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from advised_calls import seen
 
-from greenai import nudges
+from greenai import AsyncClient, nudges
 from greenai.hours import Hour
 from greenai.nudges.advice import Advice, Given, Recent, advised
-from greenai.nudges.batching import LOOP
-from greenai.testing import FakeProvider, offline
+from greenai.nudges.batching import LOOP, NOT_URGENT
+from greenai.testing import FakeProvider, FakeReply, offline
 from greenai.values import Note, Receipt
 
 NONE: frozenset[str] = frozenset()
@@ -104,11 +105,12 @@ def advice(receipt: Receipt) -> list[Note]:
     return [note for note in receipt.nudges if note.nudge in ("batching", "caching", "right_sizing", "timing")]
 
 
-def loop(settings: dict[str, Any], count: int = LOOP, **arguments: Any) -> list[tuple[str, ...]]:
+def loop(settings: dict[str, Any], count: int = NOT_URGENT, **arguments: Any) -> list[tuple[str, ...]]:
     """Return the ids of the advice on each of many calls in a row."""
     with offline(FakeProvider(), settings=settings, **arguments) as client:
+        later = client.with_options(urgent=False)
         answers = [
-            client.chat.completions.create(
+            later.chat.completions.create(
                 model="gpt-5.4-nano", messages=[{"role": "user", "content": f"Retell this in lively words: fox {n}"}]
             )
             for n in range(count)
@@ -118,8 +120,8 @@ def loop(settings: dict[str, Any], count: int = LOOP, **arguments: Any) -> list[
 
 def test_a_loop_of_calls_is_told_on_the_last_receipt_and_changes_none() -> None:
     told = loop({})
-    assert told[:-1] == [()] * (LOOP - 1)
-    assert told[-1] == ("batching.loop",)
+    assert told[:-1] == [()] * (NOT_URGENT - 1)
+    assert told[-1] == ("batching.not_urgent",)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_a_loop_of_calls_is_told_on_the_last_receipt_and_changes_none() -> None:
     ],
 )
 def test_a_line_switches_it_off(settings: dict[str, Any]) -> None:
-    assert loop(settings) == [()] * LOOP
+    assert loop(settings) == [()] * NOT_URGENT
 
 
 def test_an_advisor_that_fails_costs_nobody_the_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,3 +190,34 @@ def test_strict_opt_in_holds_whatever_the_switch_says() -> None:
     with offline(provider, settings={"nudges": False, "strict_opt_in": True}) as client:
         client.ask("Tell me something lively about foxes.", model="gpt-5.5", reasoning_effort="high")
     assert provider.calls[0].draft.arguments.get("reasoning_effort") != "high"
+
+
+def test_awaited_and_streamed_calls_are_seen_too() -> None:
+    async def ask() -> list[Note]:
+        provider = FakeProvider(default="A fox.")
+        async with offline(provider, client=AsyncClient) as client:
+            later = client.with_options(urgent=False)
+            for n in range(NOT_URGENT):
+                stream = await later.chat.completions.create(
+                    model="gpt-5.4-nano",
+                    messages=[{"role": "user", "content": f"Retell this in lively words: fox {n}"}],
+                    stream=True,
+                )
+                async for _ in stream:
+                    pass
+        assert stream.greenai is not None
+        return advice(stream.greenai)
+
+    assert [note.id for note in asyncio.run(ask())] == ["batching.not_urgent"]
+
+
+def test_calls_that_overlap_are_no_loop() -> None:
+    async def ask() -> list[Note]:
+        provider = FakeProvider(default=FakeReply(text="A fox.", delay_s=0.01))
+        async with offline(provider, client=AsyncClient) as client:
+            answers = await asyncio.gather(
+                *(client.ask(f"Retell this in lively words: fox {n}", model="gpt-5.4-nano") for n in range(2 * LOOP))
+            )
+        return [note for answer in answers for note in advice(answer.greenai)]
+
+    assert asyncio.run(ask()) == []

@@ -47,7 +47,7 @@ def test_counting_begins_anew_after_advice() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"gap_s": 0.3},  # somebody thinks between them
+        {"gap_s": 0.6},  # somebody thinks between them
         {"gap_s": -0.5},  # they overlap: many people at once
         {"model": "local/smollm2-135m"},  # no batch price
         {"model": "nobody/knows-this"},
