@@ -406,6 +406,7 @@ def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
         options.reason,
         feature=options.feature,
         asked=asked_by(request),
+        grants=request.grants,
     )
 
 

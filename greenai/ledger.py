@@ -188,6 +188,7 @@ class Ledger:
         *,
         feature: str | None = None,
         asked: str | None = None,
+        grants: Sequence[Grant] = (),
     ) -> None:
         """Write a call that no attempt answered: outcome `failed`, its energy unknown; its attempts are rows already.
 
@@ -203,6 +204,7 @@ class Ledger:
             opt_in_reason: why an expensive mode was allowed.
             feature: the feature of the app that it was made for.
             asked: a digest of who asked what.
+            grants: the opt-ins that held for it.
         """
         said = error if isinstance(error, str) else type(error).__name__
         given: dict[str, object] = {
@@ -218,6 +220,7 @@ class Ledger:
             "error": _clean(said),
             "feature": feature,
             "asked": asked,
+            "granted": _granted(grants),
         }
         row = tuple(given.get(name) for name in CALL_COLUMNS)
         self._do(lambda db: db.settle((), row))

@@ -38,7 +38,7 @@ def test_opt_in_opens_the_large_rung(shell: Shell) -> None:
     question = "Prove that there are infinitely many primes, step by step"
     closed = shell.json("explain", question)
     assert closed["route"] == ["openai/gpt-5.4-nano"]
-    assert closed["reasons"][-1] == (
+    assert closed["reasons"][-2] == (
         "openai/gpt-5.5 needs the opt-in large, so openai/gpt-5.4-nano answers. "
         'To allow it: with_options(opt_in={"large"}, reason="...").'
     )

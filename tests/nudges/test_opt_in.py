@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 
 from greenai import AsyncClient, Client, errors
 from greenai.grants import Grant
-from greenai.testing import FakeProvider, offline
+from greenai.testing import FakeProvider, error, offline
 from greenai.values import Options, Receipt
 
 if TYPE_CHECKING:
@@ -335,6 +336,13 @@ def test_a_refusal_has_the_line_that_allows_it(provider: FakeProvider, kind: str
         exec(raised.value.fix, scope)  # what the message tells to paste
         receipt = scope["client"].ask(**call).greenai
     assert [g.kind for g in receipt.opt_ins] == [k for k in ("large", "reasoning", "semantic_cache") if k in named]
+
+
+def test_a_failed_call_keeps_who_opted_in() -> None:
+    with offline(FakeProvider(error(400))) as client, client.opt_in("reasoning", reason=WHY):
+        with pytest.raises(openai.BadRequestError):
+            client.ask(EASY)
+        assert (rows(client)[0]["outcome"], granted(client)) == ("failed", [("reasoning", "block", WHY)])
 
 
 def test_the_line_keeps_what_was_allowed_already(provider: FakeProvider) -> None:
