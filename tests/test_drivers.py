@@ -167,10 +167,14 @@ def test_a_cancellation_waits_for_the_step_in_progress(where: str, ends: list[st
 
 def test_a_cancelled_call_to_a_provider_is_settled_as_failed() -> None:
     async def everything() -> None:
-        async with offline(FakeProvider(FakeReply(delay_s=30)), client=AsyncClient) as client:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await client.ask("Say hello to Ada.")
+        provider = FakeProvider(FakeReply(delay_s=30))
+        async with offline(provider, client=AsyncClient) as client:
+            task = asyncio.create_task(client.ask("Say hello to Ada."))
+            while not provider.calls:
+                await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
             assert states(client) == ["failed"]
 
     asyncio.run(everything())
