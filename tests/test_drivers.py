@@ -220,9 +220,13 @@ def test_a_keyboard_interrupt_while_the_answer_is_stored_settles() -> None:
 
 
 def test_a_real_interrupt_in_the_middle_of_a_call_leaves_no_hold() -> None:
-    with offline(FakeProvider(FakeReply(delay_s=30))) as client:
-        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+
+    def asked(_: Call) -> FakeReply:
         timer.start()
+        return FakeReply(delay_s=30)
+
+    with offline(FakeProvider(asked)) as client:
         with pytest.raises(KeyboardInterrupt):
             client.ask("Say hello to Ada.")
         timer.join()
