@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai.errors import OptInRequired
+from greenai.errors import BudgetExceeded, OptInRequired
 from greenai.nudges import effort, output_length
 from greenai.testing import FakeProvider, offline
 
@@ -178,6 +178,18 @@ def test_a_phrase_refuses_nothing_and_allows_nothing_where_opt_ins_are_required(
             with pytest.raises(OptInRequired):
                 client.chat.completions.create(**write(hard, phrase))
     assert provider.calls == []
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("phrase", [phrase for phrase in PHRASES if "udget" in phrase])
+def test_no_phrase_gets_past_a_budget_that_is_spent(phrase: str, position: str) -> None:
+    provider = FakeProvider(default="An answer.")
+    budget = {"calls": "1/day", "when_spent": "refuse", "timezone": "UTC"}
+    with offline(provider, settings={"cache": "off", "projects": {"default": {"budget": budget}}}) as client:
+        client.chat.completions.create(**as_user(QUESTIONS[0], ""))
+        with pytest.raises(BudgetExceeded):
+            client.chat.completions.create(**POSITIONS[position](QUESTIONS[1], phrase))
+    assert len(provider.calls) == 1
 
 
 def test_the_model_is_sent_the_words_as_they_are() -> None:
