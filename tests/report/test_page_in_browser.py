@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bookkeeping import BEGIN, HOSTILE
+from bookkeeping import BEGIN, HOSTILE, Book, fill
 
 from greenai.report.aggregate import aggregate
 from greenai.report.page import page
@@ -15,7 +15,6 @@ from greenai.store.reading import reading
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bookkeeping import Book
     from browser import Browser, Page
 
 PNG = b"\x89PNG"
@@ -55,10 +54,16 @@ def written(book: Book, folder: Path) -> str:
     return file.as_uri()
 
 
-@pytest.fixture(params=[(1280, False), (1280, True), (360, False), (360, True)], ids=lambda p: f"{p[0]}-{p[1]}")
-def opened(request: Any, browser: Browser, filled: Book, tmp_path: Path) -> tuple[Page, str, int]:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    return written(fill(Book(folder / "ledger.db")), folder)
+
+
+@pytest.fixture(scope="module", params=[(1280, False), (1280, True), (360, False), (360, True)], ids=str)
+def opened(request: Any, browser: Browser, address: str) -> tuple[Page, str, int]:
+    """The page, on a wide screen and on a phone, in light and in dark."""
     width, dark = request.param
-    address = written(filled, tmp_path)
     return browser.open(address, width=width, dark=dark), address, width
 
 
@@ -152,8 +157,7 @@ def test_ids_are_unique(opened: tuple[Page, str, int]) -> None:
     )
 
 
-def test_dark_and_light_differ(browser: Browser, filled: Book, tmp_path: Path) -> None:
-    address = written(filled, tmp_path)
+def test_dark_and_light_differ(browser: Browser, address: str) -> None:
     grounds = [
         browser.open(address, width=800, dark=dark)("getComputedStyle(document.body).backgroundColor")
         for dark in (False, True)
