@@ -167,11 +167,15 @@ def test_a_cancellation_waits_for_the_step_in_progress(where: str, ends: list[st
 
 def test_a_cancelled_call_to_a_provider_is_settled_as_failed() -> None:
     async def everything() -> None:
-        provider = FakeProvider(FakeReply(delay_s=30))
-        async with offline(provider, client=AsyncClient) as client:
+        asked = asyncio.Event()
+
+        def waiting(_: Call) -> FakeReply:
+            asked.set()
+            return FakeReply(delay_s=30)
+
+        async with offline(FakeProvider(waiting), client=AsyncClient) as client:
             task = asyncio.create_task(client.ask("Say hello to Ada."))
-            while not provider.calls:
-                await asyncio.sleep(0.001)
+            await asked.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
