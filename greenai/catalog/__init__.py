@@ -87,7 +87,7 @@ def switch_of(model: str, base_url: str | None = None) -> Switch:
         return card.reasoning
     if not slash:
         return _by_name(model)
-    return _by_family(compatible, name) or Switch()
+    return _by_family(compatible, name) or _switches()["unknown"]
 
 
 def _behind(name: str, provider: str) -> Switch:
@@ -104,7 +104,7 @@ def _behind(name: str, provider: str) -> Switch:
 def _by_name(name: str) -> Switch:
     """Return the switch of a name without a provider; only a provider's own names are certain."""
     found = (_by_family(provider, name) for provider in OWN_NAMES)
-    return next((switch for switch in found if switch is not None), Switch())
+    return next((switch for switch in found if switch is not None), _switches()["unknown"])
 
 
 @lru_cache(maxsize=1024)
