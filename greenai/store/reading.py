@@ -6,6 +6,7 @@ that is read through one reader is one moment's state.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["LedgerReader", "reading"]
 
 TIMEOUT_S = 5.0
-_CANNOT_OPEN = 14  # SQLITE_CANTOPEN: a log that nobody has open, in a folder that cannot be written to
+_EFFECTIVE = os.access in os.supports_effective_ids
+# SQLITE_READONLY and SQLITE_CANTOPEN: SQLite wants to make its shared memory in a folder that may not be written to.
+_NO_SHARED_MEMORY = (8, 14)
 
 
 class LedgerReader:
@@ -78,9 +81,22 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         return _prepared(f"{address}?mode=ro", path)
     except sqlite3.OperationalError as error:
-        if primary_code(error) != _CANNOT_OPEN or not path.is_file():
+        if primary_code(error) not in _NO_SHARED_MEMORY or not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
             raise
+        if _is_written(path):
+            raise LedgerError(
+                f"The last rows of {path} are in its log, which cannot be read here: the folder may not be written to. "
+                f"Run this as somebody who may, or copy {path.name} and {path.name}-wal to a folder of yours."
+            ) from error
         return _prepared(f"{address}?mode=ro&immutable=1", path)
+
+
+def _is_written(path: Path) -> bool:
+    """Say whether the log has rows that the file itself has not."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _prepared(address: str, path: Path) -> sqlite3.Connection:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,7 @@ from greenai.store.ledger_db import LedgerDb
 from greenai.store.reading import reading
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -126,9 +129,51 @@ def test_another_programs_file_is_told(path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(path: Path) -> None:
-    Book(path).db.close()
-    path.chmod(0)
-    with pytest.raises(LedgerError, match="Check who may read it with: ls -l"), reading(path):
+@pytest.fixture
+def shut() -> Iterator[Path]:
+    """A folder that may be read and not written to, whoever runs the tests."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    os.seteuid(os.getuid())
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def shut_it(folder: Path, *, mode: int = 0o644) -> None:
+    for file in folder.iterdir():
+        file.chmod(mode)
+    folder.chmod(0o555)
+    if os.getuid() == 0:  # root may write everywhere
+        os.seteuid(65534)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no users to change to")
+def test_a_ledger_in_a_folder_that_may_not_be_written_to_is_read(shut: Path) -> None:
+    fill(Book(shut / "ledger.db")).db.close()
+    shut_it(shut)
+    with reading(shut / "ledger.db") as reader:
+        assert reader is not None
+        assert aggregate(reader).total.calls == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no users to change to")
+def test_rows_that_are_in_the_log_alone_are_never_left_out_silently(shut: Path, tmp_path: Path) -> None:
+    book = fill(Book(tmp_path / "ledger.db"))
+    for name in ("ledger.db", "ledger.db-wal"):
+        shutil.copy(tmp_path / name, shut / name)
+    book.db.close()
+    shut_it(shut)
+    with pytest.raises(LedgerError) as caught, reading(shut / "ledger.db"):
+        pass
+    assert str(caught.value) == (
+        f"The last rows of {shut / 'ledger.db'} are in its log, which cannot be read here: the folder may not be written "
+        "to. Run this as somebody who may, or copy ledger.db and ledger.db-wal to a folder of yours."
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no users to change to")
+def test_a_file_that_may_not_be_read_is_told(shut: Path) -> None:
+    Book(shut / "ledger.db").db.close()
+    shut_it(shut, mode=0o000)
+    with pytest.raises(LedgerError, match="Check who may read it with: ls -l"), reading(shut / "ledger.db"):
         pass
