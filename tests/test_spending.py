@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
@@ -27,6 +27,9 @@ from greenai.client import AsyncClient, Client
 from greenai.errors import BudgetExceeded, InvalidRequest, LedgerError
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.values import Options
+
+if TYPE_CHECKING:
+    from servers import RedisServer
 
 STREAMED = "one two three four five six seven eight nine ten"
 TOTAL = {unit: Budget.parse("1000000000", unit=unit) for unit in ("tokens", "calls", "reasoning_calls")}
@@ -561,6 +564,27 @@ def test_sixty_four_threads_race_for_one_unit(tmp_path: Path) -> None:
                 thread.join()
             assert (len(won), len(lost), len(provider.calls)) == (1, 63, 1)
             assert used(client).calls == 1
+
+
+def test_a_fleet_shares_its_budgets(redis_server: RedisServer) -> None:
+    project = f"fleet-{time.time_ns()}"
+    tables = {project: {"budget": {"calls": "10/hour"}}}
+    settings = {"projects": tables, "budget_url": redis_server.url, "cache": "off", "without_opt_in": "downgrade"}
+    machines = [offline(settings=settings, project=project) for _ in range(3)]
+    ends: list[str] = []
+
+    def work(client: Client) -> None:
+        ends.extend(_one(lambda n=n: client.ask(f"Say hello to Ada, {n}.")) for n in range(8))
+
+    threads = [threading.Thread(target=work, args=(client,)) for client in machines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends.count("answered") == 10
+    assert used(machines[0], scope=f"project/{project}").calls == 10
+    for client in machines:
+        client.close()
 
 
 VICTIM = """
