@@ -332,7 +332,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "without_opt_in": Key(
         about='What a call gets that needs an opt-in nobody gave: `"downgrade"` (less, and one line on its receipt) '
-        'or `"refuse"` (`OptInRequired`). Not set, it is `"downgrade"`, and [asked for once](opt-ins.md#without-an-opt-in).',
+        'or `"refuse"` (`OptInRequired`). Not set, it is `"downgrade"`, and '
+        "[asked for once](opt-ins.md#without-an-opt-in).",
         example="refuse",
         env="refuse",
     ),
