@@ -19,8 +19,8 @@ from openai import AsyncStream, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 
 from greenai import AsyncClient, Client, Options, Receipt, errors
-from greenai.readings import Reading
 from greenai.nudges import learnt
+from greenai.readings import Reading
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.text import TextAnswer
 from greenai.values import Overhead

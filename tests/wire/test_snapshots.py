@@ -3,10 +3,10 @@
 Each family's example is asked once as an app would ask it, without an opt-in: through the openai package (an address is
 given) and through litellm. litellm finds the server on loopback by `api_base`, which is all that a test adds; Vertex
 needs a token besides, which is made up. The bodies are those of the oldest litellm that the project allows; what a later
-release sends otherwise stands under `differs`, with the release from which on it does. Checked on 1.105.3, 1.106.2,
-1.108.11 and 1.109.1.
+release sends otherwise stands under `differs`, with the release from which on it does. Checked on 1.105.0, 1.105.3,
+1.106.2, 1.108.11 and 1.109.1.
 
-    pytest tests/wire --update-wire          writes snapshots.json anew, with the litellm that is installed
+    pytest tests/wire --update-wire          writes snapshots.json anew; run it with the oldest litellm
 """
 
 from __future__ import annotations
