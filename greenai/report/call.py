@@ -142,7 +142,7 @@ def _why(told: Mapping[str, Any]) -> tuple[str, ...]:
     said = {
         "cache": "The same request was answered before; the answer was still valid.",
         "semantic_cache": "A question of the same meaning was answered before.",
-        "answerer": "A tool or function of the app was sure of its answer; no language model was asked.",
+        "answerer": "A tool or function was sure of its answer; no language model was asked.",
         "task_model": "A small model made for the task was sure of its answer.",
         "lookup_needed": "The question needs live data, which no model knows; none was asked.",
         "failed": "No answer came; the error says why.",

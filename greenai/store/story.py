@@ -20,7 +20,8 @@ _ROUTED = ("small", "large")
 _QUOTES = re.compile(r'"[^"]*"')
 _CODE = re.compile(r'\b(?:quality|model|opt_in|reason|base_url)=(?:\{"[^"]*"\}|"[^"]*")')
 _WORDS = ("words that ask", "Working: ")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+# What an app puts into a note is written as it can: a story that fails would cost the row.
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def written(receipt: Receipt, *, whole: bool = False) -> str | None:

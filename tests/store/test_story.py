@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from greenai.readings import BudgetLeft
 from greenai.store import story
 from greenai.testing import FakeProvider, offline
-from greenai.values import Check, Receipt
+from greenai.values import Check, Note, Receipt
 
 NONCES = ("zorbleflux", "quindaril", "7461839")
 
@@ -59,6 +61,12 @@ def test_a_source_that_quotes_is_left_out() -> None:
     check = Check(name="task:tone", value=0.5, threshold=0.4, source='it also says "zorbleflux", and that does not')
     told = story.read(story.written(replace(receipt, decision=replace(receipt.decision, checks=(check,)))))
     assert told["checks"] == [{"name": "task:tone", "value": 0.5, "threshold": 0.4, "source": None}]
+
+
+def test_what_an_app_puts_into_a_note_is_written_as_it_can() -> None:
+    note: Any = Note(nudge="own", text=Path("a"), override=object)  # type: ignore[arg-type]
+    told = story.read(story.written(replace(asked("Why is Paris the capital of France?"), nudges=(note,))))
+    assert told["notes"] == [{"nudge": "own", "text": "a", "override": "<class 'object'>"}]
 
 
 def test_what_is_left_of_a_budget_is_told() -> None:
