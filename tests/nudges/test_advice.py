@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from greenai.hours import Hour
 from greenai.nudges.advice import Advice, Given, Recent, advised
 from greenai.nudges.batching import LOOP, NOT_URGENT
 from greenai.testing import FakeProvider, FakeReply, offline
-from greenai.values import Note, Receipt
+from greenai.values import Note, Receipt, Usage
 
 NONE: frozenset[str] = frozenset()
 
@@ -221,3 +223,27 @@ def test_calls_that_overlap_are_no_loop() -> None:
         return [note for answer in answers for note in advice(answer.greenai)]
 
     assert asyncio.run(ask()) == []
+
+
+def held(root: object) -> list[object]:
+    """Return all that an object holds, however deep, classes and modules left out."""
+    found: dict[int, object] = {}
+    left = [root]
+    while left:
+        one = left.pop()
+        if id(one) not in found and not isinstance(one, (type, ModuleType, FunctionType)):
+            found[id(one)] = one
+            left.extend(gc.get_referents(one))
+    return list(found.values())
+
+
+def test_what_advisors_keep_is_bounded_and_holds_no_text() -> None:
+    advisors, given = nudges.advisors(), Given()
+    for n in range(3000):
+        text = f"ZORBLE {n}: request 3f2504e0-4f89-11d3-9a0c-{n:012x} " + "zorble " * 200
+        usage = Usage(input_tokens=2000, output_tokens=2)
+        advised(seen(text, reply=f"zorble {n % 3}", usage=usage, thread=n), advisors, given, NONE, "en")
+    kept = held([vars(one) for one in advisors]) + held(vars(given))
+    assert not [one for one in kept if isinstance(one, (str, bytes)) and "zorble" in str(one).lower()]
+    assert max(len(one) for one in kept if isinstance(one, Recent)) <= 1024
+    assert sum(isinstance(one, (int, float)) for one in kept) > 1000  # something was looked at
