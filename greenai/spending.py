@@ -211,7 +211,8 @@ class Spending:
 
     def scopes_of(self, options: Options, arguments: Mapping[str, object], key: Callable[[], str]) -> tuple[str, ...]:
         """Return the scopes that have a budget and hold for a call: none where nothing is limited."""
-        found = tuple(run.scope for spending, run in runs.get() if spending is self)
+        around = runs.get()
+        found = tuple(run.scope for spending, run in around if spending is self) if around else ()
         if not self._caps:
             return found
         named = ("organisation", f"project/{options.project}", f"feature/{options.feature}")

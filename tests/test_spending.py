@@ -638,6 +638,10 @@ def test_a_budget_that_cannot_be_checked_refuses() -> None:
         )
         assert provider.calls == []
         assert client.ask("What is 18% of 240?").text == "43.2"
+        ledger = client._session.resources.spending.ledger
+        for name in ("reserve_all", "spent_all", "end", "renew"):
+            delattr(ledger, name)
+        assert client.ask("Say hello to Ada.").greenai.budget is not None  # the disk has room again
 
 
 def test_where_the_settings_open_it_a_call_goes_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
