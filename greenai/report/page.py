@@ -195,14 +195,18 @@ def _breakdown(
         )  # fmt: skip
     heads = (head, "calls", "energy", "90% interval", "avoided", "carbon", "cost")
     total = _amount_row(cell("All"), report.total)
-    return _section(name, title, html(Table(caption=title, heads=heads, rows=rows, total=total), "wide-only-5"))
+    return _section(name, title, html(Table(caption=title, heads=heads, rows=rows, total=total), "amounts"))
 
 
 def _amount_row(first: str, amounts: Amounts) -> list[str]:
-    unknown = words.unknown(amounts)
-    known = cell(words.energy(amounts)) + (f"<br><small>{cell(unknown)}</small>" if unknown else "")
+    between = words.between(amounts.low_j, amounts.high_j)
+    known = cell(words.energy(amounts))
+    if between:  # a phone has no room for a column of its own
+        known += f'<small class="narrow"><br>{cell(between)}</small>'
+    if unknown := words.unknown(amounts):
+        known += f"<br><small>{cell(unknown)}</small>"
     return [
-        first, cell(words.count(amounts.calls)), known, cell(words.between(amounts.low_j, amounts.high_j) or "-"),
+        first, cell(words.count(amounts.calls)), known, cell(between or "-"),
         cell("-" if amounts.avoided_j is None else format_energy(amounts.avoided_j)), cell(words.carbon(amounts)),
         cell(words.money(amounts)),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from greenai.units import format_energy, format_mass, significant
+from greenai.units import format_energy, format_interval, format_mass, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +109,7 @@ def energy(amounts: Amounts) -> str:
 
 def between(low_j: float | None, high_j: float | None) -> str:
     """Return an interval of energy; empty where there is none."""
-    return "" if low_j is None or high_j is None else f"{format_energy(low_j)} to {format_energy(high_j)}"
+    return "" if low_j is None or high_j is None else format_interval(low_j, high_j)
 
 
 def unknown(amounts: Amounts) -> str:
