@@ -14,7 +14,7 @@ from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.ledger import Hold
 from greenai.local import Engine
-from greenai.nudges import effort, learnt
+from greenai.nudges import effort, learnt, output_length
 from greenai.readings import Reading
 from greenai.spending import Held
 from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
@@ -186,6 +186,7 @@ def _sent(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Flow[t
         refusal = Try(error=type(error).__name__, status=getattr(error, "status_code", None), waited_s=0.0)
     else:
         return draft, reply
+    bare = output_length.lifted(bare, request.arguments)
     reply = yield _call(bare, request, attempt_id, renew)
     learnt.refused(draft.rung.model, draft.rung.base_url)
     return bare, replace(reply, tries=(refusal, *reply.tries))

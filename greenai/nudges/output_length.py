@@ -77,6 +77,15 @@ def is_limited(draft: Draft) -> bool:
     return any(note.nudge == NAME for note in draft.notes)
 
 
+def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
+    """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
+    own = LIMITS & arguments.keys()
+    if own or not is_limited(draft):
+        return draft
+    kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
+    return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.nudge != NAME))
+
+
 def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
     """Return what to say of an answer that met this nudge's limit, None of any other; `held` are opt-ins to keep."""
     if reply.finish_reason != "length" or not is_limited(draft):

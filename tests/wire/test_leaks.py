@@ -205,7 +205,8 @@ def test_a_refused_field_is_left_out(scripted: servers.Scripted, stream: bool) -
     assert [body.get("reasoning_effort") for body in scripted.bodies] == ["none", None]
     receipt = response.greenai
     assert receipt.reasoning is None
-    assert [n.text for n in receipt.nudges if n.nudge == "effort"] == [
+    assert [set(body) & {"max_tokens", "max_completion_tokens"} for body in scripted.bodies[1:]] == [set()]
+    assert [n.text for n in receipt.nudges] == [
         "openai/gpt-5.5 refused the field that turns reasoning off, so it was asked without"
     ]
     (attempt,) = receipt.attempts
@@ -284,3 +285,16 @@ class TestLiteLLM:
         with Client(max_retries=0, settings={**SETTINGS, "substitute": False}) as client:
             client.chat.completions.create(model=model, messages=MESSAGES)
         assert ["chat_template_kwargs" in body for body in claude.bodies] == [True, False]
+
+    def test_a_field_that_litellm_itself_refuses_is_left_out(self, claude: servers.Scripted) -> None:
+        """litellm raises for an effort at DeepInfra before anything is sent; a card of the app's own asks for one."""
+        claude.play(servers.answer())
+        card = {"name": "deepinfra/acme/thinker", "total_params_b": 8, "reasoning": "effort-none"}
+        settings = {**SETTINGS, "cards": [card]}
+        with Client(max_retries=0, settings=settings) as client, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DEEPINFRA_API_KEY", "k")
+            patch.setenv("DEEPINFRA_API_BASE", claude.url)
+            response: Any = client.chat.completions.create(model=card["name"], messages=MESSAGES)
+        assert ["reasoning_effort" in body for body in claude.bodies] == [False]
+        assert response.greenai.reasoning is None
+        assert learnt.refuses("deepinfra/acme/thinker", None)
