@@ -229,8 +229,8 @@ def settled(held: Held, attempt: Attempt) -> Flow[tuple[BudgetLeft | None, tuple
 
     def work() -> tuple[BudgetLeft | None, tuple[str, ...]]:
         charge.settle(attempt)
-        left, said = charge.spending.left(charge.caps)
-        return left, (*charge.told, *said)
+        left, said = charge.spending.left(charge.caps) if charge.holds else (None, ())
+        return left, tuple(dict.fromkeys((*charge.told, *said)))
 
     result: tuple[BudgetLeft | None, tuple[str, ...]] = yield Work("budget", work)
     return result

@@ -164,12 +164,12 @@ def least(rungs: Sequence[Rung]) -> tuple[Amount, str]:
     return Amount(energy_j=min(j for j, _, _ in found), usd=min(usd for _, usd, _ in found)), min(found)[2]
 
 
-def used(attempt: Attempt, held: Amount, tariff: Tariff, *, reasoned: bool) -> Amount:
-    """Return what an attempt took; of one that failed, nothing, or what was held where a model may have worked."""
+def used(attempt: Attempt, tariff: Tariff, *, reasoned: bool) -> Amount:
+    """Return what an attempt is known to have taken: of one that failed, only what was measured."""
     if attempt.state == "failed":
-        if attempt.energy.energy_j is not None:
-            return replace(held, energy_j=attempt.energy.energy_j)
-        return held if receipts.may_have_generated(attempt) else Amount()
+        if attempt.energy.energy_j is None:
+            return Amount()
+        return _amount(attempt.energy, 0.0, attempt.usage, attempt.site, tariff, reasons=reasoned)
     reasoned = reasoned or bool(attempt.usage.reasoning_tokens)
     return _amount(attempt.energy, cost.of_attempt(attempt), attempt.usage, attempt.site, tariff, reasons=reasoned)
 

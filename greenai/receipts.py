@@ -241,11 +241,6 @@ def failed_energy(error: BaseException, measured: Reading | None, expected: Read
     return replace(Reading.unknown(MAYBE_GENERATED), high_j=bound)
 
 
-def may_have_generated(attempt: Attempt) -> bool:
-    """Say whether a model may have worked for an attempt that failed unmeasured."""
-    return attempt.energy.method != REFUSED
-
-
 def _refused(error: BaseException) -> bool:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):

@@ -130,7 +130,7 @@ class Charge:
     def settle(self, attempt: Attempt) -> None:
         """Replace what is held by what the attempt used, and remember it for the next of its kind."""
         tariff, task = self.spending.tariff, self.task
-        amount = charges.used(attempt, self.amount, tariff, reasoned=task is not None and task.reasons)
+        amount = charges.used(attempt, tariff, reasoned=task is not None and task.reasons)
         if not self._ended(lambda hold: hold.settle(amount)):
             return
         for run in self.runs:
@@ -461,7 +461,8 @@ def _told_left(state: BudgetState) -> BudgetLeft:
 
 def _unchecked(caps: Sequence[Cap], error: LedgerError) -> LedgerError:
     scopes = ", ".join(dict.fromkeys(cap.scope for cap in caps))
+    said = str(error).rstrip(".")
     return LedgerError(
-        f"The budgets of {scopes} cannot be checked, so this call is not made. {error} "
+        f"The budgets of {scopes} cannot be checked, so this call is not made. {said}. "
         "To let calls go out unchecked while that lasts: open_when_broken = true in the table budget."
     )

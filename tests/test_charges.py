@@ -141,34 +141,34 @@ def test_the_least_of_a_ladder() -> None:
 
 # --- after it -----------------------------------------------------------------------------
 
-HELD = Amount(energy_j=99.0, usd=0.5, tokens=700, calls=1, carbon_g=1.0)
 REFUSED = Reading.unknown(receipts.REFUSED)
 MAYBE = replace(Reading.unknown(receipts.MAYBE_GENERATED), high_j=500.0)
 
 
 def test_what_was_used_is_charged() -> None:
-    found = charges.used(attempt(), HELD, tariff(), reasoned=False)
+    found = charges.used(attempt(), tariff(), reasoned=False)
     assert (found.energy_j, found.tokens, found.calls, found.reasoning_calls) == (20.0, 150, 1, 0)
     assert found.usd > 0
     assert found.carbon_g > 0
     thought = attempt(usage=Usage(input_tokens=1, output_tokens=50, reasoning_tokens=40))
-    assert charges.used(thought, HELD, tariff(), reasoned=False).reasoning_calls == 1
-    assert charges.used(attempt(), HELD, tariff(), reasoned=True).reasoning_calls == 1
+    assert charges.used(thought, tariff(), reasoned=False).reasoning_calls == 1
+    assert charges.used(attempt(), tariff(), reasoned=True).reasoning_calls == 1
 
 
 @pytest.mark.parametrize("state", ["cut", "discarded"])
 def test_what_was_seen_of_an_answer_is_charged(state: str) -> None:
-    assert charges.used(attempt(state), HELD, tariff(), reasoned=False).energy_j == 20.0
+    assert charges.used(attempt(state), tariff(), reasoned=False).energy_j == 20.0
 
 
-def test_a_failure_is_charged_by_whether_a_model_may_have_worked() -> None:
-    assert charges.used(attempt("failed", REFUSED), HELD, tariff(), reasoned=False) == Amount()
-    assert charges.used(attempt("failed", MAYBE), HELD, tariff(), reasoned=False) == HELD
-    measured = charges.used(attempt("failed"), HELD, tariff(), reasoned=False)
-    assert measured == replace(HELD, energy_j=20.0)
+def test_of_a_failure_only_what_was_measured_is_charged() -> None:
+    assert charges.used(attempt("failed", REFUSED), tariff(), reasoned=False) == Amount()
+    assert charges.used(attempt("failed", MAYBE), tariff(), reasoned=False) == Amount()
+    measured = charges.used(attempt("failed", usage=Usage()), tariff(), reasoned=False)
+    assert (measured.energy_j, measured.calls, measured.tokens, measured.usd) == (20.0, 1, 0, 0.0)
+    assert measured.carbon_g > 0
 
 
 def test_an_answer_of_unknown_energy_is_charged_as_stated() -> None:
     unknown = attempt(energy=Reading.unknown("no card"), model="endpoint/mine", site="endpoint")
-    found = charges.used(unknown, HELD, tariff(), reasoned=False)
+    found = charges.used(unknown, tariff(), reasoned=False)
     assert (found.energy_j, found.usd) == (3600.0, 0.01)
