@@ -14,6 +14,7 @@ __all__ = [
     "KEEP_ENDED_S",
     "KEEP_EXPIRED_S",
     "STEP_S",
+    "TICK_S",
     "Again",
     "BudgetStore",
     "Check",
@@ -35,6 +36,9 @@ KEEP_ENDED_S = 86_400
 """How long the end of an attempt is remembered, so that an end that is delivered again changes nothing."""
 STEP_S = 60.0
 """A clock that goes back by more was set; for less, the time stands still until it has caught up."""
+TICK_S = 0.25
+"""How seldom the time is written at most, so that a step that changes nothing writes nothing. What a window holds is
+kept, so that one which a clock enters again for so short a time is no new one."""
 KEEP_EXPIRED_S = 7 * 86_400
 """How long an expired hold may still settle."""
 

@@ -13,6 +13,7 @@ from greenai.store.budget_base import (
     COLUMNS,
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
+    TICK_S,
     Again,
     Counter,
     End,
@@ -34,12 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WAIT_S", "BudgetDb"]
 
-WAIT_S = 2.0
+WAIT_S = 5.0
 """How long a caller waits for other processes, in seconds; then its store counts as broken."""
 _TIDY_EVERY = 500
-_TICK_S = 0.25
-"""How seldom the time is written at most, so that a step that changes nothing writes nothing. What a window holds is
-kept, so that one which a clock enters again for so short a time is no new one."""
 _NOTHING = (0,) * COLUMNS
 
 
@@ -161,7 +159,7 @@ class BudgetDb(SqliteFile):
         """Return the time, never before one that was written, and let what is due by then expire."""
         last, ahead_s = con.execute(schema.LAST).fetchone()
         now, new_ahead_s = agreed(self._clock(), last, ahead_s)
-        if now - last > _TICK_S or new_ahead_s != ahead_s:
+        if now - last > TICK_S or new_ahead_s != ahead_s:
             con.execute(schema.TICK, (now, new_ahead_s))
         for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
             _charge(con, numbers, _NOTHING, [-part for part in held])

@@ -33,7 +33,9 @@ else
   now = math.max(t + ahead, last)
 end
 local stamp = string.format('%.6f', now)
-call('HSET', root .. 'clock', 'last', stamp, 'ahead', string.format('%.6f', ahead))
+if now - last > a.tick_s or ahead ~= tonumber(clock[2] or '0') then
+  call('HSET', root .. 'clock', 'last', stamp, 'ahead', string.format('%.6f', ahead))
+end
 
 local function name(c, start) return root .. 'w:' .. c.window .. ':' .. string.format('%d', start) .. ':' .. c.scope end
 
@@ -57,8 +59,10 @@ end
 
 local function touch(c)
   local key = name(c, c.start)
-  call('HINCRBY', key, 's0', 0)
-  if c.keep_until then call('EXPIRE', key, math.max(math.ceil(c.keep_until - now), 1)) end
+  if call('EXISTS', key) == 0 or c.lives_on then
+    call('HINCRBY', key, 's0', 0)
+    if c.keep_until then call('EXPIRE', key, math.max(math.ceil(c.keep_until - now), 1)) end
+  end
   return key
 end
 
@@ -75,8 +79,8 @@ while true do
       call('ZADD', root .. 'lost', due[i + 1], due[i])
     end
   end
+  call('ZREMRANGEBYSCORE', root .. 'lost', '-inf', string.format('%.6f', now - a.keep_expired))
 end
-call('ZREMRANGEBYSCORE', root .. 'lost', '-inf', string.format('%.6f', now - a.keep_expired))
 
 local function is_stale()
   for _, c in ipairs(a.counters) do
@@ -188,6 +192,7 @@ function steps.totals()
 end
 
 function steps.unsettled()
+  call('ZREMRANGEBYSCORE', root .. 'lost', '-inf', string.format('%.6f', now - a.keep_expired))
   local found = {}
   for _, which in ipairs({'lost', 'open'}) do
     local ids = call('ZRANGE', root .. which, 0, -1, 'WITHSCORES')

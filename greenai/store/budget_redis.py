@@ -19,6 +19,7 @@ from greenai.store.budget_base import (
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
     STEP_S,
+    TICK_S,
     Again,
     Counter,
     End,
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
 __all__ = ["BudgetRedis"]
 
 ROOT = "{greenai:budgets}:"
-TIMEOUT_S = 0.5
-"""How long one step of the network may take, in seconds; a call to the store takes three of them at most."""
+TIMEOUT_S = 2.0
+"""How long the server may take to answer, in seconds; a call to the store waits twice that at most."""
+CONNECT_S = 0.5
+"""How long a connection may take."""
 REST_S = 1.0
 """How long a server that did not answer in time is taken for down, so that not every call waits for it."""
 _TRIES = 4
@@ -62,7 +65,9 @@ class BudgetRedis:
     """
 
     def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
-        self._client = connect(url, TIMEOUT_S, key="budget_url", purpose="A budget ledger in Redis or Valkey")
+        self._client = connect(
+            url, TIMEOUT_S, connect_s=CONNECT_S, key="budget_url", purpose="A budget ledger in Redis or Valkey"
+        )
         self._clock = clock
         self._seen: tuple[float, float] | None = None
         self._sha = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -130,6 +135,7 @@ class BudgetRedis:
             "step": step,
             "root": ROOT,
             "step_s": STEP_S,
+            "tick_s": TICK_S,
             "keep_ended": KEEP_ENDED_S,
             "keep_expired": KEEP_EXPIRED_S,
             **({} if self._clock is None else {"now": self._clock()}),
@@ -180,8 +186,8 @@ class BudgetRedis:
         """Connect for the first time, or again after a failure; look whether the server may drop what is counted."""
         if self._met:
             return
-        if not reached(self._client, 2 * TIMEOUT_S):
-            raise TimeoutError(f"no connection within {2 * TIMEOUT_S:g} s")
+        if not reached(self._client, 2 * CONNECT_S):
+            raise TimeoutError(f"no connection within {2 * CONNECT_S:g} s")
         with self._lock:
             first, self._met = not self._met, True
         if first:
@@ -234,6 +240,7 @@ def _counters(counters: Iterable[Counter]) -> list[dict[str, object]]:
             "stop": counter.end,
             "step": counter.step,
             "keep_until": counter.keep_until,
+            "lives_on": counter.lives_on or None,
         }
         for counter in counters
     ]

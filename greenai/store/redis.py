@@ -250,12 +250,13 @@ def reached(client: Redis, within_s: float) -> bool:
     return in_time
 
 
-def connect(url: str, timeout_s: float, *, key: str, purpose: str) -> Redis:
+def connect(url: str, timeout_s: float, *, connect_s: float | None = None, key: str, purpose: str) -> Redis:
     """Return a client, which connects at its first use and never sends a command twice by itself.
 
     Args:
         url: `redis://`, `rediss://` (TLS), `unix://`, or `valkey://`.
         timeout_s: how long one step may take, in seconds.
+        connect_s: how long a connection may take; None as long as a step.
         key: the setting that the address is from.
         purpose: what needs it.
 
@@ -277,7 +278,7 @@ def connect(url: str, timeout_s: float, *, key: str, purpose: str) -> Redis:
         return Redis.from_url(
             url,
             socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
+            socket_connect_timeout=timeout_s if connect_s is None else connect_s,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             protocol=2,
