@@ -33,8 +33,8 @@ def ladder(model: str, url: str, **settings: Any) -> Client:
 
 
 def sent(scripted: servers.Scripted) -> dict[str, Any]:
-    """Return the last body, without what every body has."""
-    return {k: v for k, v in scripted.bodies[-1].items() if k not in ("model", "messages", "contents")}
+    """Return the last body, without what every body has, and greenai's own limit on the answer's length."""
+    return {k: v for k, v in scripted.bodies[-1].items() if k not in ("model", "messages", "contents", "max_tokens")}
 
 
 # --- as the bare client sends it ----------------------------------------------------------
