@@ -76,6 +76,10 @@ _THINGS = _one_of(
     "situation problem error issue bug noise smell leak"
 )
 _THE_THING = re.compile(
+    r"\b(?:the|that|this) \w+ (?:meeting|contract|invoice|deal)\W*$|"
+    r"\W*(?:is|are|can|could|will) .{1,60}\b(?:included|delivered|refunded|shipped|rescheduled)\W*$|"
+    r"\W*(?:is|are|was|were) \S+(?: \S+)? (?:an? )?(?:members?|customers?|clients?|patients?|suppliers?|"
+    r"candidates?)\W*$|"
     rf"\b(?:the|that|this|these|those) (?:(?:new|old|last|latest|next|other|first|second|front|back|main|big|little|"
     rf"unread|open|blue|red|green|white|black|spare|living|nightly|unit|integration|test|staging|production|guest|"
     rf"hotel|shopping|to-?do|washing|dining|coffee) )*(?:{_THINGS}|machine)\b(?! (?:of (?:the|an?|operations|"
@@ -362,7 +366,9 @@ _GENERAL = re.compile(
     r"how (?:far|long|high|big|large|hot|fast|old|small|dense|loud|strong) (?:is|are|was|were|can|does|do|did) "
     r"(?:(?:a|an|mount|lake)\b|(?:the )?(?:\w+ )?(?:earth|sun|moon|universe|mars|jupiter|saturn|venus|mercury|neptune|"
     r"uranus|pluto|milky way|solar system|river|nile|amazon|wall|atom|light|sound|cheetahs?|bone|marathon|eiffel tower|"
-    rf"great wall|desert|ocean|pyramids?|galaxy|cell|electron|proton)\b|{_PLACES}\w+s (?:live|run|get|fly|grow|sleep|"
+    rf"great wall|desert|ocean|pyramids?|galaxy|cell|electron|proton)\b(?! (?:delivery|order|parcel|package|queue|team|"
+    rf"office|flight|trip|"
+    rf"drive|project|meeting)\b)|{_PLACES}\w+s (?:live|run|get|fly|grow|sleep|"
     rf"swim)\b)|"
     r"how far is .{2,40} from (?!(?:here|me|home)\b)|"
     r"how (?:long|often|much|many)\b.{0,40} (?:should|do|does|did|can|must|to|is|are|need)(?: (?:you|i|we|one|"

@@ -163,10 +163,10 @@ _PLACE_HAS = re.compile(
     r"\W*(?:does|do) (?:the )?(?P<name>[^?!,]+?) have (?:a |an |any )?(?:\w+ )?(?:coast|coastline|deserts?|"
     r"volcano(?:es)?|"
     r"mountains?|moons?|rings?|gravity|atmosphere|rivers?|lakes?|islands?|seasons|water|ice|core|magnetic field|border|"
-    r"access to the sea|jungles?|rainforests?|glaciers?|alphabet)\b"
+    r"access to the sea|jungles?|rainforests?|glaciers?|alphabet)(?: (?:with|on|around|at) [^?!]+)?\W*$"
 )
 _PLACE_SIZE = re.compile(
-    r"\W*how (?:long|big|large|deep|high|tall|wide|far) (?:is|are|was) (?:the )?(?P<name>[^?!,]+?)"
+    r"\W*how (?:long|big|large|deep|high|tall|wide|far(?=.* from )) (?:is|are|was) (?:the )?(?P<name>[^?!,]+?)"
     r"(?: from (?:the )?(?P<other>[^?!,]+?))?\W*$"
 )
 
@@ -221,6 +221,7 @@ def _told_of_person(head: str, large: frozenset[str]) -> Literal["static", "slow
 _CONTINENTS = frozenset(("europe", "asia", "africa", "america", "oceania", "antarctica"))
 # Written large they are no names all the same.
 _NO_NAMES = _words(
+    "uncle aunt auntie cousin grandma grandpa lead account project shift sales owner customer supervisor "
     "on in at next duty call line home first last new mr mrs ms miss dr my our your driving coming going here there"
     " office manager director president ceo king queen prince princess pope chief head boss team support service"
 )
@@ -238,6 +239,11 @@ _SINGLE = re.compile(
     r"polar|prime|even|odd|sea|fresh|salt|hot|cold) )?(?P<noun>[\w+#-]+) (?P<verb>[\w-]+)"
 )
 _SKY = _words("sun moon earth universe heart brain human stomach tongue ozone atmosphere equator")
+# What a certain one of a kind does as all of them do: not "Does the heart rate look fine?".
+_DOES = _words(
+    "a an made part bigger larger smaller hotter round flat have contain produce pump store make help control regulate "
+    "filter revolve orbit rotate spin affect cause emit shine expand move use connect grow regenerate heal"
+)
 _NATURE = _words(
     "human humans man gold silver sugar salt glass light sound lightning electricity fire heat gravity time number "
     "numbers "
@@ -255,8 +261,10 @@ _TOOLS = _words(
 )
 # What is asked of a certain one, of what is for sale, or of what moves in price.
 _CERTAIN = re.compile(
-    r"\W*\w+ (?:\w+ ){1,3}?(?:(?:come|comes|join|stay|cost|costs|arrive|ship|rise|fall|drop|crash|go up|go down|sell|"
-    r"trade|running|ready|late|gone|available|included|allowed|need|pay|win|play|delivered|in stock)\b|"
+    r"\W*\w+ (?:[\w+#-]+ ){1,3}?(?:(?:come|comes|join|stay|cost|costs|arrive|ship|rise|fall|drop|crash|go up|go down|"
+    r"sell|"
+    r"trade|running|ready|late|gone|available|included|allowed|need|pay|win|play|"
+    r"delivered|installed|updated|enabled|configured|needed|required|set up|patched|in stock)\b|"
     r"(?:down|up|out|off|on|back)\W*$)"
 )
 
@@ -269,7 +277,7 @@ def _is_of_kind(head: str, large: frozenset[str]) -> bool:
     noun, article = found["noun"], found["article"]
     lists = names()
     if article == "the":
-        return noun in _SKY or noun in lists.organs
+        return (noun in _SKY or noun in lists.organs) and found["verb"] in _DOES
     if article is None and noun in _TOOLS:
         return True
     if lists.is_given(noun, large):
