@@ -311,7 +311,7 @@ def _judged(climbed: Climbed, request: Request, *, verify: bool) -> tuple[bool, 
     reply = climbed.reply
 
     def judge() -> tuple[bool, str]:
-        good, why = route.suffices(reply, request, limited=output_length.is_limited(climbed.draft))
+        good, why = route.suffices(reply, request, limited=output_length.is_met(climbed.draft, climbed.reply))
         doubt = route.unsure(reply) if good and verify else None
         return (good, why) if doubt is None else (False, doubt)
 

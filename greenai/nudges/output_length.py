@@ -1,9 +1,10 @@
 """A limit on how long an answer may become, where nobody set one: well above what its task needs.
 
-    limit      MARGIN x the 90th percentile that the classifier expects, raised to the next of STEPS
+    limit      LIMIT, where MARGIN x the 90th percentile that the classifier expects fits into it; else none
     lifted     by the opt-in long_output, or by a limit that the call has itself
-    never      on streams, tools, forms of answer, several choices, pictures and files, exact models, or where the
-               model reasons: several providers count reasoning inside such a limit
+    never      on streams, tools, forms of answer, several choices, pictures and files, exact models, addresses of the
+               app's own, prompts that leave too little room, or where the model reasons: several providers count
+               reasoning inside such a limit
 
 It stops answers that run on; docs/opt-ins.md says how many real ones it would cut. What it did cut is told.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.grants import fix
 from greenai.nudges.messages import say
-from greenai.values import Draft, Note, Reply
+from greenai.values import Draft, Note, Reply, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
     from greenai.values import Assessment, Message, Rung
 
-__all__ = ["LIMITS", "MARGIN", "STEPS", "cut", "is_limited", "limit_of", "nudge"]
+__all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "limit_of", "nudge"]
 
 NAME = "output_length"
 OVERRIDE = 'with_options(opt_in={"long_output"}, reason="...")'
@@ -33,11 +34,9 @@ MARGIN = 3
 """How far above the expected 90th percentile the limit is: models write at greater length than those it was held
 against, and a limit that is never met is no loss."""
 
-STEPS = (4096, 8192, 16_384, 32_768)
-"""The limits there are, in tokens; past the last one there is none.
-
-The first holds for all that is not a long text to be rewritten or translated: a lower one for tasks that look short
-would let the wording of a prompt raise it, and no text may."""
+LIMIT = 4096
+"""Tokens. One for all, since a lower one for tasks that look short would let the wording of a prompt raise it, and no
+text may; and no higher one, since there are models that refuse to be asked for more."""
 
 LIMITS = frozenset(("max_tokens", "max_completion_tokens"))
 """openai's own names of such a limit."""
@@ -51,11 +50,9 @@ _FORMS = frozenset(("tools", "functions", "response_format", "modalities", "audi
 
 
 def limit_of(assessment: Assessment) -> int | None:
-    """Return the limit for an answer in tokens; None where the classifier failed, or expects more than any limit."""
-    if not assessment.calibrated:
-        return None
-    needed = MARGIN * assessment.expected_output_tokens[1]
-    return next((step for step in STEPS if step >= needed), None)
+    """Return the limit for an answer in tokens; None where the classifier failed, or expects too long an answer."""
+    fits = assessment.calibrated and MARGIN * assessment.expected_output_tokens[1] <= LIMIT
+    return LIMIT if fits else None
 
 
 def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
@@ -72,29 +69,25 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     return replace(draft, arguments={**draft.arguments, _field(draft.rung): limit}, notes=(*draft.notes, note))
 
 
-def is_limited(draft: Draft) -> bool:
-    """Say whether this nudge limited the answer."""
-    return any(note.nudge == NAME for note in draft.notes)
-
-
-def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
-    """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
-    own = LIMITS & arguments.keys()
-    if own or not is_limited(draft):
-        return draft
-    kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
-    return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.nudge != NAME))
+def is_met(draft: Draft, reply: Reply) -> bool:
+    """Say whether an answer was cut at this nudge's limit, and not at one of the model's own."""
+    if reply.finish_reason != "length" or not any(note.nudge == NAME for note in draft.notes):
+        return False
+    return reply.usage.output_tokens is None or reply.usage.output_tokens >= _set(draft)
 
 
 def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
     """Return what to say of an answer that met this nudge's limit, None of any other; `held` are opt-ins to keep."""
-    if reply.finish_reason != "length" or not is_limited(draft):
+    if not is_met(draft, reply):
         return None
-    limit = min(draft.arguments[name] for name in LIMITS if draft.arguments.get(name) is not None)
     return (
-        f"The answer was cut at {limit} tokens, greenai's limit for this kind of task. A longer one: pass max_tokens, "
-        f"or {fix('long_output', *held)}"
+        f"The answer was cut at {_set(draft)} tokens, greenai's limit for this kind of task. A longer one: pass "
+        f"max_tokens, or {fix('long_output', *held)}"
     )
+
+
+def _set(draft: Draft) -> int:
+    return min(draft.arguments[name] for name in LIMITS if draft.arguments.get(name) is not None)
 
 
 # --- where it fits ------------------------------------------------------------------------
@@ -104,9 +97,17 @@ def _fits(draft: Draft, context: NudgeContext) -> bool:
     several = draft.arguments.get("n") not in (None, 1)
     formed = any(draft.arguments.get(name) is not None for name in _FORMS)
     # None: it is not known whether the model reasons.
-    return not (context.stream or context.pinned or several or formed or draft.reasoning is not False) and all(
-        map(_is_text, draft.messages)
-    )
+    if context.stream or context.pinned or several or formed or draft.reasoning is not False:
+        return False
+    return all(map(_is_text, draft.messages)) and _has_room(draft, context)
+
+
+def _has_room(draft: Draft, context: NudgeContext) -> bool:
+    """Say whether the model surely takes the prompt and the limit together: some servers refuse what is too much."""
+    room = None if context.card is None else context.card.context_tokens
+    if room is None or draft.rung.site == "endpoint":
+        return False
+    return sum(len(text_of(message.get("content"))) for message in draft.messages) + LIMIT <= room
 
 
 def _is_text(message: Message) -> bool:
