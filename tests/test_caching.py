@@ -294,10 +294,11 @@ def test_equal_calls_of_threads_share_one() -> None:
     assert len(provider.calls) == 2
     assert {answer.text for answer in answers} == {"Jane Austen"}
     assert sorted(answer.greenai.outcome for answer in answers) == ["cache"] * 23 + ["small"]
-    shared = next(a.greenai for a in answers if a.greenai.outcome == "cache")
-    assert shared.decision.reasons == (f"The same request was being answered by {SMALL}; its answer is shared.",)
-    assert shared.attempts == ()
-    assert shared.overhead.duration_ms < 500, "waiting is not greenai's own work"
+    shared = [a.greenai for a in answers if a.greenai.outcome == "cache"]
+    assert shared[0].decision.reasons == (f"The same request was being answered by {SMALL}; its answer is shared.",)
+    assert shared[0].attempts == ()
+    # Of 23 threads on a busy machine some may be slow themselves; had they counted the wait, all would be.
+    assert min(one.overhead.duration_ms for one in shared) < 600, "waiting is not greenai's own work"
 
 
 def test_equal_calls_of_tasks_share_one_and_hold_no_thread() -> None:
