@@ -1,0 +1,260 @@
+"""Whatever way a call ends, it is charged for what was seen of it, and nothing stays held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from purse import STREAMED, ending, limited, messages, used
+
+from greenai.background import background
+from greenai.budget import Amount, open_ledger
+from greenai.client import AsyncClient, Client
+from greenai.errors import BudgetExceeded
+from greenai.testing import FakeProvider, FakeReply, offline
+
+if TYPE_CHECKING:
+    from servers import RedisServer
+
+# --- every way to end ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", range(14))
+@pytest.mark.parametrize("how", ["close", "drop", "break"])
+def test_a_stream_that_ends_anywhere_is_charged_for_what_was_seen(read: int, how: str) -> None:
+    provider = FakeProvider(FakeReply(text=STREAMED, cut_after=read if how == "break" else None))
+    with offline(provider, settings=limited(calls="9/hour")) as client:
+        stream = client.chat.completions.create(messages=messages(), stream=True)
+        if how == "break":
+            with contextlib.suppress(openai.APIConnectionError):  # twelve chunks are all of them
+                list(stream)
+        else:
+            for _, _ in zip(range(read), stream, strict=False):
+                pass
+        if how == "close":
+            stream.close()
+        receipt = stream.greenai
+        del stream
+        gc.collect()
+        spent = used(client)
+        assert spent.calls == 1
+        if receipt is not None:
+            usage = receipt.attempts[0].usage
+            assert spent.tokens == (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            assert receipt.budget is not None
+
+
+@pytest.mark.parametrize("how", ["cancel", "close", "drop"])
+def test_an_asynchronous_stream_that_ends_anywhere_is_charged_for_what_was_seen(how: str) -> None:
+    async def read(client: AsyncClient, count: int) -> Any:
+        stream = await client.chat.completions.create(messages=messages(count), stream=True)
+        for _ in range(count):
+            if await anext(stream, None) is None:
+                break
+        if how == "close":
+            await stream.close()
+        elif how == "cancel":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await anext(stream, None)
+        return stream.greenai
+
+    async def everything() -> None:
+        slow = FakeProvider(default=FakeReply(text=STREAMED, pause_s=0.01 if how == "cancel" else 0.0))
+        async with offline(slow, settings=limited(calls="99/hour"), client=AsyncClient) as client:
+            receipts = [await read(client, count) for count in range(15)]
+            gc.collect()
+            spent = await asyncio.to_thread(used, client)
+            assert spent.calls == 15
+            usages = [r.attempts[0].usage for r in receipts if r is not None]
+            if len(usages) == 15:
+                assert spent.tokens == sum((u.input_tokens or 0) + (u.output_tokens or 0) for u in usages)
+
+    asyncio.run(everything())
+
+
+def test_randomly_cancelled_calls_leave_nothing_held() -> None:
+    rng = random.Random(5)
+    provider = FakeProvider(default=lambda _: FakeReply(text=STREAMED, delay_s=rng.random() * 0.004, pause_s=0.0003))
+
+    async def call(client: AsyncClient, n: int) -> None:
+        if n % 2:
+            async with await client.ask(f"Greet guest {n}.", stream=True) as stream:
+                async for _ in stream:
+                    pass
+        else:
+            await client.ask(f"Greet guest {n}.")
+
+    async def everything() -> None:
+        async with offline(provider, settings=limited(calls="1000000/hour"), client=AsyncClient) as client:
+            await call(client, 1)
+            for start in range(0, 300, 30):
+                tasks = [asyncio.create_task(call(client, start + n)) for n in range(30)]
+                await asyncio.sleep(rng.random() * 0.03)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            spent = await asyncio.to_thread(used, client)
+            ledger = client._session.resources.ledger
+            ends = [a["state"] for row in ledger.recent(1000) for a in ledger.attempts(row["call_id"])]
+            assert 1 <= spent.calls == sum(end in ("answered", "cut") for end in ends) <= len(provider.calls)
+
+    asyncio.run(everything())
+
+
+def test_a_long_stream_renews_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenai.streams.RENEW_EVERY_S", 0.0)
+    with offline(FakeProvider(" ".join("x" * 200)), settings=limited(calls="9/hour"), timeout=60.0) as client:
+        ledger = client._session.resources.spending.ledger
+        stream = client.chat.completions.create(messages=messages(), stream=True)
+        (before,) = ledger.unsettled()
+        for _, _ in zip(range(50), stream, strict=False):
+            pass
+        assert background.drain()
+        (after,) = ledger.unsettled()
+        assert after.expires_at > before.expires_at
+        stream.close()
+        assert used(client).calls == 1
+
+
+def test_a_keyboard_interrupt_releases_and_is_raised() -> None:
+    with offline(FakeProvider(KeyboardInterrupt()), settings=limited(calls="9/hour")) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.ask("Say hello to Ada.")
+        assert used(client) == Amount()
+
+
+def test_a_model_that_cannot_be_loaded_holds_nothing() -> None:
+    settings = {**limited(calls="9/hour"), "ladder": ["local/missing"]}
+    with offline(settings=settings) as client:
+        client._session.resources.engines.get = _fails  # type: ignore[method-assign]
+        with pytest.raises(RuntimeError, match="no engine"):
+            client.ask("Say hello to Ada.")
+        assert used(client).calls == 0
+
+
+def _fails(*_: object) -> Any:
+    raise RuntimeError("no engine")
+
+
+def test_sixty_four_threads_race_for_one_unit(tmp_path: Path) -> None:
+    for repeat in range(3):
+        settings = {**limited(calls="1/hour", timezone="UTC"), "state_dir": str(tmp_path / str(repeat))}
+        provider = FakeProvider(default=FakeReply(delay_s=0.01))
+        with offline(provider, settings=settings, project=f"new-{repeat}") as client:
+            settings["projects"] = {}
+            barrier, won, lost = threading.Barrier(64), [], []
+
+            def race(
+                client: Client = client,
+                barrier: threading.Barrier = barrier,
+                won: list[Any] = won,
+                lost: list[Any] = lost,
+            ) -> None:
+                barrier.wait()
+                try:
+                    won.append(client.with_options(project="default").ask("Say hello to Ada."))
+                except BudgetExceeded as refusal:
+                    lost.append(refusal)
+
+            threads = [threading.Thread(target=race) for _ in range(64)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert (len(won), len(lost), len(provider.calls)) == (1, 63, 1)
+            assert used(client).calls == 1
+
+
+def test_a_fleet_shares_its_budgets(redis_server: RedisServer) -> None:
+    project = f"fleet-{time.time_ns()}"
+    tables = {project: {"budget": {"calls": "10/hour"}}}
+    settings = {"projects": tables, "budget_url": redis_server.url, "cache": "off", "without_opt_in": "downgrade"}
+    machines = [offline(settings=settings, project=project) for _ in range(3)]
+    ends: list[str] = []
+
+    def work(client: Client) -> None:
+        ends.extend(ending(lambda n=n: client.ask(f"Say hello to Ada, {n}.")) for n in range(8))
+
+    threads = [threading.Thread(target=work, args=(client,)) for client in machines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends.count("answered") == 10
+    assert used(machines[0], scope=f"project/{project}").calls == 10
+    for client in machines:
+        client.close()
+
+
+VICTIM = """
+import sys, time
+from greenai.testing import FakeProvider, FakeReply, offline
+settings = {"projects": {"default": {"budget": {"calls": "1/hour"}}}, "state_dir": sys.argv[1], "cache": "off"}
+def told(_):
+    print("asked", flush=True)
+    time.sleep(60)
+offline(FakeProvider(told), settings=settings).ask("Say hello to Ada.")
+"""
+
+
+def test_a_killed_process_s_hold_expires(tmp_path: Path) -> None:
+    victim = subprocess.Popen([sys.executable, "-c", VICTIM, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == "asked\n"
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    settings = {**limited(calls="1/hour"), "state_dir": str(tmp_path)}
+    with offline(settings=settings) as client:
+        with pytest.raises(BudgetExceeded, match="1 call held"):
+            client.ask("Say hello to Ada.")
+        spending = client._session.resources.spending
+        spending._ledger = open_ledger(spending.address, clock=lambda: time.time() + 700)
+        assert client.ask("Say hello to Ada.").greenai.budget is not None
+
+
+# --- together with others -----------------------------------------------------------------
+
+
+def test_equal_calls_that_share_an_answer_are_charged_once() -> None:
+    provider = FakeProvider(default=FakeReply(text="The sky scatters blue light most.", delay_s=0.05))
+
+    async def everything() -> None:
+        async with offline(
+            provider, settings={**limited(calls="1/hour"), "cache": "auto"}, client=AsyncClient
+        ) as client:
+            answers = await asyncio.gather(*(client.ask("Why is the sky blue?") for _ in range(8)))
+            assert len({answer.text for answer in answers}) == 1
+            assert (await asyncio.to_thread(used, client)).calls == len(provider.calls) == 1
+
+    asyncio.run(everything())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_children_share_what_is_left(tmp_path: Path) -> None:
+    settings = {**limited(calls="6/hour"), "state_dir": str(tmp_path), "ledger": str(tmp_path / "ledger.db")}
+    with offline(settings=settings) as client:
+        client.ask("Say hello to Ada.")
+        children = []
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                answered = sum(ending(lambda: client.ask("Say hello to Bob.")) == "answered" for _ in range(4))
+                os._exit(answered)
+            children.append(child)
+        ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        assert sum(ends) == 5
+        assert used(client).calls == 6
