@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
     from greenai.values import Assessment, Message, Rung
 
-__all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "limit_of", "nudge"]
+__all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "lifted", "limit_of", "nudge"]
 
 NAME = "output_length"
 OVERRIDE = 'with_options(opt_in={"long_output"}, reason="...")'
@@ -69,9 +69,17 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     return replace(draft, arguments={**draft.arguments, _field(draft.rung): limit}, notes=(*draft.notes, note))
 
 
+def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
+    """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
+    if not _is_limited(draft) or any(arguments.get(name) is not None for name in LIMITS):
+        return draft
+    kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
+    return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.nudge != NAME))
+
+
 def is_met(draft: Draft, reply: Reply) -> bool:
     """Say whether an answer was cut at this nudge's limit, and not at one of the model's own."""
-    if reply.finish_reason != "length" or not any(note.nudge == NAME for note in draft.notes):
+    if reply.finish_reason != "length" or not _is_limited(draft):
         return False
     return reply.usage.output_tokens is None or reply.usage.output_tokens >= _set(draft)
 
@@ -86,8 +94,12 @@ def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
     )
 
 
+def _is_limited(draft: Draft) -> bool:
+    return any(note.nudge == NAME for note in draft.notes)
+
+
 def _set(draft: Draft) -> int:
-    return min(draft.arguments[name] for name in LIMITS if draft.arguments.get(name) is not None)
+    return min(int(draft.arguments[name]) for name in LIMITS if draft.arguments.get(name) is not None)
 
 
 # --- where it fits ------------------------------------------------------------------------
