@@ -186,10 +186,20 @@ def _sent(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Flow[t
         refusal = Try(error=type(error).__name__, status=getattr(error, "status_code", None), waited_s=0.0)
     else:
         return draft, reply
-    bare = output_length.lifted(bare, request.arguments)
+    bare = _unlimited(bare, request)
     reply = yield _call(bare, request, attempt_id, renew)
     learnt.refused(draft.rung.model, draft.rung.base_url)
     return bare, replace(reply, tries=(refusal, *reply.tries))
+
+
+def _unlimited(draft: Draft, request: Request) -> Draft:
+    """Return the draft without greenai's own limit on the answer: the model may reason now, which would use it up."""
+    limits = output_length.LIMITS
+    if limits & request.arguments.keys():
+        return draft
+    kept = {name: value for name, value in draft.arguments.items() if name not in limits}
+    notes = tuple(note for note in draft.notes if note.nudge != output_length.NAME)
+    return replace(draft, arguments=kept, notes=notes)
 
 
 def _learn(draft: Draft, reply: Reply, done: Attempt) -> None:
