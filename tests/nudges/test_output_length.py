@@ -305,3 +305,13 @@ def test_what_a_lower_limit_of_the_model_cut_is_asked_above_as_before() -> None:
 def test_an_empty_answer_is_not_taken_for_a_cut_one() -> None:
     found = receipt(FakeReply(text="", finish_reason="length"), "All of it.", model="gpt-5.5")
     assert [a.state for a in found.attempts] == ["discarded", "answered"]
+
+
+def test_asked_again_without_the_field_for_reasoning_it_is_asked_without_the_limit() -> None:
+    limited = drafted()
+    bare = output_length.lifted(limited, {})
+    assert (bare.arguments, bare.notes) == ({}, ())
+    lowered = drafted(options=STRICT, max_tokens=32_000)
+    assert output_length.lifted(lowered, {"max_tokens": 32_000}) is lowered
+    plain = drafted(stream=True)
+    assert output_length.lifted(plain, {}) is plain
