@@ -670,13 +670,35 @@ def _held_meanwhile(ledger: BudgetLedger) -> int:
     return sum(hold.attempt_id.startswith("b") for hold in ledger.unsettled())
 
 
-def test_a_name_that_is_none_is_an_error_and_no_wait() -> None:
+def test_a_port_where_nobody_listens_is_an_error_and_no_wait() -> None:
     pytest.importorskip("redis")
     ledger = open_ledger("redis://127.0.0.1:1/0")
     begun = clocks.monotonic()
     with pytest.raises(LedgerError, match=r"^The budget ledger in Redis at 127\.0\.0\.1:1 does not answer \("):
         ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
     assert clocks.monotonic() - begun < BOUND_S
+
+
+def test_each_step_is_one_round_trip(server: RedisServer) -> None:
+    import redis
+
+    ledger = open_ledger(server.url)
+    ledger.reserve(SCOPE, DAY, J, attempt_id="a1").settle(J)
+    server.say(b"CONFIG", b"RESETSTAT")
+    pairs = [
+        (SCOPE, DAY),
+        ("organisation", Budget.parse("1 kWh/30d rolling")),
+        ("user/1", Budget.parse("9 calls/hour")),
+    ]
+    for n in range(5):
+        ledger.reserve_all(pairs, J, attempt_id=f"b{n}").settle(J)
+    ledger.close()
+    with redis.Redis.from_url(server.url) as client:
+        sent: Any = client.info("commandstats")
+        clients: Any = client.info("stats")
+    assert sent["cmdstat_evalsha"]["calls"] == 10
+    assert "cmdstat_eval" not in sent
+    assert clients["total_connections_received"] <= 3
 
 
 def test_flushed_scripts_are_sent_again(server: RedisServer) -> None:

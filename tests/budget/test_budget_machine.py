@@ -139,7 +139,7 @@ class Machine(RuleBasedStateMachine):
             assert (state.settled, state.held) == (self.model.settled.get(place, 0), self.model.held(place)), place
 
 
-SETTINGS = settings(max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.timeout(240)
