@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from greenai.budget import BudgetLedger, open_ledger
+
+if TYPE_CHECKING:
+    from servers import RedisServer
 
 NOON = 1_795_262_400.0
 """Saturday, 21 November 2026, 12:00 UTC: 13:00 in Paris."""
@@ -32,8 +36,17 @@ def time() -> Time:
 
 
 @pytest.fixture(scope="session")
-def budget_server(redis_program: str) -> Iterator[object]:
+def budget_server(redis_program: str) -> Iterator[RedisServer]:
     """A real Redis for the budgets' tests alone; each begins with an empty one."""
+    from servers import RedisServer
+
+    with RedisServer(redis_program) as server:
+        yield server
+
+
+@pytest.fixture
+def server(redis_program: str) -> Iterator[RedisServer]:
+    """A Redis for one test alone, which may kill it."""
     from servers import RedisServer
 
     with RedisServer(redis_program) as server:
