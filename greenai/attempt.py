@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts, route
-from greenai.affording import afforded
+from greenai.affording import Way, afforded
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.ledger import Hold
@@ -21,7 +21,7 @@ from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
-__all__ = ["attempt", "estimate", "is_verified"]
+__all__ = ["attempt", "estimate", "held", "is_verified"]
 
 NO_ENERGY = Reading.unknown("the energy model failed")
 NOT_SENT = Reading.unknown(receipts.REFUSED)
@@ -38,14 +38,19 @@ HOLD_LONGEST_S = 600.0
 NOT_STARTED = "http://not-started.invalid/v1"
 
 
-def attempt(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
-    """Ask one rung, or less of it where budgets are short: hold, load, draft, call inside a meter window.
+def held(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps) -> Flow[Way]:
+    """Hold what asking one rung may use in its budgets, or less of it where they are short: of a cheaper rung too."""
+    return (
+        yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(_unloaded, plan, steps))
+    )
+
+
+def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:
+    """Ask one rung, for which its budgets hold what it may use: load, draft, call inside a meter window.
 
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
     """
-    ttl_s = min(_left_s(request), HOLD_LONGEST_S) + HOLD_GRACE_S
-    way = yield from afforded(rung, attempt_id, request, plan, steps, ttl_s, partial(_unloaded, plan, steps))
-    request = way.request
+    request, ttl_s = way.request, _ttl_s(way.request)
     try:
         rung, engine = yield from _loaded(way.rung, request, steps, watch)
         card = find(rung.model)
@@ -99,6 +104,10 @@ def _reserving(
             ttl_s=ttl_s,
         ),
     )
+
+
+def _ttl_s(request: Request) -> float:
+    return min(_left_s(request), HOLD_LONGEST_S) + HOLD_GRACE_S
 
 
 def _left_s(request: Request) -> float:

@@ -31,7 +31,7 @@ from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
 from greenai.asked import digest as asked_by
-from greenai.attempt import attempt, estimate, is_verified
+from greenai.attempt import attempt, estimate, held, is_verified
 from greenai.catalog import find
 from greenai.errors import (
     BudgetExceeded,
@@ -260,10 +260,12 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
     best: Climbed | None = None
     rungs = list(plan.rungs)
     while rungs:
-        rung = rungs.pop(0)
+        rung = wanted = rungs.pop(0)
         attempt_id = f"{request.call_id}.{len(attempts)}"
         try:
-            climbed = yield from attempt(rung, attempt_id, request, plan, steps, watch)
+            way = yield from held(wanted, attempt_id, request, _untried(plan, wanted, attempts), steps)
+            rung = way.rung  # what follows is about the rung that is asked: a cheaper one where a budget is short
+            climbed = yield from attempt(way, attempt_id, plan, steps, watch)
         except Exception as error:
             if isinstance(error.__context__, CLOSING):  # the flow is being closed: no rung may follow
                 raise
@@ -277,9 +279,11 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
             elif _may_skip(rung, error, plan):
                 if not isinstance(error, GreenAIError):  # weights that are missing now may be there next time
                     steps.denied.add((request.namespace, rung.model))
+                rungs = rungs if rung is wanted else [wanted, *rungs]  # for which a budget had another one asked
                 rungs = rungs or (yield from _others(request, plan, attempts, steps))
             else:
-                rungs = _named_instead(rung, error, plan)
+                # Where a budget could not afford what was wanted, it cannot afford what the app named either.
+                rungs = _named_instead(rung, error, plan) if rung is wanted else []
             if not rungs:
                 advice.annotate(error, rung, attempts)
                 raise
@@ -293,6 +297,14 @@ def climb(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[
         yield Work("settle", partial(climbed.hold.settle, discarded, cost.of_attempt(discarded)))
         best = replace(climbed, done=discarded)
     raise AssertionError("a plan without rungs never gets here")
+
+
+def _untried(plan: Plan, wanted: Rung, attempts: Sequence[Attempt]) -> Plan:
+    """Return the plan without the rungs that this call has tried: no budget may have one of them asked again."""
+    if plan.ladder is None or not attempts:
+        return plan
+    tried = {a.model for a in attempts} - {wanted.model}
+    return replace(plan, ladder=replace(plan.ladder, rungs=tuple(r for r in plan.ladder.rungs if r.model not in tried)))
 
 
 def _others(request: Request, plan: Plan, attempts: Sequence[Attempt], steps: Steps) -> Flow[list[Rung]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openai import InternalServerError
 
 from greenai.affording import LEAST_TOKENS
 from greenai.errors import BudgetExceeded
-from greenai.testing import FakeProvider, FakeReply, offline
+from greenai.testing import FakeProvider, FakeReply, error, offline
 
 LONG = "Prove that there are infinitely many primes p with p = 3 mod 4, and explain each step in detail."
 BOTH = {"opt_in": {"large", "reasoning"}, "reason": "test"}
@@ -120,3 +121,48 @@ def test_an_answer_that_cannot_be_bettered_is_delivered() -> None:
         assert told[0].startswith(
             "openai/gpt-5.5 was not asked for a better answer, and this is the earlier one. project/"
         )
+
+
+SMALL, LARGE = "openai/gpt-5.4-nano", "openai/gpt-5.5"
+
+
+def failing(model: str, status: int) -> FakeProvider:
+    """A provider that answers for every model but one."""
+    told = error(status, f"No access to {model}.")
+    return FakeProvider(default=lambda call: told if call.draft.rung.model == model else FakeReply(output_tokens=5))
+
+
+def test_a_cheaper_rung_that_is_not_for_this_key_is_what_is_denied() -> None:
+    provider = failing(SMALL, 404)
+    with offline(provider, settings=limited(energy="0.02 Wh/hour"), **BOTH) as client:
+        with pytest.raises(BudgetExceeded) as refusal:
+            client.ask(LONG)
+        # What was wanted is tried as well, without the cheaper one; the budget allows no less of it.
+        assert refusal.value.__notes__ == [f"greenai tried: {SMALL} (NotFoundError), {LARGE} (BudgetExceeded)."]
+        assert provider.models == [SMALL]
+        assert {model for _, model in client._session.resources.steps.denied} == {SMALL}
+
+
+def test_where_the_cheaper_rung_is_denied_the_next_one_below_it_is_asked() -> None:
+    ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.4-mini", "openai/gpt-5.5"]
+    provider = failing("openai/gpt-5.4-mini", 403)
+    settings = {**limited(energy="1.7 Wh/hour"), "ladder": ladder}
+    with offline(provider, settings=settings, **BOTH) as client:
+        receipt = client.ask(LONG).greenai
+        assert provider.models == ["openai/gpt-5.4-mini", "openai/gpt-5.4-nano"]
+        assert [(a.model, a.state) for a in receipt.attempts] == [
+            ("openai/gpt-5.4-mini", "failed"),
+            ("openai/gpt-5.4-nano", "answered"),
+        ]
+        assert f"{SMALL} instead of {LARGE}" in next(n.text for n in receipt.nudges if n.nudge == "budget")
+
+
+def test_a_cheaper_rung_that_fails_is_what_is_told() -> None:
+    provider = FakeProvider(default=error(500, "The server failed."))
+    with offline(provider, settings=limited(energy="0.02 Wh/hour"), max_retries=0, **BOTH) as client:
+        for model in (None, LARGE):  # what the app named is not affordable either, so its failure is the answer
+            with pytest.raises(InternalServerError) as failure:
+                client.ask(LONG, model=model)
+            assert failure.value.__notes__ == [f"greenai tried: {SMALL} (InternalServerError)."]
+        assert provider.models == [SMALL, SMALL]
+        assert client._session.resources.steps.denied == set()
