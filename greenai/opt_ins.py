@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from greenai.around import Around
 from greenai.errors import InvalidRequest
 from greenai.grants import Grant, Grantor, WithoutOptIn
 from greenai.settings import end_of
@@ -46,7 +46,7 @@ class Block:
     adds: bool = False
 
 
-blocks: ContextVar[tuple[Block, ...]] = ContextVar("greenai.options", default=())
+blocks: Around[Block] = Around("greenai.options")
 
 
 # --- what stands in the settings ----------------------------------------------------------

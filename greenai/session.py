@@ -195,13 +195,13 @@ class Session:
     def block(self, changes: Mapping[str, Any]) -> Generator[None]:
         """Apply options to the calls of this context while the block runs."""
         changed(self.config.options, changes)
-        with _within(Block(self.resources, changes, granted(changes, "block"))):
+        with blocks.within(Block(self.resources, changes, granted(changes, "block"))):
             yield
 
     @contextmanager
     def opted_in(self, kinds: Sequence[str], reason: object, user: object) -> Generator[None]:
         """Allow modes to the calls of this context while the block runs, besides what they may do already."""
-        with _within(Block(self.resources, {}, named(kinds, reason, user), adds=True)):
+        with blocks.within(Block(self.resources, {}, named(kinds, reason, user), adds=True)):
             yield
 
     @contextmanager
@@ -413,15 +413,6 @@ class Session:
             await provider.aclose()
         if owner:
             await self._driver.elsewhere(self.resources.close)
-
-
-@contextmanager
-def _within(block: Block) -> Generator[None]:
-    token = blocks.set((*blocks.get(), block))
-    try:
-        yield
-    finally:
-        blocks.reset(token)
 
 
 def _told(answered: Any, wish: str) -> Receipt | str:

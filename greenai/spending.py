@@ -17,13 +17,13 @@ import logging
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, get_args
 from weakref import WeakValueDictionary
 
 from greenai import charges, projects
 from greenai._locks import Lock
+from greenai.around import Around
 from greenai.budget import Amount, Budget, BudgetExceeded, BudgetState, Hold, open_ledger
 from greenai.errors import InvalidRequest, LedgerError
 from greenai.readings import BudgetLeft
@@ -109,7 +109,7 @@ class Run:
         return f"{', '.join(each)} in {self.spent.calls} calls"
 
 
-runs: ContextVar[tuple[tuple[Spending, Run], ...]] = ContextVar("greenai.runs", default=())
+runs: Around[tuple[Spending, Run]] = Around("greenai.runs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,11 +261,8 @@ class Spending:
         """
         run = Run(budgets=_read(limits, eur_usd), when_spent=_one_of_three(when_spent))
         self._runs[run.scope] = run
-        token = runs.set((*runs.get(), (self, run)))
-        try:
+        with runs.within((self, run)):
             yield run
-        finally:
-            runs.reset(token)
 
     # Holding.
 

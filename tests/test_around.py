@@ -1,0 +1,174 @@
+"""What stands around calls: blocks that end in any order, in any context, however they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from greenai import AsyncClient, Client
+from greenai.around import Around
+from greenai.errors import BudgetExceeded
+from greenai.testing import offline
+
+SETTINGS = {"cache": "off"}
+
+
+def held(around: Around[str], name: str, steps: int = 2) -> Generator[tuple[str, ...]]:
+    """A generator that reads what stands around it, inside a block of its own."""
+    with around.within(name):
+        for _ in range(steps):
+            yield around.get()
+
+
+def test_blocks_nest_and_end() -> None:
+    around = Around[str]("test.nest")
+    with around.within("outer"):
+        with around.within("inner"):
+            assert around.get() == ("outer", "inner")
+        assert around.get() == ("outer",)
+    assert around.get() == ()
+
+
+def test_generators_that_end_out_of_order_take_out_themselves_alone() -> None:
+    around = Around[str]("test.order")
+    with around.within("outer"):
+        first, second = held(around, "first"), held(around, "second")
+        assert next(first) == ("outer", "first")
+        assert next(second) == ("outer", "first", "second")
+        first.close()
+        assert next(second) == ("outer", "second")
+        with pytest.raises(KeyError):
+            second.throw(KeyError())
+        assert around.get() == ("outer",)
+    assert around.get() == ()
+
+
+def test_the_same_value_twice_is_two_blocks() -> None:
+    around = Around[str]("test.twice")
+    first, second = held(around, "same"), held(around, "same")
+    next(first)
+    next(second)
+    first.close()
+    assert around.get() == ("same",)
+    second.close()
+    assert around.get() == ()
+
+
+def test_a_block_that_another_context_ends_is_over_where_it_was_begun() -> None:
+    around = Around[str]("test.elsewhere")
+    one = held(around, "one")
+    next(one)
+    elsewhere = contextvars.copy_context()
+    error = KeyError("its own")
+    with pytest.raises(KeyError, match="its own") as raised:
+        elsewhere.run(one.throw, error)
+    assert raised.value is error
+    assert elsewhere.run(around.get) == ()
+    assert around.get() == ()
+
+
+def test_what_another_context_has_besides_stays() -> None:
+    around = Around[str]("test.besides")
+    one = held(around, "one")
+    contextvars.copy_context().run(next, one)
+    with around.within("mine"):
+        one.close()
+        assert around.get() == ("mine",)
+
+
+def test_what_was_begun_in_a_block_is_in_it_after_its_end() -> None:
+    around = Around[str]("test.begun")
+    with around.within("one"):
+        begun = contextvars.copy_context()
+    assert around.get() == ()
+    assert begun.run(around.get) == ("one",)
+
+
+# --- the blocks of a client ---------------------------------------------------------------
+
+
+def test_a_budget_holds_when_a_generator_that_began_before_it_ends() -> None:
+    def asking(client: Client, limit: str) -> Generator[str]:
+        with client.budget(limit, when_spent="refuse"):
+            for n in range(9):
+                yield client.ask(f"Say hello to my friend Ada, number {n}.").text
+
+    with offline(settings=SETTINGS) as client:
+        first, second = asking(client, "9 calls"), asking(client, "3 calls")
+        next(first)
+        next(second)
+        first.close()
+        next(second)
+        next(second)
+        with pytest.raises(BudgetExceeded):
+            next(second)
+        assert client.ask("Say hello to Bob.").greenai.budget is None
+
+
+def of_options(client: AsyncClient) -> AbstractContextManager[Any]:
+    return client.options(project="inside", opt_in={"large"}, reason="test")
+
+
+def of_opt_in(client: AsyncClient) -> AbstractContextManager[Any]:
+    return client.opt_in("large", reason="test")
+
+
+def of_budget(client: AsyncClient) -> AbstractContextManager[Any]:
+    return client.budget("1 call", when_spent="refuse")
+
+
+@pytest.mark.parametrize("block", [of_options, of_opt_in, of_budget])
+@pytest.mark.parametrize("how", ["closed elsewhere", "dropped", "raised elsewhere"])
+def test_an_asynchronous_generator_that_ends_elsewhere_ends_its_block(block: Any, how: str) -> None:
+    async def asking(client: AsyncClient) -> AsyncGenerator[str]:
+        with block(client):
+            yield (await client.ask("Say hello to Ada.")).text
+            raise KeyError("its own")
+
+    async def end(steps: AsyncGenerator[str]) -> None:
+        if how == "closed elsewhere":
+            await asyncio.create_task(steps.aclose())
+        elif how == "raised elsewhere":
+            with pytest.raises(KeyError, match="its own"):
+                await asyncio.create_task(anext(steps))
+
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+            steps = asking(client)
+            await anext(steps)
+            await end(steps)
+            del steps
+            gc.collect()
+            await asyncio.sleep(0)  # the loop closes in a task what was dropped
+            await asyncio.sleep(0)
+            receipt = (await client.ask("Say hello to Bob.")).greenai
+            assert (receipt.project, receipt.opt_ins, receipt.budget) == ("default", (), None)
+
+    asyncio.run(everything())
+
+
+def test_a_refusal_is_raised_wherever_the_generator_is_read() -> None:
+    async def asking(client: AsyncClient) -> AsyncGenerator[str]:
+        with client.budget("1 call", when_spent="refuse"):
+            yield (await client.ask("Say hello to Ada.")).text
+            with client.budget("1 call", when_spent="refuse"):
+                await asyncio.gather(*(client.ask(f"Say hello to Bob, {n}.") for n in range(2)))
+
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+            steps = asking(client)
+            await anext(steps)
+
+            async def on() -> str:
+                return await anext(steps)
+
+            with pytest.raises(BudgetExceeded, match="1 call"):
+                await asyncio.create_task(on())
+
+    asyncio.run(everything())
