@@ -23,8 +23,8 @@ from greenai.switches import Nudges, NudgeTable
 from greenai.values import OptIn
 
 __all__ = [
-    "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "budgets", "check",
-    "explain", "refuse_below", "tables", "unknown", "unknown_of",
+    "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "as_json", "budgets",
+    "check", "explain", "refuse_below", "tables", "unknown", "unknown_of",
 ]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
@@ -40,8 +40,9 @@ UNITS: Mapping[str, Unit] = {
 """The keys of a budget that limit something, with the quantity that each counts."""
 
 UNKNOWN_COST, UNKNOWN_ENERGY = "0.01 USD", "1 Wh"
-"""What a call is charged for whose price or energy nobody knows, where the settings do not say. Assumptions, on the
-high side: 0.01 USD are 1,000 output tokens at 10 USD per million, and 1 Wh is several times a large model's answer."""
+"""What a call is charged for whose price or energy nobody knows, where the settings do not say: at least, and as often
+as it has 1,000 output tokens. Assumptions, on the high side: 0.01 USD are 1,000 output tokens at 10 USD per million,
+and 1 Wh is several times a large model's answer."""
 
 LEAST = Amount(energy_j=0.01, usd=1e-7, tokens=2, calls=1, reasoning_calls=1, carbon_g=1e-8)
 """Less than the least that any call takes: a token in and one out, of the smallest model, at the lowest price."""
@@ -331,6 +332,31 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "nudges": NudgeTable,
 }
 """The settings that this module speaks of."""
+
+
+_JSON: Mapping[str, str] = {
+    "projects": '{"support-bot": {"budget": {"calls": "500/hour"}}}',
+    "features": '{"search": {"budget": {"calls": "500/hour"}}}',
+    "budget": '{"calls": "500/hour"}',
+    "user_budget": '{"calls": "500/hour"}',
+    "key_budget": '{"calls": "500/hour"}',
+    "nudges": '{"timing": false}',
+}
+_SINGULAR = {"project": "projects", "feature": "features"}
+
+
+def as_json(key: str, prefix: str) -> str | None:
+    """Return how the table is written as a variable that an unknown one means; None where it means none.
+
+    Args:
+        key: the variable's name in lower case, without the prefix, such as "budget__calls".
+        prefix: what all variables begin with.
+    """
+    tables = (_SINGULAR.get(name, name) for name in (*_JSON, *_SINGULAR) if key.startswith(f"{name}_"))
+    table = next(tables, None)
+    if table is None:
+        return None
+    return f"A table is one variable, in JSON. Write for example: {prefix}{table.upper()}='{_JSON[table]}'."
 
 
 def explain(detail: Mapping[str, Any], message: str, where: Callable[[Sequence[str]], str]) -> str:

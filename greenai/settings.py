@@ -94,7 +94,6 @@ _EXAMPLES: Mapping[str, str] = {
     "cache_ttl": 'cache_ttl = "24h" (units: s, m, h, d, w)',
     "cache_size": 'cache_size = "1GB" (units: kB, MB, GB, KiB, MiB, GiB)',
     "cache_delta": "cache_delta = 0.02",
-    "cache_delta": "cache_delta = 0.02",
     "cache_url": 'cache_url = "redis://127.0.0.1:6379/0"',
     "cache_secret_env": 'cache_secret_env = "CACHE_SECRET"',
     "zone": 'zone = "FRA"',
@@ -187,7 +186,6 @@ class Settings(_Strict):
     cache_also: Annotated[frozenset[Also], BeforeValidator(split)] = frozenset()
     cache_ttl: str | float | None = None
     cache_size: str | float = "256MB"
-    cache_delta: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache_delta: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
     cache_secret_env: Annotated[str, VARIABLE] | None = None
@@ -348,7 +346,7 @@ def load_settings(explicit: Mapping[str, Any] | Path | str | Settings | None = N
 
 
 def _environment(env: Mapping[str, str]) -> Source:
-    """Read `GREENAI_*`. An unknown variable is an error only where it looks like a slip of a known one."""
+    """Read `GREENAI_*`. An unknown variable is an error only where it looks like a known one, or a part of a table."""
     values: dict[str, Any] = {}
     fields = Settings.model_fields
     local: dict[str, str] = {}
@@ -362,6 +360,8 @@ def _environment(env: Mapping[str, str]) -> Source:
             local[key.removeprefix("local_")] = raw.strip()
         elif close := difflib.get_close_matches(key, fields, n=1, cutoff=0.8):
             raise SettingsError(f"environment: {variable} is not a setting. Did you mean {PREFIX}{close[0].upper()}?")
+        elif hint := projects.as_json(key, PREFIX):  # a limit that nobody reads would be none
+            raise SettingsError(f"environment: {variable} is not a setting. {hint}")
     if local:
         values["local"] = {**values.get("local", {}), **local}
     return Source(name="environment", values=values, style="env")

@@ -42,6 +42,37 @@ def test_a_project_has_a_table_of_its_own(tmp_path: Path) -> None:
     assert (found.budget.when_spent, found.budget.timezone) == ("downgrade", "Europe/Paris")
 
 
+@pytest.mark.parametrize(
+    ("variable", "written"),
+    [
+        ("GREENAI_BUDGET__CALLS", """GREENAI_BUDGET='{"calls": "500/hour"}'"""),
+        ("GREENAI_BUDGET_CALLS", """GREENAI_BUDGET='{"calls": "500/hour"}'"""),
+        ("GREENAI_USER_BUDGET_ENERGY", """GREENAI_USER_BUDGET='{"calls": "500/hour"}'"""),
+        ("GREENAI_KEY_BUDGET__TOKENS", """GREENAI_KEY_BUDGET='{"calls": "500/hour"}'"""),
+        (
+            "GREENAI_PROJECTS__BOT__BUDGET__CALLS",
+            """GREENAI_PROJECTS='{"support-bot": {"budget": {"calls": "500/hour"}}}'""",
+        ),
+        ("GREENAI_PROJECT_BUDGET", """GREENAI_PROJECTS='{"support-bot": {"budget": {"calls": "500/hour"}}}'"""),
+        ("GREENAI_FEATURE_BUDGET", """GREENAI_FEATURES='{"search": {"budget": {"calls": "500/hour"}}}'"""),
+        ("GREENAI_NUDGES__TIMING", """GREENAI_NUDGES='{"timing": false}'"""),
+    ],
+)
+def test_a_variable_for_part_of_a_table_is_an_error_that_says_what_to_write(
+    monkeypatch: pytest.MonkeyPatch, variable: str, written: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv(variable, "5/hour")
+        with pytest.raises(SettingsError) as problem:
+            load_settings()
+        assert str(problem.value) == (
+            f"environment: {variable} is not a setting. A table is one variable, in JSON. Write for example: {written}."
+        )
+    name, _, value = written.partition("=")
+    monkeypatch.setenv(name, value.strip("'"))
+    assert name.removeprefix("GREENAI_").lower() in load_settings().model_fields_set
+
+
 def test_a_stronger_source_keeps_what_it_does_not_speak_of(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[tool.greenai.projects.bot.budget]\ncalls = "5/hour"\n[tool.greenai.projects.other]\nwithout_opt_in = "refuse"'
