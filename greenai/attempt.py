@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts, route
 from greenai.affording import Way, afforded
+from greenai.background import background
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.ledger import Hold
@@ -29,8 +32,8 @@ NOT_SENT = Reading.unknown(receipts.REFUSED)
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
 
-# A hold of a process that died must end, however long its call might have taken. A stream renews its hold; what
-# expired may still settle.
+# A hold of a process that died must end, however long its call might have taken. A call that may take longer renews its
+# hold, and a stream does as it is read; what expired may still settle.
 HOLD_LONGEST_S = 600.0
 
 # Where a local model would be that was not started because the deadline had passed: the provider refuses the call
@@ -65,7 +68,9 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
     started = time.perf_counter()
     try:
         window = _window(engine, steps)
-        draft, reply = yield from _sent(draft, request, attempt_id, partial(hold.renew, ttl_s))
+        renew = partial(hold.renew, ttl_s)
+        with _renewed(renew, ttl_s, request):
+            draft, reply = yield from _sent(draft, request, attempt_id, renew)
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
@@ -229,6 +234,22 @@ def _call(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Call:
         attempt_id=attempt_id,
         renew=renew,
     )
+
+
+@contextmanager
+def _renewed(renew: Callable[[], object], ttl_s: float, request: Request) -> Generator[None]:
+    """Renew a hold in the background as long as its call is under way, where it would end before the call has to.
+
+    A stream without a deadline is left out: one that nobody reads and nobody closes would be held for ever.
+    """
+    if _left_s(request) <= HOLD_LONGEST_S or (request.stream and math.isinf(request.deadline)):
+        yield
+        return
+    stop = background.every(ttl_s / 3, renew, until=request.deadline)
+    try:
+        yield
+    finally:
+        stop()
 
 
 def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:

@@ -28,6 +28,8 @@ from greenai.testing import FakeProvider, FakeReply, offline
 if TYPE_CHECKING:
     from servers import RedisServer
 
+    from greenai.values import Call
+
 # --- every way to end ---------------------------------------------------------------------
 
 
@@ -127,6 +129,86 @@ def test_a_long_stream_renews_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> 
         assert after.expires_at > before.expires_at
         stream.close()
         assert used(client).calls == 1
+
+
+class Slow:
+    """A step of a provider that answers once what is held for its call was renewed, and that says whether it was."""
+
+    def __init__(self) -> None:
+        self.client: Any = None
+        self.renewed = False
+
+    def __call__(self, call: Call) -> FakeReply:
+        ledger = self.client._session.resources.spending.ledger
+        (first,) = ledger.unsettled()
+        end = time.monotonic() + 30
+        while not self.renewed and time.monotonic() < end:
+            time.sleep(0.01)
+            self.renewed = any(hold.expires_at > first.expires_at for hold in ledger.unsettled())
+        return FakeReply(output_tokens=5)
+
+
+@pytest.fixture
+def short_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holds that last for seconds where they otherwise last for minutes."""
+    monkeypatch.setattr("greenai.attempt.HOLD_LONGEST_S", 0.5)
+    monkeypatch.setattr("greenai.attempt.HOLD_GRACE_S", 0.1)
+
+
+@pytest.mark.usefixtures("short_holds")
+@pytest.mark.parametrize(("stream", "timeout"), [(False, 3600.0), (False, None), (True, 3600.0)])
+def test_a_long_call_renews_what_it_holds(stream: bool, timeout: float | None) -> None:
+    slow = Slow()
+    with offline(FakeProvider(default=slow), settings=limited(calls="9/hour"), timeout=timeout) as client:
+        slow.client = client
+        answer = client.chat.completions.create(messages=messages(), stream=stream)
+        assert slow.renewed
+        if stream:
+            answer.close()
+        assert used(client).calls == 1
+
+
+@pytest.mark.usefixtures("short_holds")
+def test_a_long_awaited_call_renews_what_it_holds() -> None:
+    async def everything() -> None:
+        slow = Slow()
+        async with offline(
+            FakeProvider(default=slow), settings=limited(calls="9/hour"), timeout=3600.0, client=AsyncClient
+        ) as client:
+            slow.client = client
+            await client.chat.completions.create(messages=messages())
+            assert slow.renewed
+            assert (await asyncio.to_thread(used, client)).calls == 1
+
+    asyncio.run(everything())
+
+
+@pytest.mark.usefixtures("short_holds")
+@pytest.mark.parametrize("failure", [None, ConnectionError()])
+def test_nothing_is_renewed_once_a_call_has_ended(monkeypatch: pytest.MonkeyPatch, failure: Exception | None) -> None:
+    stopped: list[bool] = []
+    every = background.every
+
+    def noted(*given: Any, **more: Any) -> Any:
+        stop = every(*given, **more)
+
+        def stop_and_note() -> None:
+            stopped.append(True)
+            stop()
+
+        return stop_and_note
+
+    monkeypatch.setattr(background, "every", noted)
+    provider = FakeProvider(failure or "Hi.", default="Hello.")
+    with offline(provider, settings=limited(calls="9/hour"), timeout=3600.0) as client:
+        with contextlib.suppress(ConnectionError):
+            client.ask("Say hello to Ada.")
+        assert stopped == [True]
+        stream = client.with_options(timeout=None).chat.completions.create(messages=messages(), stream=True)
+        stream.close()
+        client.with_options(timeout=0.4).ask("Say hello to Bob.")
+        # A hold that outlives its call needs none, and a stream without a deadline renews as it is read.
+        assert stopped == [True]
 
 
 def test_a_keyboard_interrupt_releases_and_is_raised() -> None:
