@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -19,6 +21,7 @@ __all__ = [
     "URL",
     "VARIABLE",
     "ZONE",
+    "Place",
     "duration_s",
     "entry",
     "place",
@@ -87,6 +90,17 @@ def entry(value: object) -> object:
 def place(value: object) -> object:
     """Read a path as the settings of the FAQ."""
     return value if isinstance(value, Mapping) or value is None or hasattr(value, "path") else {"path": value}
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path that means the same after the process has changed its folder."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("this user has no home folder, so ~ means nothing") from error
+
+
+Place = Annotated[Path, AfterValidator(_absolute)]
 
 
 def shown(value: object) -> str:

@@ -17,16 +17,29 @@ __all__ = ["MAX_FILE_BYTES", "PREFIX", "Source", "files"]
 
 MAX_FILE_BYTES = 1_000_000
 PREFIX = "GREENAI_"
+_PATHS = ("state_dir", "weights_dir", "ledger", "faq", "carbon_forecast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Values from one place; `name` is how a message calls that place."""
+    """Values from one place; `name` is how a message calls that place, `folder` where a file of settings lies."""
 
     name: str
     values: Mapping[str, Any]
     text: str = ""
     style: Literal["file", "env", "argument"] = "file"
+    folder: Path | None = None
+
+    def placed(self, key: str, value: Any) -> Any:
+        """Return a value; a path of a file of settings is taken from its folder, from wherever the file was found."""
+        if self.folder is None or key not in _PATHS:
+            return value
+        if isinstance(value, dict):  # the table of the FAQ
+            table = cast("dict[str, Any]", value)
+            return {**table, "path": self.placed(key, table["path"])} if "path" in table else table
+        if not isinstance(value, str) or value.startswith("~") or value in ("", ":memory:"):
+            return value
+        return str(self.folder / value)
 
     def spell(self, key: str) -> str:
         """Return `key` as it is written in this source."""
@@ -107,7 +120,7 @@ def _read(path: Path, *, must_exist: bool = False) -> Source:
         if must_exist:
             raise SettingsError(f"{path} does not exist. Name an existing file, or leave it out.")
         return Source(name=str(path), values={})
-    return Source(name=str(path), values=_parse(path, text), text=text)
+    return Source(name=str(path), values=_parse(path, text), text=text, folder=_folder(path))
 
 
 def _read_project(path: Path) -> Source | None:
@@ -118,7 +131,11 @@ def _read_project(path: Path) -> Source | None:
     table = tools.get("greenai") if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         return None
-    return Source(name=f"{path} [tool.greenai]", values=cast("dict[str, Any]", table), text=text)
+    return Source(name=f"{path} [tool.greenai]", values=cast("dict[str, Any]", table), text=text, folder=_folder(path))
+
+
+def _folder(path: Path) -> Path:
+    return path.absolute().parent
 
 
 def _text(path: Path) -> str | None:

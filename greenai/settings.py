@@ -44,6 +44,7 @@ from greenai._fields import (
     URL,
     VARIABLE,
     ZONE,
+    Place,
     duration_s,
     entry,
     place,
@@ -154,7 +155,7 @@ class FaqSettings(_Strict):
     `threshold` None is calibrated. Whether the path exists, a client finds out that is to answer from it.
     """
 
-    path: Path
+    path: Place
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
@@ -193,9 +194,9 @@ class Settings(_Strict):
     zone: Annotated[str, UPPER, ZONE] = "WORLD"
     provider_zones: dict[str, Annotated[str, UPPER, ZONE]] = Field(default_factory=dict)
     carbon_source: Annotated[str, CARBON_SOURCE] = "static"
-    state_dir: Path | None = Field(default_factory=_state_dir)
-    weights_dir: Path | None = None
-    ledger: Path | Literal[":memory:"] | None = None
+    state_dir: Place | None = Field(default_factory=_state_dir)
+    weights_dir: Place | None = None
+    ledger: Place | Literal[":memory:"] | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     max_prompt_bytes: Annotated[int, Field(ge=1, le=100_000_000)] = 4_000_000
@@ -206,7 +207,7 @@ class Settings(_Strict):
     faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
     nudges: Nudges = NudgeTable()
-    carbon_forecast: Path | None = None
+    carbon_forecast: Place | None = None
     features: dict[FeatureName, FeatureTable] = Field(default_factory=dict)
     budget: BudgetTable = BudgetTable()
     user_budget: BudgetTable = BudgetTable()
@@ -231,14 +232,6 @@ class Settings(_Strict):
     def _is_size(cls, value: str | float) -> str | float:
         size_bytes(value)
         return value
-
-    @field_validator("state_dir", "weights_dir", "ledger", "carbon_forecast")
-    @classmethod
-    def _expand(cls, value: object) -> object:
-        try:
-            return value.expanduser() if isinstance(value, Path) else value
-        except RuntimeError as error:
-            raise ValueError("this user has no home folder, so ~ means nothing") from error
 
     @model_validator(mode="after")
     def _opt_in_has_reason(self) -> Settings:
@@ -388,7 +381,7 @@ def _validated(sources: list[Source]) -> Settings:
         for key, value in source.values.items():
             if key not in Settings.model_fields:
                 raise SettingsError(_unknown_key(source, key, list(Settings.model_fields)))
-            merged[key] = _joined(merged.get(key), value)
+            merged[key] = _joined(merged.get(key), source.placed(key, value))
             origin[key] = source
     where = partial(_where, sources)
     try:

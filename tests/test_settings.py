@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from greenai import catalog
+from greenai import catalog, spending
 from greenai._fields import PROVIDERS
 from greenai.errors import SettingsError
 from greenai.meters import sites
@@ -66,6 +66,48 @@ def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path) -> None:
     assert (found.project, found.zone) == ("this", "WORLD")
     (tmp_path / "pyproject.toml").write_text('[tool.greenai]\nproject = "that"')
     assert load_settings(tmp_path / "pyproject.toml").project == "that"
+
+
+PATHS = """state_dir = "state"
+weights_dir = "weights"
+ledger = "../ledger.db"
+faq = "faq.jsonl"
+carbon_forecast = "/forecast.csv"
+"""
+
+
+@pytest.mark.parametrize("name", ["greenai.toml", "pyproject.toml"])
+def test_a_files_paths_are_the_same_from_every_folder_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    home = tmp_path / "app"
+    (home / "sub").mkdir(parents=True)
+    (home / name).write_text(PATHS if name == "greenai.toml" else f"[tool.greenai]\n{PATHS}")
+    for folder in (home, home / "sub"):
+        monkeypatch.chdir(folder)
+        found = load_settings()
+        assert (found.state_dir, found.weights_dir) == (home / "state", home / "weights")
+        assert found.ledger_path is not None
+        assert found.ledger_path.resolve() == tmp_path / "ledger.db"
+        assert found.faq is not None
+        assert (found.faq.path, found.carbon_forecast) == (home / "faq.jsonl", Path("/forecast.csv"))
+        assert spending.address(found) == str(home / "state" / "budgets.db")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(Path("app") / name).state_dir == home / "state"
+
+
+def test_other_paths_are_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    (tmp_path / "greenai.toml").write_text('state_dir = "~/state"\nledger = ":memory:"\nfaq = { path = "faq" }\n')
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(sub)
+    monkeypatch.setenv("GREENAI_WEIGHTS_DIR", "weights")
+    found = load_settings({"carbon_forecast": "forecast.csv"})
+    assert found.faq is not None
+    assert (found.faq.path, found.state_dir, found.ledger_path) == (tmp_path / "faq", tmp_path / "home" / "state", None)
+    monkeypatch.chdir(tmp_path)  # later changes of the folder change nothing
+    assert (found.weights_dir, found.carbon_forecast) == (sub / "weights", sub / "forecast.csv")
 
 
 def test_a_mapping_counts_as_arguments_and_finished_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,7 +471,7 @@ def test_where_things_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     found = load_settings(state_dir=tmp_path)
     assert (found.ledger_path, found.cache_dir) == (tmp_path / "ledger.db", tmp_path / "cache")
     assert load_settings(ledger=":memory:").ledger_path is None
-    assert load_settings(ledger="other.db").ledger_path == Path("other.db")
+    assert load_settings(ledger="other.db").ledger_path == tmp_path / "other.db"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load_settings(state_dir="~/state").state_dir == tmp_path / "state"
 
