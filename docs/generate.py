@@ -466,6 +466,12 @@ KEYS: Mapping[str, Key] = {
         example={"support-bot": {"budget": {"calls": "500/day", "timezone": "Europe/Paris"}}},
         env='{"support-bot":{"budget":{"calls":"500/day","timezone":"Europe/Paris"}}}',
     ),
+    "unknown_project": Key(
+        about="Whether calls may be booked on a project that has no table in `projects`, and so no budget of its own: "
+        '`"allow"`, or `"refuse"` (`InvalidRequest` with the names that are close).',
+        example="refuse",
+        env="refuse",
+    ),
     "nudges": Key(
         about="Switches of the [nudges](nudges.md), `true` or `false` each, and `false` in place of the table for all "
         "of them: `effort`, `output_length`, `batching`, `caching`, `right_sizing`, `timing` are on, `brevity` and "

@@ -12,6 +12,7 @@ no text of a message, a tool or a file gets here.
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,10 +55,14 @@ blocks: Around[Block] = Around("greenai.options")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the settings say for a project: what it may use, and what a call gets that needs more; None: not decided."""
+    """What the settings say for a project: what it may use, and what a call gets that needs more; None: not decided.
+
+    `refusal` says why no call may be booked on it; None where calls may.
+    """
 
     grants: tuple[Grant, ...] = ()
     without_opt_in: WithoutOptIn | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,19 @@ class Policies:
             grants = _standing(own.opt_in, "project settings", own.opt_in_reason, own.opt_in_expires)
         else:
             grants = _standing(whole.opt_in, "settings", whole.opt_in_reason, whole.opt_in_expires)
-        return Policy(grants=grants, without_opt_in=without)
+        refused = own is None and whole.unknown_project == "refuse"
+        refusal = _unknown(project, whole.projects) if refused else None
+        return Policy(grants=grants, without_opt_in=without, refusal=refusal)
+
+
+def _unknown(project: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(project, names, n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Known projects: {', '.join(names) or 'none'}."
+    return (
+        f'The project {project[:100]!r} has no table in the settings, where unknown_project = "refuse". {hint} '
+        'Name one of them with project=, add a table for this one, or allow unknown ones: unknown_project = "allow".'
+    )
 
 
 def _standing(

@@ -226,7 +226,7 @@ def make_request(
 def _resolved(config: Config, around: Sequence[Block], call: Mapping[str, Any]) -> tuple[Options, tuple[Grant, ...]]:
     """Return what a call may do, and who gave its opt-ins: settings, client, blocks and call in this order."""
     changes = {**{name: value for block in around for name, value in block.changes.items()}, **call}
-    policy = _policy(config, changes.get("project", config.options.project))
+    policy = _policy(config, changes)
     base = policy.grants if config.grants is None else config.grants
     if not (changes or around or base or config.options.opt_in or policy.without_opt_in):
         return config.options, _NONE
@@ -241,10 +241,14 @@ def _resolved(config: Config, around: Sequence[Block], call: Mapping[str, Any]) 
     return options, grants
 
 
-def _policy(config: Config, project: object) -> Policy:
+def _policy(config: Config, changes: Mapping[str, Any]) -> Policy:
+    project = changes.get("project", config.options.project)
     if config.policies is None or not isinstance(project, str):  # which `changed` refuses
         return Policy()
-    return config.policies.of(project)
+    policy = config.policies.of(project)
+    if policy.refusal is not None and not changes.get("observe", config.options.observe):
+        raise InvalidRequest(policy.refusal)
+    return policy
 
 
 def _require_known(given: Mapping[str, Any]) -> None:

@@ -107,6 +107,7 @@ _EXAMPLES: Mapping[str, str] = {
     "carbon_forecast": 'carbon_forecast = "forecast.csv"',
     "watts_per_core": "watts_per_core = 6.5",
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
+    "unknown_project": 'unknown_project = "refuse" (or "allow")',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
@@ -213,6 +214,7 @@ class Settings(_Strict):
     user_budget: BudgetTable = BudgetTable()
     key_budget: BudgetTable = BudgetTable()
     budget_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
+    unknown_project: Literal["allow", "refuse"] = "allow"
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod

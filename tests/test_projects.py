@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.client import Client
-from greenai.errors import SettingsError
+from greenai.errors import InvalidRequest, SettingsError
 from greenai.projects import UNITS, budgets, unknown
 from greenai.settings import Settings, load_settings
+from greenai.testing import FakeProvider, offline
 
 
 @pytest.fixture(autouse=True)
@@ -323,3 +324,48 @@ def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
         "reasoning_calls": ("reasoning_calls", 20.0, "day", "Europe/Paris"),
         "carbon": ("carbon_g", 200.0, "week", "Europe/Paris"),
     }
+
+
+# --- projects that nobody knows -----------------------------------------------------------
+
+KNOWN = {
+    "unknown_project": "refuse",
+    "projects": {"support-bot": {"budget": {"calls": "9/hour"}}, "search": {}},
+    "cache": "off",
+}
+
+
+def test_a_project_without_a_table_is_refused_where_the_settings_say_so() -> None:
+    provider = FakeProvider(default="Hello.")
+    with offline(provider, settings=KNOWN, project="suport-bot") as client:
+        with pytest.raises(InvalidRequest) as refusal:
+            client.ask("Say hello to Ada.")
+        assert str(refusal.value) == (
+            "The project 'suport-bot' has no table in the settings, where unknown_project = \"refuse\". Did you mean "
+            "support-bot? Name one of them with project=, add a table for this one, or allow unknown ones: "
+            'unknown_project = "allow".'
+        )
+        with pytest.raises(InvalidRequest, match=r"'x' has no table .* Known projects: search, support-bot\."):
+            client.ask("What is 18% of 240?", greenai={"project": "x"})
+        assert provider.calls == []
+        # Each way to name one that has a table, even one that says nothing.
+        assert client.with_options(project="search").ask("Say hello to Ada.").greenai.project == "search"
+        with client.options(project="support-bot"):
+            assert client.ask("Say hello to Ada.").greenai.project == "support-bot"
+        copy = client.with_options(opt_in={"large"}, reason="test")
+        assert copy.ask("Say hello.", greenai={"project": "search"}).greenai.project == "search"
+
+
+def test_calls_that_name_no_project_are_refused_too() -> None:
+    with offline(settings=KNOWN) as client, pytest.raises(InvalidRequest, match="The project 'default' has no table"):
+        client.explain("Say hello to Ada.")
+
+
+def test_observing_refuses_no_project() -> None:
+    with offline(FakeProvider(default="Hello."), settings=KNOWN, observe=True) as client:
+        assert client.ask("Say hello to Ada.").greenai.project == "default"
+
+
+def test_a_project_without_a_table_is_allowed_otherwise() -> None:
+    with offline(FakeProvider(default="Hello."), settings={**KNOWN, "unknown_project": "allow"}) as client:
+        assert client.ask("Say hello to Ada.", greenai={"project": "x"}).greenai.project == "x"
