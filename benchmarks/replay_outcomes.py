@@ -24,7 +24,8 @@ from typing import Any, Literal
 
 from replay_mix import Item, Row, read, share
 
-from greenai.receipts import CHARACTERS_PER_TOKEN, DEFAULT_THINKING_TOKENS
+from greenai.prompts import CHARACTERS_PER_TOKEN
+from greenai.receipts import DEFAULT_THINKING_TOKENS
 
 RungName = Literal["small", "large", "reasoning"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from greenai import catalog, errors, receipts, route
+from greenai import catalog, errors, prompts, receipts, route
 from greenai.cli import app, leaderboard
 from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
@@ -106,7 +106,7 @@ def constant_table() -> str:
         ),
         (
             code("CHARACTERS_PER_TOKEN"),
-            f"{receipts.CHARACTERS_PER_TOKEN:g}",
+            f"{prompts.CHARACTERS_PER_TOKEN:g}",
             "characters per token, where a provider reports no usage; the usage is then marked `estimated`",
             'OpenAI, "What are tokens and how to count them?"',
         ),

@@ -12,18 +12,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from greenai import charges, receipts
+from greenai.catalog import find
 from greenai.errors import BudgetExceeded
-from greenai.nudges import effort
+from greenai.held import MOST_ABOVE
+from greenai.nudges import effort, output_length
+from greenai.nudges.output_length import BUDGET as NAME
+from greenai.prompts import input_tokens_estimate
+from greenai.spending import hard
 from greenai.stages import Flow, Plan, Steps
 from greenai.values import FORM_ARGUMENTS, Attempt, Draft, Note, Request, Rung, Work
 
 if TYPE_CHECKING:
     from greenai.budget import Amount, Unit
+    from greenai.held import Cap, Charge, Held
     from greenai.readings import BudgetLeft
-    from greenai.spending import Cap, Charge, Held, Spending
+    from greenai.spending import Spending
 
 __all__ = ["Way", "afforded", "settled"]
 
@@ -64,17 +70,19 @@ class Way:
         name = next(known, LIMITS[0] if self.rung.site == "openai" else LIMITS[1])
         return replace(draft, arguments={**draft.arguments, name: self.most_tokens})
 
-    def noted(self, rung: Rung, refusal: BudgetExceeded | None) -> Way:
+    def noted(self, rung: Rung, refusal: BudgetExceeded | None, caps: tuple[Cap, ...]) -> Way:
         """Return this way with a note of what is less in it than `rung` as it was drafted."""
-        if refusal is None:
-            return self
         less = [f"{self.rung.model} instead of {rung.model}"] if self.rung != rung else []
         if self.unreasoned:
             less.append("no reasoning")
         if self.most_tokens is not None:
             less.append(f"at most {self.most_tokens} output tokens")
-        text = f"{', '.join(less)}, to stay within {refusal.budget} of {refusal.scope}"
-        return replace(self, notes=(Note(nudge="budget", text=text, override=OVERRIDE),))
+        if refusal is None or not less:
+            return self
+        named = next(cap.named for cap in caps if _is_of(refusal, cap))
+        text = f"{', '.join(less)}, to stay within {named}"
+        data = {"budget": named} if self.most_tokens is None else {"budget": named, "limit": self.most_tokens}
+        return replace(self, notes=(Note(nudge=NAME, text=text, override=OVERRIDE, data=data),))
 
     def release(self) -> None:
         """End what is held: nothing was sent."""
@@ -101,10 +109,10 @@ def afforded(
     asked: _Asked | None = None
     for way in _ways(rung, request, plan, drafting):
         asked = _Asked.of(way, plan, drafting, spending)
-        if refusal is not None and asked.amount().of(_unit_of(refusal, caps)) >= refusal.needed:
+        if refusal is not None and asked.least().of(_unit_of(refusal)) >= refusal.needed:
             continue  # it needs no less of what is short
         try:
-            return (yield from _held(asked, caps, next(names), ttl_s)).noted(rung, refusal)
+            return (yield from _held(asked, rung, caps, names, ttl_s, refusal))
         except BudgetExceeded as error:
             if _refuses(error, caps):
                 raise
@@ -114,9 +122,11 @@ def afforded(
         if asked is None:
             break
         try:
-            return (yield from _held(asked, caps, next(names), ttl_s)).noted(rung, refusal)
+            return (yield from _held(asked, rung, caps, names, ttl_s, refusal))
         except BudgetExceeded as error:
             refusal = error
+            if _refuses(error, caps):
+                break
     raise refusal or AssertionError("there is always one way")
 
 
@@ -126,17 +136,18 @@ def _remembered(request: Request, plan: Plan, steps: Steps, spending: Spending) 
     task = "" if plan.assessment is None else plan.assessment.task
     if not task or not history.lacks(project, task):
         return
-    taken = yield Work("history", partial(steps.ledger.taken, project, task, charges.MOST_KNOWN))
-    history.read(project, task, taken)
+    taken = partial(steps.ledger.taken, project, task, charges.MOST_KNOWN)
+    yield Work("history", lambda: history.read(project, task, taken()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """A way with the draft that it makes, and the output tokens that it will hardly exceed."""
+    """A way with the draft that it makes, the output tokens that it will hardly exceed, and those it has at worst."""
 
     way: Way
     draft: Draft
     tokens: int
+    worst: int
     plan: Plan
     spending: Spending
 
@@ -144,7 +155,8 @@ class _Asked:
     def of(cls, way: Way, plan: Plan, drafting: Drafting, spending: Spending) -> _Asked:
         draft = drafting(way.rung, way.request)
         tokens = charges.most_tokens(way.request, draft, plan.assessment, spending.tariff)
-        return cls(way=way, draft=draft, tokens=tokens, plan=plan, spending=spending)
+        worst = charges.worst_tokens(draft, tokens)
+        return cls(way=way, draft=draft, tokens=tokens, worst=worst, plan=plan, spending=spending)
 
     def amount(self, tokens: int | None = None) -> Amount:
         return charges.expected(
@@ -155,35 +167,123 @@ class _Asked:
             self.tokens if tokens is None else tokens,
         )
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether its answer may be limited: it is nothing but text, nobody said how long, and nothing reasons."""
+        request = self.way.request
+        said = receipts.output_limit(request.arguments) is not None or _is_formed(request)
+        return self.draft.reasoning is False and not (said or request.stream or request.options.observe)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its answer may be limited, and is not yet."""
+        return self.may_be_cut and self.way.most_tokens is None and receipts.output_limit(self.draft.arguments) is None
+
+    def least(self) -> Amount:
+        """Return the least that has to be held for it as it is."""
+        return self.amount() if self.may_be_cut else self.amount(self.worst)
+
+    def limited(self, tokens: int) -> _Asked:
+        """Return the same with an answer of so many tokens at most."""
+        return replace(self, tokens=tokens, worst=tokens, way=replace(self.way, most_tokens=tokens))
+
     def shorter(self, refusal: BudgetExceeded) -> _Asked | None:
         """Return the same with an answer that fits what is left; None where it may not or cannot be cut."""
-        request = self.way.request
-        said = receipts.output_limit(request.arguments) is not None or FORM_ARGUMENTS & request.arguments.keys()
-        if said or request.stream or request.options.observe:
+        if not self.may_be_cut:
             return None
-        unit = _unit_of(refusal, self.spending.caps_of(request))
+        unit = _unit_of(refusal)
         least, most = self.amount(0).of(unit), self.amount().of(unit)
         if most <= least:
             return None
         tokens = min(int(self.tokens * (refusal.left - least) / (most - least)), self.tokens - 1)
-        if tokens < LEAST_TOKENS:
-            return None
-        return replace(self, tokens=tokens, way=replace(self.way, most_tokens=tokens))
+        return None if tokens < LEAST_TOKENS else self.limited(tokens)
 
 
-def _held(asked: _Asked, caps: tuple[Cap, ...], name: str, ttl_s: float) -> Flow[Way]:
-    way = asked.way
-    reserve = partial(
-        asked.spending.reserve,
-        caps,
-        asked.amount(),
-        name,
-        ttl_s,
-        observe=way.request.options.observe,
-        task=charges.task_of(way.request, asked.draft, asked.plan.assessment),
-    )
-    charge: Charge = yield Work("budget", reserve)
-    return replace(way, charge=charge)
+def _is_formed(request: Request) -> bool:
+    """Say whether something shapes the answer besides the messages."""
+    given = request.arguments
+    return given.get("n") not in (None, 1) or any(given.get(name) is not None for name in FORM_ARGUMENTS - {"n"})
+
+
+class _Holding(NamedTuple):
+    """One try to hold a way: what for, and what its answer may become above that."""
+
+    asked: _Asked
+    amount: Amount
+    above: Amount | None = None
+
+    def needed(self, refusal: BudgetExceeded) -> float:
+        """Return what has to be left of the budget that refused."""
+        unit = _unit_of(refusal)
+        return self.amount.of(unit) + (0.0 if self.above is None else MOST_ABOVE * self.above.of(unit))
+
+
+def _holdings(asked: _Asked, caps: tuple[Cap, ...], refusal: BudgetExceeded | None) -> Iterator[_Holding]:
+    """Yield the ways to hold what is asked, so that what its answer may still become does not overspend a budget.
+
+    Where much is left, what it will hardly exceed; else all that it may have; else the former, which then limits it.
+    """
+    likely = asked.amount()
+    kept = () if asked.way.request.options.observe else hard(caps)
+    if not kept or (asked.worst <= asked.tokens and not asked.is_open):
+        yield _Holding(asked, likely)
+        return
+    all_of_it = asked.limited(_room(asked)) if asked.is_open else asked
+    worst = all_of_it.amount(all_of_it.worst)
+    if refusal is None or worst.of(_unit_of(refusal)) <= refusal.left:
+        above = worst - likely
+        if asked.is_open or all(cap.has_room(likely, above) for cap in kept):
+            yield _Holding(asked, likely, above)
+        yield _Holding(all_of_it, worst)
+    if asked.may_be_cut:
+        fitting = asked.limited(max(asked.tokens, LEAST_TOKENS))
+        yield _Holding(fitting, fitting.amount())
+
+
+def _room(asked: _Asked) -> int:
+    """Return a limit for an answer that has none: well above what it will hardly exceed, where its model has room."""
+    card = find(asked.way.rung.model)
+    room = 0 if card is None or card.context_tokens is None else card.context_tokens
+    fits = input_tokens_estimate(asked.way.request) + output_length.LIMIT <= room // 2
+    return max(asked.worst, output_length.LIMIT if fits else LEAST_TOKENS)
+
+
+def _held(
+    asked: _Asked,
+    rung: Rung,
+    caps: tuple[Cap, ...],
+    names: Iterator[str],
+    ttl_s: float,
+    refusal: BudgetExceeded | None,
+) -> Flow[Way]:
+    """Hold what is asked in one of the ways to hold it.
+
+    Raises:
+        BudgetExceeded: none of them fits.
+    """
+    last: _Holding | None = None
+    for holding in _holdings(asked, caps, refusal):
+        if last is not None and refusal is not None and holding.needed(refusal) >= last.needed(refusal):
+            continue
+        (tried, amount, above), last = holding, holding
+        way = tried.way
+        reserve = partial(
+            tried.spending.reserve,
+            caps,
+            amount,
+            next(names),
+            ttl_s,
+            observe=way.request.options.observe,
+            task=charges.task_of(way.request, tried.draft, tried.plan.assessment),
+            above=above,
+        )
+        try:
+            charge: Charge = yield Work("budget", reserve)
+        except BudgetExceeded as error:
+            refusal = error
+        else:
+            return replace(way, charge=charge).noted(rung, refusal, caps)
+    raise refusal or AssertionError("there is always one way to hold")
 
 
 def _ways(rung: Rung, request: Request, plan: Plan, drafting: Drafting) -> Iterator[Way]:
@@ -214,11 +314,11 @@ def _refuses(refusal: BudgetExceeded, caps: tuple[Cap, ...]) -> bool:
 
 
 def _is_of(refusal: BudgetExceeded, cap: Cap) -> bool:
-    return (cap.scope, cap.budget.text, cap.budget.limit) == (refusal.scope, refusal.budget, refusal.limit)
+    return (cap.scope, cap.budget.unit, cap.budget.text) == (refusal.scope, refusal.unit, refusal.budget)
 
 
-def _unit_of(refusal: BudgetExceeded, caps: tuple[Cap, ...]) -> Unit:
-    return next(cap.budget.unit for cap in caps if _is_of(refusal, cap))
+def _unit_of(refusal: BudgetExceeded) -> Unit:
+    return cast("Unit", refusal.unit)
 
 
 def settled(held: Held, attempt: Attempt) -> Flow[tuple[BudgetLeft | None, tuple[str, ...]]]:

@@ -15,11 +15,12 @@ from greenai.affording import Way, afforded
 from greenai.background import background
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
+from greenai.held import Held
 from greenai.ledger import Hold
 from greenai.local import Engine
 from greenai.nudges import effort, learnt, output_length
+from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
-from greenai.spending import Held
 from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
@@ -311,7 +312,7 @@ def _expected(rung: Rung, request: Request, plan: Plan) -> Reading:
 def estimate(rung: Rung, request: Request, assessment: Assessment | None) -> Reading:
     """Model what answering on this rung would take, from the prompt and the expected length of the answer."""
     usage = Usage(
-        input_tokens=receipts.input_tokens_estimate(request),
+        input_tokens=input_tokens_estimate(request),
         output_tokens=assessment.expected_output_tokens[0] if assessment else 1,
         estimated=True,
     )

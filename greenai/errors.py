@@ -135,6 +135,7 @@ class BudgetExceeded(GreenAIError):
     Attributes:
         scope: whose budget it is, such as "project/support-bot".
         budget: the budget as it was written, such as "50 Wh/day".
+        unit: the quantity that it limits, by its name in `greenai.budget.Amount`.
         needed: what the call may use.
         left: what may still be used; negative where more was used than was held.
         limit: what may be used in all.
@@ -149,6 +150,7 @@ class BudgetExceeded(GreenAIError):
         *,
         scope: str = "",
         budget: str = "",
+        unit: str = "",
         needed: float = 0.0,
         left: float = 0.0,
         limit: float = 0.0,
@@ -159,6 +161,7 @@ class BudgetExceeded(GreenAIError):
         super().__init__(message)
         self.scope = scope
         self.budget = budget
+        self.unit = unit
         self.needed = needed
         self.left = left
         self.limit = limit

@@ -19,8 +19,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from greenai import errors
 from greenai._locks import Lock
-from greenai.errors import LedgerCorrupt, LedgerError
+from greenai.errors import BudgetExceeded, EngineError, GreenAIError, LedgerCorrupt, LedgerError, OptInRequired
 from greenai.store import story
 from greenai.store.ledger_db import LedgerDb
 from greenai.store.schema import CALL_COLUMNS
@@ -42,6 +43,21 @@ WAIT_S = 2.0  # 16 processes at full load wait 1 s at worst; a caller waits no l
 RETRY_DISK_S = 30.0
 MAX_ERROR_CHARS = 200
 DAY_S = 86_400.0
+
+MAX_REFUSAL_CHARS = 1000
+
+FAILED: Mapping[str, object] = {"outcome": "failed", "evidence": "unknown", "method": "no answer came"}
+# Nothing was sent, so nothing is unknown of it.
+REFUSED: Mapping[str, object] = {
+    "outcome": "refused",
+    "evidence": "modelled_known_deployment",
+    "method": "greenai refused the call, and nothing was sent",
+    "carbon_source": "nothing was sent",
+    **dict.fromkeys(("energy_j", "low_j", "high_j", "cost_usd", "water_ml"), 0.0),
+    **dict.fromkeys(("carbon_g", "carbon_low_g", "carbon_high_g"), 0.0),
+}
+# Errors of attempts under which nothing was sent. An engine may have worked before it failed.
+UNSENT = frozenset(errors.__all__) - {EngineError.__name__}
 
 _log = logging.getLogger("greenai")
 _SECRETS = re.compile(
@@ -190,9 +206,9 @@ class Ledger:
         asked: str | None = None,
         grants: Sequence[Grant] = (),
     ) -> None:
-        """Write a call that no attempt answered: outcome `failed`, its energy unknown; its attempts are rows already.
+        """Write a call that got no answer: `refused` where nothing was sent, else `failed`, its energy unknown.
 
-        A call that is written already stays as it is.
+        Its attempts are rows already. A call that is written already stays as it is.
 
         Args:
             call_id: the call.
@@ -200,30 +216,32 @@ class Ledger:
             project: whose it was.
             entry: how it came in.
             requested_model: what was asked for.
-            error: what ended it; of an exception only the class's name is kept, because messages may quote prompts.
+            error: what ended it; see `_told` for what is kept of it.
             opt_in_reason: why an expensive mode was allowed.
             feature: the feature of the app that it was made for.
             asked: a digest of who asked what.
             grants: the opt-ins that held for it.
         """
-        said = error if isinstance(error, str) else type(error).__name__
+        refused = isinstance(error, GreenAIError) and not isinstance(error, EngineError) and not self._was_sent(call_id)
         given: dict[str, object] = {
             "call_id": call_id,
             "created": created,
             "project": project,
             "entry": entry,
             "requested_model": requested_model,
-            "outcome": "failed",
             "opt_in_reason": opt_in_reason,
-            "evidence": "unknown",
-            "method": "no answer came",
-            "error": _clean(said),
+            "error": _told(error),
             "feature": feature,
             "asked": asked,
             "granted": _granted(grants),
+            **(REFUSED if refused else FAILED),
         }
         row = tuple(given.get(name) for name in CALL_COLUMNS)
         self._do(lambda db: db.settle((), row))
+
+    def _was_sent(self, call_id: str) -> bool:
+        """Say whether a request of this call went out, as far as its attempts tell."""
+        return any(row["state"] != "released" and row["error"] not in UNSENT for row in self.attempts(call_id))
 
     def ask_choice(self, project: str) -> bool:
         """Note that a project is being asked about opt-ins; return whether it was never asked before."""
@@ -241,8 +259,8 @@ class Ledger:
         """Note that somebody used what a call gave; return whether the ledger has the call."""
         return self._do(lambda db: db.use(call_id))
 
-    def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int, float | None]]:
-        """Return (model, whether it reasoned, output tokens, joules) of a task's latest attempts, the newest first."""
+    def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int | None, int, float | None]]:
+        """Return (model, whether it reasoned, input and output tokens, joules) of a task's attempts, newest first."""
         return self._do(lambda db: db.taken(project, task, most)) or []
 
     # What was said of answers.
@@ -419,9 +437,22 @@ def _sum(usages: Sequence[Usage], name: str) -> int | None:
     return sum(counts) if counts else None
 
 
-def _clean(error: str | None) -> str | None:
+def _told(error: BaseException | str) -> str | None:
+    """Return what is kept of an error: its class, because messages may quote prompts.
+
+    The messages of two refusals are kept whole: they have limits, numbers and names of models, and quote no prompt.
+    """
+    if isinstance(error, str):
+        return _clean(error)
+    name = type(error).__name__
+    if type(error) not in (BudgetExceeded, OptInRequired):
+        return _clean(name)
+    return _clean(f"{name}: {error}", MAX_REFUSAL_CHARS)
+
+
+def _clean(error: str | None, most: int = MAX_ERROR_CHARS) -> str | None:
     """Shorten an error and take out what looks like a key: providers put both into their messages."""
-    return None if error is None else _SECRETS.sub("[redacted]", error)[:MAX_ERROR_CHARS]
+    return None if error is None else _SECRETS.sub("[redacted]", error)[:most]
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:

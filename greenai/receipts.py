@@ -14,9 +14,9 @@ from dataclasses import replace
 from greenai.catalog import Card, find
 from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
-from greenai.meters.coefficients import value
 from greenai.nudges import effort
 from greenai.places import Site, drawn
+from greenai.prompts import CHARACTERS_PER_TOKEN, input_tokens_estimate
 from greenai.readings import Avoided, BudgetLeft, Footprint, Kept, Overhead, Reading, total
 from greenai.stopwatch import Stopwatch
 from greenai.values import (
@@ -31,12 +31,7 @@ from greenai.values import (
     Rung,
     Try,
     Usage,
-    text_of,
 )
-
-# A rough count where a provider reports none: English text runs at about four characters per token with the
-# byte-pair vocabularies in use (OpenAI, "What are tokens and how to count them?"); the usage is marked estimated.
-CHARACTERS_PER_TOKEN = 4.0
 
 # Thinking tokens that a reasoning model spends on a question nobody asked it to reason about: 543.5 per question
 # on average (Dauner and Socher, Frontiers in Communication, 2025, 14 models, 1,000 questions). The spread over
@@ -73,19 +68,6 @@ NEVER_SENT = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout", "Unsupp
 
 # From this probability on, a model's answer is flagged as needing live data.
 LIVE_DATA = 0.8
-
-
-def input_tokens_estimate(request: Request) -> int:
-    """Estimate the prompt's tokens from its characters, and what its pictures are worth."""
-    characters = sum(len(text_of(m.get("content"))) for m in request.messages)
-    pictures = sum(_pictures(m.get("content")) for m in request.messages)
-    return max(round(characters / CHARACTERS_PER_TOKEN), 1) + round(pictures * value("image_tokens"))
-
-
-def _pictures(content: object) -> int:
-    if not isinstance(content, (list, tuple)):
-        return 0
-    return sum(1 for part in content if isinstance(part, Mapping) and part.get("type") in ("image_url", "input_image"))
 
 
 def filled(usage: Usage, request: Request, reply: Reply) -> Usage:

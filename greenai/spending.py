@@ -2,7 +2,7 @@
 
     scopes_of ── which budgets hold          organisation, project, feature, user, key; run: a block of code
     reserve ──── hold, or BudgetExceeded     `observe` refuses nothing, and says what would have been
-    Charge ───── settle, renew, release      what was used, whatever happened to the call
+    count ────── what went out unchecked     at its end, if the ledger can be reached by then
     left ─────── what is left of the tightest, and which shares were crossed
 
 What is counted and how it is kept is in `budget`. A ledger that cannot be reached refuses what is limited, unless the
@@ -26,6 +26,7 @@ from greenai._locks import Lock
 from greenai.around import Around
 from greenai.budget import Amount, Budget, BudgetExceeded, BudgetState, Hold, open_ledger
 from greenai.errors import InvalidRequest, LedgerError
+from greenai.held import Cap, Charge, Rule, Unchecked
 from greenai.readings import BudgetLeft
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenai.budget import BudgetLedger
-    from greenai.ledger import Hold as LedgerHold
     from greenai.places import Site
     from greenai.projects import WhenSpent
-    from greenai.values import Attempt, Options, Request, Rung
+    from greenai.values import Options, Request, Rung
 
-__all__ = ["Cap", "Charge", "Held", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps"]
+__all__ = ["Cap", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps", "hard"]
 
 MOST_WARNED = 10_000
+
+LATE_S = 60.0
+"""For how long what went out unchecked is held at its end, to be settled at once."""
 
 logger = logging.getLogger("greenai")
 
@@ -57,24 +60,6 @@ class SpendingSettings(projects.Tables, Protocol):
     def state_dir(self) -> Path | None:
         """The folder of this machine's state; None keeps the budgets in memory."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What happens when a budget is spent, and of which shares somebody wants to hear."""
-
-    when_spent: WhenSpent = "downgrade"
-    warn_at: tuple[float, ...] = ()
-    open_when_broken: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cap:
-    """One budget of one scope."""
-
-    scope: str
-    budget: Budget
-    rule: Rule
 
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True, eq=False)
@@ -112,76 +97,6 @@ class Run:
 runs: Around[tuple[Spending, Run]] = Around("greenai.runs")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """What one attempt is held for in its budgets. Each way to end it may be called again: the first one counts.
-
-    `told` says what happened to the budgets: what would have been refused, what could not be checked.
-    """
-
-    spending: Spending
-    caps: tuple[Cap, ...]
-    amount: Amount
-    holds: tuple[Hold, ...]
-    runs: tuple[Run, ...] = ()
-    task: charges.Task | None = None
-    told: tuple[str, ...] = ()
-
-    def settle(self, attempt: Attempt) -> None:
-        """Replace what is held by what the attempt used, and remember it for the next of its kind."""
-        tariff, task = self.spending.tariff, self.task
-        amount = charges.used(attempt, tariff, reasoned=task is not None and task.reasons)
-        if not self._ended(lambda hold: hold.settle(amount)):
-            return
-        for run in self.runs:
-            run.add(amount)
-        if task is not None and attempt.state in ("answered", "discarded"):
-            tariff.history.add(task, attempt.usage.output_tokens or 0, attempt.energy.energy_j)
-
-    def release(self) -> None:
-        """End the hold: nothing was used."""
-        self._ended(lambda hold: hold.release())
-
-    def renew(self, ttl_s: float) -> None:
-        """Let the hold last for `ttl_s` seconds from now."""
-        for hold in self.holds:
-            try:
-                hold.renew(ttl_s)
-            except LedgerError as error:
-                self.spending.warn_broken(error)
-
-    def _ended(self, end: Callable[[Hold], bool]) -> bool:
-        """End every hold; return whether this was the first time. What cannot be told now the ledger tells later."""
-        first = False
-        for hold in self.holds:
-            try:
-                first = end(hold) or first
-            except LedgerError as error:
-                self.spending.warn_broken(error)
-                first = True
-        return first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """What is held for one attempt in the ledger of calls and in its budgets; both end together."""
-
-    row: LedgerHold
-    charge: Charge | None = None
-
-    def settle(self, attempt: Attempt, cost_usd: float | None) -> None:
-        """Replace what is held by what the attempt used."""
-        self.row.settle(attempt, cost_usd)
-        if self.charge is not None:
-            self.charge.settle(attempt)
-
-    def renew(self, ttl_s: float) -> None:
-        """Let both last for `ttl_s` seconds from now."""
-        self.row.renew(ttl_s)
-        if self.charge is not None:
-            self.charge.renew(ttl_s)
-
-
 class Spending:
     """The budgets of one client and its copies. Nothing is opened before a call is held against one.
 
@@ -197,7 +112,7 @@ class Spending:
     def __init__(self, settings: SpendingSettings, site: Site, rungs: Sequence[Rung] = ()) -> None:
         self._caps = caps(settings)
         if self._caps:
-            projects.refuse_below(settings, *charges.least(rungs))
+            projects.refuse_below(settings, *charges.least(rungs, site))
         self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
         self.address = address(settings)
         # A server's ledger is made now, so that a missing package is told now; it connects at its first use.
@@ -275,51 +190,75 @@ class Spending:
         *,
         observe: bool = False,
         task: charges.Task | None = None,
+        above: Amount | None = None,
     ) -> Charge:
         """Hold an amount against all these budgets, or none.
+
+        Args:
+            caps: the budgets.
+            amount: what the attempt may use.
+            attempt_id: names it, and no other.
+            ttl_s: for how long to hold it, in seconds, if nobody ends the hold.
+            observe: refuse nothing.
+            task: what the call is like, for the next of its kind.
+            above: what it may become above that; room for it is then left, and for others like it.
 
         Raises:
             BudgetExceeded: one of them has too little left.
             LedgerError: they cannot be checked, and no setting lets calls go out unchecked.
         """
-        watched = tuple(cap for cap in caps if observe or cap.rule.when_spent == "observe")
-        kept = tuple(cap for cap in caps if cap not in watched)
+        kept = () if observe else hard(caps)
         holds: list[Hold] = []
+        unchecked: list[Unchecked] = []
         told: list[str] = []
         if kept:
             try:
-                holds.append(self._hold(kept, amount, attempt_id, ttl_s))
+                holds.append(self._hold(kept, amount, attempt_id, ttl_s, above))
             except LedgerError as error:
                 if not all(cap.rule.open_when_broken for cap in kept):
-                    raise _unchecked(kept, error) from error
+                    raise _not_checked(kept, error) from error
+                unchecked.append(Unchecked(kept, attempt_id))
                 told.append(self.warn_broken(error))
-        for number, cap in enumerate(watched):
-            told += self._watch(cap, amount, f"{attempt_id}/watched-{number}", ttl_s, holds)
+        for number, cap in enumerate(cap for cap in caps if cap not in kept):
+            name = f"{attempt_id}/watched-{number}"
+            try:
+                told += self._watch(cap, amount, name, ttl_s, holds)
+            except LedgerError as error:
+                unchecked.append(Unchecked((cap,), name))
+                told.append(self.warn_broken(error))
         return Charge(
             spending=self,
             caps=caps,
             amount=amount,
             holds=tuple(holds),
+            unchecked=tuple(unchecked),
             runs=tuple(run for scope in {cap.scope for cap in caps} if (run := self._runs.get(scope)) is not None),
             task=task,
             told=tuple(told),
         )
 
-    def _hold(self, caps: Sequence[Cap], amount: Amount, attempt_id: str, ttl_s: float) -> Hold:
-        pairs = [(cap.scope, cap.budget) for cap in caps]
+    def _hold(
+        self, caps: Sequence[Cap], amount: Amount, attempt_id: str, ttl_s: float, above: Amount | None = None
+    ) -> Hold:
+        # What is counted belongs to the window, so that a call may be held to a lower limit of it.
+        pairs = [(cap.scope, cap.budget if above is None else cap.above(above)) for cap in caps]
         return self.ledger.reserve_all(pairs, amount, attempt_id=attempt_id, ttl_s=ttl_s)
+
+    def count(self, unchecked: Unchecked, amount: Amount) -> None:
+        """Count a call that went out unchecked, where its budgets can be reached by now."""
+        try:
+            self._hold(unchecked.caps, Amount(), unchecked.attempt_id, LATE_S).settle(amount)
+        except LedgerError as error:
+            self.warn_broken(error)
 
     def _watch(self, cap: Cap, amount: Amount, attempt_id: str, ttl_s: float, holds: list[Hold]) -> list[str]:
         """Count a call in a budget that refuses nothing; return what would have been refused."""
         try:
-            try:
-                holds.append(self._hold((cap,), amount, attempt_id, ttl_s))
-            except BudgetExceeded as refusal:
-                # Nothing is held, and nothing is refused; what was used is counted at the end.
-                holds.append(self._hold((cap,), Amount(), f"{attempt_id}/over", ttl_s))
-                return [f"Without observe this call would be refused or made smaller: {refusal}"]
-        except LedgerError as error:
-            return [self.warn_broken(error)]
+            holds.append(self._hold((cap,), amount, attempt_id, ttl_s))
+        except BudgetExceeded as refusal:
+            # Nothing is held, and nothing is refused; what was used is counted at the end.
+            holds.append(self._hold((cap,), Amount(), f"{attempt_id}/over", ttl_s))
+            return [f"Without observe this call would be refused or made smaller: {refusal}"]
         return []
 
     @property
@@ -362,7 +301,8 @@ class Spending:
     def _crossed(self, cap: Cap, state: BudgetState) -> list[str]:
         share = state.settled / state.limit
         crossed = [at for at in cap.rule.warn_at if share >= at]
-        fresh = [at for at in crossed if self._first(cap.scope, cap.budget.text, state.window_start, at)]
+        which = (cap.scope, cap.budget.unit, cap.budget.text, state.window_start)
+        fresh = [at for at in crossed if self._first(*which, at)]
         if not fresh:
             return []
         said = f"{max(fresh):.0%} of the budget of {cap.scope} is used: {_told_left(state).text}"
@@ -456,7 +396,13 @@ def _told_left(state: BudgetState) -> BudgetLeft:
     )
 
 
-def _unchecked(caps: Sequence[Cap], error: LedgerError) -> LedgerError:
+def hard(caps: Sequence[Cap]) -> tuple[Cap, ...]:
+    """Return the budgets that can refuse, those first that do so at once: they are to be told of before any other."""
+    kept = (cap for cap in caps if cap.rule.when_spent != "observe")
+    return tuple(sorted(kept, key=lambda cap: cap.rule.when_spent != "refuse"))
+
+
+def _not_checked(caps: Sequence[Cap], error: LedgerError) -> LedgerError:
     scopes = ", ".join(dict.fromkeys(cap.scope for cap in caps))
     said = str(error).rstrip(".")
     return LedgerError(

@@ -17,12 +17,13 @@ from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
+from greenai.held import Held
 from greenai.hours import Forecast
 from greenai.ledger import Ledger
 from greenai.local import Engines
 from greenai.nudges import Advisor, Given
 from greenai.places import Site
-from greenai.spending import Held, Spending
+from greenai.spending import Spending
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenai import charges, receipts
 from greenai.budget import Amount
+from greenai.catalog import find
 from greenai.charges import LEAST_KNOWN, MOST_KNOWN, History, Tariff, Task
 from greenai.places import Site
 from greenai.readings import Reading
-from greenai.values import Attempt, Draft, Options, Request, Rung, Transport, Usage
+from greenai.values import Attempt, Draft, Options, Request, Rung, Transport, Try, Usage
 
 TASK = Task("shop", "chat", "openai/gpt-5.4-nano", False)
 UNKNOWN = Amount(usd=0.01, energy_j=3600.0)
@@ -53,47 +54,75 @@ def attempt(state: Any = "answered", energy: Reading | None = None, **changes: A
 # --- before a call ------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.integers(0, 10_000), st.floats(0, 1e6)), max_size=3 * MOST_KNOWN))
-def test_the_95th_percentile_is_of_the_latest_calls(taken: list[tuple[int, float]]) -> None:
+def tokens(output: int, given: int = 100) -> Usage:
+    return Usage(input_tokens=given, output_tokens=output)
+
+
+def modelled_j(usage: Usage) -> float:
+    return receipts.modelled(find(TASK.model), usage).energy_j or math.nan
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 10_000), max_size=2 * MOST_KNOWN))
+def test_the_95th_percentile_is_of_the_latest_calls(taken: list[int]) -> None:
     history = History()
-    for tokens, joules in taken:
-        history.add(TASK, tokens, joules)
+    for output in taken:
+        history.add(TASK, tokens(output), None)
     found, kept = history.p95(TASK), taken[-MOST_KNOWN:]
     if len(kept) < LEAST_KNOWN:
         assert found is None
         return
     assert found is not None
-    for place, value in enumerate(found):
-        below = sum(row[place] <= value for row in kept)
-        assert below >= 0.95 * len(kept)
-        assert sum(row[place] < value for row in kept) < 0.95 * len(kept)
+    assert sum(output <= found[0] for output in kept) >= 0.95 * len(kept)
+    assert sum(output < found[0] for output in kept) < 0.95 * len(kept)
 
 
-def test_joules_count_only_where_all_are_known() -> None:
+def test_energy_is_remembered_as_a_multiple_of_what_is_modelled() -> None:
     history = History()
     for n in range(LEAST_KNOWN):
-        history.add(TASK, n, None if n == 3 else 1.0)
-    assert history.p95(TASK) == (18, None)
+        usage = tokens(n + 1, given=100 * n)
+        history.add(TASK, usage, None if n == 3 else (1 + n) * modelled_j(usage))
+    found = history.p95(TASK)
+    assert found is not None
+    assert found == (19, pytest.approx(19.0))
+    less = History()
+    for _ in range(LEAST_KNOWN):
+        less.add(TASK, tokens(50), modelled_j(tokens(50)) / 10)
+    assert less.p95(TASK) == (50, 1.0)
+
+
+def test_a_long_prompt_is_held_for_although_the_task_s_calls_were_short() -> None:
+    history, long = History(), "x" * 240_000
+    for _ in range(LEAST_KNOWN):
+        history.add(TASK._replace(task=""), tokens(200), modelled_j(tokens(200)))
+    asked = replace(request(), messages=({"role": "user", "content": long},))
+    held = charges.expected(asked, draft(), None, tariff(history), 200)
+    assert held.energy_j == pytest.approx(modelled_j(tokens(200, given=60_000)))
+    assert held.energy_j > 50 * modelled_j(tokens(200))
+    short = charges.expected(request(), draft(), None, tariff(history), 200)
+    assert held.carbon_g > 50 * short.carbon_g
+    assert held.usd > 20 * short.usd
 
 
 def test_what_earlier_processes_had_is_read_once_and_counts_as_older() -> None:
     history = History()
     assert history.lacks("shop", "chat")
     for _ in range(LEAST_KNOWN):
-        history.add(TASK, 10, 1.0)
-    history.read("shop", "chat", [(TASK.model, False, 500, 9.0)] * MOST_KNOWN)
-    history.read("shop", "chat", [(TASK.model, False, 900, 9.0)] * MOST_KNOWN)
+        history.add(TASK, tokens(10), None)
+    tenfold = 10 * modelled_j(tokens(500))
+    history.read("shop", "chat", [(TASK.model, False, 100, 500, tenfold)] * MOST_KNOWN)
+    history.read("shop", "chat", [(TASK.model, False, 100, 900, tenfold)] * MOST_KNOWN)
     assert not history.lacks("shop", "chat")
-    assert history.p95(TASK) == (500, 9.0)
+    assert history.p95(TASK) == (500, pytest.approx(10.0))
     for _ in range(MOST_KNOWN):
-        history.add(TASK, 10, 1.0)
+        history.add(TASK, tokens(10), None)
     assert history.p95(TASK) == (10, 1.0)
 
 
 def test_tasks_are_kept_apart_and_are_not_too_many() -> None:
     history = History()
     for n in range(charges.MOST_TASKS + 1):
-        history.add(replace_task(n), 10, 1.0)
+        history.add(replace_task(n), tokens(10), None)
     assert len(history._taken) == charges.MOST_TASKS
     assert replace_task(0) not in history._taken
 
@@ -109,12 +138,31 @@ def test_what_is_expected_is_bounded_by_what_the_app_allows() -> None:
     assert charges.most_tokens(request(), draft(reasoning=True), None, tariff()) == most + charges.THINKING
     history = History()
     for _ in range(LEAST_KNOWN):
-        history.add(TASK._replace(task=""), 300, 30.0)
+        history.add(TASK._replace(task=""), tokens(300), 2 * modelled_j(tokens(300)))
     assert charges.most_tokens(request(), draft(), None, tariff(history)) == 300
     assert charges.most_tokens(request(), draft(max_tokens=64), None, tariff(history)) == 64
     whole = charges.expected(request(), draft(), None, tariff(history), 300)
-    assert (whole.energy_j, whole.tokens, whole.calls, whole.reasoning_calls) == (30.0, 400, 1, 0)
-    assert charges.expected(request(), draft(), None, tariff(history), 150).energy_j == 15.0
+    assert (whole.tokens, whole.calls, whole.reasoning_calls) == (400, 1, 0)
+    assert whole.energy_j == pytest.approx(2 * modelled_j(tokens(300)))
+    half = charges.expected(request(), draft(), None, tariff(history), 150)
+    assert half.energy_j == pytest.approx(2 * modelled_j(tokens(150)))
+
+
+def test_several_answers_are_several_times_the_output() -> None:
+    assert charges.most_tokens(request(), draft(n=8, max_tokens=100), None, tariff()) == 800
+    assert charges.most_tokens(request(), draft(n=3), None, tariff()) == 3 * charges.UNASSESSED
+    assert [charges.choices(draft(n=n)) for n in (None, 1, 0, True, "4")] == [1] * 5
+    history = History()
+    for _ in range(LEAST_KNOWN):
+        history.add(TASK._replace(task="", choices=8), tokens(720), None)
+    assert charges.most_tokens(request(), draft(n=8), None, tariff(history)) == 720
+    assert charges.most_tokens(request(), draft(), None, tariff(history)) == charges.UNASSESSED
+
+
+def test_the_worst_is_the_limit_or_a_multiple_of_what_is_expected() -> None:
+    assert charges.worst_tokens(draft(), 300) == charges.MARGIN * 300
+    assert charges.worst_tokens(draft(max_tokens=4096), 300) == 4096
+    assert charges.worst_tokens(draft(max_tokens=100, n=8), 300) == 800
 
 
 def test_a_model_that_reasons_by_itself_counts_as_reasoning() -> None:
@@ -130,13 +178,24 @@ def test_unknown_price_and_energy_are_never_free() -> None:
         assert found.carbon_g > 0
 
 
+def test_unknown_price_and_energy_grow_with_the_tokens() -> None:
+    usage = Usage(input_tokens=200_000, output_tokens=60_000)
+    unknown = attempt(energy=Reading.unknown("no card"), model="endpoint/mine", site="endpoint", usage=usage)
+    found = charges.used(unknown, tariff(), reasoned=False)
+    assert (found.usd, found.energy_j) == (pytest.approx(110 * 0.01), pytest.approx(110 * 3600.0))
+
+
 def test_the_least_of_a_ladder() -> None:
-    least, model = charges.least([Rung(model="openai/gpt-5.5"), Rung(model="openai/gpt-5.4-nano")])
+    site = Site(zone="FRA")
+    least, model = charges.least([Rung(model="openai/gpt-5.5"), Rung(model="openai/gpt-5.4-nano")], site)
     assert model == "openai/gpt-5.4-nano"
     assert 0 < least.usd < 1e-4
     assert 0 < least.energy_j < 100
-    assert charges.least([Rung(model="openai/gpt-5.5"), Rung(model="local/mine")])[0] == Amount()
-    assert charges.least([]) == (Amount(), "")
+    assert 0 < least.carbon_g < 0.1
+    assert (least.tokens, least.calls) == (9, 1)
+    unknown, _ = charges.least([Rung(model="openai/gpt-5.5"), Rung(model="local/mine")], site)
+    assert unknown == Amount(tokens=9, calls=1)
+    assert charges.least([], site) == (Amount(), "")
 
 
 # --- after it -----------------------------------------------------------------------------
@@ -153,6 +212,12 @@ def test_what_was_used_is_charged() -> None:
     thought = attempt(usage=Usage(input_tokens=1, output_tokens=50, reasoning_tokens=40))
     assert charges.used(thought, tariff(), reasoned=False).reasoning_calls == 1
     assert charges.used(attempt(), tariff(), reasoned=True).reasoning_calls == 1
+
+
+def test_each_request_that_was_sent_again_counts_as_a_call() -> None:
+    tries = (Try(error="InternalServerError", status=500, waited_s=0.5),) * 3
+    found = charges.used(attempt(tries=tries), tariff(), reasoned=False)
+    assert (found.calls, found.energy_j, found.tokens) == (4, 20.0, 150)
 
 
 @pytest.mark.parametrize("state", ["cut", "discarded"])

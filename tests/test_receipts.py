@@ -15,6 +15,7 @@ from greenai.local import Engine
 from greenai.meters.coefficients import coefficients
 from greenai.meters.footprint import Intensity
 from greenai.places import Site
+from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
 from greenai.resources import Outside
 from greenai.session import Session
@@ -401,7 +402,7 @@ def test_a_model_without_a_card_says_what_to_do() -> None:
 
 def test_no_tokens_for_a_text_are_no_count() -> None:
     usage = receipts.filled(Usage(input_tokens=0, output_tokens=0), request(), REPLY)
-    assert usage == Usage(input_tokens=receipts.input_tokens_estimate(request()), output_tokens=20, estimated=True)
+    assert usage == Usage(input_tokens=input_tokens_estimate(request()), output_tokens=20, estimated=True)
     empty = receipts.filled(Usage(input_tokens=9, output_tokens=0), request(), replace(REPLY, text=""))
     assert empty == Usage(input_tokens=9, output_tokens=0)
 
@@ -411,7 +412,7 @@ def test_pictures_count_where_nobody_counted_them() -> None:
     asked = request()
     with_two = replace(asked, messages=({"role": "user", "content": [*shown, shown[1]]},))
     without = replace(asked, messages=({"role": "user", "content": shown[:1]},))
-    more = receipts.input_tokens_estimate(with_two) - receipts.input_tokens_estimate(without)
+    more = input_tokens_estimate(with_two) - input_tokens_estimate(without)
     assert more == 2 * coefficients()["image_tokens"]["value"]
 
 

@@ -243,7 +243,7 @@ def test_reasoning_is_left_out_where_its_budget_is_spent() -> None:
         for receipt in receipts:
             assert receipt.reasoning is False
         told = [n.text for r in receipts for n in r.nudges if n.nudge == "budget"]
-        assert all(t == "no reasoning, to stay within 1/hour of project/default" for t in told)
+        assert all(t == "no reasoning, to stay within 1 reasoning call/hour of project/default" for t in told)
         # What the app says explicitly, it gets, or it is told why not.
         with pytest.raises(BudgetExceeded, match="reasoning calls"):
             client.chat.completions.create(model="gpt-5.5", messages=messages(), reasoning_effort="high")
@@ -258,7 +258,7 @@ def test_an_answer_is_made_shorter_where_little_is_left() -> None:
         note = next(n for n in receipt.nudges if n.nudge == "budget")
         assert (
             note.text
-            == f"at most {sent['max_completion_tokens']} output tokens, to stay within 110/hour of project/default"
+            == f"at most {sent['max_completion_tokens']} output tokens, to stay within 110 tokens/hour of project/default"
         )
 
 

@@ -47,6 +47,7 @@ def exceeded(scope: str, budget: Budget, parts: Parts, totals: Totals, end: date
         message,
         scope=scope,
         budget=budget.text,
+        unit=budget.unit,
         needed=needed,
         left=from_parts(left, unit),
         limit=budget.limit,

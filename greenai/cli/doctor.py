@@ -190,12 +190,14 @@ def _budgets(settings: Settings) -> dict[str, Any]:
     from greenai import charges, projects, spending
     from greenai.budget import open_ledger
     from greenai.errors import LedgerError
+    from greenai.places import Site
 
     caps = spending.caps(settings)
     found: dict[str, Any] = {"budgets": {scope: [cap.budget.text for cap in each] for scope, each in caps.items()}}
     if not caps:
         return {**found, "place": None, "ok": True, "problem": None}
-    projects.refuse_below(settings, *charges.least(settings.rungs()))
+    site = Site(zone=settings.zone, provider_zones=settings.provider_zones)
+    projects.refuse_below(settings, *charges.least(settings.rungs(), site))
     ledger, problem = open_ledger(spending.address(settings)), None
     try:
         ledger.unsettled()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "lifted", "limit_of", "nudge"]
 
 NAME = "output_length"
+BUDGET = "budget"
+"""The nudge of a note that says to what a budget limited an answer, as `limit` in its data."""
+
 OVERRIDE = 'with_options(opt_in={"long_output"}, reason="...")'
 
 MARGIN = 3
@@ -71,23 +74,29 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
 
 def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
     """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
-    if not _is_limited(draft) or any(arguments.get(name) is not None for name in LIMITS):
+    if not any(note.nudge == NAME for note in draft.notes) or any(arguments.get(name) is not None for name in LIMITS):
         return draft
     kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
     return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.nudge != NAME))
 
 
 def is_met(draft: Draft, reply: Reply) -> bool:
-    """Say whether an answer was cut at this nudge's limit, and not at one of the model's own."""
+    """Say whether an answer was cut at this nudge's limit or a budget's, and not at one of the model's own."""
     if reply.finish_reason != "length" or not _is_limited(draft):
         return False
     return reply.usage.output_tokens is None or reply.usage.output_tokens >= _set(draft)
 
 
 def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
-    """Return what to say of an answer that met this nudge's limit, None of any other; `held` are opt-ins to keep."""
+    """Return what to say of an answer that met such a limit, None of any other; `held` are opt-ins to keep."""
     if not is_met(draft, reply):
         return None
+    budget = _of_budget(draft)
+    if budget is not None:
+        return (
+            f"The answer was cut at {_set(draft)} tokens, to stay within {budget.data['budget']}. A longer one: raise "
+            "that budget, or wait until its window ends."
+        )
     return (
         f"The answer was cut at {_set(draft)} tokens, greenai's limit for this kind of task. A longer one: pass "
         f"max_tokens, or {fix('long_output', *held)}"
@@ -95,7 +104,12 @@ def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
 
 
 def _is_limited(draft: Draft) -> bool:
-    return any(note.nudge == NAME for note in draft.notes)
+    limited = _of_budget(draft) is not None or any(note.nudge == NAME for note in draft.notes)
+    return limited and any(draft.arguments.get(name) is not None for name in LIMITS)
+
+
+def _of_budget(draft: Draft) -> Note | None:
+    return next((note for note in draft.notes if note.nudge == BUDGET and "limit" in note.data), None)
 
 
 def _set(draft: Draft) -> int:

@@ -148,10 +148,10 @@ class LedgerDb(SqliteFile):
         calls, ended, avoided_j = self._read(lambda con: con.execute(schema.SERVED, (outcome, since)).fetchone())
         return calls, ended, avoided_j
 
-    def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int, float | None]]:
-        """Return (model, whether it reasoned, output tokens, joules) of a task's latest attempts, the newest first."""
+    def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int | None, int, float | None]]:
+        """Return (model, whether it reasoned, input and output tokens, joules) of a task's attempts, newest first."""
         rows = self._read(lambda con: con.execute(schema.TAKEN, (project, task, most)).fetchall())
-        return [(model, bool(reasoned), tokens, joules) for model, reasoned, tokens, joules in rows]
+        return [(model, bool(reasoned), read, written, joules) for model, reasoned, read, written, joules in rows]
 
     def labels(self, project: str, method: str, since: float, most: int) -> list[tuple[str, float, bool, float]]:
         """Return (call id, loss, good, top_bad) of the latest labels that have a loss, the oldest first."""

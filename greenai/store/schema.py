@@ -189,7 +189,7 @@ SERVED = (
 )
 # What the attempts of a task took lately; among the latest calls only, so that a rare task is no search of them all.
 TAKEN = (
-    "SELECT attempts.model, calls.reasoning, attempts.output_tokens, attempts.energy_j "
+    "SELECT attempts.model, calls.reasoning, attempts.input_tokens, attempts.output_tokens, attempts.energy_j "
     "FROM calls JOIN attempts ON attempts.call_id = calls.call_id "
     "WHERE calls.rowid > (SELECT max(rowid) FROM calls) - 20000 AND calls.project = ? AND calls.task = ? "
     "AND attempts.state IN ('answered', 'discarded') AND attempts.output_tokens IS NOT NULL "
