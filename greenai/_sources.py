@@ -48,7 +48,8 @@ class Source:
     def where(self, key: str) -> str:
         """Return the source's name, with the line for a file."""
         found = re.search(
-            rf"(?m)^[ \t]*(\"?{re.escape(key)}\"?[ \t]*=|\[(tool\.greenai\.)?{re.escape(key)}\])", self.text
+            rf"(?m)^[ \t]*(\"?{re.escape(key)}\"?[ \t]*=|\[\[?[ \t]*(tool\.greenai\.)?{re.escape(key)}[ \t]*[.\]])",
+            self.text,
         )
         return self._at(found.start()) if found else self.name
 

@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -23,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from greenai._fields import MODEL, like, shown
+from greenai._fields import MODEL, URL, VARIABLE, like, shown
 from greenai.values import Tier
 
-__all__ = ["CardEntry", "DeploymentEntry", "PriceEntry", "SizeEntry", "explain"]
+__all__ = ["CardEntry", "DeploymentEntry", "LadderEntry", "PriceEntry", "SizeEntry", "explain"]
 
 STATED_BY_APP = "stated in the app's settings"
 DAY = like(r"\d{4}-\d{2}-\d{2}", 'it must be a day, for example "2026-11-21"')
@@ -117,7 +117,34 @@ class _Place:
     text: str = field(default="", compare=False)
 
 
-class CardEntry(_Strict):
+class _Placed(_Strict):
+    """An entry of a list of the settings."""
+
+    LIST: ClassVar[str]
+    _place: _Place = PrivateAttr(default_factory=_Place)
+
+    @property
+    def place(self) -> str:
+        """Where the entry stands, for messages: the file and the line, and the setting."""
+        return f"{self._place.text}: {self.LIST}" if self._place.text else self.LIST
+
+    def stand_at(self, place: str) -> None:
+        """Remember where the entry was read; the first place stays."""
+        if not self._place.text:
+            self._place = _Place(text=place)
+
+
+class LadderEntry(_Placed):
+    """One model of the ladder. `api_key_env` names the variable that holds the key, which is never set here."""
+
+    LIST = "ladder"
+    model: Annotated[str, MODEL]
+    base_url: Annotated[str, URL] | None = None
+    api_key_env: Annotated[str, VARIABLE] | None = None
+    tier: Tier | None = None
+
+
+class CardEntry(_Placed):
     """One card of the app's own.
 
     `active_params_b` None means that every parameter is used for each token. `ladder` are siblings at the same
@@ -126,6 +153,7 @@ class CardEntry(_Strict):
     states replaces the catalog's, and the rest stays.
     """
 
+    LIST = "cards"
     name: Annotated[str, MODEL]
     aliases: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     total_params_b: Size = None
@@ -145,17 +173,6 @@ class CardEntry(_Strict):
     source: Annotated[str, Field(min_length=3, max_length=500)] = STATED_BY_APP
     date: Annotated[str, DAY] | None = None
     replace: bool = False
-    _place: _Place = PrivateAttr(default_factory=_Place)
-
-    @property
-    def place(self) -> str:
-        """Where the entry stands, for messages: the file and the line of its name, or the setting."""
-        return f"{self._place.text}: cards" if self._place.text else "cards"
-
-    def stand_at(self, place: str) -> None:
-        """Remember where the entry was read; the first place stays."""
-        if not self._place.text:
-            self._place = _Place(text=place)
 
     @model_validator(mode="after")
     def _whole(self) -> CardEntry:

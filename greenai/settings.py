@@ -37,11 +37,9 @@ from greenai._fields import (
     CACHE_URL,
     CARBON_SOURCE,
     FEATURE,
-    MODEL,
     ONE_LINE,
     PROVIDERS,
     UPPER,
-    URL,
     VARIABLE,
     ZONE,
     Place,
@@ -55,7 +53,7 @@ from greenai._fields import (
 from greenai._sources import PREFIX, Source, files
 from greenai.errors import SettingsError
 from greenai.grants import WithoutOptIn
-from greenai.own_cards import CardEntry
+from greenai.own_cards import CardEntry, LadderEntry
 from greenai.projects import BudgetTable, FeatureTable, ProjectTable
 from greenai.switches import Nudges, NudgeTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
@@ -131,15 +129,6 @@ class _Strict(BaseModel):
 
 Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 FeatureName = Annotated[str, FEATURE]
-
-
-class LadderEntry(_Strict):
-    """One model of the ladder. `api_key_env` names the variable that holds the key, which is never set here."""
-
-    model: Annotated[str, MODEL]
-    base_url: Annotated[str, URL] | None = None
-    api_key_env: Annotated[str, VARIABLE] | None = None
-    tier: Tier | None = None
 
 
 class LocalSettings(_Strict):
@@ -291,7 +280,7 @@ def _rung(entry: LadderEntry, top: bool, env: Mapping[str, str]) -> Rung:
         key = env.get(entry.api_key_env)
         if not key:
             raise SettingsError(
-                f"ladder: {entry.model} takes its key from the variable {entry.api_key_env}, which is not set. "
+                f"{entry.place}: {entry.model} takes its key from the variable {entry.api_key_env}, which is not set. "
                 f"Set it with: export {entry.api_key_env}=..."
             )
     return Rung(model=entry.model, base_url=entry.base_url, api_key=key, tier=entry.tier or guessed)
@@ -396,6 +385,8 @@ def _validated(sources: list[Source]) -> Settings:
         raise SettingsError(_explain(found, merged, origin)) from None
     for number, card in enumerate(settings.cards):
         card.stand_at(origin["cards"].where_in("cards", number, "name"))
+    for number, rung in enumerate(settings.ladder or ()):
+        rung.stand_at(origin["ladder"].where_in("ladder", number, "api_key_env"))
     if settings.provider_zones:
         _refuse_unknown_provider(settings, origin["provider_zones"])
     projects.check(settings, where)
@@ -451,6 +442,10 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     source = origin[key]
     if key == "cards" and path[1:]:
         return own_cards.explain(detail, merged[key], _lower(message), partial(source.where_in, "cards"))
+    if key == "project" and isinstance(merged[key], Mapping):
+        name = next(iter(cast("dict[str, Any]", merged[key])), "support-bot")
+        meant, fix = source.spell("projects"), f"A project's name alone is written {_EXAMPLES[key]}."
+        return f"{source.where(key)}: {source.spell(key)} is a table. Did you mean {meant}.{name}? {fix}"
     if detail["type"] == "extra_forbidden":
         known = _TABLES.get(key, LadderEntry).model_fields
         return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")

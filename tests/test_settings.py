@@ -235,6 +235,24 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
             "{file}, line 3: ladder.api_key is not a setting. Did you mean ladder.api_key_env?",
         ),
         (
+            '\n[project.support-bot.budget]\ncalls = "5/hour"',
+            (
+                "{file}, line 2: project is a table. Did you mean projects.support-bot? "
+                'A project\'s name alone is written project = "support-bot".'
+            ),
+        ),
+        (
+            'zone = "FRA"\nproject = { bot = {} }',
+            (
+                "{file}, line 2: project is a table. Did you mean projects.bot? "
+                'A project\'s name alone is written project = "support-bot".'
+            ),
+        ),
+        (
+            '\n[ feature . search.budget]\ncalls = "5/hour"',
+            "{file}, line 2: feature is not a setting. Did you mean features?",
+        ),
+        (
             "store_prompts = true\nproject = nothing\n",
             "{file} is not valid TOML: Invalid value (at line 2, column 11). Fix that line.",
         ),
@@ -446,7 +464,19 @@ def test_a_ladder_becomes_rungs() -> None:
     with pytest.raises(SettingsError) as caught:
         found.rungs({})
     assert str(caught.value) == (
-        "ladder: vllm/qwen3 takes its key from the variable VLLM_KEY, which is not set. Set it with: export VLLM_KEY=..."
+        "argument: ladder: vllm/qwen3 takes its key from the variable VLLM_KEY, which is not set. "
+        "Set it with: export VLLM_KEY=..."
+    )
+
+
+def test_a_key_that_is_not_set_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "greenai.toml"
+    file.write_text('[[ladder]]\nmodel = "local/x"\n\n[[ladder]]\nmodel = "openai/gpt-5.5"\napi_key_env = "SHOP_KEY"\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings().rungs({})
+    assert str(caught.value) == (
+        f"{file}, line 6: ladder: openai/gpt-5.5 takes its key from the variable SHOP_KEY, which is not set. "
+        "Set it with: export SHOP_KEY=..."
     )
 
 
