@@ -156,12 +156,12 @@ class _Base(Registering):
             yield self
 
     @contextmanager
-    def opt_in(self, *kinds: OptIn, reason: str, user: str | None = None) -> Generator[Self]:
+    def opt_in(self, *kinds: OptIn, reason: str = "", user: str | None = None) -> Generator[Self]:
         """Allow expensive modes to every call inside the block, of this context only, besides what they may do already.
 
         Args:
             kinds: the modes: "reasoning", "large", "long_output", "semantic_cache".
-            reason: why, for the ledger.
+            reason: why, for the ledger; none is an error.
             user: who allowed it, for the ledger.
 
         Raises:

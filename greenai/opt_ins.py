@@ -13,6 +13,7 @@ no text of a message, a tool or a file gets here.
 from __future__ import annotations
 
 import difflib
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,8 +155,8 @@ def named(kinds: Sequence[str], reason: object, user: object) -> tuple[Grant, ..
         )
     if not isinstance(reason, str) or not reason.strip():
         raise InvalidRequest(
-            f"The opt-in {', '.join(found)} needs a reason, which the ledger keeps: "
-            'pass reason="why this is worth it" with it.'
+            f"The opt-in {', '.join(found)} needs a reason, which the ledger keeps. Write for example: "
+            f'with client.opt_in({", ".join(json.dumps(kind) for kind in found)}, reason="why this is worth it"): ...'
         )
     if user is not None and (not isinstance(user, str) or not user):
         raise InvalidRequest(f"user={user!r} is no user. Pass the name or id of who allowed it, or None.")
