@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from greenai import advice, advising, answerers, caching, consent, learning, meaning, receipts, route
 from greenai.affording import settled
@@ -62,6 +63,8 @@ from greenai.values import (
     text_of,
 )
 
+T = TypeVar("T")
+
 # Statuses by which a provider says that this key may not use this model: a sibling is then skipped and remembered.
 NOT_FOR_THIS_KEY = (401, 403, 404)
 
@@ -77,7 +80,8 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
         openai.OpenAIError: what the provider's failure is to an app that uses openai.
     """
     watch, landed = Stopwatch(), steps.flights.landed
-    plan = yield from (decide(request, steps) if not request.options.observe else observed(request, steps))
+    deciding = decide(request, steps) if not request.options.observe else observed(request, steps)
+    plan = yield from _noted(deciding, request, steps)
     watch.away(plan.own.away_s)
     plan = yield from caching.joined(request, plan, steps, watch, landed)
     if plan.reply is not None:
@@ -88,17 +92,22 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
 
 def asked(request: Request, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Answer]:
     """Ask the models of the plan, and finish."""
-    try:
-        climbed = yield from climb(request, plan, steps, watch)
-    except Exception as error:
-        if not isinstance(error.__context__, CLOSING):  # a flow that is being closed may not yield
-            yield Work("record", partial(_record_failure, steps, request, error))
-        raise
+    climbed = yield from _noted(climb(request, plan, steps, watch), request, steps)
     try:
         return (yield from finish(request, plan, climbed.reply, climbed, steps, watch))
     except BaseException:
         # Also a call that is cancelled while its answer is stored. A hold that is settled already stays as it is.
         climbed.hold.settle(climbed.done, cost.of_attempt(climbed.done))
+        raise
+
+
+def _noted(flow: Flow[T], request: Request, steps: Steps) -> Flow[T]:
+    """Do part of a call; where that raises, the call has no receipt, and the ledger keeps that it was made."""
+    try:
+        return (yield from flow)
+    except Exception as error:
+        if not isinstance(error.__context__, CLOSING):  # a flow that is being closed may not yield
+            yield Work("record", partial(_record_failure, steps, request, error))
         raise
 
 
@@ -417,7 +426,7 @@ def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
         error,
         options.reason,
         feature=options.feature,
-        asked=asked_by(request),
+        asked=fail_open("Who asked what could not be told.", partial(asked_by, request), None),
         grants=request.grants,
     )
 

@@ -420,8 +420,10 @@ def test_an_empty_ladder_says_how_to_name_models() -> None:
 
 
 def test_no_messages_are_refused() -> None:
+    here = steps()
     with pytest.raises(errors.InvalidRequest) as raised:
-        hand().answer(request(messages=()), steps())
+        hand().answer(request(messages=()), here)
+    assert [(row["outcome"], row["error"]) for row in calls(here)] == [("refused", "InvalidRequest")]
     assert str(raised.value) == (
         "The call has no messages. Pass at least one, such as {'role': 'user', 'content': '...'}."
     )
@@ -438,8 +440,10 @@ def test_ten_megabytes_are_refused_at_once_and_cost_nothing() -> None:
         "The prompt has 10.0 MB of text, and the limit is 4.0 MB. Send the relevant part of it, or raise max_prompt_bytes "
         "in the settings (GREENAI_MAX_PROMPT_BYTES, greenai.toml or [tool.greenai])."
     )
-    assert by.seen == []
-    assert calls(here) == []
+    assert by.seen == ["record"]
+    assert [(row["outcome"], row["energy_j"], row["error"]) for row in calls(here)] == [
+        ("refused", 0.0, "RequestTooLarge")
+    ]
     assert asked.messages[0]["content"] == "é" * 10_000_000
     assert hand("Hello.").answer(request(), here).reply.text == "Hello."
 
@@ -496,6 +500,9 @@ def test_a_nudge_may_refuse() -> None:
     with pytest.raises(errors.OptInRequired):
         hand().answer(request(), here)
     assert held(here) == 0
+    assert [(row["outcome"], row["energy_j"], row["error"]) for row in calls(here)] == [
+        ("refused", 0.0, "OptInRequired: no")
+    ]
 
 
 def test_a_failing_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:

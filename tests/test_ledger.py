@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greenai.errors import BudgetExceeded, EngineError, RequestTooLarge
 from greenai.ledger import Hold, Ledger, open_ledger
 from greenai.readings import Reading
 from greenai.settings import load_settings
@@ -154,6 +155,42 @@ def test_a_call_that_failed_leaves_a_row_without_energy(ledger: Ledger) -> None:
         "error": "TimeoutError",
     }
     assert [row["state"] for row in ledger.attempts("c1")] == ["failed"]
+
+
+def test_a_refusal_took_nothing_and_says_why_with_its_numbers(ledger: Ledger) -> None:
+    failure(ledger, BudgetExceeded("project/shop has 0 J left of its budget of 50 Wh/day"), "c1")
+    failure(ledger, RequestTooLarge("quotes: secret", size_bytes=9, limit_bytes=3), "c2")
+    assert [
+        (row["outcome"], row["energy_j"], row["high_j"], row["cost_usd"], row["carbon_g"], row["method"], row["error"])
+        for row in ledger.recent()
+    ] == [
+        ("refused", 0.0, 0.0, 0.0, 0.0, "greenai refused the call, and nothing was sent", error)
+        for error in ("RequestTooLarge", "BudgetExceeded: project/shop has 0 J left of its budget of 50 Wh/day")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "outcome"),
+    [
+        ("APITimeoutError", BudgetExceeded("spent"), "failed"),
+        ("MissingKey", BudgetExceeded("spent"), "refused"),
+        (None, EngineError("stopped"), "failed"),
+        (None, TimeoutError(), "failed"),
+    ],
+)
+def test_a_call_is_refused_only_where_nothing_was_sent(
+    ledger: Ledger, before: str | None, error: Exception, outcome: str
+) -> None:
+    if before is not None:
+        hold(ledger).settle(attempt(state="failed", error=before), None)
+    failure(ledger, error)
+    assert [row["outcome"] for row in ledger.recent()] == [outcome]
+
+
+def test_a_call_whose_hold_was_released_was_not_sent(ledger: Ledger) -> None:
+    hold(ledger).release()
+    failure(ledger, BudgetExceeded("spent"))
+    assert [row["outcome"] for row in ledger.recent()] == ["refused"]
 
 
 def test_a_failure_never_replaces_a_call_and_keeps_no_key(ledger: Ledger) -> None:

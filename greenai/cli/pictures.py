@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.cli.plot import GREY, PlotError, new_figure, save
 from greenai.report import charts, words
-from greenai.report.aggregate import DAY_S, HOUR_S
+from greenai.report.aggregate import DAY_S, HOUR_S, STAGES
 from greenai.units import wh_from_j
 
 if TYPE_CHECKING:
@@ -77,17 +77,17 @@ def _over_time(axes: Any, report: Report, steps: Sequence[charts.Step]) -> None:
 
 def _flow(axes: Any, report: Report) -> None:
     found = {group.name: group.amounts for group in report.by_stage}
-    stages = [stage for stage in words.STAGES if stage in found]
-    reached = report.total.calls
+    stages = [stage for stage in STAGES if stage in found]
+    reached = report.answerable
     for row, stage in enumerate(stages):
         ended = found[stage].calls
         axes.barh(-row, reached - ended, 0.6, color="#d3d6cf", zorder=2)
         axes.barh(-row, ended, 0.6, reached - ended, color=COLOURS.get(stage, COLOURS["other"]), zorder=2)
-        text = f" {words.count(ended)} ({words.share(ended, report.total.calls)}), {words.energy(found[stage])}"
+        text = f" {words.count(ended)} ({words.share(ended, report.answerable)}), {words.energy(found[stage])}"
         axes.text(reached, -row, text, fontsize=8, va="center")
         reached -= ended
     axes.set_yticks([-row for row in range(len(stages))], [words.STAGES[stage] for stage in stages], fontsize=8)
-    axes.set_xlim(0, report.total.calls * 1.25)
+    axes.set_xlim(0, max(report.answerable, 1) * 1.25)
     axes.set_xticks([])
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)

@@ -16,9 +16,12 @@ from greenai.report.amounts import MEASURES, Amounts, Group, added, columns, gro
 from greenai.report.exact import scale_of
 from greenai.store.reading import LedgerReader
 
-__all__ = ["STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered", "aggregate"]
+__all__ = ["REFUSED", "STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered", "aggregate"]
 
 STAGES = ("cache", "answerer", "small", "large", "reasoning", "failed")
+"""Where calls end, in the order in which they get there. A refused one reaches none of them."""
+
+REFUSED = "refused"
 HOUR_S, DAY_S = 3600, 86_400
 # The first Monday after 1970 began was its fifth day.
 _MONDAY_S = 4 * DAY_S
@@ -115,6 +118,11 @@ class Report:
     features: tuple[Feature, ...] = ()
     rates: Rates = field(default_factory=Rates)
     unanswered: Unanswered = field(default_factory=Unanswered)
+
+    @property
+    def answerable(self) -> int:
+        """How many calls reached a stage: all but those that were refused."""
+        return self.total.calls - sum(group.amounts.calls for group in self.by_stage if group.name == REFUSED)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; each part has its name beside its amounts."""
@@ -244,11 +252,11 @@ def _rates(reader: LedgerReader, given: Mapping[str, object]) -> Rates:
     again = 0
     if counted["asked"]:
         again = reader.rows(
-            # After a failure the same is sent again, and an escalation is counted by itself: neither asked again.
+            # After a failure or refusal the same is sent again, an escalation is counted by itself: neither asked again.
             "SELECT count(*) AS again FROM (SELECT parent, created - lag(created) OVER question AS after_s, "
             f"lag(outcome) OVER question AS before FROM calls WHERE asked IS NOT NULL AND {_IN_SPAN} "
             "WINDOW question AS (PARTITION BY project, asked ORDER BY created)) "
-            f"WHERE after_s <= {SAME_WITHIN_S} AND before != 'failed' "
+            f"WHERE after_s <= {SAME_WITHIN_S} AND before NOT IN ('failed', 'refused') "
             "AND parent IS NULL",
             given,
         )[0]["again"]

@@ -19,6 +19,7 @@ __all__ = ["rows", "tell"]
 
 MOST_NAMED = 5
 LEAST_CHARACTERS = 4
+_UNANSWERED = ("failed", "refused")
 
 _CALL = f"SELECT {', '.join(schema.CALL_COLUMNS)} FROM calls WHERE call_id = ?"  # noqa: S608 (names of schema.py)
 _ATTEMPTS = f"SELECT {', '.join(schema.ATTEMPT_COLUMNS)} FROM attempts WHERE call_id = ? ORDER BY created, attempt_id"  # noqa: S608
@@ -118,7 +119,7 @@ def _head(told: Mapping[str, Any], kept: Mapping[str, Any]) -> list[tuple[str, s
         ("call", f"{told['call_id']}, {words.moment(told['created'])}"),
         ("project", " / ".join(part for part in (told["project"], told["feature"]) if part)),
         ("asked for", f"{told['requested_model'] or 'no model: the ladder decides'} (through {told['entry']})"),
-        ("answered by", by),
+        ("ended", answered) if told["outcome"] in _UNANSWERED else ("answered by", by),
         ("why", "\n".join(kept.get("why") or _why(told))),
         ("probabilities", "\n".join(_check(check) for check in kept.get("checks", ()))),
         ("rungs", "\n".join(_rung(rung) for rung in kept.get("rungs", ()))),
@@ -146,6 +147,7 @@ def _why(told: Mapping[str, Any]) -> tuple[str, ...]:
         "task_model": "A small model made for the task was sure of its answer.",
         "lookup_needed": "The question needs live data, which no model knows; none was asked.",
         "failed": "No answer came; the error says why.",
+        "refused": "greenai refused the call, and nothing was sent; the error says why.",
     }
     return (said[told["outcome"]],) if told["outcome"] in said else ()
 
@@ -238,7 +240,7 @@ def _attempt(number: int, attempt: Mapping[str, Any]) -> str:
         return f"{text} until {words.moment(attempt['expires'])}, {format_energy(attempt['held_j'])}"
     held = "" if attempt["held_j"] is None else f"held {format_energy(attempt['held_j'])}, "
     took = "" if attempt["latency_s"] is None else f" in {format_duration(attempt['latency_s'])}"
-    evidence = f", {attempt['evidence']}" if attempt["evidence"] else ""
+    evidence = f", {attempt['evidence']}" if attempt["evidence"] not in (None, "unknown") else ""
     cost = "" if attempt["cost_usd"] is None else f", {significant(attempt['cost_usd'])} US dollars"
     text += f"; {held}used {_energy(attempt)}{evidence}{cost}{took}"
     return "\n".join([text, *(_retry(one) for one in attempt["retries"])])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Step", "energy_over_time", "flow", "steps_of"]
 
-ORDER = ("large", "small", "task_model", "semantic_cache", "cache", "answerer", "lookup_needed", "failed")
+ORDER = ("large", "small", "task_model", "semantic_cache", "cache", "answerer", "lookup_needed", "failed", "refused")
 MOST_STEPS = 400
 
 
@@ -198,13 +198,13 @@ def flow(report: Report, *, width: int, name: str) -> str:
     """
     found = {group.name: group.amounts for group in report.by_stage}
     stages = [stage for stage in STAGES if stage in found or stage not in ("reasoning", "failed")]
-    if not report.total.calls:
+    if not report.answerable:
         return ""
-    reached, parts = report.total.calls, []
+    reached, parts = report.answerable, []
     room = width - 2
     for index, stage in enumerate(stages):
         ended = found[stage].calls if stage in found else 0
-        parts.append(_stage(stage, reached, ended, report.total, index * ROW, room, found.get(stage)))
+        parts.append(_stage(stage, reached, ended, report.answerable, index * ROW, room, found.get(stage)))
         reached -= ended
     described = "; ".join(
         f"{words.STAGES[stage]}: {words.count(found[stage].calls if stage in found else 0)}" for stage in stages
@@ -213,8 +213,8 @@ def flow(report: Report, *, width: int, name: str) -> str:
     return svg("".join(parts), width, len(stages) * ROW, name, title, f"Calls that ended at each stage. {described}.")
 
 
-def _stage(stage: str, reached: int, ended: int, total: Amounts, top: int, room: int, amounts: Amounts | None) -> str:
-    unit = room / total.calls
+def _stage(stage: str, reached: int, ended: int, total: int, top: int, room: int, amounts: Amounts | None) -> str:
+    unit = room / total
     on, end = (reached - ended) * unit, ended * unit
     y = top + 18
     text = f"{words.STAGES[stage]}: {words.count(ended)} of {words.count(reached)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from greenai import __version__
 from greenai.report import charts, words
-from greenai.report.aggregate import DAY_S, STAGES
+from greenai.report.aggregate import DAY_S, REFUSED, STAGES
 from greenai.report.tables import Table, bar, cell, html
 from greenai.units import format_energy
 
@@ -140,12 +140,13 @@ def _flow(report: Report) -> str:
         return ""
     narrow = charts.flow(report, width=312, name="narrow-flow")
     found = {group.name: group.amounts for group in report.by_stage}
-    reached, rows = report.total.calls, []
+    reached, rows = report.answerable, []
     for stage in (*STAGES, *(name for name in found if name not in STAGES)):
         if stage not in found:
             continue
         ended = found[stage]
-        rows.append([cell(words.STAGES.get(stage or "", words.clean(stage))), cell(words.count(reached)),
+        came = "-" if stage == REFUSED else words.count(reached)
+        rows.append([cell(words.STAGES.get(stage or "", words.clean(stage))), cell(came),
                      cell(words.count(ended.calls)), cell(words.share(ended.calls, report.total.calls)),
                      cell(words.energy(ended))])  # fmt: skip
         reached -= ended.calls

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from greenai.report import words
+from greenai.report.aggregate import REFUSED
 from greenai.report.amounts import Amounts
 from greenai.units import format_energy
 
@@ -57,7 +58,7 @@ def tables(report: Report, by: Sequence[str] = DEFAULT) -> Iterator[RenderableTy
 def _sums(report: Report) -> Table:
     total = report.total
     avoided = words.between(total.avoided_low_j, total.avoided_high_j)
-    grids = [g for g in report.by_carbon_source if g.amounts.carbon_known]
+    grids = [g for g in report.by_carbon_source if g.amounts.carbon_g]
     grid = "" if not grids else words.clean(grids[0].name) if len(grids) == 1 else f"{len(grids)} grids"
     rows = (
         ("energy", _energy(total), words.between(total.low_j, total.high_j)),
@@ -105,14 +106,15 @@ def _flow(report: Report) -> Table:
         "how calls were answered", ("stage", "reached", "ended there", "share", "energy"), right=(1, 2, 3, 4)
     )
     found = {group.name: group.amounts for group in report.by_stage}
-    reached = report.total.calls
+    reached = report.answerable
     for stage in (*words.STAGES, *(name for name in found if name not in words.STAGES)):
         if stage not in found:
             continue
         ended = found[stage]
         label = words.STAGES.get(stage or "", words.clean(stage))
         ended_share = words.share(ended.calls, report.total.calls)
-        _add(table, label, words.count(reached), words.count(ended.calls), ended_share, _energy(ended))
+        came = "-" if stage == REFUSED else words.count(reached)
+        _add(table, label, came, words.count(ended.calls), ended_share, _energy(ended))
         reached -= ended.calls
     return table
 

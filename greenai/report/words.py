@@ -29,6 +29,7 @@ OUTCOMES = {
     "small": "small model",
     "large": "large model",
     "failed": "failed",
+    "refused": "refused",
 }
 EVIDENCE = {
     "provider_reported": "reported by the provider",
@@ -45,6 +46,7 @@ STAGES = {
     "large": "Large model",
     "reasoning": "With reasoning",
     "failed": "Failed",
+    "refused": "Refused, nothing was sent",
 }
 # Control characters steer terminals, marks of direction make text read as something else, and half a surrogate pair
 # cannot be written.
@@ -78,7 +80,7 @@ def evidence(name: str | None) -> str:
 
 
 def model(name: str | None) -> str:
-    """Return a model's name; a call that failed has none."""
+    """Return a model's name; a call that failed or was refused has none."""
     return "(no answer)" if name is None else clean(name)
 
 
@@ -195,11 +197,16 @@ def notes(report: Report) -> tuple[str, ...]:
         f"{own}: of a call that no model answered that is the energy above, of others it comes on top.",
     ]
     if besides.attempts:
-        known = format_energy(besides.energy_j) if besides.energy_known else "nothing known"
-        bound = f"; the others at most {format_energy(besides.high_j)}, as far as bounds go" if besides.high_j else ""
+        known = (
+            f"{format_energy(besides.energy_j)} known of {count(besides.energy_known)}"
+            if besides.energy_known
+            else "what they took is unknown"
+        )
+        others = "the others" if besides.energy_known else "that is"
+        bound = f"; {others} at most {format_energy(besides.high_j)}, as far as bounds go" if besides.high_j else ""
         said.append(
             f"Besides, {count(besides.attempts, 'attempt')} of calls that failed, were cancelled or have no energy: "
-            f"{known} of {count(besides.energy_known)}{bound}. They are in no figure above."
+            f"{known}{bound}. They are in no figure above."
         )
     if missing := total.energy_known - total.carbon_known:
         said.append(f"Carbon is unknown for {count(missing)} of the calls whose energy is known.")

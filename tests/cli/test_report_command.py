@@ -7,6 +7,7 @@ import io
 import stat
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from bookkeeping import BEGIN, HOSTILE, Book, fill
 from greenai.cli.report import EMPTY, complete_by
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Shell  # type: ignore[attr-defined]
 
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="the extra `plot` is not installed")
@@ -40,6 +39,15 @@ def test_it_prints_what_the_rows_add_up_to(shell: Shell, book: Book) -> None:
         assert title in [line.strip() for line in lines]
     assert "2 calls of 7 with unknown energy: in no sum, never taken as 0." in lines
     assert any(line.split()[:4] == ["failed", "1", "unknown", "-"] for line in lines)
+
+
+def test_a_refused_call_is_its_own_end_of_the_flow(shell: Shell, book: Book) -> None:
+    book.call("refused", 0.0, model=None, cost_usd=0.0)
+    lines = [line.split() for line in shell("report").stdout.splitlines()]
+    assert ["Cache", "7", "1"] in [line[:3] for line in lines]
+    assert ["Refused,", "nothing", "was", "sent", "-", "1"] in [line[:6] for line in lines]
+    shell("report", "--html", "r.html")
+    assert "Refused, nothing was sent" in Path("r.html").read_text("utf-8")
 
 
 def test_it_fits_80_columns(shell: Shell, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,10 +104,26 @@ def test_every_attempt_with_its_retries_and_what_was_held(shell: Shell, book: Bo
 def test_what_failed_and_what_is_unknown(shell: Shell, book: Book) -> None:
     book.call("failed", None, call_id="a" * 32, model=None, error="APITimeoutError", high_j=7200.0)
     out = " ".join(shell("why", "aaaa").stdout.split())
-    assert "answered by failed" in out
+    assert "ended failed" in out
     assert "why No answer came; the error says why." in out
     assert "energy unknown; at most 2 Wh" in out
     assert "error APITimeoutError" in out
+
+
+def test_what_was_refused_says_why_with_its_numbers(shell: Shell, book: Book) -> None:
+    why = "BudgetExceeded: project/shop has 0 J left of its budget of 50 Wh/day (50 Wh settled), and this needs 1 Wh."
+    book.call("refused", 0.0, call_id="a" * 32, model=None, error=why)
+    out = " ".join(shell("why", "aaaa").stdout.split())
+    assert "ended refused why greenai refused the call, and nothing was sent; the error says why." in out
+    assert "energy 0 Wh (0 to 0 Wh)" in out
+    assert f"error {why}" in out
+
+
+def test_an_attempt_of_unknown_energy_says_so_once(shell: Shell, book: Book) -> None:
+    attempt = {"state": "failed", "evidence": "unknown", "latency_s": 0.0078, "error": "MissingKey"}
+    book.call("failed", None, call_id="a" * 32, model=None, attempts=[attempt])
+    out = " ".join(shell("why", "aaaa").stdout.split())
+    assert "failed (MissingKey); used unknown in 7.8 ms" in out
 
 
 def test_a_call_that_is_not_there_says_the_next_step(shell: Shell, book: Book) -> None:

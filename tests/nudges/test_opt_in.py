@@ -277,8 +277,18 @@ def test_the_next_turn_of_a_conversation_needs_an_opt_in_of_its_own(client: Clie
             "Unknown opt-in 'everything'. Known opt-ins: large, long_output, reasoning, semantic_cache.",
         ),
         (
-            lambda c: c.opt_in("large", reason=" "),
-            'The opt-in large needs a reason, which the ledger keeps: pass reason="why this is worth it" with it.',
+            lambda c: c.opt_in("large"),
+            (
+                "The opt-in large needs a reason, which the ledger keeps. Write for example: "
+                'with client.opt_in("large", reason="why this is worth it"): ...'
+            ),
+        ),
+        (
+            lambda c: c.opt_in("reasoning", "large", reason=" "),
+            (
+                "The opt-in large, reasoning needs a reason, which the ledger keeps. Write for example: "
+                'with client.opt_in("large", "reasoning", reason="why this is worth it"): ...'
+            ),
         ),
         (
             lambda c: c.opt_in(reason=WHY),
@@ -293,10 +303,13 @@ def test_the_next_turn_of_a_conversation_needs_an_opt_in_of_its_own(client: Clie
         ),
     ],
 )
-def test_a_block_that_cannot_be(client: Client, give: Callable[[Client], Any], said: str) -> None:
-    with pytest.raises(errors.InvalidRequest) as raised, give(client):
-        pass
-    assert str(raised.value) == said
+def test_a_block_that_cannot_be(client: Client, give: Callable[[Client | AsyncClient], Any], said: str) -> None:
+    waiting = offline(FakeProvider(), client=AsyncClient)
+    for each in (client, waiting):
+        with pytest.raises(errors.InvalidRequest) as raised, give(each):
+            pass
+        assert str(raised.value) == said
+    asyncio.run(waiting.close())
 
 
 # --- what happens without one ---------------------------------------------------------------
@@ -375,12 +388,35 @@ def test_what_a_refusal_says(provider: FakeProvider) -> None:
     )
 
 
-def test_a_refused_call_is_in_the_ledger_and_took_nothing(provider: FakeProvider) -> None:
+def test_a_refused_call_is_in_the_ledger_once_and_took_nothing(provider: FakeProvider) -> None:
+    with offline(provider, settings={"without_opt_in": "refuse"}) as client:
+        with pytest.raises(errors.OptInRequired) as raised:
+            client.ask(HARD)
+        [row] = rows(client)
+        ledger = client._session.resources.ledger
+        assert (provider.calls, ledger.check()["holds"], ledger.attempts(row["call_id"])) == ([], 0, [])
+    assert (row["outcome"], row["energy_j"], row["cost_usd"]) == ("refused", 0.0, 0.0)
+    assert row["error"] == f"OptInRequired: {raised.value}"
+
+
+def test_a_refused_stream_is_in_the_ledger_once(provider: FakeProvider) -> None:
     with offline(provider, settings={"without_opt_in": "refuse"}) as client:
         with pytest.raises(errors.OptInRequired):
-            client.ask(HARD)
-        ledger = client._session.resources.ledger
-        assert (provider.calls, ledger.check()["holds"]) == ([], 0)
+            client.ask(HARD, stream=True)
+        assert [row["outcome"] for row in rows(client)] == ["refused"]
+
+
+def test_a_refused_async_call_and_stream_are_in_the_ledger_once_each(provider: FakeProvider) -> None:
+    asyncio.run(_refused_async(provider))
+
+
+async def _refused_async(provider: FakeProvider) -> None:
+    async with offline(provider, client=AsyncClient, settings={"without_opt_in": "refuse"}) as client:
+        with pytest.raises(errors.OptInRequired):
+            await client.ask(HARD)
+        with pytest.raises(errors.OptInRequired):
+            await client.ask(HARD, stream=True)
+        assert [row["outcome"] for row in rows(client)] == ["refused", "refused"]
 
 
 @pytest.mark.parametrize("text", [EASY, "What is 18% of 240?"])

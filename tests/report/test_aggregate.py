@@ -118,6 +118,16 @@ def test_the_flow_parts_reasoning_from_large(filled: Book) -> None:
     assert stages == {"small": 1, "reasoning": 1, "large": 2, "cache": 1, "answerer": 1, "failed": 1}
 
 
+def test_a_refused_call_reached_no_stage_and_nothing_of_it_is_unknown(filled: Book) -> None:
+    before = read(filled)
+    filled.call("refused", 0.0, model=None, cost_usd=0.0, carbon_g=0.0, water_ml=0.0, carbon_source="nothing was sent")
+    after = read(filled)
+    assert (before.answerable, after.answerable, after.total.calls) == (7, 7, 8)
+    assert [group.amounts.calls for group in after.by_stage if group.name == "refused"] == [1]
+    assert (after.total.energy_unknown, after.total.energy_j) == (before.total.energy_unknown, before.total.energy_j)
+    assert after.total.cost_known == before.total.cost_known + 1
+
+
 def test_attempts_of_calls_without_energy_stand_apart(filled: Book) -> None:
     filled.attempt("killed", state="expired")
     filled.attempt("refused", state="released")
@@ -134,6 +144,7 @@ def test_rates_count(filled: Book) -> None:
 
 
 def test_a_retry_and_an_escalation_are_not_asking_again(filled: Book) -> None:
+    filled.call("refused", 0.0, created=BEGIN + 99, asked="a")
     filled.call("failed", None, created=BEGIN + 100, asked="a")
     filled.call("small", created=BEGIN + 101, asked="a")
     filled.call("large", created=BEGIN + 102, asked="a", parent="1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from greenai.report import words
+from greenai.report.aggregate import Report, Rows, Span, Unanswered
 from greenai.report.amounts import Amounts
 
 
@@ -23,6 +24,26 @@ from greenai.report.amounts import Amounts
 )
 def test_shares(part: float, whole: float, said: str) -> None:
     assert words.share(part, whole) == said
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (Unanswered(attempts=1), "what they took is unknown"),
+        (Unanswered(attempts=1, high_j=9.0), "what they took is unknown; that is at most 2.5 mWh, as far as bounds go"),
+        (
+            Unanswered(attempts=2, energy_known=1, energy_j=4.0, high_j=9.0),
+            "1.1 mWh known of 1; the others at most 2.5 mWh, as far as bounds go",
+        ),
+    ],
+)
+def test_attempts_that_are_in_no_figure(apart: Unanswered, said: str) -> None:
+    rows = Rows(path="ledger.db", calls=1, attempts=2, energy_unknown=0, first=None, last=None)
+    report = Report(span=Span(), rows=rows, total=Amounts(), unanswered=apart)
+    [line] = [note for note in words.notes(report) if note.startswith("Besides")]
+    assert line.endswith(
+        f"of calls that failed, were cancelled or have no energy: {said}. They are in no figure above."
+    )
 
 
 def test_names_from_the_ledger_steer_nothing() -> None:
