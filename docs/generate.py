@@ -128,6 +128,12 @@ def constant_table() -> str:
             "factor either way on an energy that a provider reports, within the provider's own boundary",
             "assumption: a GPU's counter is good to 5%, but requests in one batch share it by their tokens",
         ),
+        (
+            code("MOST_REPORTED"),
+            f"{receipts.MOST_REPORTED:,.0f}",
+            f"times the modelled high end that a provider may report, and {receipts.MOST_REPORTED_J:g} J at most",
+            "assumption: above it, the figure is in another unit or a counter's total; the receipt says so",
+        ),
     )
     return table(("constant", "value", "what it stands for", "source"), rows)
 

@@ -47,10 +47,19 @@ CUT_SPREAD = 2.0
 # What an energy that a provider reports may be off by, either way, within its own boundary: the counter is good to 5%,
 # but a server's energy is shared out among the requests in it by their tokens. Assumption.
 REPORTED_SPREAD = 1.5
+
+# How many times the high end of what is modelled a provider may report; above that the field is taken for broken: it
+# holds another unit, or a counter's total. Assumption, far above any server's. And the most for one answer of a model
+# that the catalog does not know, in joules: a GPU of 1 kW for a day.
+MOST_REPORTED = 1_000.0
+MOST_REPORTED_J = 86.4e6
 REPORTED = "provider-field-1 (the provider's boundary; Neuralwatt's are its GPUs)"
 
 # Services that share larger batches, as the energy model names them.
 TIERS: Mapping[str | None, physics.Tier] = {"batch": "batch", "flex": "flex"}
+
+# In the method of a reading where the provider's own figure was left out.
+IGNORED = "; left out as impossible: the provider's"
 
 # From this status on, a provider may have generated before it failed.
 SERVER_ERROR = 500
@@ -102,6 +111,12 @@ def modelled(card: Card | None, usage: Usage, service: str | None = None) -> Rea
         reasoning_tokens=usage.reasoning_tokens or 0,
         service_tier=TIERS.get(service),
     )
+
+
+def _most_reported(card: Card | None, usage: Usage, service: str | None) -> float:
+    """Return the most that a provider may report of an answer, in joules."""
+    high_j = modelled(card, usage, service).high_j
+    return MOST_REPORTED_J if high_j is None else min(MOST_REPORTED * high_j, MOST_REPORTED_J)
 
 
 def reported(energy_j: float) -> Reading:
@@ -157,13 +172,17 @@ def done(
 ) -> Attempt:
     """Return the attempt that a reply makes: its tokens, and its energy by the best evidence there is."""
     usage, service = filled(reply.usage, request, reply), cost.service(request.arguments, reply.service_tier)
-    if reply.reported_energy_j is not None and 0 < reply.reported_energy_j < math.inf:
-        energy = with_lost_tries(reported(reply.reported_energy_j), reply.tries)
+    said = reply.reported_energy_j
+    impossible = said is not None and not said <= _most_reported(card, usage, service)  # not a number: impossible too
+    if said is not None and said > 0 and not impossible:
+        energy = with_lost_tries(reported(said), reply.tries)
     elif measured is not None:
         energy = measured
     else:
         energy = widened(modelled(card, usage, service), estimated=usage.estimated, cut=not reply.complete)
         energy = with_lost_tries(energy, reply.tries)
+    if impossible:
+        energy = replace(energy, method=f"{energy.method}{IGNORED} {said:g} J")
     return Attempt(
         attempt_id=attempt_id,
         model=draft.rung.model,
@@ -237,7 +256,10 @@ def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
         said.append(f"{done.model} reasoned although reasoning was switched off; its tokens are counted.")
     if volatile >= LIVE_DATA:
         said.append("The question seems to ask for live data, which a model without a tool cannot know.")
-    if done.energy.method == NO_CARD:
+    method, ignored, figure = done.energy.method.partition(IGNORED)
+    if ignored:
+        said.append(f"{done.model} reported{figure} for this answer, which cannot be; that is left out.")
+    if method == NO_CARD:
         words = "so energy, carbon and cost are unknown. Add one to `cards` in the settings"
         said.append(f"The catalog has no card for {done.model}, {words}, or name the model as the catalog does.")
     if done.state == "cut":

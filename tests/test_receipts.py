@@ -338,6 +338,25 @@ def told(energy_j: float) -> Reading:
     return done(reply).energy
 
 
+@pytest.mark.parametrize(
+    ("energy_j", "figure"), [(1e300, "1e+300 J"), (float("inf"), "inf J"), (float("nan"), "nan J")]
+)
+def test_what_a_provider_reports_is_left_out_where_it_cannot_be(energy_j: float, figure: str) -> None:
+    """A broken field of a server must not use up a budget."""
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1, reported_energy_j=energy_j)
+    made, without = done(reply), done(replace(reply, reported_energy_j=None))
+    assert (made.energy.energy_j, made.energy.evidence) == (without.energy.energy_j, without.energy.evidence)
+    (said,) = receipts.warnings(made, 0.0)
+    assert said == f"{made.model} reported {figure} for this answer, which cannot be; that is left out."
+
+
+def test_what_a_provider_reports_is_taken_up_to_a_thousand_times_the_modelled_high_end() -> None:
+    reply = Reply(model="m", text="x", finish_reason="stop", usage=USED, latency_s=0.1)
+    high_j = done(reply).energy.high_j or 0.0
+    for times, evidence in ((999.0, "provider_reported"), (1001.0, "modelled_api")):
+        assert done(replace(reply, reported_energy_j=times * high_j)).energy.evidence == evidence
+
+
 def test_what_a_provider_reports_is_taken_as_it_is_with_its_boundary_named_and_not_as_exact() -> None:
     found = told(15.23)
     assert found == Reading(

@@ -22,7 +22,8 @@ from purse import STREAMED, ending, limited, messages, used
 from greenai.background import background
 from greenai.budget import Amount, open_ledger
 from greenai.client import AsyncClient, Client
-from greenai.errors import BudgetExceeded
+from greenai.errors import BudgetExceeded, LedgerError, SettingsError
+from greenai.held import Charge
 from greenai.testing import FakeProvider, FakeReply, offline
 
 if TYPE_CHECKING:
@@ -305,6 +306,73 @@ def test_a_killed_process_s_hold_expires(tmp_path: Path) -> None:
         spending = client._session.resources.spending
         spending._ledger = open_ledger(spending.address, clock=lambda: time.time() + 700)
         assert client.ask("Say hello to Ada.").greenai.budget is not None
+
+
+# --- a ledger that is away ----------------------------------------------------------------
+
+METHODS = ("reserve_all", "spent_all", "end", "renew")
+
+
+def take_away(client: Client) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise LedgerError("The disk is full. Make room.")
+
+    for name in METHODS:
+        setattr(client._session.resources.spending.ledger, name, fails)
+
+
+def give_back(client: Client) -> None:
+    for name in METHODS:
+        delattr(client._session.resources.spending.ledger, name)
+
+
+@pytest.mark.parametrize("when_spent", ["downgrade", "observe"])
+def test_what_went_out_unchecked_is_counted_at_its_end_if_the_ledger_is_back(when_spent: str) -> None:
+    settings = limited(calls="9/hour", open_when_broken=True, when_spent=when_spent)
+    with offline(settings=settings) as client:
+
+        def back(_: object) -> FakeReply:
+            give_back(client)
+            return FakeReply(input_tokens=10, output_tokens=5)
+
+        client._session._provider._script.append(back)  # type: ignore[attr-defined]
+        take_away(client)
+        assert "A budget could not be reached" in str(client.ask("Say hello to Ada.").greenai.warnings)
+        spent = used(client)
+        assert (spent.calls, spent.tokens) == (1, 15)
+
+
+def test_a_call_that_is_settled_again_while_the_ledger_is_away_is_added_once() -> None:
+    with offline(settings=limited(calls="9/hour")) as client, client.budget("9 calls") as run:
+        spending = client._session.resources.spending
+        charges: list[Charge] = []
+        reserve = spending.reserve
+
+        def noted(*given: Any, **more: Any) -> Charge:
+            charges.append(reserve(*given, **more))
+            return charges[-1]
+
+        spending.reserve = noted  # type: ignore[method-assign]
+        (attempt,) = client.ask("Say hello to Ada.").greenai.attempts
+        take_away(client)
+        for _ in range(3):
+            charges[0].settle(attempt)
+        give_back(client)
+        assert run.spent.calls == 1
+        assert used(client).calls == 1
+        assert [len(known) for known in spending.tariff.history._taken.values()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "takes"), [("tokens", "5/hour", "9 tokens"), ("carbon", "0.0000001 g/hour", "0.000")]
+)
+def test_a_limit_below_one_call_is_an_error(key: str, text: str, takes: str) -> None:
+    with pytest.raises(SettingsError) as error, offline(settings=limited(**{key: text})):
+        pass
+    assert str(error.value).startswith(
+        f'argument: projects.default.budget.{key} is not valid: "{text}" is below one call: a short answer of '
+        f"openai/gpt-5.4-nano, the least of the ladder, takes about {takes}"
+    )
 
 
 # --- together with others -----------------------------------------------------------------
