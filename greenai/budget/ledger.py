@@ -12,7 +12,6 @@ wins. A store that fails raises `LedgerError`: whether a call may then go out is
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -22,16 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
-from greenai._locks import Lock
 from greenai.budget.amounts import UNITS, Amount, amount_from, from_parts, parts_of, whole_parts
 from greenai.budget.refusal import exceeded
+from greenai.budget.untold import Untold
 from greenai.budget.windows import span_at
 from greenai.errors import InvalidRequest, LedgerError, SettingsError
-from greenai.store.budget_base import KEEP_EXPIRED_S, Again, Check, Counter, Plan, Refused, Ticket
+from greenai.store.budget_base import KEEP_EXPIRED_S, Again, Check, Counter, Plan, Refused, Ticket, Unanswered
 
 if TYPE_CHECKING:
     from greenai.budget.limits import Budget
-    from greenai.store.budget_base import BudgetStore, End, Parts, Totals
+    from greenai.store.budget_base import BudgetStore, End, Totals
 
 __all__ = ["BudgetLedger", "BudgetState", "Hold", "OpenHold", "open_ledger"]
 
@@ -40,10 +39,7 @@ T = TypeVar("T")
 TTL_S = 600.0
 _MOST_TTL_S = KEEP_EXPIRED_S
 _KEEP_RUN_S = 30 * 86_400
-_MOST_PENDING = 10_000
 _SERVERS = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-
-_log = logging.getLogger("greenai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +143,7 @@ class BudgetLedger:
 
     def __init__(self, store: BudgetStore) -> None:
         self._store = store
-        self._pending: dict[str, tuple[Ticket, End, Parts]] = {}
-        self._lock = Lock()
+        self._untold = Untold(store)
 
     def reserve(self, scope: str, budget: Budget, amount: Amount, *, attempt_id: str, ttl_s: float = TTL_S) -> Hold:
         """Hold an amount for one attempt, as `reserve_all` does with one budget."""
@@ -170,7 +165,8 @@ class BudgetLedger:
         Raises:
             BudgetExceeded: a budget has too little left; nothing is held.
             InvalidRequest: an argument cannot be, or the attempt is known with other budgets.
-            LedgerError: the store cannot be used; nothing may be taken as held.
+            LedgerError: the store cannot be used; nothing may be taken as held, and what is held is let go of with the
+                next step that reaches it.
         """
         pairs = tuple(dict.fromkeys((_name(scope, "scope"), budget) for scope, budget in budgets))
         if not pairs:
@@ -182,7 +178,12 @@ class BudgetLedger:
         def plan(now: float) -> Plan:
             return _plan(pairs, now)
 
-        outcome = self._do(lambda store: store.reserve(attempt_id, signature, parts, ttl_s, plan))
+        self._untold.tries_again(attempt_id)
+        try:
+            outcome = self._do(lambda store: store.reserve(attempt_id, signature, parts, ttl_s, plan))
+        except Unanswered:
+            self._untold.doubted(attempt_id)
+            raise
         if isinstance(outcome, Refused):
             scope, budget = pairs[outcome.check]
             end = _end(outcome.plan.counters[outcome.plan.checks[outcome.check].counter], outcome.totals, budget)
@@ -191,6 +192,7 @@ class BudgetLedger:
             raise InvalidRequest(
                 f"The attempt {attempt_id} is known already, with other budgets. Give each attempt an id of its own."
             )
+        self._untold.works()
         return Hold(
             attempt_id=attempt_id,
             amount=amount,
@@ -203,10 +205,12 @@ class BudgetLedger:
         """End a hold; `Hold.settle` and `Hold.release` are the ways to call it."""
         parts = parts_of(amount)
         try:
-            return self._do(lambda store: store.end(ticket, end, parts))
+            ended = self._do(lambda store: store.end(ticket, end, parts))
         except LedgerError:
-            self._keep(ticket, end, parts)
+            self._untold.ended(ticket, end, parts)
             raise
+        self._untold.works()
+        return ended
 
     def renew(self, attempt_id: str, ttl_s: float = TTL_S) -> bool:
         """Let a hold last for `ttl_s` seconds from now; return False where it has ended."""
@@ -254,33 +258,13 @@ class BudgetLedger:
 
     def close(self) -> None:
         """Tell the store what is still to be told, and close what is open; the next use opens it again."""
-        if self._pending:
-            try:
-                self._tell()
-            except LedgerError as error:
-                _log.warning("%d settlements of budgets are lost. %s", len(self._pending), error)
+        self._untold.finish()
         self._store.close()
 
-    # What could not be told at once.
-
     def _do(self, work: Callable[[BudgetStore], T]) -> T:
-        if self._pending:
-            self._tell()
+        if self._untold:
+            self._untold.tell()
         return work(self._store)
-
-    def _keep(self, ticket: Ticket, end: End, parts: Parts) -> None:
-        with self._lock:
-            if len(self._pending) < _MOST_PENDING:
-                self._pending.setdefault(ticket.attempt_id, (ticket, end, parts))
-
-    def _tell(self) -> None:
-        """Tell the store of the ends that it missed; each is idempotent, so two threads may do the same."""
-        with self._lock:
-            waiting = list(self._pending.items())
-        for attempt_id, (ticket, end, parts) in waiting:
-            self._store.end(ticket, end, parts)
-            with self._lock:
-                self._pending.pop(attempt_id, None)
 
 
 def _plan(pairs: Sequence[tuple[str, Budget]], now: float) -> Plan:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from greenai.errors import LedgerError
+
 __all__ = [
     "COLUMNS",
     "KEEP_ENDED_S",
@@ -25,8 +27,10 @@ __all__ = [
     "Plan",
     "Planner",
     "Refused",
+    "StepRefused",
     "Ticket",
     "Totals",
+    "Unanswered",
     "Unsettled",
     "agreed",
 ]
@@ -44,6 +48,14 @@ KEEP_EXPIRED_S = 7 * 86_400
 
 Parts: TypeAlias = tuple[int, ...]
 End: TypeAlias = Literal["settled", "released"]
+
+
+class Unanswered(LedgerError):
+    """A step was sent, and no answer came: it may have been done."""
+
+
+class StepRefused(LedgerError):
+    """The store answers, and refuses this step: others may be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +177,10 @@ class BudgetStore(Protocol):
 
     def end(self, ticket: Ticket, end: End, parts: Parts) -> bool:
         """End a hold and add `parts` to what is settled; return False where it has ended before."""
+        ...
+
+    def forget(self, attempt_id: str) -> bool:
+        """Take back a reservation, as if it had never been; return False where there is none that has not ended."""
         ...
 
     def renew(self, attempt_id: str, ttl_s: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenai.errors import LedgerCorrupt
+from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store import budget_schema as schema
 from greenai.store.budget_base import (
     COLUMNS,
@@ -22,11 +22,14 @@ from greenai.store.budget_base import (
     Plan,
     Planner,
     Refused,
+    StepRefused,
     Ticket,
     Totals,
+    Unanswered,
     Unsettled,
     agreed,
 )
+from greenai.store.files import primary_code
 from greenai.store.sqlite_file import SqliteFile, damaged
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ __all__ = ["WAIT_S", "BudgetDb"]
 WAIT_S = 5.0
 """How long a caller waits for other processes, in seconds; then its store counts as broken."""
 _TIDY_EVERY = 500
+_UNSURE = frozenset((10, 13))  # SQLITE_IOERR, SQLITE_FULL: also where a commit failed
 _NOTHING = (0,) * COLUMNS
 
 
@@ -105,6 +109,21 @@ class BudgetDb(SqliteFile):
 
         return self._write(work)
 
+    def forget(self, attempt_id: str) -> bool:
+        """Take back a reservation, as if it had never been; return False where there is none that has not ended."""
+
+        def work(con: sqlite3.Connection) -> bool:
+            self._now(con)
+            known = con.execute(schema.FIND, (attempt_id,)).fetchone()
+            if known is None or known[0] not in ("held", "expired"):
+                return False
+            if known[0] == "held":
+                _charge(con, known[3], _NOTHING, [-part for part in known[4:]])
+            con.execute(schema.FORGET, (attempt_id,))
+            return True
+
+        return self._write(work)
+
     def renew(self, attempt_id: str, ttl_s: float) -> bool:
         """Let a hold last for `ttl_s` from now; return False where it has ended."""
 
@@ -154,6 +173,14 @@ class BudgetDb(SqliteFile):
             return {"version": version, "counters": counters, "attempts": attempts, "holds": holds}
 
         return self._read(work)
+
+    def _translated(self, error: sqlite3.Error) -> LedgerError:
+        import sqlite3
+
+        found = super()._translated(error)
+        if isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)):
+            return StepRefused(str(found))
+        return Unanswered(str(found)) if primary_code(error) in _UNSURE else found
 
     def _now(self, con: sqlite3.Connection) -> float:
         """Return the time, never before one that was written, and let what is due by then expire."""

@@ -166,6 +166,16 @@ steps['end'] = function()
   return {1, stamp}
 end
 
+function steps.forget()
+  local known = read(a.attempt)
+  if not known or (known.state ~= 'held' and known.state ~= 'expired') then return {0, stamp} end
+  if known.state == 'held' then free(known) end
+  call('DEL', root .. 'hold:' .. a.attempt)
+  call('ZREM', root .. 'open', a.attempt)
+  call('ZREM', root .. 'lost', a.attempt)
+  return {1, stamp}
+end
+
 function steps.renew()
   local known = read(a.attempt)
   if not known or (known.state ~= 'held' and known.state ~= 'expired') then return {0, stamp} end

@@ -28,8 +28,10 @@ from greenai.store.budget_base import (
     Plan,
     Planner,
     Refused,
+    StepRefused,
     Ticket,
     Totals,
+    Unanswered,
     Unsettled,
 )
 from greenai.store.budget_lua import SCRIPT
@@ -98,6 +100,10 @@ class BudgetRedis:
         }
         return bool(self._run("end", given)[0])
 
+    def forget(self, attempt_id: str) -> bool:
+        """Take back a reservation, as if it had never been; return False where there is none that has not ended."""
+        return bool(self._run("forget", {"attempt": attempt_id})[0])
+
     def renew(self, attempt_id: str, ttl_s: float) -> bool:
         """Let a hold last for `ttl_s` from now; return False where it has ended."""
         return bool(self._run("renew", {"attempt": attempt_id, "ttl": ttl_s})[0])
@@ -156,21 +162,23 @@ class BudgetRedis:
 
         if time.monotonic() < self._down_until:
             raise LedgerError(self._down("it did not a moment ago"))
+        sent = False
         try:
             self._meet()
+            sent = True
             try:
                 return self._evaluated(told)
             except Gone:
                 self.close()
                 return self._evaluated(told)
         except ResponseError as error:  # out of memory, a replica that is read only, no right to run scripts
-            raise LedgerError(
+            raise StepRefused(
                 f"The budget ledger in {self._place} refused a step ({error}). "
                 "Give the server memory, or name one that may be written to and runs scripts."
             ) from error
         except (RedisError, OSError, ValueError) as error:  # ValueError: a host that is no name
             self._fail(error)
-            raise LedgerError(self._down(str(error).rstrip("."))) from error
+            raise (Unanswered if sent else LedgerError)(self._down(str(error).rstrip("."))) from error
 
     def _evaluated(self, told: str) -> list[Any]:
         from redis.exceptions import NoScriptError
@@ -186,7 +194,11 @@ class BudgetRedis:
         """Connect for the first time, or again after a failure; look whether the server may drop what is counted."""
         if self._met:
             return
-        if not reached(self._client, 2 * CONNECT_S):
+        try:
+            in_time = reached(self._client, 2 * CONNECT_S)
+        except RuntimeError:  # no thread can be started while Python ends
+            in_time = self._client.ping()
+        if not in_time:
             raise TimeoutError(f"no connection within {2 * CONNECT_S:g} s")
         with self._lock:
             first, self._met = not self._met, True

@@ -74,6 +74,7 @@ ADD_HOLD = (
 DUE = f"SELECT attempt_id, counters, expires, {', '.join(_AMOUNTS)} FROM holds WHERE state = 'held' AND expires <= ?"
 SET_STATE = "UPDATE holds SET state = ?, ended = ? WHERE attempt_id = ?"
 RENEW = "UPDATE holds SET state = 'held', ended = NULL, expires = max(expires, ?) WHERE attempt_id = ?"
+FORGET = "DELETE FROM holds WHERE attempt_id = ?"
 UNSETTLED = (
     f"SELECT attempt_id, created, expires, state, counters, {', '.join(_AMOUNTS)} FROM holds "
     "WHERE state IN ('held', 'expired') ORDER BY created"
