@@ -17,7 +17,7 @@ import logging
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, get_args
 from weakref import WeakValueDictionary
 
@@ -44,6 +44,8 @@ MOST_WARNED = 10_000
 
 LATE_S = 60.0
 """For how long what went out unchecked is held at its end, to be settled at once."""
+
+_ONCE = Amount(calls=1)
 
 logger = logging.getLogger("greenai")
 
@@ -302,12 +304,25 @@ class Spending:
         share = state.settled / state.limit
         crossed = [at for at in cap.rule.warn_at if share >= at]
         which = (cap.scope, cap.budget.unit, cap.budget.text, state.window_start)
-        fresh = [at for at in crossed if self._first(*which, at)]
+        fresh = [at for at in crossed if self._first(*which, at) and self._first_of_all(cap, at)]
         if not fresh:
             return []
-        said = f"{max(fresh):.0%} of the budget of {cap.scope} is used: {_told_left(state).text}"
+        said = f"{max(fresh):.0%} of the budget of {cap.scope} is used: {_left_until(state)}"
         logger.warning(said)
         return [said]
+
+    def _first_of_all(self, cap: Cap, at: float) -> bool:
+        """Say whether no process has told of this share in this window: the ledger lets one do so."""
+        once = replace(cap.budget, unit="calls", limit=1.0, text="1 call")
+        scope = f"told/{at:g}/{cap.budget.unit}/{cap.budget.text}/{cap.scope}"
+        try:
+            hold = self.ledger.reserve(scope, once, _ONCE, attempt_id=f"told-{uuid.uuid4().hex}", ttl_s=LATE_S)
+            hold.settle(_ONCE)
+        except BudgetExceeded:
+            return False
+        except LedgerError as error:
+            self.warn_broken(error)
+        return True
 
     def close(self) -> None:
         """Close the ledger; a later use opens it again."""
@@ -382,18 +397,22 @@ def _user(options: Options, arguments: Mapping[str, object]) -> str:
 
 def _told_left(state: BudgetState) -> BudgetLeft:
     budget = state.budget
-    left = max(state.left, 0.0)
-    ends = "" if state.window_end is None else f" until {state.window_end:%Y-%m-%d %H:%M} ({budget.timezone})"
-    over = f", {budget.shown(state.debt)} over it" if state.debt else ""
     return BudgetLeft(
         scope=state.scope,
         budget=budget.text,
-        left=left / budget.scale,
+        left=max(state.left, 0.0) / budget.scale,
         limit=budget.limit / budget.scale,
         unit=budget.symbol,
         ends=None if state.window_end is None else state.window_end.timestamp(),
-        text=f"{budget.shown(left)} of {budget.text} left for {state.scope}{ends}{over}",
+        text=_left_until(state, f" for {state.scope}"),
     )
+
+
+def _left_until(state: BudgetState, whose: str = "") -> str:
+    budget, left = state.budget, max(state.left, 0.0)
+    ends = "" if state.window_end is None else f" until {state.window_end:%Y-%m-%d %H:%M} ({budget.timezone})"
+    over = f", {budget.shown(state.debt)} over it" if state.debt else ""
+    return f"{budget.shown(left)} of {budget.text} left{whose}{ends}{over}"
 
 
 def hard(caps: Sequence[Cap]) -> tuple[Cap, ...]:

@@ -311,9 +311,22 @@ def test_shares_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
         receipts = [client.ask(f"Say hello to Ada, {n}.").greenai for n in range(4)]
     told = [[w for w in r.warnings if "budget" in w] for r in receipts]
     assert [len(t) for t in told] == [0, 1, 1, 0]
-    assert told[1][0].startswith("50% of the budget of project/default is used: 2 calls of 4/hour left for ")
+    assert told[1][0].startswith("50% of the budget of project/default is used: 2 calls of 4/hour left until ")
     assert told[2][0].startswith("75% of the budget of project/default is used: 1 call")
     assert sum("% of the budget" in r.message for r in caplog.records) == 2
+
+
+@pytest.mark.parametrize("limit", ["10/month", "10/30d rolling"])
+def test_shares_are_told_once_in_a_window_by_all_processes(tmp_path: Path, limit: str) -> None:
+    tables = limited(calls=limit, energy="1 Wh/month", warn_at=[0.2, 0.5], timezone="UTC")
+    told: list[list[str]] = []
+    for n in range(7):
+        with offline(settings={**tables, "cache": "off", "state_dir": tmp_path}) as client:
+            receipt = client.ask(f"Say hello to Ada, {n}.").greenai
+            told.append([w for w in receipt.warnings if "of the budget" in w])
+    assert [len(each) for each in told] == [0, 1, 0, 0, 1, 0, 0]
+    assert told[1][0].startswith(f"20% of the budget of project/default is used: 8 calls of {limit} left until ")
+    assert told[4][0].startswith(f"50% of the budget of project/default is used: 5 calls of {limit} left until ")
 
 
 # --- blocks -------------------------------------------------------------------------------
