@@ -219,7 +219,8 @@ def _overhead(overhead: Mapping[str, Any]) -> str:
 
 
 def _note(note: Mapping[str, Any]) -> str:
-    return f"{note['text']} To change it: {note['override']}" if note["override"] else note["text"]
+    text = str(note["text"])
+    return f"{text.removesuffix('.')}. To change it: {note['override']}" if note["override"] else text
 
 
 _GRANTORS = {"call": "this call", "block": "a block", "client": "the client"}

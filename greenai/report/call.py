@@ -167,7 +167,8 @@ def _rung(rung: Mapping[str, Any]) -> str:
 
 
 def _note(note: Mapping[str, Any]) -> str:
-    return f"{note['text']}. To change it: {note['override']}" if note["override"] else str(note["text"])
+    text = str(note["text"])
+    return f"{text.removesuffix('.')}. To change it: {note['override']}" if note["override"] else text
 
 
 def _opt_ins(told: Mapping[str, Any]) -> str:
