@@ -14,6 +14,7 @@ from greenai import __version__
 from greenai.cli.ask import ask
 from greenai.cli.budget import budget
 from greenai.cli.cache import cache
+from greenai.cli.common import Root
 from greenai.cli.digest import digest
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
@@ -28,7 +29,9 @@ app = typer.Typer(
     name="greenai",
     help="Answer questions to language models with the least energy that still answers well.",
     no_args_is_help=True,
+    cls=Root,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # of rich's own, [plot] would be a tag
 )
 app.command()(ask)
 app.command()(explain)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greenai.cli.common import AsJson, SettingsFile, Yes, console, print_json, reported, settings_of
+from greenai.cli.common import AsJson, SettingsFile, Yes, console, needs_ascii, print_json, reported, settings_of
 from greenai.errors import CacheError, InvalidRequest
 from greenai.units import format_bytes, format_duration, format_energy
 
@@ -243,7 +243,7 @@ def export(
         with _opened(loaded) as store:
             ends = {row.key: row.expires_at for row in store.rows()}
             found = [_exported(key, entry, ends.get(key)) for key, entry in _entries(store, project)]
-        text = _lines(found, as_list=as_json)
+        text = _lines(found, as_list=as_json, in_ascii=output is None and needs_ascii())
         if output is not None:
             _write(output, text)
             typer.echo(f"{_answers(len(found))} written to {output}", err=True)
@@ -273,10 +273,10 @@ def _exported(key: str, entry: Entry, ends: float | None) -> dict[str, Any]:
     return {"cache_key": key, "expires_at": ends, **data, "body": body}
 
 
-def _lines(found: list[dict[str, Any]], *, as_list: bool) -> str:
+def _lines(found: list[dict[str, Any]], *, as_list: bool, in_ascii: bool) -> str:
     if as_list:
-        return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+        return json.dumps(found, ensure_ascii=in_ascii, indent=2) + "\n"
+    return "".join(json.dumps(one, ensure_ascii=in_ascii) + "\n" for one in found)
 
 
 def _write(path: Path, text: str) -> None:

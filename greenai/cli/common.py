@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from greenai.errors import GreenAIError, ModelMissing
 
@@ -64,6 +67,40 @@ def options_of(opt_in: list[str] | None, reason: str | None) -> dict[str, Any]:
 # --- output ---------------------------------------------------------------------------------
 
 
+class Root(typer.core.TyperGroup):
+    """The commands: what they print reaches a terminal or file of every encoding."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command."""
+        encodable()
+        return super().main(*args, **kwargs)
+
+
+# What stands for a sign where an encoding lacks it; for any other one it is a question mark.
+_IN_ASCII = {
+    "\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u", "\N{MULTIPLICATION SIGN}": "x",
+    "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "...", "\N{NO-BREAK SPACE}": " ",
+    "\N{FULL BLOCK}": "#", "\N{LIGHT SHADE}": ".", "\N{BLACK STAR}": "*", "\N{WHITE STAR}": ".",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+}  # fmt: skip
+_ERRORS = "greenai.in_ascii"
+
+
+def encodable() -> None:
+    """Let standard output and error take every text: signs that their encoding lacks become ASCII ones."""
+    codecs.register_error(_ERRORS, _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_IN_ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console on today's standard output or error."""
     from rich.console import Console
@@ -73,7 +110,12 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(data: object) -> None:
     """Print `data` as JSON on standard output."""
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    typer.echo(json.dumps(data, ensure_ascii=needs_ascii(), indent=2, default=str))
+
+
+def needs_ascii() -> bool:
+    """Say whether standard output takes less than every sign, so that JSON has to escape them."""
+    return not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
 
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}

@@ -252,7 +252,7 @@ def _rates(reader: LedgerReader, given: Mapping[str, object]) -> Rates:
     again = 0
     if counted["asked"]:
         again = reader.rows(
-            # After a failure or refusal the same is sent again, an escalation is counted by itself: neither asked again.
+            # After a failure or refusal the same is sent again; an escalation is counted by itself.
             "SELECT count(*) AS again FROM (SELECT parent, created - lag(created) OVER question AS after_s, "
             f"lag(outcome) OVER question AS before FROM calls WHERE asked IS NOT NULL AND {_IN_SPAN} "
             "WINDOW question AS (PARTITION BY project, asked ORDER BY created)) "
