@@ -34,22 +34,23 @@ TTL_S: Mapping[str, float] = {"static": 30 * DAY_S, "slow": DAY_S, "unknown": DA
 _STEADY = frozenset(("static", "slow"))
 # The later in this list, the less of its answers is kept: several questions are as volatile as the worst of them.
 _CALMEST_FIRST = ("static", "slow", "unknown", "daily", "foreign", "realtime", "personal", "nondeterministic", "action")
+_RANKS = {kind: rank for rank, kind in enumerate(_CALMEST_FIRST)}
 _LINKS = ("http://", "https://", "gs://", "s3://")
 _NESTED = ("extra_body", "google")  # Gemini's own fields come in the latter
 # Fields of requests that have the provider look something up, or go on from what it keeps.
-_OUTSIDE = (
+_OUTSIDE = frozenset((
     "web_search_options", "web_search", "search_parameters", "search_options", "enable_search", "online_search",
     "forced_search", "plugins", "connectors", "mcp_servers", "data_sources", "container",
     "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "messages",
-)  # fmt: skip
+))  # fmt: skip
 # Fields of answers that say what was looked up for them, and counts of the look-ups.
-_FOUND = (
+_FOUND = frozenset((
     "citations", "search_results", "annotations", "grounding_metadata", "groundingMetadata", "web_search",
     "vertex_ai_grounding_metadata", "vertex_ai_url_context_metadata", "vertex_ai_citation_metadata",
     "url_context_metadata", "executed_tools", "web_search_results", "search_info",
-)  # fmt: skip
-_CORNERS = ("provider_specific_fields", "_hidden_params")
-_LOOK_UPS = ("num_search_queries", "num_sources_used", "web_search_requests")
+))  # fmt: skip
+_CORNERS = frozenset(("provider_specific_fields", "_hidden_params"))
+_LOOK_UPS = frozenset(("num_search_queries", "num_sources_used", "web_search_requests"))
 _TURNS = 4  # a question may lean on those before it: "And in Toronto?"
 
 
@@ -81,9 +82,8 @@ class Term:
 
 def class_of(kinds: Iterable[str]) -> str:
     """Return the most volatile of some classes; "unknown" where there is none, or one that nobody knows."""
-    ranks = {kind: rank for rank, kind in enumerate(_CALMEST_FIRST)}
-    worst = max((ranks.get(kind, len(ranks)) for kind in kinds), default=ranks["unknown"])
-    return _CALMEST_FIRST[worst] if worst < len(ranks) else _CALMEST_FIRST[-1]
+    worst = max((_RANKS.get(kind, len(_RANKS)) for kind in kinds), default=_RANKS["unknown"])
+    return _CALMEST_FIRST[worst] if worst < len(_RANKS) else _CALMEST_FIRST[-1]
 
 
 def last_questions(request: Request) -> list[str]:
@@ -142,7 +142,7 @@ def _to_midnight_s(now: datetime) -> float:
 
 def _sent(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the arguments as they reach the provider: what is in `extra_body` comes over the others."""
-    nested = [name for name in _NESTED if isinstance(arguments.get(name), Mapping)]
+    nested = [name for name in _NESTED if name in arguments and isinstance(arguments[name], Mapping)]
     if not nested:
         return arguments
     rest = {name: value for name, value in arguments.items() if name not in nested}
@@ -160,10 +160,15 @@ def _rests_on(request: Request, arguments: Mapping[str, Any]) -> str | None:
     if not isinstance(modalities, (list, tuple)) or "audio" in modalities:
         return "sound was asked for"
     # With messages in the body, the class of the question was told from others.
-    if any(_is_on(arguments.get(name)) for name in _OUTSIDE) or _has_server_tool(arguments.get("tools")):
+    if any(_is_on(arguments[name]) for name in _named(arguments, _OUTSIDE)) or _has_server_tool(arguments.get("tools")):
         return _ELSEWHERE
     pointing = any(_points_outside(message.get("content")) for message in request.messages)
     return _ELSEWHERE if pointing or _is_online(request.model) else None
+
+
+def _named(items: Mapping[str, Any], names: frozenset[str]) -> Sequence[str]:
+    """Return which of these names are there, in their own order: of most calls and answers none, seen at once."""
+    return () if names.isdisjoint(items) else [name for name in items if name in names]
 
 
 def _is_online(model: str | None) -> bool:
@@ -259,9 +264,9 @@ def _has_looked_up(*parts: object) -> bool:
     for part in parts:
         if isinstance(part, Mapping):
             items = cast("Mapping[str, Any]", part)
-            if any(items.get(name) for name in _FOUND):
+            if any(items[name] for name in _named(items, _FOUND)):
                 return True
-            if any(_has_looked_up(items.get(name)) for name in _CORNERS):
+            if any(_has_looked_up(items[name]) for name in _named(items, _CORNERS)):
                 return True
     return False
 
@@ -270,7 +275,9 @@ def _counts_look_ups(usage: object) -> bool:
     if not isinstance(usage, Mapping):
         return False
     items = cast("Mapping[str, Any]", usage)
-    return any(items.get(name) for name in _LOOK_UPS) or any(_counts_look_ups(value) for value in items.values())
+    if any(items[name] for name in _named(items, _LOOK_UPS)):
+        return True
+    return any(isinstance(value, Mapping) and _counts_look_ups(value) for value in items.values())
 
 
 def _is_filtered(value: object) -> bool:
