@@ -190,5 +190,5 @@ def _print(found: Report, by: tuple[str, ...]) -> None:
     from greenai.report.terminal import DEFAULT, tables
 
     out = console()
-    for part in tables(found, by or DEFAULT):
+    for part in tables(found, by or DEFAULT, width=out.width):
         out.print(part)

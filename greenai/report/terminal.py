@@ -1,4 +1,4 @@
-"""A report for a terminal of 80 columns, as tables of rich; and as CSV for a spreadsheet."""
+"""A report for a terminal, as tables of rich with the columns that fit; and as CSV for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["BY", "DEFAULT", "as_csv", "tables"]
 
 MOST_ROWS = 12
+WIDTH = 80
+LEAST_NAME = 12  # of a name this much stands in one line, and figures give way to it
 BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
     "outcome": ("by_outcome", words.outcome),
     "project": ("by_project", words.clean),
@@ -34,7 +36,7 @@ BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
 DEFAULT = ("outcome", "project", "model", "feature")
 
 
-def tables(report: Report, by: Sequence[str] = DEFAULT) -> Iterator[RenderableType]:
+def tables(report: Report, by: Sequence[str] = DEFAULT, *, width: int = WIDTH) -> Iterator[RenderableType]:
     """Yield what `greenai report` prints: the sums, the chosen breakdowns, and what the figures rest on."""
     from rich.text import Text
 
@@ -44,10 +46,10 @@ def tables(report: Report, by: Sequence[str] = DEFAULT) -> Iterator[RenderableTy
         attribute, naming = BY[name]
         groups: tuple[Group, ...] = getattr(report, attribute)
         if len(groups) > 1 or len(by) == 1 or (groups and groups[0].name is not None):
-            yield _breakdown(report, name, groups, naming)
-    yield _flow(report)
+            yield _breakdown(report, name, groups, naming, width)
+    yield _flow(report, width)
     if report.features:
-        yield _features(report)
+        yield _features(report, width)
     if report.by_baseline:
         yield _avoided(report)
     yield _pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
@@ -76,17 +78,17 @@ def _sums(report: Report) -> Table:
     return table
 
 
-def _breakdown(report: Report, head: str, groups: Sequence[Group], naming: Callable[[str | None], str]) -> Table:
-    table = _table(f"by {head}", (head, "calls", "energy", "90% interval", "avoided", "share"), right=(1, 2, 3, 4, 5))
+def _breakdown(
+    report: Report, head: str, groups: Sequence[Group], naming: Callable[[str | None], str], width: int
+) -> Table:
     shown, rest = words.top(groups, MOST_ROWS)
-    for group in shown:
-        _add(table, naming(group.name), *_amounts(group.amounts, report.total))
+    rows = [(naming(group.name), *_amounts(group.amounts, report.total)) for group in shown]
     if rest:
         calls, energy_j = sum(g.amounts.calls for g in rest), sum(g.amounts.energy_j or 0.0 for g in rest)
-        _add(table, f"{len(rest)} more", words.count(calls), format_energy(energy_j), "", "", "")
-    table.add_section()
-    _add(table, "all", *_amounts(report.total, report.total))
-    return table
+        rows.append((f"{len(rest)} more", words.count(calls), format_energy(energy_j), "", "", ""))
+    heads = (head, "calls", "energy", "90% interval", "avoided", "share")
+    total = ("all", *_amounts(report.total, report.total))
+    return _fitted(f"by {head}", heads, [*rows, total], width, less=(3, 5, 4), total=True)
 
 
 def _amounts(amounts: Amounts, total: Amounts) -> tuple[str, ...]:
@@ -101,12 +103,9 @@ def _energy(amounts: Amounts) -> str:
     return f"{words.energy(amounts)}{' + ?' if amounts.energy_unknown and amounts.energy_known else ''}"
 
 
-def _flow(report: Report) -> Table:
-    table = _table(
-        "how calls were answered", ("stage", "reached", "ended there", "share", "energy"), right=(1, 2, 3, 4)
-    )
+def _flow(report: Report, width: int) -> Table:
     found = {group.name: group.amounts for group in report.by_stage}
-    reached = report.answerable
+    reached, rows = report.answerable, list[tuple[str, ...]]()
     for stage in (*words.STAGES, *(name for name in found if name not in words.STAGES)):
         if stage not in found:
             continue
@@ -114,20 +113,21 @@ def _flow(report: Report) -> Table:
         label = words.STAGES.get(stage or "", words.clean(stage))
         ended_share = words.share(ended.calls, report.total.calls)
         came = "-" if stage == REFUSED else words.count(reached)
-        _add(table, label, came, words.count(ended.calls), ended_share, _energy(ended))
+        rows.append((label, came, words.count(ended.calls), ended_share, _energy(ended)))
         reached -= ended.calls
-    return table
+    heads = ("stage", "reached", "ended there", "share", "energy")
+    return _fitted("how calls were answered", heads, rows, width, less=(3, 1))
 
 
-def _features(report: Report) -> Table:
-    heads = ("feature", "project", "given", "generated", "used", "energy")
-    table = _table("features, the least used first", heads, right=(2, 3, 4, 5))
+def _features(report: Report, width: int) -> Table:
+    rows: list[tuple[str, ...]] = []
     for feature in report.features[:MOST_ROWS]:
         given = "-" if feature.offered is None else words.count(feature.offered)
         used = f"{words.count(feature.amounts.used)} ({words.share(feature.amounts.used, feature.amounts.calls)})"
         calls, energy = words.count(feature.amounts.calls), _energy(feature.amounts)
-        _add(table, words.clean(feature.feature), words.clean(feature.project), given, calls, used, energy)
-    return table
+        rows.append((words.clean(feature.feature), words.clean(feature.project), given, calls, used, energy))
+    heads = ("feature", "project", "given", "generated", "used", "energy")
+    return _fitted("features, the least used first", heads, rows, width, less=(2, 3, 1), names=2)
 
 
 def _avoided(report: Report) -> Table:
@@ -145,7 +145,43 @@ def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _table(title: str, heads: Sequence[str], *, right: Sequence[int], headed: bool = True) -> Table:
+def _fitted(
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    less: Sequence[int],
+    names: int = 1,
+    total: bool = False,
+) -> Table:
+    """Return a table without the columns of `less`, in that order, for which there is no room beside the names."""
+    widths = _widths(heads, rows, names)
+    kept = list(range(len(heads)))
+    for column in less:
+        if (
+            sum(widths[n] for n in kept) + 3 * len(kept) - 1 <= width
+        ):  # two blanks and a line between columns, the edges
+            break
+        kept.remove(column)
+    right = [place for place, column in enumerate(kept) if column >= names]
+    table = _table(title, [heads[column] for column in kept], right=right, least=LEAST_NAME)
+    for number, row in enumerate(rows, 1):
+        if total and number == len(rows):
+            table.add_section()
+        _add(table, *(row[column] for column in kept))
+    return table
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> list[int]:
+    """Return how wide each column has to be: a figure whole, of a name a part."""
+    from rich.cells import cell_len
+
+    whole = [max(map(cell_len, cells)) for cells in zip(heads, *rows, strict=True)]
+    return [LEAST_NAME if column < names else width for column, width in enumerate(whole)]
+
+
+def _table(title: str, heads: Sequence[str], *, right: Sequence[int], headed: bool = True, least: int = 0) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -161,7 +197,7 @@ def _table(title: str, heads: Sequence[str], *, right: Sequence[int], headed: bo
         if column in right:
             table.add_column(head, justify="right", no_wrap=True)
         else:
-            table.add_column(head, overflow="fold")
+            table.add_column(head, overflow="fold", min_width=least)
     return table
 
 

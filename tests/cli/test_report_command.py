@@ -57,6 +57,22 @@ def test_it_fits_80_columns(shell: Shell, book: Book, monkeypatch: pytest.Monkey
     assert "…" not in out
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_names_stay_whole_where_figures_give_way(
+    shell: Shell, book: Book, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    book.call("refused", 0.0, project="support-bot", feature="a_feature")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = [line.rstrip() for line in shell("report").stdout.splitlines()]
+    assert max(map(len, lines)) <= columns
+    begins = [line.split()[0] for line in lines if line]
+    for name in ("support-bot", "openai/gpt-5", "search_summa", "Large", "features,", "a_feature"):
+        assert any(begin.startswith(name) for begin in begins), name
+    [head] = [line.split() for line in lines if line.split()[:1] == ["outcome"]]
+    assert head[:3] == ["outcome", "calls", "energy"]
+    assert ("interval" in head) == (columns == 80)
+
+
 def test_by_one_way_alone(shell: Shell, book: Book) -> None:
     out = shell("report", "--by", "model").stdout
     assert "by model" in out
