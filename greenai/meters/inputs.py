@@ -207,7 +207,20 @@ def model_card(model: str | Card | ModelCard) -> ModelCard:
             model=str(model),
             suggestions=close,
         )
-    return ModelCard(
+    return _of_card(card)
+
+
+# By id, as a card is not hashable. Each entry holds its card, so that no other one can get that id.
+_made: dict[int, tuple[Card, ModelCard]] = {}
+_MOST_MADE = 1024
+
+
+def _of_card(card: Card) -> ModelCard:
+    """Return a catalog card as a `ModelCard`, made and checked once: every call asks for several energies."""
+    known = _made.get(id(card))
+    if known is not None:
+        return known[1]
+    made = ModelCard(
         total_params_b=card.total_params_b,
         active_params_b=card.active_params_b,
         layers=card.layers,
@@ -220,6 +233,10 @@ def model_card(model: str | Card | ModelCard) -> ModelCard:
         name=card.name,
         provider=card.provider,
     )
+    if len(_made) >= _MOST_MADE:  # cards that an app makes itself, one for each call
+        _made.clear()
+    _made[id(card)] = (card, made)
+    return made
 
 
 def register_cards(entries: Iterable[CardEntry]) -> None:
