@@ -38,8 +38,12 @@ def pairs_of(sequence: list[int]) -> tuple[Ids, Floats]:
     mixed = (left[both] * 1_000_003 + right[both] * 8_191 + 7) & 0x7FFFFFFF
     mixed = (mixed ^ (mixed >> 13)) % PAIRS
     mixed.sort()
-    first = np.flatnonzero(np.append(True, mixed[1:] != mixed[:-1])) if len(mixed) else mixed
-    ids = mixed[first]  # np.unique does the same in three times the time
-    weights = (1 + np.log(np.diff(np.append(first, len(mixed))))).astype(np.float32)
+    # np.unique does the same in five times the time, for its checks
+    ends = np.empty(len(mixed) + 1, bool)
+    ends[0] = ends[-1] = True
+    np.not_equal(mixed[1:], mixed[:-1], out=ends[1:-1])
+    at = ends.nonzero()[0] if len(mixed) else mixed
+    ids = mixed[at[:-1]]
+    weights = (1 + np.log(at[1:] - at[:-1])).astype(np.float32)
     norm = float(np.sqrt(weights @ weights))
     return ids, (weights / norm if norm else weights)

@@ -256,7 +256,7 @@ def _standard(scaling: Mapping[str, Sequence[float]], name: str, value: float) -
 
 # --- in words -------------------------------------------------------------------------------
 
-_HEAD_OF_DOMAIN = {"choice": "gain", "word problem": "gsm8k", "puzzle": "hardness", "other": "hardness"}
+_HEAD_OF_DOMAIN = {"choice": "gain", "word problem": "gsm8k", "puzzle": "hardness"}
 
 
 def _why(
@@ -264,11 +264,11 @@ def _why(
     volatile_why: str | None, trust: float, asked: Asked,
 ) -> tuple[str, ...]:  # fmt: skip
     domain = combine.DOMAINS[max(range(len(domains)), key=domains.__getitem__)]
-    heavy = heads.heaviest(scored.bag, _HEAD_OF_DOMAIN[domain])
+    heavy = [] if domain == "other" else heads.heaviest(scored.bag, _HEAD_OF_DOMAIN[domain])
     length = len(asked.own)
     reasons = (
         f"task: {task} ({tasks[TASKS.index(task)]:.2f}{'' if domain == 'other' else f', like a {domain}'})",
-        f"words that ask for a larger model: {', '.join(heavy)}" if heavy and domain != "other" else None,
+        f"words that ask for a larger model: {', '.join(heavy)}" if heavy else None,
         volatile_why,
         f"length: {length} characters" if length >= 400 else None,
         "few of its words are known, so every probability is held back" if trust < 0.5 else None,
