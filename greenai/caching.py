@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import time
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from greenai import answerers, nudges, route
 from greenai.cache import Entry, ExactCache, exact_key, policy_fingerprint
+from greenai.cache.entry import copied
 from greenai.cache.flights import Flight
 from greenai.cache.keep import Term, class_of, is_kept, last_questions, term_for, term_of
 from greenai.cache.volatility import VERSION as VOLATILITY_VERSION
@@ -113,7 +113,7 @@ def given_again(request: Request, key: str, entry: Entry, steps: Steps, *, share
         if shared:
             why = f"The same request was being answered by {entry.model}; its answer is shared."
         decision = Decision(outcome="cache", route=(), reasons=(why,), observed=request.options.observe)
-        given = replace(entry, body=deepcopy(entry.body), deltas=deepcopy(entry.deltas)) if shared else entry
+        given = replace(entry, body=copied(entry.body), deltas=copied(entry.deltas)) if shared else entry
         return Plan(decision=decision, key=key, reply=_replayed(request, given), entry=entry)
 
     return fail_open("A cache entry could not be read; the call goes on without it.", plan, None)
@@ -304,7 +304,8 @@ def _entry(request: Request, reply: Reply, climbed: Climbed | None, own: Overhea
 
 def _json_of(reply: Reply) -> dict[str, Any] | None:
     if reply.body is not None:
-        return deepcopy(dict(reply.body))  # the app gets what is in the reply, and those who wait get this
+        of_reply: dict[str, Any] = copied(dict(reply.body))  # the app gets what is in the reply, those who wait this
+        return of_reply
     if reply.native is None:
         return None
     body: dict[str, Any] = reply.native.to_dict(mode="json")
