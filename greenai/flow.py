@@ -226,7 +226,7 @@ def _must_be_asked(request: Request, steps: Steps) -> bool:
     """Say whether a model has to be asked: an escalation, or a call that reaches exactly what it names."""
     if request.floor is not None or request.options.substitute is False:
         return True
-    return request.entry == "create" and route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint)
+    return route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint)
 
 
 def observed(request: Request, steps: Steps) -> Flow[Plan]:

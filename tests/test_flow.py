@@ -366,6 +366,7 @@ def test_an_answer_that_does_not_suffice_is_delivered_with_a_warning_and_not_kep
         {"model": "ft:gpt-4o:acme::abc"},
         {"model": "gpt-5.5", "options": Options(substitute=False)},
         {"entry": "ask", "model": "gpt-5.5", "options": Options(substitute=False)},
+        {"entry": "ask", "model": "ft:gpt-4o:acme::abc"},
     ],
 )
 def test_a_pin_is_asked_even_for_arithmetic(asked: dict[str, Any]) -> None:
