@@ -3,7 +3,8 @@
     built-in tool sure? ── its answer; nothing is classified
     registered function, FAQ or task near enough? ── run it ── text: its answer
                                                             └─ None, an error, not sure: the next one
-    live data, through `ask`, and nothing brings it along? ── outcome lookup_needed, which says how to register one
+    a question for live data, through `ask`, and nothing
+    brings them along? ── outcome lookup_needed, whose reasons say how to register one
     else ── the route to a model
 
 An app's function that fails never costs the caller the answer: it is logged, and the receipt says so.
@@ -34,6 +35,11 @@ __all__ = ["answered", "assessed", "computed", "solve"]
 
 logger = logging.getLogger("greenai")
 
+# What an app shows to its users; what its developer can do is among the reasons.
+LOOKUP = (
+    "This needs live data (such as the weather, prices, opening hours or the state of an order), "
+    "which this assistant does not have."
+)
 NO_METER = "no meter could tell"
 NOT_SURE = "not sure enough"
 
@@ -217,18 +223,29 @@ def _confidence(task: TaskSpec, solved: Solved) -> tuple[Check, ...]:
 def _lookup(request: Request, assessment: Assessment, own: Answering) -> Answering:
     """Say what is missing, where a question asks for live data and nothing around it brings them."""
     threshold = _threshold(request, assessment)
-    if request.entry != "ask" or assessment.volatile < threshold or _brings_facts(request):
+    if request.entry != "ask" or assessment.volatile < threshold or _brings_facts(request) or not _asks(request):
         return own
-    said = (*own.reasons, *own.warnings)
     why = f"The question asks for live data (probability {assessment.volatile:.2f}, from {threshold:.2f} on)"
     check = Check(name="live data", value=assessment.volatile, threshold=threshold, source=assessment.method)
+    how = _how(request.last_user_text, (*own.reasons, *own.warnings))
     return replace(
         own,
         outcome="lookup_needed",
-        reply=answerers.reply_of(request.call_id, "greenai/lookup", _how(request.last_user_text, said), 0.0),
-        reasons=(*own.reasons, f"{why}, which no model knows; none was asked.", answerers.OVERRIDE),
+        reply=answerers.reply_of(request.call_id, "greenai/lookup", LOOKUP, 0.0),
+        reasons=(*own.reasons, f"{why}, which no model knows; none was asked.", how, answerers.OVERRIDE),
         checks=(*own.checks, check),
     )
+
+
+def _asks(request: Request) -> bool:
+    """Say whether anything is asked: a wish to write, to thank or to work on a text, and a statement need no data."""
+
+    def asks() -> bool:
+        from greenai.answerers.live import asks_for_a_fact  # its rules take some hundredths of a second to compile
+
+        return asks_for_a_fact(request.last_user_text)
+
+    return fail_open("The question's form could not be read; a model is asked.", asks, otherwise=False)
 
 
 def _threshold(request: Request, assessment: Assessment) -> float:
@@ -241,23 +258,16 @@ def _threshold(request: Request, assessment: Assessment) -> float:
 
 
 def _how(question: str, said: tuple[str, ...]) -> str:
+    """Say to the app's developer what would answer it; the text is for the app's users."""
+    if any(line.startswith("greenai/registered:") for line in said):  # what knows it is there
+        return "What is registered for it did not answer: mend it and ask again, or put the facts into the question."
     short = " ".join(question.split())
     example = json.dumps(short if len(short) <= 80 else f"{short[:77]}...", ensure_ascii=False)
-    needs = "This needs live data, which no model knows, so none was asked."
-    otherwise = (
-        "ut the facts into the question; or have a model answer all the same: "
-        "client.with_options(substitute=False).ask(...)."
-    )
-    if any(line.startswith("greenai/registered:") for line in said):  # what knows it is there
-        return (
-            f"{' '.join(said)} {needs} What is registered for it did not answer: mend it and ask again; or p{otherwise}"
-        )
     return (
-        f"{needs} Register a function that knows it:\n\n"
+        "Register a function that knows it, or put the facts into the question:\n"
         f"@client.answerer(examples=[{example}])\n"
         "def look_up(question):\n"
-        "    return ...  # the text of the answer, or None\n\n"
-        f"Or p{otherwise}"
+        "    return ...  # the text of the answer, or None"
     )
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUESTION = "What is the weather in Paris today?"
-LOOKUP = """This needs live data, which no model knows, so none was asked. Register a function that knows it:
-
+LOOKUP = (
+    "This needs live data (such as the weather, prices, opening hours or the state of an order), "
+    "which this assistant does not have."
+)
+HOW = """Register a function that knows it, or put the facts into the question:
 @client.answerer(examples=["What is the weather in Paris today?"])
 def look_up(question):
-    return ...  # the text of the answer, or None
-
-Or put the facts into the question; or have a model answer all the same: \
-client.with_options(substitute=False).ask(...)."""
+    return ...  # the text of the answer, or None"""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def client(provider: FakeProvider) -> Iterator[Client]:
         yield opened
 
 
-def test_ask_says_what_is_missing_and_how_to_register_it(client: Client, provider: FakeProvider) -> None:
+def test_ask_says_what_is_missing_and_the_receipt_how_to_register_it(client: Client, provider: FakeProvider) -> None:
     answer = client.ask(QUESTION)
     receipt = answer.greenai
     assert (answer.text, receipt.outcome, receipt.model) == (LOOKUP, "lookup_needed", "greenai/lookup")
@@ -52,15 +52,17 @@ def test_ask_says_what_is_missing_and_how_to_register_it(client: Client, provide
             f"The question asks for live data (probability {check.value:.2f}, from {check.threshold:.2f} on), which no "
             "model knows; none was asked."
         ),
+        HOW,
         "To have a model answer instead: client.with_options(substitute=False).",
     )
     assert "".join(client.ask(QUESTION, stream=True)) == LOOKUP
-    assert client.explain(QUESTION).outcome == "lookup_needed"
+    decision = client.explain(QUESTION)
+    assert (decision.outcome, decision.reasons[1]) == ("lookup_needed", HOW)
 
 
 def test_a_long_question_is_quoted_in_short(client: Client) -> None:
     question = "What is the weather in Paris today, and the traffic on the ring road right now, and who said so?"
-    assert f'(examples=["{question[:77]}..."])' in client.ask(question).text
+    assert f'(examples=["{question[:77]}..."])' in client.ask(question).greenai.decision.reasons[1]
 
 
 def test_create_asks_the_model_and_flags_it(client: Client, provider: FakeProvider) -> None:
@@ -117,13 +119,45 @@ def test_answerer_without_an_answer_leaves_the_question_open(
 
     client.answerer(examples=["what is the weather in paris today"])(weather)
     answer = client.ask(QUESTION)
-    assert answer.greenai.outcome == "lookup_needed"
-    assert answer.text == (
-        f"{said} This needs live data, which no model knows, so none was asked. "
-        "What is registered for it did not answer: mend it and ask again; or put the facts into the question; "
-        "or have a model answer all the same: client.with_options(substitute=False).ask(...)."
+    assert (answer.greenai.outcome, answer.text) == ("lookup_needed", LOOKUP)
+    assert said in (*answer.greenai.decision.reasons, *answer.greenai.warnings)
+    assert answer.greenai.decision.reasons[-2:] == (
+        "What is registered for it did not answer: mend it and ask again, or put the facts into the question.",
+        "To have a model answer instead: client.with_options(substitute=False).",
     )
     assert provider.calls == []
+
+
+def test_a_pinned_model_is_asked_and_flagged(client: Client, provider: FakeProvider) -> None:
+    answer = client.ask(QUESTION, model="vllm/acme-7b")
+    assert (answer.text, provider.models) == ("A model said so.", ["vllm/acme-7b"])
+    assert "The question seems to ask for live data, which a model without a tool cannot know." in (
+        answer.greenai.warnings
+    )
+
+
+@pytest.mark.parametrize("model", ["auto", "gpt-5.5"])
+def test_a_ceiling_is_not_asked_for_live_data(client: Client, provider: FakeProvider, model: str) -> None:
+    assert client.ask(QUESTION, model=model).text == LOOKUP
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Say hi to Ann now.",
+        "Thank the customer for waiting today.",
+        "Summarize: the weather in Paris is sunny today.",
+        "My order has not arrived yet.",
+    ],
+)
+def test_wishes_and_statements_need_no_live_data(client: Client, text: str) -> None:
+    assert client.ask(text).text == "A model said so."
+
+
+@pytest.mark.parametrize("text", ["What's the weather in Montreal?", "What are my pharmacy's hours?"])
+def test_questions_for_live_data_need_them(client: Client, text: str) -> None:
+    assert client.ask(text).text == LOOKUP
 
 
 def test_observing_asks_the_model_and_says_what_would_have_been_said(provider: FakeProvider) -> None:

@@ -98,9 +98,12 @@ class _Asked:
             for piece in stream:
                 typer.echo(plain(piece), nl=False)
             typer.echo()
-        if receipt and stream.greenai is not None:
-            _print_receipt(stream.greenai)
-        _end(None if stream.greenai is None else stream.greenai.outcome)
+        told = stream.greenai
+        if receipt and told is not None:
+            _print_receipt(told)
+        elif told is not None and told.outcome == "lookup_needed":  # the receipt would have said what to do
+            typer.echo(plain("\n".join(told.decision.reasons)), err=True)
+        _end(None if told is None else told.outcome)
 
 
 def _end(outcome: str | None) -> None:

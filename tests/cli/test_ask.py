@@ -217,10 +217,21 @@ def test_model_of_this_machine_answers(shell: Shell, weights: Path, monkeypatch:
     assert (again["text"], again["receipt"]["outcome"]) == (data["text"], "cache")
 
 
+LOOKUP = (
+    "This needs live data (such as the weather, prices, opening hours or the state of an order), "
+    "which this assistant does not have."
+)
+
+
 def test_live_data_that_nothing_knows_end_with_a_code_of_their_own(shell: Shell) -> None:
     result = shell("ask", "What is the weather in Paris today?", "--no-receipt")
     assert result.exit_code == 3
-    assert result.stdout.startswith("This needs live data, which no model knows, so none was asked.")
+    assert result.stdout == f"{LOOKUP}\n"
+    assert '@client.answerer(examples=["What is the weather in Paris today?"])' in result.stderr
+    with_receipt = shell("ask", "What is the weather in Paris today?")
+    assert with_receipt.exit_code == 3
+    assert "@client.answerer(examples=" in with_receipt.stdout
+    assert with_receipt.stderr == ""
     told = shell("ask", "What is the weather in Paris today?", "--no-receipt", "--json")
     assert told.exit_code == 3
     assert json.loads(told.stdout)["outcome"] == "lookup_needed"
