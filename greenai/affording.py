@@ -171,7 +171,7 @@ class _Asked:
     def may_be_cut(self) -> bool:
         """Whether its answer may be limited: it is nothing but text, nobody said how long, and nothing reasons."""
         request = self.way.request
-        said = receipts.output_limit(request.arguments) is not None or _is_formed(request)
+        said = any(request.arguments.get(name) is not None for name in LIMITS) or _is_formed(request)
         return self.draft.reasoning is False and not (said or request.stream or request.options.observe)
 
     @property

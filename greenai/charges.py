@@ -76,6 +76,7 @@ class History:
 
     def __init__(self) -> None:
         self._taken: OrderedDict[Task, deque[tuple[int, float]]] = OrderedDict()
+        self._found: dict[Task, tuple[int, float]] = {}
         self._read: set[tuple[str, str]] = set()
         self._lock = Lock()
 
@@ -91,6 +92,7 @@ class History:
             if len(self._read) >= MOST_TASKS:
                 self._read.clear()
             self._read.add((project, task))
+            self._found.clear()
             for model, reasoned, input_tokens, tokens, joules in taken:
                 known = self._taken.setdefault(Task(project, task, model, reasoned), deque(maxlen=MOST_KNOWN))
                 if len(known) < MOST_KNOWN:
@@ -103,8 +105,9 @@ class History:
         with self._lock:
             self._taken.setdefault(task, deque(maxlen=MOST_KNOWN)).append((usage.output_tokens or 0, times))
             self._taken.move_to_end(task)
+            self._found.pop(task, None)
             if len(self._taken) > MOST_TASKS:
-                self._taken.popitem(last=False)
+                self._found.pop(self._taken.popitem(last=False)[0], None)
 
     def p95(self, task: Task) -> tuple[int, float] | None:
         """Return the 95th percentiles of output tokens, and of how many times the modelled energy they took.
@@ -112,11 +115,14 @@ class History:
         None while too few calls are known.
         """
         with self._lock:
-            taken = tuple(self._taken.get(task, ()))
-        if len(taken) < LEAST_KNOWN:
-            return None
-        at = _at(len(taken))
-        return sorted(tokens for tokens, _ in taken)[at], sorted(times for _, times in taken)[at]
+            taken = self._taken.get(task)
+            if taken is None or len(taken) < LEAST_KNOWN:
+                return None
+            if task not in self._found:  # one call asks several times
+                at = _at(len(taken))
+                tokens, times = (sorted(values)[at] for values in zip(*taken, strict=True))
+                self._found[task] = int(tokens), times
+            return self._found[task]
 
 
 def _at(count: int) -> int:

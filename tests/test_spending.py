@@ -271,7 +271,13 @@ def test_an_answer_that_was_made_less_is_not_kept_for_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{"stream": True}, {"max_tokens": 4000}, {"tools": [{"type": "function", "function": {"name": "f"}}]}]
+    "said",
+    [
+        {"stream": True},
+        {"max_tokens": 4000},
+        {"max_tokens": 0},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    ],
 )
 def test_streams_tools_and_the_app_s_own_limit_are_not_cut(said: Mapping[str, Any]) -> None:
     provider = FakeProvider()
