@@ -1,21 +1,24 @@
 """What a store of budgets is asked, and what it answers. Amounts are six whole numbers, whatever they count.
 
-Every step is one transaction. A store has the time, which it never lets go back: windows are planned for its moment.
+Every step is one transaction. A store has the time, and windows are planned for its moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeAlias
 
 from greenai.errors import LedgerError
 
 __all__ = [
     "COLUMNS",
+    "FAR_S",
+    "JUMP_S",
     "KEEP_ENDED_S",
     "KEEP_EXPIRED_S",
-    "STEP_S",
+    "SURE_S",
     "TICK_S",
     "Again",
     "BudgetStore",
@@ -33,13 +36,18 @@ __all__ = [
     "Unanswered",
     "Unsettled",
     "agreed",
+    "carried",
+    "put_back",
 ]
 
 COLUMNS = 6
 KEEP_ENDED_S = 86_400
 """How long the end of an attempt is remembered, so that an end that is delivered again changes nothing."""
-STEP_S = 60.0
-"""A clock that goes back by more was set; for less, the time stands still until it has caught up."""
+FAR_S = 2 * 86_400
+"""A clock that is behind by more had been ahead, or was set to something else: it is believed."""
+JUMP_S = 7 * 86_400
+"""A clock that goes on by more may be ahead: nothing is forgotten until it has said so for `SURE_S`."""
+SURE_S = 86_400
 TICK_S = 0.25
 """How seldom the time is written at most, so that a step that changes nothing writes nothing. What a window holds is
 kept, so that one which a clock enters again for so short a time is no new one."""
@@ -201,17 +209,42 @@ class BudgetStore(Protocol):
 
 
 def agreed(wall: float, last: float, ahead_s: float) -> tuple[float, float]:
-    """Return the time, which never goes back, and by how much it is ahead of the clock from now on.
+    """Return the time, and by how much it is ahead of the clock from now on.
 
-    A clock that is put back goes on from where it was. Once it has caught up by itself, it is right again.
+    Where a clock was put back, the time goes on from where it was, half as fast until the clock has caught up, so
+    that no window opens again. Where that is by more than `FAR_S`, the time goes back with it.
 
     Args:
         wall: what the clock says, in seconds since 1970.
         last: the last time that was used.
         ahead_s: by how much the time was ahead of the clock.
     """
-    if wall >= last:
+    if last - wall > FAR_S:
         return wall, 0.0
-    if last - wall - ahead_s > STEP_S:
-        ahead_s = last - wall
+    passed = wall - (last - ahead_s)
+    ahead_s = last - wall if passed < 0 else max(ahead_s - passed / 2, 0.0)
     return max(wall + ahead_s, last), ahead_s
+
+
+def carried(plan: Planner, planned: Plan, anchor: float, before: float) -> dict[int, Counter]:
+    """Return what counts besides: the windows from which the time went back, where it went back to the present ones.
+
+    Args:
+        plan: makes the plan of a moment.
+        planned: the plan of the present one.
+        anchor: to when the time last went back; 0 never.
+        before: from when.
+    """
+    if not anchor or not any(counter.since <= anchor for counter in planned.counters):
+        return {}
+    pairs = enumerate(zip(planned.counters, plan(before).counters, strict=True))
+    return {place: old for place, (new, old) in pairs if new.since <= anchor and new.start < old.start}
+
+
+def put_back(before: float, now: float) -> str:
+    """Say that the time of a ledger went back."""
+    was, is_ = (f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}" for moment in (before, now))
+    return (
+        f"The clock of the budget ledger went back from {was} to {is_} UTC, and budgets go on from there. Where that "
+        "is wrong, set the clock. What was used just before counts in the present windows as well."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,8 +12,10 @@ from greenai.errors import LedgerCorrupt, LedgerError
 from greenai.store import budget_schema as schema
 from greenai.store.budget_base import (
     COLUMNS,
+    JUMP_S,
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
+    SURE_S,
     TICK_S,
     Again,
     Counter,
@@ -28,19 +31,22 @@ from greenai.store.budget_base import (
     Unanswered,
     Unsettled,
     agreed,
+    carried,
+    put_back,
 )
 from greenai.store.files import primary_code
 from greenai.store.sqlite_file import SqliteFile, damaged
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["WAIT_S", "BudgetDb"]
 
 WAIT_S = 5.0
 """How long a caller waits for other processes, in seconds; then its store counts as broken."""
 _TIDY_EVERY = 500
+_log = logging.getLogger("greenai")
 _UNSURE = frozenset((10, 13))  # SQLITE_IOERR, SQLITE_FULL: also where a commit failed
 _NOTHING = (0,) * COLUMNS
 
@@ -70,6 +76,7 @@ class BudgetDb(SqliteFile):
         super().__init__(path, timeout_s=timeout_s, migrations=migrations)
         self._clock = clock
         self._steps = 0
+        self._back = (0.0, 0.0)
 
     def reserve(
         self, attempt_id: str, signature: str, parts: Parts, ttl_s: float, plan: Planner
@@ -83,7 +90,7 @@ class BudgetDb(SqliteFile):
             if known is not None and known[0] != "expired":
                 ticket = Ticket(attempt_id=attempt_id, created=known[2], counters=planned.counters)
                 return Again(ticket=ticket, same=known[1] == signature)
-            refused = _refusal(con, planned, parts)
+            refused = _refusal(con, planned, carried(plan, planned, *self._back), parts)
             if refused is not None:
                 return refused
             numbers = _added(con, planned.counters, _NOTHING, parts)
@@ -144,7 +151,7 @@ class BudgetDb(SqliteFile):
 
         def work(con: sqlite3.Connection) -> tuple[Plan, tuple[Totals, ...]]:
             planned = plan(self._now(con))
-            return planned, tuple(_totals(con, counter) for counter in planned.counters)
+            return planned, _all_totals(con, planned, carried(plan, planned, *self._back))
 
         return self._write(work)
 
@@ -183,23 +190,32 @@ class BudgetDb(SqliteFile):
         return Unanswered(str(found)) if primary_code(error) in _UNSURE else found
 
     def _now(self, con: sqlite3.Connection) -> float:
-        """Return the time, never before one that was written, and let what is due by then expire."""
-        last, ahead_s = con.execute(schema.LAST).fetchone()
+        """Return the time, and let what is due by then expire."""
+        last, ahead_s, anchor, before, jumped = con.execute(schema.LAST).fetchone()
         now, new_ahead_s = agreed(self._clock(), last, ahead_s)
-        if now - last > TICK_S or new_ahead_s != ahead_s:
+        if now < last:
+            _log.warning("%s", put_back(last, now))
+            con.execute(schema.GO_BACK, (now, last))
+            con.execute(schema.HOLDS_GO_BACK, (now, KEEP_EXPIRED_S))
+            anchor, before, jumped = now, last, 0.0
+        elif now - last > TICK_S or (new_ahead_s != ahead_s and now == last):
             con.execute(schema.TICK, (now, new_ahead_s))
+        if last and now - last > JUMP_S:
+            con.execute(schema.JUMP, (now,))
+            jumped = now
+        self._back = anchor, before
         for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
             _charge(con, numbers, _NOTHING, [-part for part in held])
             con.execute(schema.SET_STATE, ("expired", expires, attempt_id))
         self._steps += 1
-        if self._steps % _TIDY_EVERY == 1:
+        if self._steps % _TIDY_EVERY == 1 and not 0 <= now - jumped < SURE_S:
             con.execute(schema.FORGET_COUNTERS, (now,))
             con.execute(schema.FORGET_HOLDS, (now - KEEP_ENDED_S, now - KEEP_EXPIRED_S))
         return now
 
 
-def _refusal(con: sqlite3.Connection, plan: Plan, parts: Parts) -> Refused | None:
-    totals = [_totals(con, counter) for counter in plan.counters]
+def _refusal(con: sqlite3.Connection, plan: Plan, also: Mapping[int, Counter], parts: Parts) -> Refused | None:
+    totals = _all_totals(con, plan, also)
     for place, check in enumerate(plan.checks):
         found, need = totals[check.counter], parts[check.column]
         if need and found.settled[check.column] + found.held[check.column] + need > check.limit:
@@ -207,8 +223,16 @@ def _refusal(con: sqlite3.Connection, plan: Plan, parts: Parts) -> Refused | Non
     return None
 
 
-def _totals(con: sqlite3.Connection, counter: Counter) -> Totals:
-    *sums, oldest = con.execute(schema.SUMS, (counter.scope, counter.window, counter.since)).fetchone()
+def _all_totals(con: sqlite3.Connection, plan: Plan, also: Mapping[int, Counter]) -> tuple[Totals, ...]:
+    return tuple(_totals(con, counter, also.get(place)) for place, counter in enumerate(plan.counters))
+
+
+def _totals(con: sqlite3.Connection, counter: Counter, also: Counter | None) -> Totals:
+    name = (counter.scope, counter.window)
+    *sums, oldest = con.execute(schema.SUMS, (*name, counter.since, counter.start)).fetchone()
+    if also is not None:
+        *more, _ = con.execute(schema.SUMS, (*name, max(also.since, counter.start + 1), also.start)).fetchone()
+        sums = [one + other for one, other in zip(sums, more, strict=True)]
     return Totals(settled=tuple(sums[:COLUMNS]), held=tuple(sums[COLUMNS:]), oldest=oldest)
 
 

@@ -3,7 +3,7 @@
 All keys begin with one tag in braces, so that a Redis Cluster keeps them on one node and one script may touch them.
 Amounts are added up as whole numbers by HINCRBY; Lua's own numbers, which are exact to 2**53, only compare.
 
-    <root>clock            the last time that was used, and by how much it is ahead of the server's clock
+    <root>clock            the last time that was used, by how much it is ahead of the server's, and when it went back
     <root>open, lost       attempts with an open hold, and with one that expired, by the time of that
     <root>hold:<attempt>   what is held for it and in which counters
     <root>w:<window>:<start>:<scope>   settled s0 to s5 and held h0 to h5
@@ -23,19 +23,37 @@ if not t then
   local parts = call('TIME')
   t = tonumber(parts[1]) + tonumber(parts[2]) / 1000000
 end
-local clock = call('HMGET', root .. 'clock', 'last', 'ahead')
+local clock = call('HMGET', root .. 'clock', 'last', 'ahead', 'anchor', 'before')
 local last, ahead = tonumber(clock[1] or '0'), tonumber(clock[2] or '0')
 local now = t
-if t >= last then
+local anchor, before = clock[3] or '', clock[4] or ''
+if last - t > a.far_s then
   ahead = 0
 else
-  if last - t - ahead > a.step_s then ahead = last - t end
+  local passed = t - (last - ahead)
+  if passed < 0 then ahead = last - t else ahead = math.max(ahead - passed / 2, 0) end
   now = math.max(t + ahead, last)
 end
 local stamp = string.format('%.6f', now)
-if now - last > a.tick_s or ahead ~= tonumber(clock[2] or '0') then
+if now < last then
+  anchor, before = stamp, string.format('%.6f', last)
+  call('HSET', root .. 'clock', 'last', stamp, 'ahead', '0', 'anchor', anchor, 'before', before)
+  -- What was held while the clock was ahead does not hold until the clock is there again.
+  local ids = call('ZRANGE', root .. 'open', 0, -1, 'WITHSCORES')
+  for i = 1, #ids, 2 do
+    local hold, expires = root .. 'hold:' .. ids[i], tonumber(ids[i + 1])
+    local created = tonumber(call('HGET', hold, 'created') or stamp)
+    local ends = math.min(expires - math.max(created - now, 0), now + a.keep_expired)
+    if ends < expires then
+      call('ZADD', root .. 'open', string.format('%.6f', ends), ids[i])
+      if created > now then call('HSET', hold, 'created', stamp) end
+    end
+  end
+elseif now - last > a.tick_s or (now == last and ahead ~= tonumber(clock[2] or '0')) then
   call('HSET', root .. 'clock', 'last', stamp, 'ahead', string.format('%.6f', ahead))
 end
+
+local FIELDS = {'s0', 's1', 's2', 's3', 's4', 's5', 'h0', 'h1', 'h2', 'h3', 'h4', 'h5'}
 
 local function name(c, start) return root .. 'w:' .. c.window .. ':' .. string.format('%d', start) .. ':' .. c.scope end
 
@@ -83,6 +101,7 @@ while true do
 end
 
 local function is_stale()
+  if anchor ~= a.anchor then return true end
   for _, c in ipairs(a.counters) do
     if now < c.start or (c.stop and now >= c.stop) then return true end
   end
@@ -92,21 +111,27 @@ end
 -- What the window of a counter holds: twelve sums, and where its first slot with anything in it begins.
 local function totals(c)
   local sums, oldest = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false
-  local start = c.since
-  while start <= c.start do
-    local found = call('HMGET', name(c, start), 's0', 's1', 's2', 's3', 's4', 's5', 'h0', 'h1', 'h2', 'h3', 'h4', 'h5')
-    local any = 0
-    for i = 1, 12 do
-      local value = tonumber(found[i] or '0')
-      sums[i] = sums[i] + value
-      any = any + value
+  local function count(start, last)
+    while start <= last do
+      local found = call('HMGET', name(c, start), unpack(FIELDS))
+      local any = 0
+      for i = 1, 12 do
+        local value = tonumber(found[i] or '0')
+        sums[i] = sums[i] + value
+        any = any + value
+      end
+      if any > 0 and not oldest then oldest = start end
+      if c.step == 0 then break end
+      start = start + c.step
     end
-    if any > 0 and not oldest then oldest = start end
-    if c.step == 0 then break end
-    start = start + c.step
+  end
+  count(c.since, c.start)
+  oldest = oldest or ''
+  if c.also then -- the window from which the time went back
+    count(c.step == 0 and c.also[2] or math.max(c.also[1], c.start + c.step), c.also[2])
   end
   for i = 1, 12 do sums[i] = string.format('%.0f', sums[i]) end
-  sums[13] = oldest and string.format('%d', oldest) or ''
+  sums[13] = oldest == '' and '' or string.format('%d', oldest)
   return sums
 end
 
@@ -117,7 +142,7 @@ function steps.reserve()
   if known and known.state ~= 'expired' then
     return {'again', stamp, known.created, known.signature}
   end
-  if is_stale() then return {'stale', stamp} end
+  if is_stale() then return {'stale', stamp, anchor, before} end
   local found = {}
   for place, check in ipairs(a.checks) do
     local need = tonumber(a.parts[check.column + 1])
@@ -195,7 +220,7 @@ function steps.renew()
 end
 
 function steps.totals()
-  if is_stale() then return {'stale', stamp} end
+  if is_stale() then return {'stale', stamp, anchor, before} end
   local found = {}
   for i, c in ipairs(a.counters) do found[i] = totals(c) end
   return {'totals', stamp, found}

@@ -16,9 +16,9 @@ from greenai._locks import Lock
 from greenai.errors import LedgerError
 from greenai.store.budget_base import (
     COLUMNS,
+    FAR_S,
     KEEP_ENDED_S,
     KEEP_EXPIRED_S,
-    STEP_S,
     TICK_S,
     Again,
     Counter,
@@ -33,6 +33,8 @@ from greenai.store.budget_base import (
     Totals,
     Unanswered,
     Unsettled,
+    carried,
+    put_back,
 )
 from greenai.store.budget_lua import SCRIPT
 from greenai.store.redis import connect, reached, shown
@@ -72,6 +74,7 @@ class BudgetRedis:
         )
         self._clock = clock
         self._seen: tuple[float, float] | None = None
+        self._back = (b"", b"")  # to when the server's time last went back, and from when
         self._sha = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._lock = Lock()
         self._met = False
@@ -130,17 +133,20 @@ class BudgetRedis:
         for _ in range(_TRIES):
             planned = plan(now)
             checks = [{"counter": c.counter, "column": c.column, "limit": c.limit} for c in planned.checks]
-            answer = self._run(step, {**given, "counters": _counters(planned.counters), "checks": checks})
+            back = self._back
+            also = carried(plan, planned, float(back[0] or 0), float(back[1] or 0))
+            told = {"counters": _counters(planned.counters, also), "checks": checks, "anchor": back[0].decode()}
+            answer = self._run(step, {**given, **told})
             if answer[0] != b"stale":
                 return planned, answer
-            now = float(answer[1])
+            now, self._back = float(answer[1]), (answer[2], answer[3])
         raise LedgerError(f"The budget ledger in {self._place} changed its time while it was asked. Try again.")
 
     def _run(self, step: str, given: Mapping[str, object]) -> list[Any]:
         told = {
             "step": step,
             "root": ROOT,
-            "step_s": STEP_S,
+            "far_s": FAR_S,
             "tick_s": TICK_S,
             "keep_ended": KEEP_ENDED_S,
             "keep_expired": KEEP_EXPIRED_S,
@@ -148,7 +154,10 @@ class BudgetRedis:
             **given,
         }
         answer = self._sent(json.dumps(told))
-        self._seen = (float(answer[1]), time.monotonic())
+        now, seen = float(answer[1]), self._seen
+        self._seen = (now, time.monotonic())
+        if seen is not None and now < seen[0] - FAR_S:
+            _log.warning("%s", put_back(seen[0], now))
         return answer
 
     def _guess(self) -> float:
@@ -241,7 +250,7 @@ def _texts(parts: Parts) -> list[str]:
     return [str(part) for part in parts]
 
 
-def _counters(counters: Iterable[Counter]) -> list[dict[str, object]]:
+def _counters(counters: Iterable[Counter], also: Mapping[int, Counter] | None = None) -> list[dict[str, object]]:
     """Return counters for the script; what has no end or is kept for ever is left out, since null is true in Lua."""
     told: list[dict[str, object]] = [
         {
@@ -253,8 +262,9 @@ def _counters(counters: Iterable[Counter]) -> list[dict[str, object]]:
             "step": counter.step,
             "keep_until": counter.keep_until,
             "lives_on": counter.lives_on or None,
+            "also": [also[place].since, also[place].start] if also and place in also else None,
         }
-        for counter in counters
+        for place, counter in enumerate(counters)
     ]
     return [{key: value for key, value in counter.items() if value is not None} for counter in told]
 

@@ -44,15 +44,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), last REAL NOT NULL, ahead_s REAL NOT NULL)",
         "INSERT INTO clock VALUES (1, 0.0, 0.0)",
     ),
+    (
+        # To when the time last went back, and from when; when it last went on by much.
+        "ALTER TABLE clock ADD COLUMN anchor REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE clock ADD COLUMN before REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE clock ADD COLUMN jumped REAL NOT NULL DEFAULT 0",
+    ),
 )
 
-LAST = "SELECT last, ahead_s FROM clock"
+LAST = "SELECT last, ahead_s, anchor, before, jumped FROM clock"
 TICK = "UPDATE clock SET last = ?, ahead_s = ?"
+JUMP = "UPDATE clock SET jumped = ?"
+GO_BACK = "UPDATE clock SET last = ?1, ahead_s = 0, anchor = ?1, before = ?2, jumped = 0"
+# What was held while the clock was ahead does not hold until the clock is there again.
+HOLDS_GO_BACK = """
+    UPDATE holds SET expires = min(expires - max(created - ?1, 0), ?1 + ?2), created = min(created, ?1)
+    WHERE state = 'held' AND (created > ?1 OR expires > ?1 + ?2)
+"""
 
 _SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in (*_SETTLED, *_HELD))
 _ANY = " + ".join((*_SETTLED, *_HELD))
 SUMS = (
-    f"SELECT {_SUMS}, min(start) FILTER (WHERE {_ANY} > 0) FROM counters WHERE scope = ? AND window = ? AND start >= ?"
+    f"SELECT {_SUMS}, min(start) FILTER (WHERE {_ANY} > 0) FROM counters "
+    "WHERE scope = ? AND window = ? AND start BETWEEN ? AND ?"
 )
 _ADDED = ", ".join(f"{name} = {name} + excluded.{name}" for name in (*_SETTLED, *_HELD))
 # When it may be forgotten is not written again, since an index has it: TOUCH does so where it changes.
