@@ -6,18 +6,19 @@
 
 The setting `without_opt_in` decides which of the two. A project that has not decided is answered with less, and asked
 for its choice once: in the log and on that receipt. The ledger remembers it, so that no later process asks again.
+Where an opt-in of the settings is over, that is told in place of the question, once in each process.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from greenai.errors import OptInRequired
-from greenai.grants import fix
+from greenai.grants import ended, fix
 from greenai.nudges import effort
 from greenai.stages import Flow, Steps
 from greenai.values import Assessment, Request, Rung, Work
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Missing", "Told", "missing", "settled"]
 
 MOST_PROJECTS = 10_000  # known to have been asked; an app may name projects after its own users
+
+LATER = "set a later opt_in_expires"
 
 logger = logging.getLogger("greenai")
 
@@ -60,34 +63,53 @@ def settled(request: Request, chosen: Route, assessment: Assessment, steps: Step
     if not lacking:
         return Told()
     if request.options.without_opt_in == "refuse":
-        raise refusal(lacking, request.options.opt_in)
-    asked = () if dry else (yield from _asked_once(request, lacking[0], steps))
-    return Told(reasons=tuple(m.line for m in lacking if m.line is not None), warnings=asked)
+        raise refusal(lacking, request)
+    reasons = tuple(m.line for m in lacking if m.line is not None)
+    if dry:
+        return Told(reasons=reasons)
+    over = _ended(request, *(lack.kind for lack in lacking))
+    said = _told_once(over, steps) if over else (yield from _asked_once(request, lacking[0], steps))
+    return Told(reasons=reasons, warnings=said)
 
 
 def missing(request: Request, chosen: Route, assessment: Assessment, steps: Steps) -> tuple[Missing, ...]:
     """Return the opt-ins that this call lacks, the dearest first."""
-    found = (_large(chosen), _reasoning(request, chosen, assessment, steps), _semantic(request))
+    found = (_large(request, chosen), _reasoning(request, chosen, assessment, steps), _semantic(request))
     return tuple(one for one in found if one is not None)
 
 
-def refusal(lacking: Sequence[Missing], held: Iterable[str] = ()) -> OptInRequired:
-    """Return the error that names what is missing, and the line of code that gives all of it besides what is `held`."""
-    line = fix(*held, *(lack.kind for lack in lacking))
+def refusal(lacking: Sequence[Missing], request: Request) -> OptInRequired:
+    """Return the error that names what is missing, and the line of code that gives it besides what holds already."""
+    kinds = [lack.kind for lack in lacking]
+    line, over = fix(*request.options.opt_in, *kinds), _ended(request, *kinds)
     whys = ". ".join(f"{lack.why}, which needs the opt-in {lack.kind}" for lack in lacking)
-    other = f"{lacking[0].instead}, or allow it" if lacking[0].instead and len(lacking) == 1 else "To allow it"
-    message = f'{whys}. Nobody opted in, and without_opt_in = "refuse" is set. {other}: {line}'
-    return OptInRequired(message, kind=lacking[0].kind, fix=line)
+    ways = [LATER] if over else []
+    if lacking[0].instead and len(lacking) == 1:
+        ways.append(lacking[0].instead)
+    other = _sentence(f"{', '.join(ways)}, or allow it") if ways else "To allow it"
+    message = f'{whys}. {_sentence(over or "nobody opted in")}, and without_opt_in = "refuse" is set. {other}: {line}'
+    return OptInRequired(message, kind=kinds[0], fix=line)
+
+
+def _ended(request: Request, *kinds: str) -> str:
+    """Return in words which of these opt-ins the settings gave until a day that is over; empty where none."""
+    return ended((grant for grant in request.lapsed if grant.kind in kinds), request.options.project)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 # --- what is missing ----------------------------------------------------------------------
 
 
-def _large(chosen: Route) -> Missing | None:
+def _large(request: Request, chosen: Route) -> Missing | None:
     if chosen.lacks is None:
         return None
     why = f"{chosen.lacks} is expected to answer better than {chosen.rungs[0].model}"
-    return Missing(kind="large", why=why, instead='Name the model with model="..."')  # the route's reasons say so
+    over = _ended(request, "large")
+    line = f"{_sentence(over)}. To allow it again: {LATER}." if over else None  # the route's reasons say the rest
+    return Missing(kind="large", why=why, line=line, instead='name the model with model="..."')
 
 
 def _reasoning(request: Request, chosen: Route, assessment: Assessment, steps: Steps) -> Missing | None:
@@ -104,9 +126,10 @@ def _reasoning(request: Request, chosen: Route, assessment: Assessment, steps: S
     if gain is None:
         return None
     why = f"Reasoning is expected to help (P(it helps) {gain:.2f} reaches {thresholds[effort.GAIN]:.2f})"
+    over = _ended(request, "reasoning")
     line = (
-        f"{why}; it stays at its least, as nobody gave the opt-in reasoning. "
-        'To allow it: with_options(opt_in={"reasoning"}, reason="...").'
+        f"{why}; it stays at its least, as {over or 'nobody gave the opt-in reasoning'}. "
+        f'To allow it: {f"{LATER}, or " if over else ""}with_options(opt_in={{"reasoning"}}, reason="...").'
     )
     return Missing(kind="reasoning", why=why, line=line)
 
@@ -119,18 +142,32 @@ def _semantic(request: Request) -> Missing | None:
     return Missing(
         kind="semantic_cache",
         why=why[:1].upper() + why[1:],
-        line=f"{why}; strict_opt_in is set and nobody opted in, so only the same request is looked up.",
+        line=(
+            f"{why}; strict_opt_in is set and {_ended(request, 'semantic_cache') or 'nobody opted in'}, "
+            "so only the same request is looked up."
+        ),
     )
 
 
 # --- asking once --------------------------------------------------------------------------
 
 
+def _told_once(over: str, steps: Steps) -> tuple[str, ...]:
+    """Tell of an opt-in that is over, once in this process; return what the receipt says."""
+    said = f"{_sentence(over)}, so calls are answered without. To allow it again: {LATER}; if not, take opt_in out."
+    if said in steps.asked:
+        return ()
+    if len(steps.asked) < MOST_PROJECTS:
+        steps.asked.add(said)
+    logger.warning("%s", said)
+    return (said,)
+
+
 def _asked_once(request: Request, lack: Missing, steps: Steps) -> Flow[tuple[str, ...]]:
     """Ask a project that has not decided, where no process has yet; return what its receipt says."""
     project = request.options.project
-    decided = request.options.without_opt_in is not None or any("settings" in g.by for g in request.grants)
-    if decided or project in steps.asked:
+    given = any("settings" in grant.by for grant in (*request.grants, *request.lapsed))
+    if given or request.options.without_opt_in is not None or project in steps.asked:
         return ()
     if len(steps.asked) < MOST_PROJECTS:
         steps.asked.add(project)

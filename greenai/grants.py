@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-__all__ = ["Grant", "Grantor", "WithoutOptIn", "fix", "reasons"]
+__all__ = ["Grant", "Grantor", "WithoutOptIn", "ended", "fix", "reasons"]
 
 WithoutOptIn = Literal["downgrade", "refuse"]
 Grantor = Literal["call", "block", "client", "settings", "project settings", "argument", "escalate"]
@@ -43,6 +44,17 @@ class Grant:
 def reasons(grants: Iterable[Grant]) -> str | None:
     """Return the reasons of some grants as one text, each once; None where there is none."""
     return "; ".join(dict.fromkeys(grant.reason for grant in grants if grant.reason)) or None
+
+
+def ended(over: Iterable[Grant], project: str) -> str:
+    """Return in words that opt-ins of the settings are over, and since when; empty where there are none."""
+    said: dict[str, list[str]] = {}
+    for grant in over:
+        if grant.until is not None:
+            day = datetime.fromtimestamp(grant.until - 1, UTC)  # a day's end is the midnight after it
+            whose = f" (project {project})" if grant.by == "project settings" else ""
+            said.setdefault(f"of the settings{whose} ended on {day:%Y-%m-%d}", []).append(grant.kind)
+    return "; ".join(f"the opt-in {', '.join(kinds)} {when}" for when, kinds in said.items())
 
 
 def fix(*kinds: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from greenai.settings import Settings
 
-__all__ = ["Block", "Policies", "Policy", "blocks", "given", "in_force", "kinds_of", "named"]
+__all__ = ["Block", "Policies", "Policy", "blocks", "given", "in_force", "kinds_of", "lapsed", "named"]
 
 Grants: TypeAlias = Mapping[str, Grant]
 
@@ -81,6 +81,11 @@ class Policies:
             if project in self.settings.projects or len(self._known) < 64:  # names may come from an app's own users
                 self._known[project] = found
         return found
+
+    def holding(self, project: str) -> frozenset[str]:
+        """Return which opt-ins a project has by the settings, at present."""
+        now = time.time()
+        return frozenset(grant.kind for grant in self.of(project).grants if grant.holds(now))
 
     def _of(self, project: str) -> Policy:
         whole, own = self.settings, self.settings.projects.get(project)
@@ -186,6 +191,14 @@ def in_force(
         return ()
     now = time.time()
     return tuple(grant for _, grant in sorted(found.items()) if grant.holds(now))
+
+
+def lapsed(base: tuple[Grant, ...], held: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """Return which of the settings' opt-ins are over, and not given again by other means."""
+    if all(grant.until is None for grant in base):
+        return ()
+    now, kinds = time.time(), {grant.kind for grant in held}
+    return tuple(grant for grant in base if not grant.holds(now) and grant.kind not in kinds)
 
 
 def _over(inner: Sequence[Grant], outer: Grants) -> dict[str, Grant]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Protocol, cast
@@ -24,7 +25,7 @@ from greenai.values import OptIn
 
 __all__ = [
     "TABLES", "UNITS", "BudgetTable", "FeatureTable", "ProjectTable", "Tables", "WhenSpent", "as_json", "budgets",
-    "check", "explain", "refuse_below", "tables", "unknown", "unknown_of",
+    "check", "explain", "lacks", "refuse_below", "tables", "unknown", "unknown_of",
 ]  # fmt: skip
 
 WhenSpent = Literal["downgrade", "refuse", "observe"]
@@ -56,6 +57,15 @@ _LIMIT_EXAMPLES: Mapping[str, str] = {
     "reasoning_calls": 'reasoning_calls = "20/day"',
     "carbon": 'carbon = "200 g/week"',
 }
+
+
+def lacks(keys: AbstractSet[str], opt_in: AbstractSet[str], reason: str | None) -> str | None:
+    """Return what is missing beside the opt-ins of a table that has these keys; None where nothing is."""
+    if opt_in and not reason:
+        return "opt_in needs opt_in_reason: the ledger keeps why an expensive mode was allowed"
+    if "opt_in_expires" in keys and "opt_in" not in keys:
+        return "opt_in_expires says when opt_in ends, and there is no opt_in: add one, or take opt_in_expires out"
+    return None
 
 
 class _Strict(BaseModel):
@@ -136,9 +146,9 @@ class ProjectTable(_Strict):
         return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
 
     @model_validator(mode="after")
-    def _opt_in_has_reason(self) -> ProjectTable:
-        if self.opt_in and not self.opt_in_reason:
-            raise ValueError("opt_in needs opt_in_reason: the ledger keeps why an expensive mode was allowed")
+    def _opt_in_is_whole(self) -> ProjectTable:
+        if found := lacks(self.model_fields_set, self.opt_in, self.opt_in_reason):
+            raise ValueError(found)
         return self
 
 

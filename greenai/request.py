@@ -19,7 +19,7 @@ from greenai.errors import InvalidRequest
 from greenai.given import is_given
 from greenai.grants import Grant, Grantor, WithoutOptIn, reasons
 from greenai.nudges import effort
-from greenai.opt_ins import Block, Policy, blocks, in_force, kinds_of
+from greenai.opt_ins import Block, Policy, blocks, in_force, kinds_of, lapsed
 from greenai.opt_ins import given as granted
 from greenai.resources import Config, Resources
 from greenai.settings import Settings, duration_s
@@ -193,7 +193,7 @@ def make_request(
         InvalidRequest: an unknown option, or messages of the wrong form.
     """
     given = {name: value for name, value in arguments.items() if is_given(value)}
-    options, grants = _resolved(config, around, _call_changes(given.pop("greenai", None)))
+    options, grants, over = _resolved(config, around, _call_changes(given.pop("greenai", None)))
     options, grants = _with_explicit_reasoning(*_with_semantic(options, grants), given)
     if not config.is_comparable and options.cache != "off":
         options = replace(options, cache="off")
@@ -220,16 +220,22 @@ def make_request(
         deadline=time.monotonic() + timeout_s,
         namespace=_namespace(config, options, transport.extra_headers, model),
         grants=grants,
+        lapsed=over,
     )
 
 
-def _resolved(config: Config, around: Sequence[Block], call: Mapping[str, Any]) -> tuple[Options, tuple[Grant, ...]]:
-    """Return what a call may do, and who gave its opt-ins: settings, client, blocks and call in this order."""
+def _resolved(
+    config: Config, around: Sequence[Block], call: Mapping[str, Any]
+) -> tuple[Options, tuple[Grant, ...], tuple[Grant, ...]]:
+    """Return what a call may do, and who gave its opt-ins: settings, client, blocks and call in this order.
+
+    And the opt-ins of the settings that are over.
+    """
     changes = {**{name: value for block in around for name, value in block.changes.items()}, **call}
     policy = _policy(config, changes)
     base = policy.grants if config.grants is None else config.grants
     if not (changes or around or base or config.options.opt_in or policy.without_opt_in):
-        return config.options, _NONE
+        return config.options, _NONE, _NONE
     options = changed(config.options, changes)
     grants = in_force(base, around, granted(call, "call"))
     options = replace(
@@ -238,7 +244,7 @@ def _resolved(config: Config, around: Sequence[Block], call: Mapping[str, Any]) 
         reason=reasons(grants) or options.reason,
         without_opt_in=options.without_opt_in or policy.without_opt_in,
     )
-    return options, grants
+    return options, grants, _NONE if "opt_in" in changes else lapsed(base, grants)
 
 
 def _policy(config: Config, changes: Mapping[str, Any]) -> Policy:

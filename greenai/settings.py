@@ -225,9 +225,9 @@ class Settings(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _opt_in_has_reason(self) -> Settings:
-        if self.opt_in and not self.opt_in_reason:
-            raise ValueError("opt_in needs opt_in_reason: the ledger keeps why an expensive mode was allowed")
+    def _opt_in_is_whole(self) -> Settings:
+        if found := projects.lacks(self.model_fields_set, self.opt_in, self.opt_in_reason):
+            raise ValueError(found)
         return self
 
     @property
@@ -436,8 +436,8 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     path = cast("tuple[str | int, ...]", detail["loc"])
     message = _worded(detail)
     if not path:
-        place = origin["opt_in"].where("opt_in") if "opt_in" in origin else "settings"
-        return f"{place}: {message}. Add for example: {_EXAMPLES['opt_in_reason']}"
+        at, lacking = ("opt_in", "opt_in_reason") if "opt_in" in origin else ("opt_in_expires", "opt_in")
+        return f"{origin[at].where(at)}: {message}. Add for example: {_EXAMPLES[lacking]}"
     key = str(path[0])
     source = origin[key]
     if key == "cards" and path[1:]:

@@ -127,6 +127,7 @@ class Transport:
 class Request:
     """One call as the app wrote it; `grants` say who gave the opt-ins in its options, `scopes` whose budgets hold.
 
+    `lapsed` are opt-ins of the settings that would hold for it, and are over.
     `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
     except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
     """
@@ -144,6 +145,7 @@ class Request:
     parent: str | None = None
     floor: str | None = None
     grants: tuple[Grant, ...] = ()
+    lapsed: tuple[Grant, ...] = ()
     scopes: tuple[str, ...] = ()
 
     @property

@@ -139,6 +139,13 @@ def test_a_stronger_source_keeps_what_it_does_not_speak_of(tmp_path: Path) -> No
             ),
         ),
         (
+            "[projects.bot]\nopt_in_expires = 2027-01-31",
+            (
+                "{file}, line 1: projects.bot is not valid: opt_in_expires says when opt_in ends, and there is no opt_in: "
+                "add one, or take opt_in_expires out."
+            ),
+        ),
+        (
             '[user_budget]\ncalls = "5/hour"\n[key_budget]\nstop = 1',
             (
                 "{file}, line 4: key_budget.stop is not a setting. Known keys: energy, cost, tokens, calls, "

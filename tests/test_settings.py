@@ -219,6 +219,14 @@ def test_tables_of_two_sources_are_joined(tmp_path: Path, monkeypatch: pytest.Mo
             ),
         ),
         (
+            "\nopt_in_expires = 2027-01-31",
+            (
+                "{file}, line 2: opt_in_expires says when opt_in ends, and there is no opt_in: add one, or take "
+                'opt_in_expires out. Add for example: opt_in = ["reasoning"] (of: large, long_output, reasoning, '
+                "semantic_cache)"
+            ),
+        ),
+        (
             'opt_in = ["everything"]',
             (
                 "{file}, line 1: opt_in: \"everything\" is not valid: input should be 'reasoning', 'large', "

@@ -6,12 +6,13 @@ import dataclasses
 import os
 import platform
 import sys
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from greenai import __version__, catalog, meters
+from greenai import __version__, catalog, grants, meters, opt_ins
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.meters import carbon
 from greenai.store.listing import NO_PLACE
@@ -100,10 +101,18 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "zone": settings.zone,
         "provider_zones": settings.provider_zones,
         "carbon_source": settings.carbon_source,
-        "opt_in": sorted(settings.active_opt_in()),
+        "opt_in": sorted(opt_ins.Policies(settings).holding(settings.project)),
+        "opt_ins_over": list(_over(settings)),
         "observe": settings.observe,
         "state_dir": None if settings.state_dir is None else str(settings.state_dir),
     }
+
+
+def _over(settings: Settings) -> Iterator[str]:
+    """Yield in words which opt-ins of the settings are over, the whole's and each project's own."""
+    policies, now, projects = opt_ins.Policies(settings), time.time(), (settings.project, *settings.projects)
+    said = (grants.ended((g for g in policies.of(p).grants if not g.holds(now)), p) for p in projects)
+    yield from filter(None, dict.fromkeys(said))
 
 
 def _lacks(rung: Rung, settings: Settings) -> str | None:
@@ -242,6 +251,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "catalog", f"{catalogue['models']} models ({catalogue['version']})"
     yield "ladder", "\n".join(f"{r['model']}: {r['missing'] or 'can answer'}" for r in found["rungs"])
     yield "project", f"{chosen['project']}, quality {chosen['quality']}"
+    yield "opt-ins", "\n".join(_opt_in_lines(chosen))
     yield "carbon", "\n".join(_carbon_lines(chosen))
     yield "state", chosen["state_dir"] or "in memory: this machine has no folder for it; set GREENAI_STATE_DIR"
     yield "ledger", _ledger_line(found["ledger"])
@@ -253,6 +263,13 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "processor", _processor_line(found["processor"])
     yield "readings", "\n".join(_readings(found["sensors"]))
     yield "not installed", "\n".join(_missing(found["extras"])) or "nothing"
+
+
+def _opt_in_lines(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if chosen["opt_in"] or not chosen["opt_ins_over"]:
+        yield ", ".join(chosen["opt_in"]) or f"none in the settings for {chosen['project']}"
+    for over in chosen["opt_ins_over"]:
+        yield f"warning: {over}. Set a later opt_in_expires, or take opt_in out."
 
 
 def _carbon_lines(chosen: Mapping[str, Any]) -> Iterator[str]:

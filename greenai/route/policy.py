@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from greenai.correction import Correction
 from greenai.errors import NoSufficientModel, OptInRequired
-from greenai.grants import fix
+from greenai.grants import ended, fix
 from greenai.readings import Reading
 from greenai.route.ladder import Ladder, names
 from greenai.units import wh_from_j
@@ -137,9 +137,11 @@ def route(
     """
     if ladder.raised and "large" not in request.options.opt_in:
         line = fix("large", *request.options.opt_in)
+        over = ended((grant for grant in request.lapsed if grant.kind == "large"), request.options.project)
+        why = f" {over[:1].upper()}{over[1:]}; set a later opt_in_expires." if over else ""
         raise OptInRequired(
             f"Only {names(ladder.rungs, ' or ')} can take this request, and above the small rung the opt-in large is "
-            f'needed. {ladder.reason} Name the model with model="...", or allow it: {line}',
+            f'needed. {ladder.reason}{why} Name the model with model="...", or allow it: {line}',
             kind="large",
             fix=line,
         )

@@ -170,3 +170,16 @@ def test_budgets_and_where_they_are_counted(shell: Shell, tmp_path: Path, monkey
     text = " ".join(result.stdout.split())
     assert "counted in redis://127.0.0.1:9/0: cannot be reached: " in text
     assert "hidden" not in text
+
+
+def test_opt_ins_that_are_over(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shell.json("doctor")["settings"]["opt_ins_over"] == []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "greenai.toml").write_text(
+        'opt_in = ["reasoning"]\nopt_in_reason = "checked"\n'
+        '[projects.tax]\nopt_in = ["large"]\nopt_in_reason = "checked"\nopt_in_expires = 2020-01-01\n'
+    )
+    over = "the opt-in large of the settings (project tax) ended on 2020-01-01"
+    assert shell.json("doctor")["settings"]["opt_ins_over"] == [over]
+    text = " ".join(shell("doctor").stdout.split())
+    assert f"opt-ins reasoning warning: {over}. Set a later opt_in_expires, or take opt_in out." in text

@@ -549,6 +549,52 @@ def test_strict_and_refusing_an_argument_is_refused_by_every_way_in(
     )
 
 
+# --- one of the settings that is over ---------------------------------------------------------
+
+OVER = {"opt_in": ["large"], "opt_in_reason": WHY, "opt_in_expires": "2020-01-01"}
+ENDED = "The opt-in large of the settings{} ended on 2020-01-01"
+
+
+@pytest.mark.parametrize(("given", "whose"), [(OVER, ""), ({"projects": {"default": OVER}}, " (project default)")])
+def test_an_opt_in_that_is_over_is_told_in_place_of_the_question(
+    provider: FakeProvider, given: dict[str, Any], whose: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = ENDED.format(whose)
+    warned = f"{said}, so calls are answered without. To allow it again: set a later opt_in_expires; if not, take opt_in out."
+    with offline(provider, settings=given) as client:
+        assert f"{said}. To allow it again: set a later opt_in_expires." in client.explain(HARD).reasons
+        receipt, later = (client.ask(f"{HARD}{more}").greenai for more in ("", " Briefly."))
+        assert (receipt.model, receipt.warnings, later.warnings) == (SMALL, (warned,), ())
+        assert any(reason.startswith(said) for reason in later.decision.reasons)
+        assert client.ask(EASY).greenai.warnings == ()
+        with client.opt_in("large", reason=WHY):  # given again
+            assert not any("ended on" in reason for reason in client.explain(HARD).reasons)
+        assert not any("ended on" in reason for reason in client.with_options(opt_in=()).explain(HARD).reasons)
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [warned]
+
+
+def test_a_refusal_says_which_opt_in_is_over(provider: FakeProvider) -> None:
+    over = {"projects": {"default": {**OVER, "opt_in": ["large", "reasoning"]}}, "without_opt_in": "refuse"}
+    with offline(provider, settings=over) as client, pytest.raises(errors.OptInRequired) as raised:
+        client.ask(HARD)
+    assert str(raised.value) == (
+        "openai/gpt-5.5 is expected to answer better than openai/gpt-5.4-nano, which needs the opt-in large. Reasoning "
+        "is expected to help (P(it helps) 0.34 reaches 0.25), which needs the opt-in reasoning. The opt-in large, "
+        "reasoning of the settings (project default) ended on 2020-01-01, and "
+        'without_opt_in = "refuse" is set. Set a later opt_in_expires, or allow it: '
+        'client = client.with_options(opt_in={"large", "reasoning"}, reason="why this is worth it")'
+    )
+
+
+def test_where_only_large_models_are_left_the_opt_in_that_is_over_is_named() -> None:
+    with offline(FakeProvider(error(403)), settings=OVER) as client:
+        with pytest.raises(openai.PermissionDeniedError):
+            client.ask(EASY)
+        with pytest.raises(errors.OptInRequired) as raised:
+            client.ask(EASY)
+    assert f"{ENDED.format('')}; set a later opt_in_expires. Name the model" in str(raised.value)
+
+
 # --- asked once -----------------------------------------------------------------------------
 
 QUESTION = (
