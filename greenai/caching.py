@@ -344,7 +344,7 @@ def kept_under(answered: Receipt | str, steps: Steps) -> Flow[str | None]:
 
 
 def _key_in(steps: Steps, call_id: str) -> str | None:
-    row = steps.ledger.call(call_id)
+    row = steps.ledger.call(steps.ledger.whole(call_id))
     if row is None:
         raise InvalidRequest(
             f"The ledger has no call {call_id!r}, so nothing is known of its answer. Pass the response itself, or the "

@@ -276,8 +276,9 @@ class Client(_Base, Surface):
     def feedback(self, answer: ChatCompletion | TextAnswer | Receipt | str, *, good: bool) -> None:
         """Say whether an answer was good: from 30 answers on, the project's thresholds follow what was said.
 
-        `answer` is a response, its receipt, or the receipt's `call_id`, also in another process on this machine. The
-        last word about a call counts. A bad answer is not given again from the cache.
+        `answer` is a response, its receipt, or the receipt's `call_id` or how that begins (4 characters or more), also
+        in another process on this machine. The last word about a call counts. A bad answer is not given again from the
+        cache.
 
         Raises:
             InvalidRequest: the response has no receipt, or the ledger has no such call.
@@ -302,7 +303,7 @@ class Client(_Base, Surface):
         return Feature(self._session, name, generate, model)
 
     def used(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> None:
-        """Record that a person used an answer: a response, its receipt, or the receipt's `call_id`.
+        """Record that a person used an answer: a response, its receipt, or the receipt's `call_id` or its beginning.
 
         Raises:
             InvalidRequest: the response has no receipt, or the ledger has no such call.

@@ -48,9 +48,11 @@ def learn(answered: Receipt | str, steps: Steps, *, good: bool, source: str) -> 
     """Learn from one answer; a bad one is not given again from the cache.
 
     Raises:
-        InvalidRequest: `answered` is the id of a call that the ledger does not have.
+        InvalidRequest: `answered` is no id of a call of the ledger, nor how a single one begins.
     """
     label = yield Work("feedback", partial(_label, answered, steps, good=good, source=source))
+    if isinstance(answered, str) and label is not None:
+        answered = label.call_id
     if label is not None and label.outcome == "semantic_cache":
         # The stored answer is another question's, for which nobody said that it was bad.
         if not good:
@@ -83,7 +85,7 @@ def _label(answered: Receipt | str, steps: Steps, *, good: bool, source: str) ->
 
 
 def _of_call(call_id: str, steps: Steps, *, good: bool, source: str) -> Label:
-    row = steps.ledger.call(call_id)
+    row = steps.ledger.call(call_id := steps.ledger.whole(call_id))
     if row is None:
         raise InvalidRequest(
             f"The ledger has no call {call_id!r}, so nothing can be learnt from it. Pass the response itself, or the "

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from greenai import errors
 from greenai._locks import Lock
 from greenai.errors import BudgetExceeded, EngineError, GreenAIError, LedgerCorrupt, LedgerError, OptInRequired
-from greenai.store import story
+from greenai.store import beginnings, story
 from greenai.store.ledger_db import LedgerDb
 from greenai.store.schema import CALL_COLUMNS
 
@@ -304,6 +304,14 @@ class Ledger:
         """Return one call as JSON values, or None where the ledger does not have it."""
         row = self._do(lambda db: db.call(call_id))
         return None if row is None else _from_row(row)
+
+    def whole(self, call: str) -> str:
+        """Return the id of the call that `call` is or begins; `call` itself where the ledger has none such.
+
+        Raises:
+            InvalidRequest: more than one call begins so.
+        """
+        return beginnings.only(call, self.keys_of(call, whole=False)) or call
 
     def keys_of(self, call: str, *, whole: bool) -> dict[str, str | None]:
         """Return the cache's keys of the calls with this id (the `whole`), or of those whose id begins so."""

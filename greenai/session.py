@@ -311,7 +311,8 @@ class Session:
     def used(self, answered: Any) -> None:
         """Write that somebody used an answer."""
         told = _told(answered, "note that it was used")
-        known = self.resources.ledger.used(told if isinstance(told, str) else told.call_id)
+        ledger = self.resources.ledger
+        known = ledger.used(ledger.whole(told) if isinstance(told, str) else told.call_id)
         if isinstance(told, str) and not known:
             raise InvalidRequest(
                 f"The ledger has no call {told!r}, so nothing can be noted of it. Pass the response itself, or the "

@@ -146,7 +146,7 @@ def test_a_plain_call_may_carry_a_feature_and_be_used() -> None:
     with offline(FakeProvider()) as client:
         answer = client.with_options(feature="chat").ask("Write some lively words on kiwis.")
         client.used(answer)
-        client.used(answer.greenai.call_id)
+        client.used(answer.greenai.call_id[:8])
         assert calls(client) == [("chat", True)]
         with pytest.raises(InvalidRequest) as raised:
             client.used("no-such-call")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai.errors import BudgetExceeded, EngineError, RequestTooLarge
+from greenai.errors import BudgetExceeded, EngineError, InvalidRequest, RequestTooLarge
 from greenai.ledger import Hold, Ledger, open_ledger
 from greenai.readings import Reading
 from greenai.settings import load_settings
@@ -418,3 +418,14 @@ def test_offers_that_were_kept_in_memory_are_written_back(tmp_path: Path) -> Non
         assert reader is not None
         assert [tuple(row.values()) for row in reader.rows("SELECT * FROM offers")] == [("shop", "summary", 3, 3, 2)]
     target.close()
+
+
+def test_a_call_is_named_by_how_its_id_begins_unless_two_begin_so(ledger: Ledger) -> None:
+    for call_id in ("abcd1", "abcd2", "abcd", "efghi"):
+        failure(ledger, "late", call_id)
+    named = {"abcd": "abcd", "abcd2": "abcd2", "efgh": "efghi", "efg": "efg", "nobody": "nobody"}
+    assert {call: ledger.whole(call) for call in named} == named
+    failure(ledger, "late", "efgh2")
+    with pytest.raises(InvalidRequest) as raised:
+        ledger.whole("efgh")
+    assert str(raised.value) == "'efgh' begins 2 calls: efgh2, efghi. Pass more of it."

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 cache = typer.Typer(help="Show what the cache holds and saved; export, forget and drop answers.", no_args_is_help=True)
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_BEGINNING = re.compile(r"[0-9a-f]{8,63}")
+_BEGINNING = re.compile(r"[0-9a-f]{4,63}")
 _DAYS = 30.0
 
 
@@ -56,7 +56,7 @@ def complete_call(incomplete: str) -> list[str]:
 Call = Annotated[
     str,
     typer.Argument(
-        help="The call_id of a receipt, or its cache_key; or how one of them begins, from 8 characters on.",
+        help="The call_id of a receipt, or its cache_key; or how one of them begins, from 4 characters on.",
         autocompletion=complete_call,
     ),
 ]
@@ -188,7 +188,7 @@ def _key_of(call: str, store: Sealed, settings: Settings) -> str | None:
     if not keys and store.undone is None:  # else it is the store that is told of
         raise InvalidRequest(
             f"The ledger has no call {call!r}, so nothing is known of its answer. Pass the call_id of a receipt of "
-            "this machine, its cache_key, or the first 8 characters of one of them."
+            "this machine, its cache_key, or the first 4 characters of one of them."
         )
     return keys[0] if keys else None
 

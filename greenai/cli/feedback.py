@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, print_json, reported
+from greenai.cli.why import complete_call
 
 
 def feedback(
-    call_id: Annotated[str, typer.Argument(help="The call_id of a receipt.")],
+    call_id: Annotated[
+        str, typer.Argument(help="The call_id of a receipt, or how it begins.", autocompletion=complete_call)
+    ],
     *,
     good: Annotated[bool | None, typer.Option("--good/--bad", help="What the answer was.")] = None,
     settings: SettingsFile = None,

@@ -11,14 +11,12 @@ from typing import Any
 
 from greenai.errors import InvalidRequest
 from greenai.report import words
-from greenai.store import schema, story
+from greenai.store import beginnings, schema, story
 from greenai.store.reading import LedgerReader
 from greenai.units import format_duration, format_energy, format_interval, format_mass, significant
 
 __all__ = ["rows", "tell"]
 
-MOST_NAMED = 5
-LEAST_CHARACTERS = 4
 _UNANSWERED = ("failed", "refused")
 
 _CALL = f"SELECT {', '.join(schema.CALL_COLUMNS)} FROM calls WHERE call_id = ?"  # noqa: S608 (names of schema.py)
@@ -60,28 +58,22 @@ def _found(reader: LedgerReader, call: str) -> str:
     for table in ("calls", "attempts"):
         if call and reader.rows(f"SELECT 1 FROM {table} WHERE call_id = ? LIMIT 1", (call,)):  # noqa: S608
             return call
-    if len(call) < LEAST_CHARACTERS:
+    if len(call) < beginnings.LEAST:
         raise InvalidRequest(
             f"{call!r} is too short to name a call. Pass the call_id of a receipt, or at least its first "
-            f"{LEAST_CHARACTERS} characters. The last calls are listed by: greenai why"
+            f"{beginnings.LEAST} characters. The last calls are listed by: greenai why"
         )
     sql = (
         "SELECT call_id FROM calls WHERE call_id >= ?1 AND call_id < ?2 UNION "
         "SELECT call_id FROM attempts WHERE call_id >= ?1 AND call_id < ?2 LIMIT 100"
     )
-    names = [row["call_id"] for row in reader.rows(sql, (call, call + "\U0010ffff"))]
-    if len(names) == 1:
-        return str(names[0])
-    if not names:
+    found = beginnings.only(call, [row["call_id"] for row in reader.rows(sql, (call, call + "\U0010ffff"))])
+    if found is None:
         raise InvalidRequest(
             f"The ledger {reader.path} has no call {call!r}. Pass the call_id of a receipt of this machine "
             "(receipt.call_id), or list the last calls with: greenai why"
         )
-    many = "100 or more" if len(names) == 100 else str(len(names))
-    listed = ", ".join(words.clean(name) for name in names[:MOST_NAMED])
-    raise InvalidRequest(
-        f"{call!r} begins {many} calls: {listed}{', ...' if len(names) > MOST_NAMED else ''}. Pass more of it."
-    )
+    return found
 
 
 # --- in words -------------------------------------------------------------------------------
