@@ -326,9 +326,11 @@ KEYS: Mapping[str, Key] = {
         env="tax advice is checked by a person",
     ),
     "opt_in_expires": Key(
-        about="The last day (UTC), or the moment, of the opt-in; after it the opt-in is ignored.",
+        about="The last day (UTC), or the moment, of the opt-in; after it the opt-in is ignored, and calls that would "
+        "have used it say so. Without `opt_in` it is an error.",
         example="2027-01-31",
         env="2027-01-31",
+        alone={"opt_in": "reasoning", "opt_in_reason": "tax advice is checked by a person"},
     ),
     "strict_opt_in": Key(
         about="An explicit `reasoning_effort` or `thinking` needs the opt-in too; a `max_tokens` above "
