@@ -138,8 +138,11 @@ def namespace(api_key: str | None, project: str, tenant: str | None, *who: objec
 # --- canonical JSON -----------------------------------------------------------------------
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def _digest(parts: object) -> str:
-    text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = _encode(_plain(parts))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

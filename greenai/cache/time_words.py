@@ -6,6 +6,7 @@ All texts here are in lower case. A name of a thing that happens to be a word of
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["FACTS", "FOREIGN", "SUM", "is_lesson", "is_live", "is_of_the_day", "is_past", "is_slow"]
 
@@ -311,9 +312,15 @@ _TIME_ALONE = re.compile(r"\W*the time\b")
 _DATE_ALONE = re.compile(r"\W*(?:date|day)\W*$")
 
 
+@lru_cache(maxsize=8)
+def _bare(head: str) -> str:
+    """Return the text without what only looks like a word of time; three rules ask for it, one after the other."""
+    return _THING.sub(" ", head)
+
+
 def is_live(head: str) -> bool:
     """Say whether the answer may change at any moment: weather, scores, delays, whether something is open."""
-    bare = _THING.sub(" ", head)
+    bare = _bare(head)
     if _LIVE.search(bare) or _STATE.match(bare) or _TIME_ALONE.match(bare):
         return True
     return _NOW_WORD.search(bare) is not None and _SLOW_TOPIC.search(bare) is None
@@ -321,7 +328,7 @@ def is_live(head: str) -> bool:
 
 def is_of_the_day(head: str) -> bool:
     """Say whether the answer is that of a day: news, dates, fixtures, what is on."""
-    bare = _THING.sub(" ", head)
+    bare = _bare(head)
     found = _DATE_ALONE.match(bare) or _DAILY.search(bare)
     if found is None:
         return False
@@ -330,4 +337,4 @@ def is_of_the_day(head: str) -> bool:
 
 def is_slow(head: str) -> bool:
     """Say whether the answer changes within months or years: offices, records, prices, versions."""
-    return _SLOW.search(_THING.sub(" ", head)) is not None
+    return _SLOW.search(_bare(head)) is not None
