@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.completion import complete_scope
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         help='Only this scope: organisation, project/NAME, feature/NAME, or one user or key, such as "user/3f2a9c...".',
+        autocompletion=complete_scope,
     ),
 ]
 Plot = Annotated[Path | None, typer.Option(help='Draw the burn-down (.png, .svg, .pdf): pip install "greenai[plot]".')]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, Yes, console, needs_ascii, print_json, reported, settings_of
+from greenai.cli.completion import complete_project
 from greenai.errors import CacheError, InvalidRequest
 from greenai.units import format_bytes, format_duration, format_energy
 
@@ -61,7 +62,12 @@ Call = Annotated[
     ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; standard output without it.")]
-OfProject = Annotated[str | None, typer.Option("--project", help="Only the answers of calls booked on this project.")]
+OfProject = Annotated[
+    str | None,
+    typer.Option(
+        "--project", help="Only the answers of calls booked on this project.", autocompletion=complete_project
+    ),
+]
 
 
 @contextmanager

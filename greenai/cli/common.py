@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from greenai.cli.completion import complete_model, complete_opt_in, complete_project
 from greenai.errors import GreenAIError, ModelMissing
 
 if TYPE_CHECKING:
@@ -32,14 +33,25 @@ SettingsFile = Annotated[
     typer.Option("--settings", help="A settings file, instead of the greenai.toml or pyproject.toml found here."),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", help='A model, such as "gpt-5.5". Without it the ladder decides.')
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help='A model, such as "gpt-5.5". Without it the ladder decides.',
+        autocompletion=complete_model,
+    ),
 ]
-Project = Annotated[str | None, typer.Option("--project", help="The project that the call is booked on.")]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", help="The project that the call is booked on.", autocompletion=complete_project),
+]
 System = Annotated[str | None, typer.Option("--system", "-s", help="A system message.")]
 OptIns = Annotated[
     list[str] | None,
     typer.Option(
-        "--opt-in", help="Allow an expensive mode: reasoning, large, long_output, semantic_cache. Needs --reason."
+        "--opt-in",
+        help="Allow an expensive mode: reasoning, large, long_output, semantic_cache. Needs --reason.",
+        autocompletion=complete_opt_in,
     ),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why the opt-in is needed; the ledger keeps it.")]

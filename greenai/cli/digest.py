@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.completion import complete_project
 from greenai.cli.report import nothing
 from greenai.errors import InvalidRequest
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["digest"]
 
-Project = Annotated[str | None, typer.Option("--project", help="Whose calls; by default those of every project.")]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", help="Whose calls; by default those of every project.", autocompletion=complete_project),
+]
 Weeks = Annotated[int, typer.Option(help="How many weeks before the last one it is compared with.", min=1, max=52)]
 Ranking = Annotated[
     bool,

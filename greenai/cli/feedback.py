@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, print_json, reported
-from greenai.cli.why import complete_call
+from greenai.cli.completion import complete_call
 
 
 def feedback(

@@ -11,11 +11,12 @@ import typer
 
 from greenai import catalog
 from greenai.cli.common import AsJson, SettingsFile, Yes, console, print_json, pull, reported, settings_of
+from greenai.cli.completion import beginning, complete_model
 from greenai.errors import UnknownModel
 from greenai.units import format_bytes, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from greenai.catalog import Card, Range
     from greenai.cli.leaderboard import Standing
@@ -24,16 +25,11 @@ if TYPE_CHECKING:
 models = typer.Typer(help="List models, rank them by energy, show what is known of one, bring and delete weights.")
 
 
-def complete_model(incomplete: str) -> list[str]:
-    """Return the names and aliases of the catalog that begin so, for the shell."""
-    return _beginning(incomplete, (name for card in catalog.cards() for name in (card.name, *card.aliases)))
-
-
 def complete_known(incomplete: str) -> list[str]:
     """Return the local models whose weights can be brought by name, for the shell."""
     from greenai.local import weights
 
-    return _beginning(incomplete, weights.KNOWN)
+    return beginning(incomplete, weights.KNOWN)
 
 
 def complete_installed(incomplete: str) -> list[str]:
@@ -46,23 +42,19 @@ def complete_installed(incomplete: str) -> list[str]:
         folder = load_settings().weights_dir
     except GreenAIError:  # the command itself will tell; the shell is waiting for names
         folder = None
-    return _beginning(incomplete, (found.name for found in weights.installed(folder)))
+    return beginning(incomplete, (found.name for found in weights.installed(folder)))
 
 
 def complete_provider(incomplete: str) -> list[str]:
     """Return the catalog's providers that begin so, for the shell."""
-    return _beginning(incomplete, (card.provider for card in catalog.cards()))
+    return beginning(incomplete, (card.provider for card in catalog.cards()))
 
 
 def complete_order(incomplete: str) -> list[str]:
     """Return what `--sort` accepts, for the shell."""
     from greenai.cli import leaderboard
 
-    return _beginning(incomplete, leaderboard.ORDERS)
-
-
-def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
-    return sorted({name for name in names if name.startswith(incomplete)})
+    return beginning(incomplete, leaderboard.ORDERS)
 
 
 _NAME = 'A model, such as "gpt-5.5" or "smollm2-135m".'

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.completion import complete_project
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ Since = Annotated[
     ),
 ]
 Days = Annotated[float | None, typer.Option(help="Count the calls of the last so many days.", min=0)]
-OfProject = Annotated[str | None, typer.Option("--project", help="Only the calls that are booked on this project.")]
+OfProject = Annotated[
+    str | None,
+    typer.Option("--project", help="Only the calls that are booked on this project.", autocompletion=complete_project),
+]
 By = Annotated[
     list[str] | None,
     typer.Option(

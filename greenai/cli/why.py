@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.completion import complete_call
 from greenai.cli.report import nothing
 
 if TYPE_CHECKING:
@@ -16,20 +17,6 @@ __all__ = ["why"]
 
 _LAST = 20
 _RECENT = "SELECT call_id, created, project, outcome, model, energy_j FROM calls ORDER BY created DESC LIMIT ?"
-
-
-def complete_call(incomplete: str) -> list[str]:
-    """Return the last calls of the ledger that begin so, for the shell."""
-    from greenai.errors import GreenAIError
-    from greenai.settings import load_settings
-    from greenai.store.reading import reading
-
-    try:
-        with reading(load_settings().ledger_path) as reader:
-            found = [] if reader is None else reader.rows(_RECENT, (500,))
-    except GreenAIError:  # the command itself will tell; the shell is waiting for names
-        return []
-    return [row["call_id"] for row in found if row["call_id"].startswith(incomplete)]
 
 
 Call = Annotated[

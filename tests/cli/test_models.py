@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from bookkeeping import Book
 
 from greenai import catalog
 from greenai.cli import app
@@ -157,10 +158,25 @@ def test_a_wrong_name_is_refused_before_a_bar_is_drawn(shell: Shell) -> None:
         ("models rm smol", []),
         ("models --provider mis", ["mistral"]),
         ("models list --provider open", ["openai"]),
+        ("ask -m smollm2-1", ["smollm2-135m"]),
+        ("explain --model smollm2-1", ["smollm2-135m"]),
+        ("ask --opt-in la", ["large"]),
+        ("ask --project sup", ["support-bot"]),
+        ("report --project sh", ["shop"]),
+        ("digest --project sup", ["support-bot"]),
+        ("cache clear --project sup", ["support-bot"]),
+        ("budget --scope ", ["organisation", "project/support-bot", "user/"]),
+        ("budget --scope pro", ["project/support-bot"]),
+        ("feedback 0000000000000000000000000000000", ["00000000000000000000000000000001"]),
         ("models --sort ", ["energy", "name", "price", "quality"]),
     ],
 )
-def test_the_shell_completes(shell: Shell, words: str, expected: list[str]) -> None:
+def test_the_shell_completes(shell: Shell, words: str, expected: list[str], tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text(
+        f'ledger = "{tmp_path / "ledger.db"}"\n[budget]\nenergy = "50 Wh/day"\ntimezone = "UTC"\n'
+        '[user_budget]\ncalls = "9/day"\n[projects.support-bot.budget]\nenergy = "5 Wh/day"\n'
+    )
+    Book(tmp_path / "ledger.db").call()
     line = f"greenai {words}"
     env = {"_GREENAI_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     found = shell.runner.invoke(app, [], prog_name="greenai", env=env)

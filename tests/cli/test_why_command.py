@@ -8,7 +8,7 @@ import pytest
 from bookkeeping import BEGIN, HOSTILE, Book, fill
 
 from greenai import Client
-from greenai.cli.why import complete_call
+from greenai.cli.completion import complete_call
 from greenai.ledger import Ledger
 from greenai.readings import Reading
 from greenai.store.ledger_db import LedgerDb
