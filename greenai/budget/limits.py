@@ -64,6 +64,24 @@ _SHORT: dict[Kind, str] = {"minute": "min", "hour": "h", "day": "d"}
 _WINDOWS = "minute, hour, day, week, month, or a length that rolls, such as 30d rolling"
 _LEAST_S, _MOST_S = 10, 400 * 86_400
 
+_SIGNS = {"$": "USD", "€": "EUR"}
+_SIGN_FIRST = re.compile(r"\s*(?P<sign>[$€])\s*(?P<number>[0-9.]+)\s*(?P<rest>/.*)?")
+_THOUSANDS = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "bn": 1e9, "million": 1e6, "thousand": 1e3}
+_ZONES = {  # what is no name of the IANA list, or only one without its summer time
+    **dict.fromkeys(("PST", "PDT", "PT"), "America/Los_Angeles"),
+    **dict.fromkeys(("MDT", "MT"), "America/Denver"),
+    **dict.fromkeys(("CST", "CDT", "CT"), "America/Chicago or Asia/Shanghai"),
+    **dict.fromkeys(("EDT", "ET"), "America/New_York"),
+    "BST": "Europe/London",
+    "CEST": "Europe/Berlin or Europe/Paris",
+    "EEST": "Europe/Athens",
+    "MSK": "Europe/Moscow",
+    "IST": "Asia/Kolkata",
+    "SGT": "Asia/Singapore",
+    "JST": "Asia/Tokyo",
+    **dict.fromkeys(("AEST", "AEDT"), "Australia/Sydney"),
+}
+
 _TEXT = re.compile(
     r"\s*(?P<number>[+-]?(?:[0-9.,_]+(?:[eE][+-]?[0-9]+)?|nan\b|inf\w*))\s*(?P<unit>[^\W\d_][^/]*?|[$€])?"
     r"\s*(?:(?:/|\bper\b)\s*(?P<window>.*?))?\s*"
@@ -113,7 +131,7 @@ class Budget:
         found, scale, symbol = _unit(text, written, unit)
         if symbol == "EUR":
             scale = _rate(text, eur_usd)
-        limit = _limit(text, number, found, scale)
+        limit = _limit(text, number, found, scale, symbol)
         return cls(
             unit=found,
             limit=limit,
@@ -137,7 +155,9 @@ def _split(text: object) -> tuple[str, str | None, str | None]:
         raise InvalidRequest(f'A budget is a text such as "50 Wh/day", not {text!r}.')
     found = _TEXT.fullmatch(text)
     if found is None or not found["number"]:
-        raise InvalidRequest(f'"{text}" is no budget. Write an amount, a unit and a window, such as "50 Wh/day".')
+        sign = _SIGN_FIRST.fullmatch(text)
+        hint = "" if sign is None else f' Did you mean "{sign["number"]} {_SIGNS[sign["sign"]]}{sign["rest"] or ""}"?'
+        raise InvalidRequest(f'"{text}" is no budget.{hint} Write an amount, a unit and a window, such as "50 Wh/day".')
     return found["number"], found["unit"], found["window"]
 
 
@@ -149,11 +169,9 @@ def _unit(text: str, written: str | None, wanted: Unit | None) -> tuple[Unit, fl
         raise InvalidRequest(f'"{text}" has no unit. Write one of {_LISTED}, such as "{example}".')
     name = " ".join(written.split())
     if name not in _UNITS:
-        close = [known for known in _UNITS if known.lower() == name.lower()] or difflib.get_close_matches(
-            name, _UNITS, cutoff=0.5
+        raise InvalidRequest(
+            f'"{text}" has the unknown unit "{name}".{_unit_hint(text, name, wanted)} Write one of {_LISTED}.'
         )
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise InvalidRequest(f'"{text}" has the unknown unit "{name}".{hint} Write one of {_LISTED}.')
     found = _UNITS[name]
     if wanted is not None and found[0] != wanted:
         what, example = _WANTED[wanted]
@@ -162,6 +180,17 @@ def _unit(text: str, written: str | None, wanted: Unit | None) -> tuple[Unit, fl
             f'Write for example "{example}".'
         )
     return found
+
+
+def _unit_hint(text: str, name: str, wanted: Unit | None) -> str:
+    short, _, rest = name.partition(" ")
+    if short in _THOUSANDS and (_UNITS.get(rest, (wanted,))[0] in _COUNTED):
+        number, _, window = text.partition(name)
+        count = _NUMBER.fullmatch(number.strip()) and float(number) * _THOUSANDS[short]
+        return f' Did you mean "{count:.0f}{" " if rest else ""}{rest}{window}"?' if count else ""
+    close = [_SIGNS[name]] if name in _SIGNS else [known for known in _UNITS if known.lower() == name.lower()]
+    close = close or difflib.get_close_matches(name, _UNITS, cutoff=0.5)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
 def _rate(text: str, eur_usd: object) -> float:
@@ -175,14 +204,18 @@ def _rate(text: str, eur_usd: object) -> float:
     return float(eur_usd)
 
 
-def _limit(text: str, number: str, unit: Unit, scale: float) -> float:
+def _limit(text: str, number: str, unit: Unit, scale: float, symbol: str) -> float:
     if _NUMBER.fullmatch(number) is None:
         raise InvalidRequest(
             f'"{text}" has the number "{number}", which cannot be read. Write digits, with a point for decimals and '
             "nothing between thousands, such as 1500.5."
         )
     limit = float(number) * scale
-    if not limit >= from_parts(1, unit):
+    least = from_parts(1, unit)
+    if 0 < limit < least:
+        least_shown = f"{significant(least / scale)} {_COUNTED.get(unit) or symbol}".removesuffix("s")
+        raise InvalidRequest(f'"{text}" is less than can be counted. Write {least_shown} at least.')
+    if not limit >= least:
         raise InvalidRequest(
             f'"{text}" would allow nothing: a budget is larger than 0. To allow no call at all, leave the model out of '
             "the ladder; for no limit, leave the budget out."
@@ -206,7 +239,10 @@ def _window(text: str, written: str) -> Window:
             raise InvalidRequest(f'"{text}" rolls over {length_s} s. Write 10 s at least and 400 days at most.')
         return Window(kind="rolling", length_s=length_s)
     length = _LENGTH.fullmatch(f"{name} rolling")
-    if length is not None and length["unit"] in _LENGTHS:
+    plain = name.removeprefix("1 ").removesuffix("s")
+    if plain in CALENDAR:
+        hint = f" Did you mean {plain}?"
+    elif length is not None and length["unit"] in _LENGTHS:
         hint = f' A length rolls: write "{name} rolling".'
     else:
         close = difflib.get_close_matches(name, CALENDAR)
@@ -220,6 +256,7 @@ def _timezone(text: str, name: object) -> str:
     except (KeyError, ValueError, OSError):  # also a folder's name, and a path
         known = available_timezones()
         close = [zone for zone in known if zone.lower() == str(name).lower()]
+        close = close or [zone for short, zone in _ZONES.items() if short == str(name).upper()]
         close = close or difflib.get_close_matches(str(name), sorted(known))
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise InvalidRequest(

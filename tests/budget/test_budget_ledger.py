@@ -106,7 +106,7 @@ def test_more_than_was_held_is_charged_and_the_next_call_refused(ledger: BudgetL
         hold(ledger, 1, "a2")
     assert str(refused.value) == (
         "project/support-bot has overspent its budget of 100 J/day by 30 J (130 J settled, 0 J held), and this "
-        "needs 1 J. Raise the budget, use a smaller model or a shorter output, or wait until 2026-11-22 00:00 (UTC)."
+        "needs 1 J. Raise the budget to 131 J at least, or wait until 2026-11-22 00:00 (UTC)."
     )
 
 
@@ -118,7 +118,7 @@ def test_a_refusal_has_its_numbers(ledger: BudgetLedger) -> None:
         hold(ledger, 6840, "a3", budget)
     assert str(refused.value) == (
         "project/support-bot has 1.5 Wh left of its budget of 50 Wh/day (0.5 Wh settled, 48 Wh held), and this "
-        "needs 1.9 Wh. Raise the budget, use a smaller model or a shorter output, or wait until 2026-11-22 00:00 "
+        "needs 1.9 Wh. Raise the budget to 50.4 Wh at least, use a smaller model or a shorter output, or wait until 2026-11-22 00:00 "
         "(Europe/Paris)."
     )
     error = refused.value
@@ -138,22 +138,58 @@ def test_more_than_the_whole_budget_does_not_say_wait(ledger: BudgetLedger) -> N
 
 
 @pytest.mark.parametrize(
+    ("budget", "settled", "held", "needed", "next_step"),
+    [
+        (
+            Budget.parse("12/hour", unit="tokens"), 21, 0, 18,
+            "Raise the budget to 39 tokens at least, or wait until 2026-11-21 13:00 (UTC), and use a shorter input or output.",
+        ),
+        (
+            Budget.parse("12/hour", unit="tokens"), 5, 1, 18,
+            "Raise the budget to 24 tokens at least, or use a shorter input or output.",
+        ),
+        (Budget.parse("3 calls/hour"), 0, 1, 4, "Raise the budget to 5 calls at least."),
+        (Budget.parse("0.01 USD"), 0.01, 0, 0.003333333, "Raise the budget to 0.01334 USD at least."),
+        (
+            Budget.parse("1/day", unit="reasoning_calls"), 1, 0, 1,
+            "Raise the budget to 2 reasoning calls at least, ask without reasoning, or wait until 2026-11-22 00:00 (UTC).",
+        ),
+        (
+            Budget.parse("12345678 tokens/day"), 12345000, 0, 679,
+            ("Raise the budget to 12345679 tokens at least, use a shorter input or output, or wait until "
+            "2026-11-22 00:00 (UTC)."),
+        ),
+    ],
+    ids=["more than spent", "more than all", "calls", "money", "reasoning", "many digits"],
+)  # fmt: skip
+def test_a_refusal_says_what_helps(
+    ledger: BudgetLedger, budget: Budget, settled: float, held: float, needed: float, next_step: str
+) -> None:
+    nothing = ledger.reserve(SCOPE, budget, Amount(), attempt_id="a1")
+    nothing.settle(Amount(**{budget.unit: settled}))
+    ledger.reserve(SCOPE, budget, Amount(**{budget.unit: held}), attempt_id="a2")
+    with pytest.raises(BudgetExceeded) as refused:
+        ledger.reserve(SCOPE, budget, Amount(**{budget.unit: needed}), attempt_id="a3")
+    assert str(refused.value).partition(". Raise")[2] == next_step.removeprefix("Raise")
+
+
+@pytest.mark.parametrize(
     ("text", "rate", "amount", "message"),
     [
         (
             "2 calls/hour", None, Amount(calls=1),
             ("run/1 has 0 calls left of its budget of 2 calls/hour (2 calls settled, 0 calls held), and this needs "
-            "1 call. Raise the budget, use a smaller model or a shorter output, or wait until 2026-11-21 13:00 (UTC)."),
+            "1 call. Raise the budget to 3 calls at least, or wait until 2026-11-21 13:00 (UTC)."),
         ),
         (
             "0.022 EUR", 1.1, Amount(usd=0.0121),
             ("run/1 has 0 EUR left of its budget of 0.022 EUR (0.022 EUR settled, 0 EUR held), and this needs 0.011 "
-            "EUR. Raise the budget, use a smaller model or a shorter output, or begin a new run with a budget of its own."),
+            "EUR. Raise the budget to 0.033 EUR at least, or begin a new run with a budget of its own."),
         ),
         (
             "2 g/10min rolling", None, Amount(carbon_g=1),
             ("run/1 has 0 g CO2e left of its budget of 2 g/10min rolling (2 g CO2e settled, 0 g CO2e held), and this "
-            "needs 1 g CO2e. Raise the budget, use a smaller model or a shorter output, or wait until 2026-11-21 "
+            "needs 1 g CO2e. Raise the budget to 3 g CO2e at least, or wait until 2026-11-21 "
             "12:10:10 (UTC), when the oldest part of it is free again."),
         ),
     ],

@@ -64,7 +64,7 @@ def test_budgets_are_read(text: str, given: dict[str, Any], unit: str, limit: fl
             {},
             f'"50 MWH/day" has the unknown unit "MWH". Did you mean mWh or MWh? Write one of {UNIT_LIST}.',
         ),
-        ("5 $/day", {}, f'"5 $/day" has the unknown unit "$". Write one of {UNIT_LIST}.'),
+        ("5 $/day", {}, f'"5 $/day" has the unknown unit "$". Did you mean USD? Write one of {UNIT_LIST}.'),
         ("20/day", {}, f'"20/day" has no unit. Write one of {UNIT_LIST}, such as "50 Wh/day".'),
         ("20/day", {"unit": "usd"}, f'"20/day" has no unit. Write one of {UNIT_LIST}, such as "5 USD/day".'),
         (
@@ -122,6 +122,44 @@ def test_budgets_are_read(text: str, given: dict[str, Any], unit: str, limit: fl
         ),
         ("1e99 Wh/day", {}, '"1e99 Wh/day" is more than can be counted. For no limit, leave the budget out.'),
         ("1e999 Wh/day", {}, '"1e999 Wh/day" is more than can be counted. For no limit, leave the budget out.'),
+        (
+            "0.0000000001 g/hour",
+            {},
+            '"0.0000000001 g/hour" is less than can be counted. Write 0.000000001 g CO2e at least.',
+        ),
+        ("0.5 calls/day", {}, '"0.5 calls/day" is less than can be counted. Write 1 call at least.'),
+        (
+            "$5/hour",
+            {},
+            (
+                '"$5/hour" is no budget. Did you mean "5 USD/hour"? Write an amount, a unit and a window, such as '
+                '"50 Wh/day".'
+            ),
+        ),
+        ("5 €/day", {}, f'"5 €/day" has the unknown unit "€". Did you mean EUR? Write one of {UNIT_LIST}.'),
+        (
+            "1M/hour",
+            {"unit": "tokens"},
+            f'"1M/hour" has the unknown unit "M". Did you mean "1000000/hour"? Write one of {UNIT_LIST}.',
+        ),
+        (
+            "1.5M tokens/hour",
+            {},
+            f'"1.5M tokens/hour" has the unknown unit "M tokens". Did you mean "1500000 tokens/hour"? Write one of {UNIT_LIST}.',
+        ),
+        (
+            "5 kWh/days",
+            {},
+            f'"5 kWh/days" has the unknown window "days". Did you mean day? Write one of: {WINDOW_LIST}.',
+        ),
+        (
+            "50 Wh/day",
+            {"timezone": "PST"},
+            (
+                "\"50 Wh/day\": 'PST' is no time zone. Did you mean America/Los_Angeles? "
+                'Write a name of the IANA list, such as "Europe/Paris" or "UTC".'
+            ),
+        ),
         ("1.5 calls/day", {}, '"1.5 calls/day" counts calls, which are whole. Write 2.'),
         (
             "50 Wh/fortnight",
