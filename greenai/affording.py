@@ -330,7 +330,9 @@ def settled(held: Held, attempt: Attempt) -> Flow[tuple[BudgetLeft | None, tuple
     def work() -> tuple[BudgetLeft | None, tuple[str, ...]]:
         charge.settle(attempt)
         left, said = charge.spending.left(charge.caps) if charge.holds else (None, ())
-        return left, tuple(dict.fromkeys((*charge.told, *said)))
+        amount = charges.used(attempt, charge.spending.tariff, reasoned=False)
+        unknown = charges.stated(attempt, amount, {cap.budget.unit for cap in charge.caps})
+        return left, tuple(dict.fromkeys((*charge.told, *unknown, *said)))
 
     result: tuple[BudgetLeft | None, tuple[str, ...]] = yield Work("budget", work)
     return result

@@ -19,17 +19,18 @@ from greenai.meters import cost
 from greenai.places import drawn
 from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
+from greenai.units import format_energy, significant
 from greenai.values import Attempt, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from greenai.places import Site
     from greenai.values import Assessment, Draft, Request, Rung
 
 __all__ = [
-    "LEAST_KNOWN", "MOST_KNOWN", "History", "Tariff", "Task", "choices", "expected", "least", "most_tokens", "task_of",
-    "used", "worst_tokens",
+    "LEAST_KNOWN", "MOST_KNOWN", "History", "Tariff", "Task", "choices", "expected", "least", "most_tokens", "stated",
+    "task_of", "used", "worst_tokens",
 ]  # fmt: skip
 
 LEAST_KNOWN = 20
@@ -53,6 +54,8 @@ STATED_FOR_TOKENS = 1000
 
 INPUT_SHARE = 0.25
 """What an input token counts of an output token where neither's price is known. Assumption: a fifth is usual."""
+
+_OF_ENERGY = frozenset(("energy_j", "carbon_g"))
 
 SHORT = Usage(input_tokens=8, output_tokens=1)
 """As little as a question and its answer may be."""
@@ -229,6 +232,19 @@ def used(attempt: Attempt, tariff: Tariff, *, reasoned: bool) -> Amount:
     usd = cost.of_attempt(attempt)
     calls = 1 + len(attempt.tries)
     return _amount(attempt.energy, usd, attempt.usage, attempt.site, tariff, reasons=reasoned, calls=calls)
+
+
+def stated(attempt: Attempt, amount: Amount, units: Collection[str]) -> tuple[str, ...]:
+    """Return in words what budgets of these units were charged for an attempt, where the settings state it."""
+    if attempt.state == "failed":
+        return ()
+    said: list[tuple[str, str, str]] = []
+    if attempt.energy.energy_j is None and not _OF_ENERGY.isdisjoint(units):
+        said.append(("energy", format_energy(amount.energy_j), "unknown_energy"))
+    if cost.of_attempt(attempt) is None and "usd" in units:
+        said.append(("price", f"{significant(amount.usd)} USD", "unknown_cost"))
+    words = "The {} is unknown, so budgets were charged {}, by the setting {}."
+    return tuple(words.format(*each) for each in said)
 
 
 def _amount(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from greenai.catalog import Card, find
+from greenai.catalog import Card, find, remedy_for
 from greenai.errors import GreenAIError
 from greenai.meters import cost, cpu, footprint, physics, stars
 from greenai.nudges import effort
@@ -260,8 +260,8 @@ def warnings(done: Attempt, volatile: float) -> tuple[str, ...]:
     if ignored:
         said.append(f"{done.model} reported{figure} for this answer, which cannot be; that is left out.")
     if method == NO_CARD:
-        words = "so energy, carbon and cost are unknown. Add one to `cards` in the settings"
-        said.append(f"The catalog has no card for {done.model}, {words}, or name the model as the catalog does.")
+        words = f"The catalog has no card for {done.model}, so energy, carbon and cost are unknown."
+        said.append(f"{words} {remedy_for(done.model)}")
     if done.state == "cut":
         said.append("The stream ended before its last chunk; energy and tokens count what was seen.")
     return tuple(said)

@@ -410,8 +410,9 @@ def test_a_model_without_a_card_says_what_to_do() -> None:
     unknown = attempt("endpoint/gpt-99", energy=receipts.modelled(None, USED))
     assert receipts.warnings(unknown, 0.0) == (
         (
-            "The catalog has no card for endpoint/gpt-99, so energy, carbon and cost are unknown. Add one to `cards` in the "
-            "settings, or name the model as the catalog does."
+            "The catalog has no card for endpoint/gpt-99, so energy, carbon and cost are unknown. Write in the settings, with "
+            'its own size in 1e9 parameters: cards = [{ name = "endpoint/gpt-99", total_params_b = 7 }], or name the model '
+            "as the catalog does."
         ),
     )
 

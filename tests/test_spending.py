@@ -142,12 +142,23 @@ def test_a_call_is_charged_for_what_it_took() -> None:
         assert spent.carbon_g == pytest.approx(receipt.carbon_g, rel=1e-6)
 
 
-def test_unknown_price_and_energy_are_charged_as_stated() -> None:
-    settings = limited(calls="9/hour", unknown_cost="0.02 USD", unknown_energy="2 Wh")
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        ({"calls": "9/hour"}, []),
+        ({"energy": "9 Wh/hour"}, ["energy is unknown, so budgets were charged 2 Wh, by the setting unknown_energy."]),
+        ({"cost": "9 USD/hour"}, ["price is unknown, so budgets were charged 0.02 USD, by the setting unknown_cost."]),
+    ],
+)
+def test_unknown_price_and_energy_are_charged_as_stated(units: dict[str, str], told: list[str]) -> None:
+    settings = limited(**units, unknown_cost="0.02 USD", unknown_energy="2 Wh")
     with offline(settings=settings, base_url="http://127.0.0.1:9/v1") as client:
-        client.chat.completions.create(model="my-own", messages=messages())
+        receipt = client.ask("Say hello to Ada.", model="my-own").greenai
         spent = used(client)
         assert (spent.usd, spent.energy_j) == (pytest.approx(0.02), pytest.approx(7200.0))
+        assert [w.removeprefix("The ") for w in receipt.warnings if "by the setting" in w] == told
+        known = client.ask("What is 18% of 240?").greenai
+        assert not any("by the setting" in w for w in known.warnings)
 
 
 @pytest.mark.parametrize("failure", [error(401), error(400), error(500), error(None), error(None, timeout=True)])

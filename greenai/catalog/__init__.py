@@ -39,6 +39,7 @@ __all__ = [
     "families",
     "find",
     "register",
+    "remedy_for",
     "schema",
     "suggest",
     "switch_of",
@@ -58,6 +59,12 @@ def find(name: str) -> Card | None:
         return own_card
     position = _positions().get(name)
     return None if position is None else _shipped(position)
+
+
+def remedy_for(name: str) -> str:
+    """Return what to write in the settings for a model that has no card, with an example of a size."""
+    line = f"cards = [{{ name = {json.dumps(name)}, total_params_b = 7 }}]"
+    return f"Write in the settings, with its own size in 1e9 parameters: {line}, or name the model as the catalog does."
 
 
 def cards() -> tuple[Card, ...]:

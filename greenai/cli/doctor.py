@@ -127,7 +127,9 @@ def _lacks(rung: Rung, settings: Settings) -> str | None:
     variable = next((name for name, provider in _KEYS.items() if provider == rung.provider), None)
     if rung.base_url is None and variable is not None and not os.environ.get(variable):
         return f"no key: export {variable}=..."
-    return None if catalog.find(rung.model) is not None else "not in the catalog, so its energy stays unknown"
+    if catalog.find(rung.model) is not None:
+        return None
+    return f"not in the catalog, so its energy stays unknown. {catalog.remedy_for(rung.model)}"
 
 
 def _sensor(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,10 @@ def test_each_rung_says_what_it_lacks(shell: Shell, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     assert [r["missing"] for r in shell.json("doctor")["rungs"]] == [
         None,
-        "not in the catalog, so its energy stays unknown",
+        (
+            "not in the catalog, so its energy stays unknown. Write in the settings, with its own size in 1e9 parameters: "
+            'cards = [{ name = "openai/gpt-99", total_params_b = 7 }], or name the model as the catalog does.'
+        ),
     ]
 
 
