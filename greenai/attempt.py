@@ -306,16 +306,20 @@ def _without_logprobs(reply: Reply) -> Reply:
 def _expected(rung: Rung, request: Request, plan: Plan) -> Reading:
     """Return what the route was chosen by, where this rung was on the ladder."""
     weighed = (found.energy for found in plan.decision.estimates if found.model == rung.model)
-    return next(weighed, None) or estimate(rung, request, plan.assessment)
+    return next(weighed, None) or estimate(rung, expected_usage(request, plan.assessment))
 
 
-def estimate(rung: Rung, request: Request, assessment: Assessment | None) -> Reading:
-    """Model what answering on this rung would take, from the prompt and the expected length of the answer."""
-    usage = Usage(
+def expected_usage(request: Request, assessment: Assessment | None) -> Usage:
+    """Return the tokens that answering would take: those of the prompt, and the expected length of the answer."""
+    return Usage(
         input_tokens=input_tokens_estimate(request),
         output_tokens=assessment.expected_output_tokens[0] if assessment else 1,
         estimated=True,
     )
+
+
+def estimate(rung: Rung, usage: Usage) -> Reading:
+    """Model what answering with these tokens on this rung would take."""
     return fail_open(
         "The energy of this call could not be modelled.", lambda: receipts.modelled(find(rung.model), usage), NO_ENERGY
     )

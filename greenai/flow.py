@@ -32,7 +32,7 @@ from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
 from greenai.asked import digest as asked_by
-from greenai.attempt import attempt, estimate, held, is_verified
+from greenai.attempt import attempt, estimate, expected_usage, held, is_verified
 from greenai.catalog import find
 from greenai.errors import (
     BudgetExceeded,
@@ -174,7 +174,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         request,
         assessment,
         ladder,
-        lambda rung: estimate(rung, request, assessment),
+        partial(estimate, usage=expected_usage(request, assessment)),
         correction=correction,
         unverifiable=partial(_unverifiable, request, steps),
         reasons=None if _may_reason(request) else effort.why_not_off,

@@ -19,16 +19,22 @@ __all__ = ["CHARACTERS_PER_TOKEN", "input_tokens_estimate"]
 CHARACTERS_PER_TOKEN = 4.0
 
 # What a model reads besides the messages' texts: of a message, and of the arguments.
-_CALLED = ("tool_calls", "function_call")
-_READ = ("tools", "functions", "response_format")
+_CALLED = frozenset(("tool_calls", "function_call"))
+_READ = frozenset(("tools", "functions", "response_format"))
 
 
 def input_tokens_estimate(request: Request) -> int:
     """Estimate the prompt's tokens from its characters, those of tools included, and what its pictures are worth."""
-    characters = sum(len(text_of(m.get("content"))) for m in request.messages)
-    characters += sum(_json_characters(m.get(name)) for m in request.messages for name in _CALLED)
-    characters += sum(_json_characters(request.arguments.get(name)) for name in _READ)
-    pictures = sum(_pictures(m.get("content")) for m in request.messages)
+    characters = pictures = 0
+    for message in request.messages:
+        content = message.get("content")
+        characters += len(text_of(content))
+        if not isinstance(content, str):
+            pictures += _pictures(content)
+        if not _CALLED.isdisjoint(message):
+            characters += sum(_json_characters(message.get(name)) for name in _CALLED)
+    if not _READ.isdisjoint(request.arguments):
+        characters += sum(_json_characters(request.arguments.get(name)) for name in _READ)
     return max(round(characters / CHARACTERS_PER_TOKEN), 1) + round(pictures * value("image_tokens"))
 
 

@@ -79,10 +79,10 @@ class Heads:
         signals = _raw_signals(text, bag)
         row = self.bias + vector @ self.vector + self._signalled(signals)
         if len(bag.ids):
-            row = row + bag.weights @ self.words[bag.ids].astype("float32")
+            row = row + bag.weights @ self.words.take(bag.ids, axis=0).astype("float32")
         if len(bag.sequence) > 1:
             buckets, weights = pairs_of(bag.sequence)
-            row = row + (weights @ self.pairs[buckets].astype("float32")) * self.pairs_scale
+            row = row + (weights @ self.pairs.take(buckets, axis=0).astype("float32")) * self.pairs_scale
         flat = row.tolist()
         scores = {name: flat[at] for name, at in self.columns.items()}
         scores["within tasks"] = (self.within_bias + vector @ self.within).tolist()

@@ -82,7 +82,7 @@ class Vectors:
 
     def vector(self, bag: Bag) -> Floats:
         """Return the unit vector of a bag, float32 of shape (256,); zeros for an empty one."""
-        summed = (bag.weights * self.scale[bag.ids]) @ self.table[bag.ids].astype("float32")
+        summed = (bag.weights * self.scale[bag.ids]) @ self.table.take(bag.ids, axis=0).astype("float32")
         norm = float((summed @ summed) ** 0.5)
         unit: Floats = summed / norm if norm else summed
         return unit

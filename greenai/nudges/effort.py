@@ -48,6 +48,9 @@ EXPLICIT = frozenset(
 TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "reasoning_effort", "thinking_budget"))
 NESTED = frozenset(("extra_body", "chat_template_kwargs", "output_config", "reasoning", "google", "generationConfig"))
 
+HOLDERS = ("extra_body", "google", "generationConfig")
+_STATED_IN = EXPLICIT.union(HOLDERS, ("chat_template_kwargs",))
+
 BESIDES: Mapping[str, frozenset[str]] = {
     "output_config": frozenset(("format",)),
     "reasoning": frozenset(("exclude", "summary")),
@@ -149,17 +152,16 @@ def _on(draft: Draft, switch: Switch) -> Draft:
         return replace(draft, reasoning=None)
     if switch.status == "none":
         return replace(draft, reasoning=False)
-    return replace(_with(draft, switch.on), reasoning=True)
+    return _with(draft, switch.on, reasoning=True)
 
 
 def _off(draft: Draft, switch: Switch, *, told: bool = True) -> Draft:
-    draft = _with(draft, switch.off)
     if switch.status == "none":
-        return replace(draft, reasoning=False)
+        return _with(draft, switch.off, reasoning=False)
     if switch.status == "unknown":
-        return replace(draft, reasoning=None)
+        return _with(draft, switch.off, reasoning=None)
     notes = (*draft.notes, _note(draft.rung, switch)) if told else draft.notes
-    return replace(draft, reasoning=switch.status != "off", notes=notes)
+    return _with(draft, switch.off, reasoning=switch.status != "off", notes=notes)
 
 
 def _note(rung: Rung, switch: Switch) -> Note:
@@ -197,10 +199,10 @@ def _names(fields: Mapping[str, Any]) -> set[str]:
     return {*stated(fields), *around}
 
 
-def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
-    """Return the draft with `fields` sorted into openai's arguments and the provider's own."""
+def _with(draft: Draft, fields: Mapping[str, Any], **changes: Any) -> Draft:
+    """Return the draft with `fields` sorted into openai's arguments and the provider's own, and `changes` made."""
     if not fields:
-        return draft
+        return replace(draft, **changes)
     ours = {key: value for key, value in fields.items() if key in OPENAI_NAMES}
     native = {key: value for key, value in fields.items() if key not in OPENAI_NAMES}
     # Where the app's arguments hold the field already, it is completed there: of two places one would be lost.
@@ -209,7 +211,7 @@ def _with(draft: Draft, fields: Mapping[str, Any]) -> Draft:
     inside = {key: native.pop(key) for key in tuple(native) if isinstance(body, Mapping) and key in body}
     if inside:
         ours["extra_body"] = {**ours.get("extra_body", {}), **inside}
-    return replace(draft, arguments=_merged(draft.arguments, ours), extra=_merged(draft.extra, native))
+    return replace(draft, arguments=_merged(draft.arguments, ours), extra=_merged(draft.extra, native), **changes)
 
 
 def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,11 +228,13 @@ def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
 
 def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reasoning fields in `arguments`, those inside `extra_body` and the template's arguments too."""
+    if _STATED_IN.isdisjoint(arguments):
+        return {}
     found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if _speaks(key, arguments[key])}
     template = arguments.get("chat_template_kwargs")
     if isinstance(template, Mapping):
         found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
-    for holder in ("extra_body", "google", "generationConfig"):
+    for holder in HOLDERS:
         body = arguments.get(holder)
         if isinstance(body, Mapping):
             found.update(stated(body))
