@@ -8,7 +8,7 @@ import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.cli.completion import complete_project
-from greenai.cli.report import nothing
+from greenai.cli.report import known, nothing
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def digest(
                 "nudges = { team_ranking = true }"
             )
         found = _digest(loaded, project, weeks, ranking=ranking)
+        if found is None or not any(week.amounts.calls for week in (found.week, *found.before)):
+            known(loaded, project)
         if found is None:
             nothing(loaded, None, as_json=as_json)
         elif as_json:

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from greenai.report.aggregate import Report
     from greenai.settings import Settings
 
-__all__ = ["EMPTY", "nothing", "report"]
+__all__ = ["EMPTY", "empty", "known", "nothing", "report"]
 
 _BEFORE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+MOST_NAMED = 10
 _BY = ("outcome", "project", "model", "feature", "evidence")
 
 EMPTY = (
@@ -85,41 +87,79 @@ def report(
         begin = _begin(since, days)
         loaded = settings_of(settings)
         found = _aggregated(loaded, begin, project)
-        if found is None or not found.rows.calls:
-            nothing(loaded, found, as_json=as_json)
-            return
-        written = _written(found, csv=csv, html=html, png=png)
-        if as_json:
+        some = bool(found.rows.calls)
+        if not some:
+            known(loaded, project)
+        written = _written(found, csv=csv, html=html, png=png if some else None)
+        if not some:
+            nothing(loaded, found, as_json=as_json, aside=str(csv) == "-")
+        elif as_json:
             print_json(found.to_dict())
         elif by or not (csv or html or png):
             _print(found, tuple(by or ()))
     for name, path in written.items():
-        typer.echo(f"{name}: {path}", err=as_json)
+        typer.echo(f"{name}: {path}", err=as_json or str(csv) == "-")
 
 
-def _aggregated(settings: Settings, begin: float, project: str | None) -> Report | None:
-    from greenai.report.aggregate import Span, aggregate
+def _aggregated(settings: Settings, begin: float, project: str | None) -> Report:
+    from greenai.report.aggregate import Span, aggregate, none
+    from greenai.store.reading import reading
+
+    span = Span(since=begin, project=project)
+    with reading(settings.ledger_path) as reader:
+        return none(str(settings.ledger_path or ":memory:"), span) if reader is None else aggregate(reader, span)
+
+
+def known(settings: Settings, project: str | None) -> None:
+    """Refuse a project that neither the settings nor the ledger know, where the ledger has calls.
+
+    Raises:
+        InvalidRequest: nobody knows it.
+    """
     from greenai.store.reading import reading
 
     with reading(settings.ledger_path) as reader:
-        return None if reader is None else aggregate(reader, Span(since=begin, project=project))
+        rows = [] if reader is None or project is None else reader.rows("SELECT DISTINCT project FROM calls")
+    names = [str(row["project"]) for row in rows]
+    if not names or project in (*names, *settings.projects):
+        return
+    close = get_close_matches(str(project), [*names, *settings.projects], n=1)
+    meant = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(sorted(names)[:MOST_NAMED])}."
+    raise InvalidRequest(
+        f"No call in the ledger ({settings.ledger_path}) is of the project {project!r}, and the settings do not name "
+        f"it. {meant}"
+    )
 
 
-def nothing(settings: Settings, found: Report | None, *, as_json: bool) -> None:
-    """Say that there is nothing to tell yet, and how to make the first call; that is no error."""
+def nothing(settings: Settings, found: Report | None, *, as_json: bool, aside: bool = False) -> None:
+    """Say that there is nothing to tell yet, and how to make the first call; that is no error.
+
+    `aside`: on standard error, since standard output is a file of figures.
+    """
     path = settings.ledger_path
-    where = ": it is kept in memory, each process its own" if path is None else f" ({path})"
-    if found is not None and (found.span.since or found.span.project):
+    if found is not None and (found.span.since or found.span.project) and path is not None and path.exists():
         text = (
-            f"No call of this span and project is in the ledger{where}. Take a longer one with --days, leave --project "
-            "out, or see all with: greenai report"
+            f"No call of this span and project is in the ledger{_where(path)}. Take a longer one with --days, leave "
+            "--project out, or see all with: greenai report"
         )
     else:
-        text = EMPTY.format(where=where)
+        text = empty(settings)
     if as_json:
         print_json({"rows": {"path": None if path is None else str(path), "calls": 0, "attempts": 0}, "hint": text})
     else:
-        console().print(text, soft_wrap=True, markup=False)
+        console(stderr=aside).print(text, soft_wrap=True, markup=False)
+
+
+def empty(settings: Settings) -> str:
+    """Return that the ledger has no call yet, and how to make the first one."""
+    return EMPTY.format(where=_where(settings.ledger_path))
+
+
+def _where(path: Path | None) -> str:
+    if path is None:
+        return ": it is kept in memory, each process its own"
+    missing = "" if path.parent.is_dir() else f"; the folder {path.parent} does not exist"
+    return f" ({path}{missing})"
 
 
 def _begin(since: str | None, days: float | None) -> float:

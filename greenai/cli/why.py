@@ -8,7 +8,8 @@ import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.cli.completion import complete_call
-from greenai.cli.report import nothing
+from greenai.cli.report import empty, nothing
+from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ def why(call: Call = None, *, settings: SettingsFile = None, as_json: AsJson = F
     with reported(as_json=as_json):
         loaded = settings_of(settings)
         with reading(loaded.ledger_path) as reader:
+            if reader is None and call is not None:
+                raise InvalidRequest(f"There is no call {call!r}. {' '.join(empty(loaded).split())}")
             told = None if reader is None or call is None else tell(reader, call)
             last = [] if reader is None or call is not None else reader.rows(_RECENT, (_LAST,))
         if told is not None:

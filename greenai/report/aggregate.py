@@ -16,7 +16,7 @@ from greenai.report.amounts import MEASURES, Amounts, Group, added, columns, gro
 from greenai.report.exact import scale_of
 from greenai.store.reading import LedgerReader
 
-__all__ = ["REFUSED", "STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered", "aggregate"]
+__all__ = ["REFUSED", "STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered", "aggregate", "none"]
 
 STAGES = ("cache", "answerer", "small", "large", "reasoning", "failed")
 """Where calls end, in the order in which they get there. A refused one reaches none of them."""
@@ -150,6 +150,12 @@ class Report:
             "rates": asdict(self.rates),
             "unanswered_attempts": asdict(self.unanswered),
         }
+
+
+def none(path: str, span: Span) -> Report:
+    """Return the report of a ledger that is not there."""
+    rows = Rows(path=path, calls=0, attempts=0, energy_unknown=0, first=None, last=None)
+    return Report(span=span, rows=rows, total=Amounts())
 
 
 def aggregate(reader: LedgerReader, span: Span | None = None) -> Report:

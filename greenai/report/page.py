@@ -35,10 +35,11 @@ def page(report: Report, *, made: float) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     whose = "" if report.span.project is None else f" of {words.clean(report.span.project)}"
-    sections = (
+    sections = () if not report.total.calls else (
         _over_time, _flow, _by_outcome, _by_project, _by_model, _by_feature, _used_features, _avoided, _rates, _carbon,
         _basis,
     )  # fmt: skip
+    cards = _cards(report) if report.total.calls else ""
     body = "".join(section(report) for section in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -46,7 +47,7 @@ def page(report: Report, *, made: float) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
         f"<title>{escape(f'Energy report{whose}')}</title><style>{style}</style></head>\n<body>"
-        f"<header><h1>{escape(f'Energy report{whose}')}</h1>{_lead(report)}{_cards(report)}</header>\n"
+        f"<header><h1>{escape(f'Energy report{whose}')}</h1>{_lead(report)}{cards}</header>\n"
         f"<main>{body}</main>\n"
         f"<footer><p>Made by greenai {escape(__version__)} at {escape(words.moment(made))}. Times are UTC. "
         "The same figures as data: <code>greenai report --json</code>, or <code>--csv</code>.</p></footer>"
@@ -63,7 +64,9 @@ def _style() -> str:
 
 def _lead(report: Report) -> str:
     if not report.total.calls:
-        return f"<p>No calls in this span. {escape(words.figures(report))}</p>"
+        narrowed = report.span.since or report.span.project
+        said = "No call of this span and project is in the ledger" if narrowed else "There is no call in the ledger yet"
+        return f'<p class="lead">{escape(f"{said} ({words.clean(report.rows.path)}).")}</p>'
     first, last = words.moment(report.rows.first)[:10], words.moment(report.rows.last)[:10]
     span = first if first == last else f"{first} to {last}"
     return f'<p class="lead">{escape(span)}. {escape(words.figures(report))}</p>'

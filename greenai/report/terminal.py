@@ -213,7 +213,7 @@ def _add(table: Table, *cells: str) -> None:
 def as_csv(report: Report) -> str:
     """Return every part as rows of one table: what it is a part of, its name, and its amounts; unknown is empty.
 
-    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    Without a call there are no rows. A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     columns = [field.name for field in fields(Amounts)]
     out = io.StringIO()
@@ -223,6 +223,8 @@ def as_csv(report: Report) -> str:
     def write(part: str, name: object, more: object, amounts: Amounts) -> None:
         writer.writerow((part, _told(name), _told(more), *(getattr(amounts, column) for column in columns)))
 
+    if not report.rows.calls:
+        return out.getvalue()
     write("total", report.rows.path, report.span.project, report.total)
     for part, (attribute, _) in BY.items():
         for group in getattr(report, attribute):

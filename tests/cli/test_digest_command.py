@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from bookkeeping import Book
+from bookkeeping import Book, fill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,13 @@ def test_a_ranking_needs_the_switch(shell: Shell, tmp_path: Path) -> None:
     assert out.exit_code == 0
     assert "  2. shop: 10 mWh a call" in out.stdout
     assert "\x1b" not in out.stdout
+
+
+def test_a_project_that_nobody_knows_is_refused(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{tmp_path / "ledger.db"}"\n')
+    fill(Book(tmp_path / "ledger.db"))
+    _, message = shell.error("digest", "--project", "dsk")
+    assert message.endswith("the settings do not name it. Did you mean 'desk'?")
 
 
 def test_without_a_ledger_it_says_how_to_begin(shell: Shell, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_since_days_and_what_is_no_moment(shell: Shell, book: Book) -> None:
 
 
 def test_a_span_without_calls_says_how_to_see_more(shell: Shell, book: Book) -> None:
-    out = shell("report", "--project", "nobody")
+    out = shell("report", "--project", "shop", "--since", "2027-01-01")
     assert out.exit_code == 0
     assert out.stdout.strip() == (
         f"No call of this span and project is in the ledger ({book.path}). Take a longer one with --days, leave --project "
@@ -136,15 +136,43 @@ def test_a_span_without_calls_says_how_to_see_more(shell: Shell, book: Book) -> 
 def test_without_a_ledger_it_says_how_to_make_the_first_call(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "none" / "ledger.db"
     (tmp_path / "greenai.toml").write_text(f'ledger = "{path}"\n')
-    for command in (("report",), ("why",), ("why", "abcdef")):
+    hint = EMPTY.format(where=f" ({path}; the folder {path.parent} does not exist)")
+    for command in (("report",), ("why",), ("report", "--days", "3")):
         out = shell(*command)
-        assert (out.exit_code, out.stdout) == (0, EMPTY.format(where=f" ({path})") + "\n")
-    assert shell.json("report") == {
-        "rows": {"path": str(path), "calls": 0, "attempts": 0}, "hint": EMPTY.format(where=f" ({path})"),
-    }  # fmt: skip
+        assert (out.exit_code, out.stdout) == (0, hint + "\n")
+    assert shell.json("report") == {"rows": {"path": str(path), "calls": 0, "attempts": 0}, "hint": hint}
+    assert shell.error("why", "abcdef") == ("InvalidRequest", f"There is no call 'abcdef'. {' '.join(hint.split())}")
     assert not path.parent.exists()
     (tmp_path / "greenai.toml").write_text('ledger = ":memory:"\n')
     assert "it is kept in memory, each process its own" in shell("report").stdout
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_a_call_files_are_written_all_the_same(shell: Shell, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{tmp_path / "ledger.db"}"\n')
+    if there:
+        Book(tmp_path / "ledger.db")
+    out = shell("report", "--csv", "-", "--html", "e.html")
+    assert out.exit_code == 0
+    assert out.stdout.splitlines()[0].startswith("part,name,more,calls,")
+    assert len(out.stdout.splitlines()) == 1
+    assert out.stderr.startswith("There is no call in the ledger yet")
+    assert out.stderr.endswith("Page: e.html\n")
+    assert "There is no call in the ledger yet" in Path("e.html").read_text("utf-8")
+
+
+def test_a_project_that_nobody_knows_is_refused(shell: Shell, book: Book) -> None:
+    assert shell.error("report", "--project", "shpo") == (
+        "InvalidRequest",
+        (
+            f"No call in the ledger ({book.path}) is of the project 'shpo', and the settings do not name it. "
+            "Did you mean 'shop'?"
+        ),
+    )
+    assert shell.error("report", "--project", "nope")[1].endswith("the settings do not name it. It has: desk, shop.")
+    with Path("greenai.toml").open("a") as file:
+        file.write("[projects.nope]\n")
+    assert shell("report", "--project", "nope").exit_code == 0
 
 
 def test_a_damaged_ledger_is_the_known_error(shell: Shell, tmp_path: Path) -> None:

@@ -43,8 +43,8 @@ class Balanced(HTMLParser):
             self.wrong.append(tag)
 
 
-def made(book: Book) -> str:
-    report = read(book.path)
+def made(book: Book, project: str | None = None) -> str:
+    report = read(book.path, project=project)
     assert report is not None
     return page(report, made=BEGIN)
 
@@ -90,8 +90,10 @@ def test_it_cites_its_rows_and_says_what_is_unknown(filled: Book) -> None:
 
 def test_a_ledger_without_calls_has_a_page_too(book: Book) -> None:
     text = made(book)
-    assert "No calls in this span." in text
+    assert f"There is no call in the ledger yet ({book.path})." in text
     assert "<svg" not in text
+    assert "<section" not in text
+    assert "No call of this span and project is in the ledger" in made(book, project="shop")
 
 
 def test_many_parts_are_cut_and_the_rest_is_added_up(book: Book) -> None:
