@@ -63,6 +63,7 @@ class BudgetDb(SqliteFile):
     what = "budget ledger"
     application_id = schema.APPLICATION_ID
     elsewhere = "Name another file."
+    never_anew = True
     without = 'count on a server with: budget_url = "redis://127.0.0.1:6379/0"'
 
     def __init__(

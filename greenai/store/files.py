@@ -129,6 +129,15 @@ class FileLock:
             # Whoever has waited for long looks more often than those who have just come, and is next.
             pause = min(pause * 1.5, 0.004) if now - begun < 0.1 else 0.0003
 
+    def is_marked(self) -> bool:
+        """Say whether `mark` was called for this file, by any process."""
+        return os.fstat(self._fd).st_size > 0
+
+    def mark(self) -> None:
+        """Leave a byte in the file; harmless where it cannot be written."""
+        with suppress(OSError):
+            os.write(self._fd, b"1")
+
     def release(self) -> None:
         """Give the lock back; harmless where it is not held."""
         if fcntl is not None and self._fd >= 0:

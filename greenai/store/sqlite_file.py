@@ -61,6 +61,8 @@ class SqliteFile:
     """How to name another file, for messages."""
     without: ClassVar[str]
     """How to do without a file, for messages."""
+    never_anew: ClassVar[bool] = False
+    """Whether an empty file in its place is an error and a missing one is told of; the lock's file knows of it."""
 
     def __init__(self, path: Path | None, *, timeout_s: float, migrations: Sequence[Sequence[str]]) -> None:
         self.path = path
@@ -70,6 +72,7 @@ class SqliteFile:
         self._file_lock: FileLock | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._moved = False
         self._pid = os.getpid()
         self._forking = False
         self._finalizers: list[weakref.finalize[..., Any]] = []
@@ -149,6 +152,7 @@ class SqliteFile:
         """Notice that the file was removed or replaced: SQLite would go on writing to what nobody can read again."""
         if self._connection is not None and self._inode != self._seen():
             self._drop()
+            self._moved = True
 
     def _seen(self) -> tuple[int, int] | None:
         try:
@@ -161,6 +165,7 @@ class SqliteFile:
         import sqlite3
 
         if self.path is not None:
+            self._look_for(self.path)
             private_database(self.path)
         con = sqlite3.connect(
             self.path or ":memory:", timeout=self._timeout_s, isolation_level=None, check_same_thread=False
@@ -172,9 +177,33 @@ class SqliteFile:
             raise
         if self.path is not None:
             self._inode = self._seen()
+            self._moved = False
+            if self._file_lock is not None and self.never_anew and not self._file_lock.is_marked():
+                self._file_lock.mark()
         self._connection = con
         self._close_with_me(con.close)
         return con
+
+    def _look_for(self, path: Path) -> None:
+        """Tell a file that was emptied or removed from one that is only now made."""
+        if not self.never_anew or self._file_lock is None:
+            return
+        was_there = self._moved or self._file_lock.is_marked()
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            size = None
+        if size == 0 and self._file_lock.is_marked():
+            raise LedgerCorrupt(
+                f"The {self.what} {path} is empty, and was not: something cut it off. It was left as it is. Restore it "
+                f"from a copy, or count from zero in a new one with: mv {path} {path}.damaged"
+            )
+        if was_there and (size is None or self._moved):
+            _log.warning(
+                "The %s %s was removed or replaced. What it counted is no longer known, and what is there now goes on.",
+                self.what,
+                path,
+            )
 
     def _close_with_me(self, close: Callable[[], None]) -> None:
         """Close what belongs to a ledger that its owner forgot to close."""

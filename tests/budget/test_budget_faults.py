@@ -485,6 +485,53 @@ def test_26_turned_bits_allow_no_more_than_an_error_or_the_truth(tmp_path: Path,
     assert told > 10
 
 
+def test_26_a_file_that_was_emptied_is_no_new_one(path: Path) -> None:
+    filled(path)
+    path.write_bytes(b"")
+    ledger = open_ledger(path)
+    for _ in range(2):
+        with pytest.raises(LedgerCorrupt) as refused:
+            ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
+        assert str(refused.value) == (
+            f"The budget ledger {path} is empty, and was not: something cut it off. It was left as it is. Restore it "
+            f"from a copy, or count from zero in a new one with: mv {path} {path}.damaged"
+        )
+    assert path.read_bytes() == b""
+    path.rename(path.with_name("budgets.db.damaged"))
+    ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
+    ledger.close()
+
+
+def test_26_a_process_that_died_while_it_made_the_file_stops_nobody(path: Path) -> None:
+    path.touch()
+    path.with_name(f"{path.name}.lock").touch()
+    ledger = open_ledger(path)
+    ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
+    ledger.close()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_26_a_file_that_is_removed_is_told_of_once(
+    path: Path, caplog: pytest.LogCaptureFixture, *, is_open: bool
+) -> None:
+    ledger = open_ledger(path)
+    ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
+    assert not caplog.records
+    if not is_open:
+        ledger.close()
+    path.unlink()
+    for n in range(3):
+        ledger.reserve(SCOPE, DAY, J, attempt_id=f"b{n}")
+    ledger.close()
+    assert open_ledger(path).spent(SCOPE, DAY).held == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        (
+            f"The budget ledger {path} was removed or replaced. What it counted is no longer known, and what is there "
+            "now goes on."
+        )
+    ]
+
+
 def test_27_a_newer_schema_is_refused_and_not_touched(path: Path) -> None:
     filled(path)
     con = sqlite3.connect(path)
