@@ -10,14 +10,21 @@ Blocks may end in any order, as those of two generators do that are read in turn
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Generic, NoReturn, ParamSpec, Self, TypeVar
 
-__all__ = ["Around"]
+from greenai.errors import InvalidRequest
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Around", "Block", "block"]
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -54,3 +61,44 @@ class Around(Generic[T]):
                 # begun there, it would hold for ever.
                 entry.over = True
             self._entries.set(left)
+
+
+class Block(ContextDecorator, Generic[T]):
+    """A `with` block of a client. Nothing in it waits, so `async with` is told to be a plain one."""
+
+    def __init__(self, name: str, opening: Callable[[], AbstractContextManager[T]]) -> None:
+        self._name = name
+        self._opening = opening
+        self._open: AbstractContextManager[T] | None = None
+
+    def __enter__(self) -> T:
+        self._open = self._opening()
+        return self._open.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return None if self._open is None else self._open.__exit__(kind, error, traceback)
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self._name, self._opening)
+
+    if not TYPE_CHECKING:  # a checker shall still say that it is none
+
+        async def __aenter__(self) -> NoReturn:
+            raise InvalidRequest(
+                f"{self._name}() is a plain block, also of an AsyncClient. Write: with client.{self._name}(...):"
+            )
+
+        async def __aexit__(self, *_: object) -> None:
+            """Be there, so that `async with` comes as far as the message."""
+
+
+def block(function: Callable[P, Generator[T]]) -> Callable[P, Block[T]]:
+    """Make a method that yields once one that returns a block."""
+
+    @wraps(function)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Block[T]:
+        return Block(function.__name__, lambda: contextmanager(function)(*args, **kwargs))
+
+    return made

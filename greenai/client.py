@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from greenai.around import block
 from greenai.chat import AsyncChat, Chat, Surface
 from greenai.features import AsyncFeature, Feature
 from greenai.given import NOT_GIVEN, NotGiven
@@ -145,7 +145,7 @@ class _Base(Registering):
         """
         return self._session.when_clean(within, zone)
 
-    @contextmanager
+    @block
     def options(self, **changes: Any) -> Generator[Self]:
         """Apply options to every call inside the block, of this context only (threads and tasks have their own).
 
@@ -155,7 +155,7 @@ class _Base(Registering):
         with self._session.block(changes):
             yield self
 
-    @contextmanager
+    @block
     def opt_in(self, *kinds: OptIn, reason: str = "", user: str | None = None) -> Generator[Self]:
         """Allow expensive modes to every call inside the block, of this context only, besides what they may do already.
 
@@ -170,7 +170,7 @@ class _Base(Registering):
         with self._session.opted_in(kinds, reason, user):
             yield self
 
-    @contextmanager
+    @block
     def budget(self, *limits: str, when_spent: WhenSpent = "downgrade", eur_usd: float | None = None) -> Generator[Run]:
         """Hold every call inside the block, of this context only, to budgets; what it yields says what was used.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from greenai import AsyncClient, Client
 from greenai.around import Around
-from greenai.errors import BudgetExceeded
+from greenai.errors import BudgetExceeded, InvalidRequest
 from greenai.testing import offline
 
 SETTINGS = {"cache": "off"}
@@ -172,3 +172,37 @@ def test_a_refusal_is_raised_wherever_the_generator_is_read() -> None:
                 await asyncio.create_task(on())
 
     asyncio.run(everything())
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [
+        ("budget", lambda client: client.budget("1 call")),
+        ("opt_in", lambda client: client.opt_in("large", reason="a test")),
+        ("options", lambda client: client.options(cache="off")),
+    ],
+)
+def test_blocks_are_plain_also_of_an_async_client(name: str, opened: Callable[[Any], Any]) -> None:
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+            with pytest.raises(InvalidRequest) as caught:
+                async with opened(client):
+                    pass
+            assert str(caught.value) == (
+                f"{name}() is a plain block, also of an AsyncClient. Write: with client.{name}(...):"
+            )
+            with opened(client):
+                await client.ask("Say hello to Ada.")
+
+    asyncio.run(everything())
+
+
+def test_a_block_decorates_a_function_anew_for_each_call() -> None:
+    with offline(settings=SETTINGS) as client:
+
+        @client.budget("1 call", when_spent="refuse")
+        def greet(depth: int) -> int:
+            client.ask(f"Say hello to Ada, {depth}.")
+            return depth
+
+        assert [greet(n) for n in range(3)] == [0, 1, 2]
