@@ -95,7 +95,8 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
         if name in given and not fits(given[name]):
             said = next((short for short, long in _SHORT.items() if long == name and short in changes), name)
             hint = ' "off" neither reads nor stores.' if name == "cache" and given[name] in (False, None) else ""
-            raise InvalidRequest(f"{said}={given[name]!r} is no {said}. Pass {expected}.{hint}")
+            wrong = "neither True nor False." if expected == _BOOL[1] else f"no {said}. Pass {expected}."
+            raise InvalidRequest(f"{said}={given[name]!r} is {wrong}{hint}")
     return replace(options, **given)
 
 

@@ -119,6 +119,7 @@ def test_durations_may_be_written_short() -> None:
             client.with_options(ttl="soon")
         for name, value, says in (
             ("ttl", "1 hour", r"Units: s, m, h, d, w\.$"),
+            ("urgent", "no", r"^urgent='no' is neither True nor False\.$"),
             ("ttl", -1, r"^ttl=-1 is no ttl\. Pass seconds, 0 or more, or text"),
             ("ttl_s", -1, r"^ttl_s=-1 is no ttl_s\."),
             ("cache", False, r'"off" neither reads nor stores\.$'),

@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 import typer.core
 
 from greenai.cli.completion import complete_model, complete_opt_in, complete_project
-from greenai.errors import GreenAIError, ModelMissing
+from greenai.errors import GreenAIError, ModelMissing, OptInRequired
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -158,15 +159,25 @@ def _expected() -> tuple[type[Exception], ...]:
 
 
 def _report(error: Exception, *, as_json: bool) -> None:
-    notes = list(getattr(error, "__notes__", ()))
+    notes, message = list(getattr(error, "__notes__", ())), _message(error)
     if as_json:
-        data = {"type": type(error).__name__, "message": str(error)}
+        data = {"type": type(error).__name__, "message": message}
         print_json({"error": data | {"notes": notes} if notes else data})
         return
     from rich.text import Text
 
-    line = " ".join(plain(" ".join((str(error), *notes))).split())
+    line = " ".join(plain(" ".join((message, *notes))).split())
     console(stderr=True).print(Text(line, style="red"), soft_wrap=True)
+
+
+def _message(error: Exception) -> str:
+    """Return what an error says; where it tells a line of Python that allows a call, the options of this command."""
+    if not isinstance(error, OptInRequired) or not error.fix:
+        return str(error)
+    kinds = re.findall(r'"(\w+)"', error.fix.partition("}")[0])
+    options = " ".join(f"--opt-in {kind}" for kind in kinds)
+    said = str(error).replace(error.fix, f'{options} --reason "why this is worth it"')
+    return said.replace('model="..."', "--model NAME")
 
 
 # --- settings and weights -------------------------------------------------------------------

@@ -61,6 +61,10 @@ def _over_time(axes: Any, report: Report, steps: Sequence[charts.Step]) -> None:
     axes.fill_between(edges, [*low, low[-1]], [*high, high[-1]], step="post", color=BAND, alpha=0.14, zorder=1)
     for end in (low, high):
         axes.step(edges, [*end, end[-1]], where="post", color=BAND, linewidth=0.8, linestyle="--", zorder=3)
+    unknown = [place for place, step in zip(places, steps, strict=True) if step.unknown]
+    if unknown:
+        marks = {"markeredgecolor": GREY, "markerfacecolor": "none", "markersize": 5, "clip_on": False, "zorder": 4}
+        axes.plot(unknown, [0.0] * len(unknown), "o", linestyle="none", label="of unknown energy too", **marks)
     every = max(len(steps) // 8, 1)
     names = [words.day(s.begin, hours=report.bucket_s == HOUR_S) for s in steps]
     axes.set_xticks(places[::every], names[::every], fontsize=8)
@@ -130,12 +134,12 @@ def _burn_down(axes: Any, burn: Burn, points: Sequence[tuple[datetime, float]]) 
     places = [moment for moment, _ in points]
     left = [limit - used / scale for _, used in points]
     start, end, now = state.window_start or places[0], state.window_end, places[-1]
-    axes.plot(places, left, color=BAND, linewidth=1.8, drawstyle="steps-post", zorder=3)
+    axes.plot(places, left, color=BAND, linewidth=1.8, drawstyle="steps-post", zorder=3, label="left")
     axes.fill_between(places, left, step="post", color=BAND, alpha=0.12, zorder=2)
     if end is None or state.budget.window.kind == "rolling":
         end = now  # what rolls has no end towards which it burns down
     else:
-        axes.plot([start, end], [limit, 0], color="#bbbbbb", linewidth=0.8, zorder=1)
+        axes.plot([start, end], [limit, 0], color="#bbbbbb", linewidth=0.8, zorder=1, label="even pace")
     axes.set_xlim(start, end)
     ticks = [start + (end - start) * n / 4 for n in range(5)]
     hours = end - start <= timedelta(days=2)
@@ -143,10 +147,13 @@ def _burn_down(axes: Any, burn: Burn, points: Sequence[tuple[datetime, float]]) 
     if burn.at_end is not None:
         until = burn.spent_at or end
         lasting = max(limit - burn.at_end / scale, 0.0)
-        axes.plot([now, until], [left[-1], lasting], color=COLOURS["large"], linestyle="--", linewidth=1.4, zorder=3)
+        ends, colour = [left[-1], lasting], COLOURS["large"]
+        axes.plot([now, until], ends, color=colour, linestyle="--", linewidth=1.4, zorder=3, label="forecast")
     axes.plot([now], [left[-1]], "o", color=BAND, markersize=4, zorder=4)
     axes.set_ylim(min(0.0, *left), limit * 1.05)
     axes.set_title(f"{words.clean(state.scope)}: {state.budget.text}", loc="left", fontsize=9)
+    axes.set_xlabel(f"time in {start.tzinfo}", fontsize=7)
     axes.set_ylabel(f"{state.budget.symbol} left", fontsize=8)
+    axes.legend(fontsize=6.5, frameon=False, loc="best")
     axes.tick_params(labelsize=7)
     axes.grid(color="#e8e8e8", linewidth=0.5, zorder=0)

@@ -73,7 +73,8 @@ class Rates:
     """How often something was done: counts, so that every share can be checked.
 
     `asked` are the calls of which the ledger knows who asked what, `asked_again` those that asked the same within five
-    minutes; `escalated` asked again one rung up, in `discarded` the first answer was not delivered.
+    minutes; `opted_in` used an opt-in (whether one needed `long_output` is not known); `escalated` asked again one
+    rung up, in `discarded` the first answer was not delivered.
     """
 
     calls: int = 0
@@ -247,9 +248,15 @@ def _unanswered(reader: LedgerReader, given: Mapping[str, object]) -> Unanswered
     return Unanswered(**found[0])
 
 
+# `large` and `semantic_cache` stand there where they were used; `reasoning` and `long_output` also where they held.
+_USED_OPT_IN = (
+    """opt_in LIKE '%"large"%' OR opt_in LIKE '%"semantic_cache"%' OR (reasoning AND opt_in LIKE '%"reasoning"%')"""
+)
+
+
 def _rates(reader: LedgerReader, given: Mapping[str, object]) -> Rates:
     counted = reader.rows(
-        "SELECT count(*) AS calls, count(*) FILTER (WHERE opt_in IS NOT NULL AND opt_in != '[]') AS opted_in, "
+        f"SELECT count(*) AS calls, count(*) FILTER (WHERE {_USED_OPT_IN}) AS opted_in, "
         "count(parent) AS escalated, count(asked) AS asked, "
         f"(SELECT count(DISTINCT call_id) FROM attempts WHERE state = 'discarded' AND {_IN_SPAN}) AS discarded "
         f"FROM calls WHERE {_IN_SPAN}",

@@ -182,7 +182,7 @@ def _avoided(week: Week) -> tuple[str, ...]:
 
 def _rates(now: Rates, before: Sequence[Rates]) -> tuple[str, ...]:
     named = (
-        ("opted in to an expensive mode", "opted_in", "calls"),
+        ("used an opt-in to an expensive mode", "opted_in", "calls"),
         ("were asked again one rung up", "escalated", "calls"),
         ("asked the same again within five minutes", "asked_again", "asked"),
     )

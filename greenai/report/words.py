@@ -160,7 +160,7 @@ def baseline(group: Group) -> str:
 def rates(found: Rates) -> tuple[tuple[str, int, int], ...]:
     """Return each rate in words, with how many calls of how many."""
     said = [
-        ("opted in to an expensive mode", found.opted_in, found.calls),
+        ("used an opt-in to an expensive mode", found.opted_in, found.calls),
         ("a first answer discarded, the rung above asked", found.discarded, found.calls),
         ("asked again one rung up by the app", found.escalated, found.calls),
     ]

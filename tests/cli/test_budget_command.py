@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -88,6 +88,18 @@ def test_without_a_budget_it_says_how_to_have_one(shell: Shell, tmp_path: Path) 
     example = "\n".join(line.strip() for line in NO_BUDGET.splitlines()[1:])
     (tmp_path / "greenai.toml").write_text(example)
     assert [b["budget"] for b in shell.json("budget")["budgets"]] == ["50 Wh/day"]
+
+
+@needs_matplotlib
+def test_the_burn_down_has_a_legend_and_its_time_zone(
+    shell: Shell, spent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("greenai.cli.pictures.save", lambda figure, *_: drawn.append(figure))
+    assert shell("budget", "--plot", "b.png").exit_code == 0
+    axes = drawn[0].axes[0]
+    assert {"left", "even pace"} <= {text.get_text() for text in axes.get_legend().get_texts()}
+    assert axes.get_xlabel() == "time in UTC"
 
 
 @needs_matplotlib

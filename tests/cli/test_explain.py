@@ -44,3 +44,13 @@ def test_opt_in_opens_the_large_rung(shell: Shell) -> None:
     )
     opened = shell.json("explain", question, "--opt-in", "large", "--reason", "a proof is wanted")
     assert (opened["route"], opened["opt_ins"]) == (["openai/gpt-5.5"], ["large"])
+
+
+def test_a_missing_opt_in_names_the_options_of_the_command(shell: Shell) -> None:
+    settings = 'ladder = ["openai/gpt-5.4-nano", "openai/gpt-5.5"]\nwithout_opt_in = "refuse"\n'
+    with open("greenai.toml", "w", encoding="utf-8") as file:  # noqa: PTH123 (the folder is the shell's)
+        file.write(settings)
+    kind, message = shell.error("explain", "Prove that there are infinitely many primes, step by step")
+    assert kind == "OptInRequired"
+    assert message.endswith('--opt-in large --opt-in reasoning --reason "why this is worth it"')
+    assert "client" not in message

@@ -8,7 +8,7 @@ import stat
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bookkeeping import BEGIN, HOSTILE, Book, fill
@@ -230,6 +230,14 @@ def test_the_page_is_written_for_its_owner_alone(shell: Shell, book: Book, tmp_p
 
 def test_json_and_files_together_leave_json_alone_on_standard_output(shell: Shell, book: Book, tmp_path: Path) -> None:
     assert shell.json("report", "--html", str(tmp_path / "r.html"))["rows"]["calls"] == 7
+
+
+@needs_matplotlib
+def test_the_picture_marks_what_is_unknown(shell: Shell, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("greenai.cli.pictures.save", lambda figure, *_: drawn.append(figure))
+    assert shell("report", "--png", "r.png").exit_code == 0
+    assert "of unknown energy too" in [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
 
 
 @needs_matplotlib

@@ -42,14 +42,15 @@ def test_the_week_is_held_against_its_own_past(book: Book) -> None:
 
 def test_rates_stand_beside_those_before(book: Book) -> None:
     week(book, 0, 20, 36.0)
-    week(book, 0, 5, 36.0, opt_in='["reasoning"]')
-    week(book, 1, 38, 36.0)
-    week(book, 1, 2, 36.0, opt_in='["reasoning"]')
+    week(book, 0, 5, 36.0, opt_in='["reasoning"]', reasoning=True)
+    week(book, 1, 36, 36.0)
+    week(book, 1, 2, 36.0, opt_in='["reasoning"]', reasoning=False)  # it held, and was not used
+    week(book, 1, 2, 36.0, opt_in='["large"]')
     for after_s in (0, 60, 120):
         book.call("small", 36.0, created=NOW - 500_000 + after_s, asked="a")
     assert lines(read(book))[1:] == (
         "A call took as much as in the 4 weeks before (10 mWh, 40 calls).",
-        "5 of 28 calls opted in to an expensive mode; before, 5.0% did.",
+        "5 of 28 calls used an opt-in to an expensive mode; before, 5.0% did.",
         "2 of 3 calls asked the same again within five minutes.",
     )
 
