@@ -114,7 +114,7 @@ class SqliteFile:
 
         deadline = time.monotonic() + self._timeout_s
         if not self._thread_lock.acquire(timeout=self._timeout_s):
-            raise LedgerError(self._busy())
+            raise LedgerError(self._crowded())
         try:
             file_lock = self._outer_lock(deadline) if write else None
             try:
@@ -292,6 +292,12 @@ class SqliteFile:
         return (
             f"The {self.what} {self.path} was locked by another process for {self._timeout_s:g} s. "
             f"Find that process with: fuser -v {self.path}"
+        )
+
+    def _crowded(self) -> str:
+        return (
+            f"The {self.what} {self.path or 'in memory'} was in use by other threads of this process for "
+            f"{self._timeout_s:g} s. Make fewer calls at once, or look whether its disk is slow."
         )
 
     def _make_writable(self) -> str:

@@ -599,6 +599,19 @@ def test_28_a_file_that_is_locked_for_long_is_waited_for_only_so_long(
     ledger.close()
 
 
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_28_a_thread_that_keeps_the_ledger_is_told_from_another_process(path: Path, kind: str) -> None:
+    store = BudgetDb(path if kind == "file" else None, timeout_s=0.2)
+    ledger = BudgetLedger(store)
+    with store._thread_lock, pytest.raises(LedgerError) as refused:
+        ledger.reserve(SCOPE, DAY, J, attempt_id="a1")
+    assert str(refused.value) == (
+        f"The budget ledger {path if kind == 'file' else 'in memory'} was in use by other threads of this process for "
+        "0.2 s. Make fewer calls at once, or look whether its disk is slow."
+    )
+    ledger.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="flock")
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_29_a_disk_without_locks_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
