@@ -35,6 +35,11 @@ def time() -> Time:
     return Time()
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "budgets.db"
+
+
 @pytest.fixture(scope="session")
 def budget_server(redis_program: str) -> Iterator[RedisServer]:
     """A real Redis for the budgets' tests alone; each begins with an empty one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ SCOPE = "project/shop"
 DAY = Budget.parse("10 J/day")
 ALL = Amount(energy_j=10)
 ONE = Amount(energy_j=1)
+HUNDRED = Budget.parse("100 J/day")
 DAY_S = 86_400
 YEAR_S = 365 * DAY_S
 LONG = 400 * DAY_S
@@ -150,3 +152,61 @@ def test_a_clock_that_is_behind_catches_up_at_twice_the_pace() -> None:
         last, ahead_s = agreed(wall, last, ahead_s)
         told.append((last, ahead_s))
     assert told == [(1000, 0), (1000, 100), (1025, 75), (1050, 50), (1075, 25), (1100, 0), (1150, 0)]
+
+
+@pytest.mark.parametrize("back_s", [90, 3600, 86_400])
+def test_19_a_clock_that_is_put_back_reopens_no_window(
+    opened: Callable[[], BudgetLedger], time: Time, back_s: int
+) -> None:
+    minute, ledger = Budget.parse("10 J/minute"), opened()
+    ledger.reserve(SCOPE, minute, Amount(energy_j=10), attempt_id="a1").settle(Amount(energy_j=10))
+    first = ledger.spent(SCOPE, minute).window_start
+    time.is_set(-back_s)
+    for other in (ledger, opened()):
+        with pytest.raises(BudgetExceeded):
+            other.reserve(SCOPE, minute, ONE, attempt_id="a2")
+        assert other.spent(SCOPE, minute).window_start == first
+    time.passes(180)  # and it goes on, half as fast
+    ledger.reserve(SCOPE, minute, Amount(energy_j=10), attempt_id="a3")
+    assert opened().spent(SCOPE, minute).held == 10
+
+
+@pytest.mark.parametrize("ahead_s", [86_400, 365 * 86_400])
+def test_19_a_clock_that_was_ahead_for_a_while_stops_no_budget(
+    opened: Callable[[], BudgetLedger], time: Time, ahead_s: int
+) -> None:
+    day, ledger = Budget.parse("10 J/day"), opened()
+    ledger.reserve(SCOPE, day, Amount(energy_j=10), attempt_id="a1", ttl_s=3600)
+    time.is_set(ahead_s)
+    ledger.reserve(SCOPE, day, Amount(energy_j=10), attempt_id="a2", ttl_s=3600)
+    time.is_set(-ahead_s)
+    with pytest.raises(BudgetExceeded):
+        ledger.reserve(SCOPE, day, ONE, attempt_id="a3")
+    time.passes(7200)  # it goes on half as fast
+    ledger.reserve(SCOPE, day, Amount(energy_j=10), attempt_id="a3", ttl_s=3600).settle(Amount(energy_j=10))
+    time.passes(2 * 86_400)  # the clock may have caught up: that day's budget is spent
+    for n in range(3):
+        time.passes(86_400)
+        late = opened()
+        late.reserve(SCOPE, day, Amount(energy_j=10), attempt_id=f"b{n}").settle(Amount(energy_j=10))
+        with pytest.raises(BudgetExceeded):
+            late.reserve(SCOPE, day, ONE, attempt_id=f"c{n}")
+
+
+def test_19_windows_that_are_long_over_are_forgotten(path: Path, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget_db, "_TIDY_EVERY", 2)
+    ledger = open_ledger(path, clock=lambda: time.wall)
+    budgets = [(SCOPE, Budget.parse(f"100 J{window}")) for window in ("/minute", "/day", "/1h rolling", "")]
+    for n in range(40):
+        ledger.reserve_all(
+            [*budgets, (f"run/{n}", HUNDRED), (f"run/{n}", Budget.parse("1 Wh"))], ONE, attempt_id=f"a{n}"
+        )
+        time.passes(86_400)
+    ledger.close()
+    con = sqlite3.connect(path)
+    assert con.execute("SELECT count(*) FROM holds").fetchone()[0] <= 9  # a week of holds that nobody ended
+    counters = dict(con.execute("SELECT window, count(*) FROM counters GROUP BY 1"))
+    con.close()
+    assert counters["total"] <= 33  # of runs, a month's; of the project, the one for ever
+    assert max(counters["minute:UTC"], counters["rolling:3600"]) <= 9
+    assert counters["day:UTC"] <= 20
