@@ -377,7 +377,7 @@ class Feedback:
             self._store.tally(project, method, era, {bin_: count for (at, bin_), count in pending.items() if at == era})
 
     def _of(self, project: str, method: str) -> _Project:
-        found = self._projects.setdefault((project, method), _Project())
+        found = self._projects.get((project, method)) or self._projects.setdefault((project, method), _Project())
         self._projects.move_to_end((project, method))
         while len(self._projects) > MOST_PROJECTS:
             self._projects.popitem(last=False)

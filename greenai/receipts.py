@@ -146,6 +146,8 @@ def with_lost_tries(reading: Reading, tries: Sequence[Try]) -> Reading:
 
 def widened(reading: Reading, *, estimated: bool, cut: bool) -> Reading:
     """Widen a modelled reading for tokens that greenai counted itself, and for a stream that was cut."""
+    if not (estimated or cut):
+        return reading
     low = ESTIMATED_SPREAD if estimated else 1.0
     high = low * (CUT_SPREAD if cut else 1.0)
     return replace(

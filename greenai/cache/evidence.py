@@ -77,8 +77,8 @@ _THINGS = _one_of(
 )
 _THE_THING = re.compile(
     r"\b(?:the|that|this) \w+ (?:meeting|contract|invoice|deal)\W*$|"
-    r"\W*(?:is|are|can|could|will) .{1,60}\b(?:included|delivered|refunded|shipped|rescheduled)\W*$|"
-    r"\W*(?:is|are|was|were) \S+(?: \S+)? (?:an? )?(?:members?|customers?|clients?|patients?|suppliers?|"
+    r"(?:is|are|can|could|will) .{1,60}\b(?:included|delivered|refunded|shipped|rescheduled)\W*$|"
+    r"(?:is|are|was|were) \S+(?: \S+)? (?:an? )?(?:members?|customers?|clients?|patients?|suppliers?|"
     r"candidates?)\W*$|"
     rf"\b(?:the|that|this|these|those) (?:(?:new|old|last|latest|next|other|first|second|front|back|main|big|little|"
     rf"unread|open|blue|red|green|white|black|spare|living|nightly|unit|integration|test|staging|production|guest|"

@@ -46,7 +46,7 @@ def suffices(params: Mapping[str, Any], kinds: Sequence[Kind], trust: float, mod
     probability = 0.0
     for kind, share, difficulty in kinds:
         of_kind = params[kind]
-        gap = of_kind["slope"] * (ability_of(model, Known(of_kind)) - difficulty)
+        gap = of_kind["slope"] * (ability_of(model, _known(of_kind)) - difficulty)
         probability += share / (1 + math.exp(-max(-30.0, min(30.0, gap))))
     return 0.5 + trust * (probability - 0.5)
 
@@ -57,11 +57,20 @@ class Known:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = params
 
-    def __hash__(self) -> int:
-        return id(self.params)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Known) and other.params is self.params
+# By id: parameters are not hashable. Each entry holds its parameters, so that no others can get that id.
+_held: dict[int, Known] = {}
+_MOST_HELD = 64
+
+
+def _known(params: Mapping[str, Any]) -> Known:
+    """Return the one `Known` of these parameters."""
+    found = _held.get(id(params))
+    if found is None:
+        if len(_held) >= _MOST_HELD:
+            _held.clear()
+        found = _held[id(params)] = Known(params)
+    return found
 
 
 @functools.lru_cache(maxsize=512)

@@ -72,7 +72,7 @@ def ladder_for(
     left_out = [r.model for r in rungs[:-1] if r not in fitting]
     if left_out:
         reason += f" Left out, because this key or this request rules them out: {', '.join(left_out)}."
-    return replace(_settled(request, (*fitting, named), named.model, previous, reason), fallback=named)
+    return _settled(request, (*fitting, named), named.model, previous, reason, fallback=named)
 
 
 def is_pin(
@@ -111,7 +111,14 @@ def _auto(
     return replace(_settled(request, tuple(allowed), None, previous, reason), raised=raised)
 
 
-def _settled(request: Request, rungs: tuple[Rung, ...], named: str | None, previous: str | None, reason: str) -> Ladder:
+def _settled(
+    request: Request,
+    rungs: tuple[Rung, ...],
+    named: str | None,
+    previous: str | None,
+    reason: str,
+    fallback: Rung | None = None,
+) -> Ladder:
     """Keep to one model where the conversation has begun: its beginning's, or in a tool loop the named one."""
     looping = in_tool_loop(request.messages)
     if request.floor is None:
@@ -124,8 +131,10 @@ def _settled(request: Request, rungs: tuple[Rung, ...], named: str | None, previ
             why = f"The conversation stays on {kept[0].model}, which answered its beginning."
             if kept[0].model != previous:
                 why = f"A tool loop never changes model: {kept[0].model} was named."
-            return Ladder(rungs=kept, named=named, substitutable=named is None, reason=why, escalates=False)
-    return Ladder(rungs=rungs, named=named, substitutable=True, reason=reason, escalates=not looping)
+            return Ladder(
+                rungs=kept, named=named, substitutable=named is None, reason=why, escalates=False, fallback=fallback
+            )
+    return Ladder(rungs=rungs, named=named, substitutable=True, reason=reason, escalates=not looping, fallback=fallback)
 
 
 def _up_to(
