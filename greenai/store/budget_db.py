@@ -46,6 +46,8 @@ __all__ = ["WAIT_S", "BudgetDb"]
 WAIT_S = 5.0
 """How long a caller waits for other processes, in seconds; then its store counts as broken."""
 _TIDY_EVERY = 500
+_MOST_IN_MEMORY = 50_000
+"""Of how many attempts the end is remembered in memory: about 10 MB."""
 _log = logging.getLogger("greenai")
 _UNSURE = frozenset((10, 13))  # SQLITE_IOERR, SQLITE_FULL: also where a commit failed
 _NOTHING = (0,) * COLUMNS
@@ -181,6 +183,10 @@ class BudgetDb(SqliteFile):
             return {"version": version, "counters": counters, "attempts": attempts, "holds": holds}
 
         return self._read(work)
+
+    def _trim(self, con: sqlite3.Connection) -> None:
+        if self._steps % _TIDY_EVERY == 1:
+            con.execute(schema.FORGET_OLDEST, (_MOST_IN_MEMORY,))
 
     def _translated(self, error: sqlite3.Error) -> LedgerError:
         import sqlite3

@@ -98,6 +98,10 @@ FORGET_HOLDS = (
     "DELETE FROM holds WHERE rowid IN (SELECT rowid FROM holds ORDER BY rowid LIMIT 1000) AND "
     "(state IN ('settled', 'released') AND ended < ? OR state = 'expired' AND ended < ?)"
 )
+# In memory only the newest are kept.
+FORGET_OLDEST = (
+    "DELETE FROM holds WHERE rowid <= (SELECT max(rowid) FROM holds) - ? AND state IN ('settled', 'released')"
+)
 COUNTS = (
     "SELECT (SELECT count(*) FROM counters), (SELECT count(*) FROM holds), "
     "(SELECT count(*) FROM holds WHERE state = 'held')"

@@ -17,7 +17,7 @@ import pytest
 
 from greenai.budget import Amount, Budget, BudgetLedger, open_ledger
 from greenai.errors import LedgerCorrupt, LedgerError
-from greenai.store import budget_schema
+from greenai.store import budget_db, budget_schema
 from greenai.store.budget_db import BudgetDb
 from greenai.store.files import FileLock
 
@@ -298,6 +298,24 @@ def test_27_a_database_of_another_program_is_not_written_to(path: Path) -> None:
         ledger.spent(SCOPE, DAY)
     assert str(refused.value) == f"{path} is a database of another program (application id 0x0). Name another file."
     ledger.close()
+
+
+# --- memory -------------------------------------------------------------------------------
+
+
+def test_in_memory_only_the_newest_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget_db, "_TIDY_EVERY", 2)
+    monkeypatch.setattr(budget_db, "_MOST_IN_MEMORY", 10)
+    db = BudgetDb(None)
+    ledger = BudgetLedger(db)
+    held = ledger.reserve(SCOPE, DAY, J, attempt_id="held")
+    for n in range(50):
+        last = ledger.reserve(SCOPE, DAY, J, attempt_id=f"a{n}")
+        last.settle(J)
+    assert db.check()["attempts"] <= 12
+    assert not last.settle(J)
+    assert held.settle(J)
+    assert ledger.spent(SCOPE, DAY).settled == 51
 
 
 # --- 28, 29: locks ------------------------------------------------------------------------
