@@ -131,6 +131,15 @@ class Rates(NamedTuple):
         prefill = fresh * (self.prefill + self.attention * (cached + fresh / 2) / 1000)
         return decode, prefill, cached * cached_share * self.prefill
 
+    def total(self, fresh: float, cached: float, output: float, cached_share: float) -> float:
+        """Return their sum."""
+        decode, context, prefill, attention = self
+        return (
+            output * (decode + context * (fresh + cached + output / 2) / 1000)
+            + fresh * (prefill + attention * (cached + fresh / 2) / 1000)
+            + cached * cached_share * prefill
+        )
+
 
 def rates(size: Size, where: Where, c: Coefficients) -> Rates:
     """Return what one token costs: a model of `size`, served as `where` says."""

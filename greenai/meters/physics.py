@@ -136,8 +136,8 @@ def _reading(plan: _Plan, fresh: float, cached: float, output: float) -> Reading
     gpu = decode + prefill + from_cache
     variance = plan.fixed_variance + _input_variance(prefill / gpu, from_cache / gpu)
     for low, high, sigmas in plan.ends:
-        at_low, at_high = sum(low.joules(fresh, cached, output, share)), sum(high.joules(fresh, cached, output, share))
-        variance += (math.log(at_high / at_low) / sigmas) ** 2
+        of_low, of_high = low.total(fresh, cached, output, share), high.total(fresh, cached, output, share)
+        variance += (math.log(of_high / of_low) / sigmas) ** 2
     of_gpus = math.exp(Z90 * math.sqrt(variance))
     factor = math.exp(Z90 * math.sqrt(variance + plan.site_variance))
     host, idle = gpu * plan.host, gpu * plan.idle

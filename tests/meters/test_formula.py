@@ -88,6 +88,7 @@ def test_factors_of_gpu_and_engine_apply_where_they_belong() -> None:
 def test_a_cached_token_never_takes_more_than_a_fresh_one(fresh: float, cached: float, output: float) -> None:
     found = rates(DENSE, ALONE, C)
     mixed = sum(found.joules(fresh, cached, output, 0.1))
+    assert found.total(fresh, cached, output, 0.1) == pytest.approx(mixed, rel=1e-12)
     assert mixed <= sum(found.joules(fresh + cached, 0.0, output, 0.1)) * (1 + 1e-9)
 
 
