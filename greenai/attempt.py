@@ -14,7 +14,7 @@ from greenai import meters, nudges, receipts, route
 from greenai.affording import Way, afforded
 from greenai.background import background
 from greenai.catalog import Card, find
-from greenai.errors import GreenAIError
+from greenai.errors import BudgetExceeded, GreenAIError, LedgerError
 from greenai.held import Held
 from greenai.ledger import Hold
 from greenai.local import Engine
@@ -25,7 +25,7 @@ from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
-__all__ = ["attempt", "estimate", "held", "is_verified"]
+__all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
 
 NO_ENERGY = Reading.unknown("the energy model failed")
 NOT_SENT = Reading.unknown(receipts.REFUSED)
@@ -47,6 +47,22 @@ def held(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps
     return (
         yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(_unloaded, plan, steps))
     )
+
+
+def foretold(request: Request, plan: Plan, steps: Steps) -> Flow[tuple[str, ...]]:
+    """Say what is left of a call's budgets, and what they would make of it now. Nothing is held."""
+    spending = steps.spending
+    if spending is None or not request.scopes or not plan.rungs:
+        return ()
+    seen = spending.looking()
+    try:
+        left: tuple[str, ...] = yield Work("budget", partial(seen.shown, seen.caps_of(request)))
+        way = yield from held(plan.rungs[0], f"{request.call_id}.seen", request, plan, replace(steps, spending=seen))
+    except (BudgetExceeded, LedgerError) as refusal:
+        return (f"By its budgets this call would be refused now: {refusal}",)
+    less = tuple(f"By its budgets this call would be made less now: {note.text}." for note in way.notes)
+    told = () if way.charge is None else way.charge.told
+    return (f"Its budgets: {'; '.join(left)}.", *(less or told or ("They allow this call as it is.",)))
 
 
 def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatch) -> Flow[Climbed]:

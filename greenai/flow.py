@@ -32,7 +32,7 @@ from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.answering import NOT_SURE, answered, assessed, computed
 from greenai.answering import solve as solved_by
 from greenai.asked import digest as asked_by
-from greenai.attempt import attempt, estimate, expected_usage, held, is_verified
+from greenai.attempt import attempt, estimate, expected_usage, foretold, held, is_verified
 from greenai.catalog import find
 from greenai.errors import (
     BudgetExceeded,
@@ -114,7 +114,8 @@ def _noted(flow: Flow[T], request: Request, steps: Steps) -> Flow[T]:
 def explain(request: Request, steps: Steps) -> Flow[Decision]:
     """Decide without calling any model."""
     plan = yield from decide(request, steps, dry=True)
-    return plan.decision
+    told = yield from foretold(request, plan, steps)
+    return replace(plan.decision, reasons=(*plan.decision.reasons, *told)) if told else plan.decision
 
 
 def solve(

@@ -255,7 +255,7 @@ class Session:
 
     def explain(self, request: Request) -> Decision:
         """Decide about one request without calling a model."""
-        return drivers.run(flow.explain(request, self._steps(request)), self._provider)
+        return drivers.run(flow.explain(self._scoped(request), self._steps(request)), self._provider)
 
     def solve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
         """Do a task on a text."""
@@ -362,7 +362,7 @@ class Session:
 
     async def aexplain(self, request: Request) -> Decision:
         """Do what `explain` does, awaited."""
-        return await self._driver.run(flow.explain(request, self._steps(request)))
+        return await self._driver.run(flow.explain(self._scoped(request), self._steps(request)))
 
     async def asolve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
         """Do what `solve` does, awaited."""

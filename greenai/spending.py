@@ -11,6 +11,7 @@ settings open it; once an answer is there, it costs nobody the answer.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import logging
@@ -287,7 +288,22 @@ class Spending:
             self._warned.add(what)
             return True
 
+    def looking(self) -> Spending:
+        """Return the same budgets, which refuse as these would: nothing is held or counted, and nobody is told."""
+        seen = copy.copy(self)
+        seen._ledger = self.ledger.looking()  # noqa: SLF001 (its own copy)
+        return seen
+
     # What a receipt says.
+
+    def shown(self, caps: tuple[Cap, ...]) -> tuple[str, ...]:
+        """Return what is left of each of these budgets.
+
+        Raises:
+            LedgerError: they cannot be reached.
+        """
+        states = self.ledger.spent_all([(cap.scope, cap.budget) for cap in caps])
+        return tuple(_told_left(state).text for state in states)
 
     def left(self, caps: tuple[Cap, ...]) -> tuple[BudgetLeft | None, tuple[str, ...]]:
         """Return what is left of the tightest budget, and a line for each share of one that was just crossed."""

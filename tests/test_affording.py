@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from openai import InternalServerError
+from purse import used
 
+from greenai import Client
 from greenai.affording import LEAST_TOKENS
 from greenai.errors import BudgetExceeded
 from greenai.testing import FakeProvider, FakeReply, error, offline
@@ -166,3 +168,38 @@ def test_a_cheaper_rung_that_fails_is_what_is_told() -> None:
             assert failure.value.__notes__ == [f"greenai tried: {SMALL} (InternalServerError)."]
         assert provider.models == [SMALL, SMALL]
         assert client._session.resources.steps.denied == set()
+
+
+# --- what explain foretells -----------------------------------------------------------------
+
+
+def foretold(client: Client, **options: Any) -> list[str]:
+    reasons = client.with_options(**options).explain("Say hello to my friend Ada.").reasons
+    return [reason for reason in reasons if "udget" in reason or "allow this call" in reason]
+
+
+def test_explain_says_what_is_left_and_holds_nothing() -> None:
+    with offline(settings=limited(calls="2/hour")) as client:
+        [left, verdict] = foretold(client)
+        assert left.startswith("Its budgets: 2 calls of 2/hour left for project/default until ")
+        assert verdict == "They allow this call as it is."
+        assert used(client).calls == 0
+
+
+def test_explain_says_that_a_call_would_be_refused() -> None:
+    with offline(settings=limited(calls="1/hour")) as client:
+        client.ask("Say hello to my friend Ada.")
+        with pytest.raises(BudgetExceeded) as raised:
+            client.ask("Say hello to my friend Ada.")
+        assert foretold(client) == [f"By its budgets this call would be refused now: {raised.value}"]
+        assert used(client).calls == 1
+
+
+def test_explain_says_that_a_call_would_be_made_less() -> None:
+    with offline(settings=limited(energy="4 Wh/hour")) as client:
+        large = client.with_options(opt_in={"large"}, reason="checked by a person")
+        question = "Prove step by step that the square root of 2 is irrational, and justify each lemma."
+        told = [reason for reason in large.explain(question).reasons if reason.startswith("By its budgets")]
+        notes = [note.text for note in large.ask(question).greenai.nudges if note.nudge == "budget"]
+        assert notes
+        assert told == [f"By its budgets this call would be made less now: {note}." for note in notes]

@@ -27,6 +27,7 @@ from greenai.budget.untold import Untold
 from greenai.budget.windows import span_at
 from greenai.errors import InvalidRequest, LedgerError, SettingsError
 from greenai.store.budget_base import KEEP_EXPIRED_S, Again, Check, Counter, Plan, Refused, Ticket, Unanswered
+from greenai.store.budget_looking import Looking
 
 if TYPE_CHECKING:
     from greenai.budget.limits import Budget
@@ -200,6 +201,10 @@ class BudgetLedger:
             ledger=self,
             ticket=outcome.ticket,
         )
+
+    def looking(self) -> BudgetLedger:
+        """Return a ledger that refuses as this one would, and holds and counts nothing."""
+        return BudgetLedger(Looking(self._store))
 
     def end(self, ticket: Ticket, end: End, amount: Amount) -> bool:
         """End a hold; `Hold.settle` and `Hold.release` are the ways to call it."""
