@@ -429,6 +429,7 @@ def _record_failure(steps: Steps, request: Request, error: Exception) -> None:
         feature=options.feature,
         asked=fail_open("Who asked what could not be told.", partial(asked_by, request), None),
         grants=request.grants,
+        parent=request.parent,
     )
 
 

@@ -205,6 +205,7 @@ class Ledger:
         feature: str | None = None,
         asked: str | None = None,
         grants: Sequence[Grant] = (),
+        parent: str | None = None,
     ) -> None:
         """Write a call that got no answer: `refused` where nothing was sent, else `failed`, its energy unknown.
 
@@ -221,6 +222,7 @@ class Ledger:
             feature: the feature of the app that it was made for.
             asked: a digest of who asked what.
             grants: the opt-ins that held for it.
+            parent: the call that it asked again.
         """
         refused = isinstance(error, GreenAIError) and not isinstance(error, EngineError) and not self._was_sent(call_id)
         given: dict[str, object] = {
@@ -234,6 +236,7 @@ class Ledger:
             "feature": feature,
             "asked": asked,
             "granted": _granted(grants),
+            "parent": parent,
             **(REFUSED if refused else FAILED),
         }
         row = tuple(given.get(name) for name in CALL_COLUMNS)

@@ -404,7 +404,8 @@ def test_a_huge_prompt_is_refused_by_every_way_in_and_stays_the_apps() -> None:
             with pytest.raises(errors.RequestTooLarge):
                 call()
         assert provider.calls == []
-        assert client._session.resources.ledger.check()["calls"] == 0
+        rows = client._session.resources.ledger.recent()
+        assert [(row["outcome"], row["error"]) for row in rows] == [("refused", "RequestTooLarge")] * 3
 
 
 # --- options ------------------------------------------------------------------------------
@@ -525,8 +526,9 @@ def test_escalating_asks_one_rung_up_and_links_the_receipts() -> None:
             f"{LARGE} answered already and is the top of the ladder ({SMALL} < {LARGE}), so there is no rung above "
             'it. Name a larger model with model="...", or add one to ladder in the settings.'
         )
-        (row, *_) = client._session.resources.ledger.recent()
+        refused, row, _ = client._session.resources.ledger.recent()
         assert (row["parent"], row["opt_in_reason"]) == (receipt_of(first).call_id, "escalate")
+        assert (refused["outcome"], refused["parent"]) == ("refused", receipt_of(second).call_id)
 
 
 def test_both_clients_escalate_alike() -> None:
