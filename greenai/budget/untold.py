@@ -12,6 +12,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ AT_LAST_S = 2.0
 """For how long the end of a process is held up."""
 REST_S = 1.0
 """How long the store is not asked again after it refused something."""
+MOST_FAILED = 3
+"""How often one thing may fail as if the store were away; then it counts as refused."""
 MOST_REFUSED = 3
 """How often it may refuse one thing, while it takes others; and how many in one round."""
 
@@ -43,6 +46,7 @@ class _Step:
     tell: Callable[[BudgetStore], object]
     is_end: bool
     refused: int = 0
+    failed: int = 0
     why: str = ""
 
 
@@ -115,9 +119,10 @@ class Untold:
         deadline, refused = time.monotonic() + within_s, set[str]()
         try:
             while (found := self._next()) and found[0] not in refused and len(refused) < MOST_REFUSED:
-                if not self._told(*found):
+                told = self._told(*found)
+                if told is False:
                     refused.add(found[0])
-                if time.monotonic() > deadline:
+                if told is None or time.monotonic() > deadline:
                     break
         finally:
             self._telling, self._teller = "", 0
@@ -140,13 +145,12 @@ class Untold:
         """Tell what can be told in a bounded time, and say how much cannot."""
         if not self._steps:
             return
-        why = f"There was no time for more in {AT_LAST_S:g} s."
-        try:
+        self._rest_until = 0.0
+        with suppress(LedgerError):
             self.tell(AT_LAST_S)
-        except LedgerError as error:
-            why = str(error)
         lost = self._ends + self._dropped
         if lost:
+            why = next((step.why for step in list(self._steps.values()) if step.why), f"{AT_LAST_S:g} s are over.")
             _log.warning("%d settlements of budgets are lost. %s", lost, why)
 
     def close_store(self) -> None:
@@ -162,16 +166,23 @@ class Untold:
             _log.warning("The budget ledger answers again. %d calls that ended are missing in what was used.", dropped)
         return found
 
-    def _told(self, name: str, step: _Step) -> bool:
+    def _told(self, name: str, step: _Step) -> bool | None:
+        """Tell of one thing; return False where it is refused, None where the store may be away."""
+        begun = time.monotonic()
         try:
             step.tell(self._store)
         except (StepRefused, LedgerCorrupt, ArithmeticError, LookupError, TypeError, ValueError) as error:
             step.why = str(error)
             self._to_the_back(name, refused=True)
             return False
-        except LedgerError:
-            self._to_the_back(name, refused=False)
-            raise
+        except LedgerError as error:
+            step.failed, step.why = step.failed + 1, str(error)
+            self._to_the_back(name, refused=step.failed >= MOST_FAILED)
+            if step.failed < MOST_FAILED:
+                raise
+            if time.monotonic() - begun > AT_ONCE_S:  # nobody shall wait so long for it and again for what it wants
+                self._rest_until = time.monotonic() + REST_S
+            return None  # whether the store is away is for the caller's own step to find out
         with self._lock:
             if name in self._steps:
                 self._taken(name)

@@ -32,6 +32,7 @@ class Failing(BudgetDb):
     def __init__(self) -> None:
         super().__init__(None)
         self.away = False
+        self.fails = frozenset[str]()
         self.refuses = frozenset[str]()
         self.answers = True
         self.told: list[str] = []
@@ -40,6 +41,8 @@ class Failing(BudgetDb):
     def end(self, ticket: Any, end: Any, parts: Any) -> bool:
         if self.away:
             raise LedgerError("away")
+        if ticket.attempt_id in self.fails:
+            raise LedgerError(f"{ticket.attempt_id} fails")
         if ticket.attempt_id in self.refuses:
             raise StepRefused(f"{ticket.attempt_id} cannot be counted")
         clocks.sleep(self.pause_s)
@@ -118,6 +121,24 @@ def test_an_end_that_is_refused_holds_up_nothing_and_is_said(
     assert sorted(record.getMessage() for record in caplog.records) == [
         (f"A call that ended is missing in the budgets: the ledger refuses to count it. {name} cannot be counted")
         for name in ("a0", "a7")
+    ]
+
+
+def test_an_end_that_fails_as_if_the_store_were_away_does_not_stop_all_calls(
+    ledger: BudgetLedger, store: Failing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(untold, "REST_S", 0.0)
+    settled_while_away(ledger, store, 1)
+    store.fails = frozenset(("a0",))
+    failed = 0
+    for n in range(10):
+        try:
+            ledger.reserve(SCOPE, MANY, ONE, attempt_id=f"b{n}").release()
+        except LedgerError:
+            failed += 1
+    assert failed <= untold.MOST_FAILED
+    assert [record.getMessage() for record in caplog.records] == [
+        "A call that ended is missing in the budgets: the ledger refuses to count it. a0 fails"
     ]
 
 
