@@ -122,15 +122,21 @@ def solve(
     request: Request, task: TaskSpec, text: str, question: str | None, steps: Steps
 ) -> Flow[tuple[Solved, Answer]]:
     """Do one task on a text, because the app called it: nothing is decided, and step 8 is that of every call."""
-    check(request, steps.max_prompt_bytes)
     watch = Stopwatch()
-    solved, made = yield from solved_by(task, text, question, request, steps)
+    solved, made = yield from _noted(_solved(request, task, text, question, steps), request, steps)
     watch.away(made.away_s)
     reasons = (f"The app called the task {task.name}.", *(() if solved.sure else (f"It was {NOT_SURE}.",)))
     decision = Decision(outcome="task_model", route=(), reasons=reasons, checks=made.checks)
     reply = answerers.reply_of(request.call_id, task.model, solved.text, 0.0)
     plan = Plan(decision=decision, reply=reply, own=made)
     return solved, (yield from finish(request, plan, reply, None, steps, watch))
+
+
+def _solved(
+    request: Request, task: TaskSpec, text: str, question: str | None, steps: Steps
+) -> Flow[tuple[Solved, Answering]]:
+    check(request, steps.max_prompt_bytes)
+    return (yield from solved_by(task, text, question, request, steps))
 
 
 # --- steps 1 to 6 -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from greenai import AsyncClient, Client, InvalidRequest, Task
 from greenai.answerers.heads import PROMISED_ERROR, UNPROVEN, Head
 from greenai.answerers.tasks import further, split_request
+from greenai.errors import RequestTooLarge
 from greenai.testing import FakeProvider, offline
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def client(provider: FakeProvider) -> Iterator[Client]:
 @pytest.fixture
 def topic(client: Client) -> Task:
     return client.task("topic", examples=TOPICS, examples_of_requests=REQUESTS)
+
+
+def test_a_text_that_is_too_long_is_refused_and_in_the_ledger(client: Client, topic: Task) -> None:
+    with pytest.raises(RequestTooLarge):
+        topic("x" * 5_000_000)
+    rows = client._session.resources.ledger.recent()
+    assert [(row["outcome"], row["error"]) for row in rows] == [("refused", "RequestTooLarge")]
 
 
 # --- the head -------------------------------------------------------------------------------
