@@ -119,7 +119,7 @@ def _head(told: Mapping[str, Any], kept: Mapping[str, Any]) -> list[tuple[str, s
         ("opt-ins", _opt_ins(told)),
         ("adjusted", "\n".join(_note(note) for note in kept.get("notes", ()))),
         ("energy", _energy(told)),
-        ("method", f"{told['evidence']}, {told['method']}"),
+        ("method", told["method"] if told["outcome"] == "refused" else f"{told['evidence']}, {told['method']}"),
         ("carbon", _carbon(told)),
         ("water", "" if told["water_ml"] is None else f"{significant(told['water_ml'])} ml"),
         ("cost", _cost(told["cost_usd"])),

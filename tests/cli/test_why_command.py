@@ -116,6 +116,7 @@ def test_what_was_refused_says_why_with_its_numbers(shell: Shell, book: Book) ->
     out = " ".join(shell("why", "aaaa").stdout.split())
     assert "ended refused why greenai refused the call, and nothing was sent; the error says why." in out
     assert "energy 0 Wh (0 to 0 Wh)" in out
+    assert "method physics-2" in out
     assert f"error {why}" in out
 
 
