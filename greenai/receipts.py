@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from greenai.catalog import Card, find, remedy_for
 from greenai.errors import GreenAIError
@@ -398,24 +399,22 @@ def baseline_energy(
     """
     visible = max((usage.output_tokens or 0) - (usage.reasoning_tokens or 0), 0)
 
-    def at(thinking_tokens: float) -> Reading:
-        output = visible + round(thinking_tokens)
-        return physics.estimate(
-            card,
-            input_tokens=usage.input_tokens or 0,
-            output_tokens=output if output_limit is None else min(output, output_limit),
-            cached_tokens=usage.cached_tokens or 0,
-            service_tier=TIERS.get(service),
-        )
+    counts: dict[str, Any] = {"input_tokens": usage.input_tokens or 0, "cached_tokens": usage.cached_tokens or 0}
+    counts["service_tier"] = TIERS.get(service)
 
+    def output(thinking_tokens: float) -> int:
+        tokens = visible + round(thinking_tokens)
+        return tokens if output_limit is None else min(tokens, output_limit)
+
+    middle = physics.estimate(card, output_tokens=output(DEFAULT_THINKING_TOKENS if thinking else 0), **counts)
     if not thinking:
-        return at(0)
-    middle = at(DEFAULT_THINKING_TOKENS)
-    less, more = at(DEFAULT_THINKING_TOKENS / THINKING_SPREAD), at(DEFAULT_THINKING_TOKENS * THINKING_SPREAD)
+        return middle
+    less_j = physics.median_j(card, output_tokens=output(DEFAULT_THINKING_TOKENS / THINKING_SPREAD), **counts)
+    more_j = physics.median_j(card, output_tokens=output(DEFAULT_THINKING_TOKENS * THINKING_SPREAD), **counts)
     return replace(
         middle,
-        low_j=_end(middle.energy_j, middle.low_j, less.energy_j),
-        high_j=_end(middle.energy_j, middle.high_j, more.energy_j),
+        low_j=_end(middle.energy_j, middle.low_j, less_j),
+        high_j=_end(middle.energy_j, middle.high_j, more_j),
     )
 
 

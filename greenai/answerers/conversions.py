@@ -99,10 +99,10 @@ def answer(question: Question) -> Answered | None:
 
 def _reading(text: str) -> tuple[_Amount, tuple[Unit, ...]] | None:
     text = _TWICE.sub(r"\1", text)
-    repeated = _REPEATED.match(text)
+    repeated = _REPEATED.match(text) if " to " in text else None
     if repeated and unit_table.named(repeated["a"]) and unit_table.named(repeated["b"]):
         text = text[repeated.end() :]
-    found = _FROM_UNIT.search(text)
+    found = _FROM_UNIT.search(text) if " from " in text else None
     if found:
         text = f"{text[: found.start()]}{found['n']} {found['q']} to {found['u']}"
     for pattern in _PATTERNS:

@@ -47,13 +47,14 @@ _EMBEDDED = re.compile(r"(?<=\b(?:tell me|to know|ou know) )what (.+) is$")
 def phrase_of(text: str) -> Phrase | None:
     """Return the expression in `text` with what its frame says, or None where nothing is left."""
     rest, computing = _without_end(" ".join(text.translate(_SYMBOLS).lower().split()))
-    rest, embedded = _EMBEDDED.subn(r"\1", rest)  # "tell me what 2 plus 2 is"
+    # "tell me what 2 plus 2 is"
+    rest, embedded = _EMBEDDED.subn(r"\1", rest) if rest.endswith(" is") else (rest, 0)
     asked = embedded > 0
     while found := next(filter(None, (pattern.match(rest) for pattern in _FRAMES)), None):
         computing = computing or found.re is _COMPUTING
         asked = asked or found.re is _ASKING
         rest = rest[found.end() :]
-    rest = _COMPOUND.sub(r"\1 \2", rest)
+    rest = _COMPOUND.sub(r"\1 \2", rest) if "-" in rest else rest
     return Phrase(expression=rest, asked=asked, computing=computing) if rest else None
 
 

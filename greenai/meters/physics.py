@@ -23,7 +23,7 @@ from greenai.readings import Evidence, Reading
 if TYPE_CHECKING:
     from greenai.catalog import Card, Range
 
-__all__ = ["METHOD", "estimate"]
+__all__ = ["METHOD", "estimate", "median_j"]
 
 METHOD = "physics-2"
 CPU_METHOD = "physics-cpu-1"
@@ -118,6 +118,28 @@ def estimate(
             _plan(card, deployment, service_tier or "default", fitted or _shipped()), fresh, cached, output
         )
     return reading if zone is None else replace(reading, footprint=footprint.of(reading, zone, provider=card.provider))
+
+
+def median_j(
+    card: Card, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, service_tier: Tier | None = None
+) -> float | None:
+    """Return the `energy_j` of `estimate`, in joules, without working out its interval: a third of the time."""
+    size = model_card(card)
+    cached = min(cached_tokens, input_tokens)
+    known = size.total_params_b is not None and (size.provider != "local" or size.deployment is not None)
+    counted = min(cached, output_tokens) >= 0 and 0 < input_tokens + output_tokens <= MOST
+    if not (known and counted):
+        return estimate(
+            card,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_tokens=cached_tokens,
+            service_tier=service_tier,
+        ).energy_j
+    plan = _plan(size, size.deployment, service_tier or "default", _shipped())
+    gpu = plan.mid.total(input_tokens - cached, cached, output_tokens, value("cached_share"))
+    work = gpu + gpu * plan.host + gpu * plan.idle
+    return work + work * plan.facility
 
 
 def _refuse_bad_counts(of: str, **counts: object) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from greenai.catalog import Card, Range, cards, find
 from greenai.meters import Deployment, ModelCard, estimate
 from greenai.meters.coefficients import coefficients
 from greenai.meters.inputs import gpus
+from greenai.meters.physics import median_j
 
 TOKENS = st.integers(min_value=0, max_value=2_000_000)
 CARDS = st.sampled_from([c for c in cards() if not c.dated and c.total_params_b is not None])
@@ -31,6 +33,17 @@ LLAMA_8B = ModelCard(
     provider="hosted_vllm",
 )
 VLLM = Deployment(gpu="H100", gpus=1, batch=64, engine="vllm-0.11", bytes_per_weight=2.0)
+
+
+@given(st.sampled_from(cards()), TOKENS, TOKENS, TOKENS, st.sampled_from([None, "batch", "flex"]))
+def test_the_median_alone_is_that_of_the_whole_reading(
+    card: Card, given_tokens: int, output: int, cached: int, tier: Literal["batch", "flex"] | None
+) -> None:
+    whole = estimate(
+        card, input_tokens=given_tokens, output_tokens=output, cached_tokens=cached, service_tier=tier
+    ).energy_j
+    alone = median_j(card, input_tokens=given_tokens, output_tokens=output, cached_tokens=cached, service_tier=tier)
+    assert alone == (None if whole is None else pytest.approx(whole, rel=1e-12))
 
 
 def test_one_request_on_a_known_deployment() -> None:
