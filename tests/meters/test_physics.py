@@ -286,8 +286,11 @@ def test_an_embedding_has_no_output() -> None:
 
 
 def test_cached_tokens_take_a_tenth_of_fresh_ones() -> None:
-    def prefill(**counts: int) -> float:
-        parts = estimate(LLAMA_8B, output_tokens=0, deployment=VLLM, **counts).components
+    def prefill(*, input_tokens: int, cached_tokens: int = 0) -> float:
+        reading = estimate(
+            LLAMA_8B, input_tokens=input_tokens, output_tokens=0, cached_tokens=cached_tokens, deployment=VLLM
+        )
+        parts = reading.components
         return parts["prefill"] + parts["cached"]
 
     short, attention = prefill(input_tokens=1), prefill(input_tokens=2000) / 2000 / prefill(input_tokens=1)
