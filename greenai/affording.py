@@ -35,9 +35,6 @@ __all__ = ["Way", "afforded", "settled"]
 
 OVERRIDE = 'when_spent = "observe", or a larger limit, in the table of that budget'
 
-LIMITS = ("max_completion_tokens", "max_tokens")
-"""What limits an answer; OpenAI's models that reason take the first alone, and other providers know the second."""
-
 LEAST_TOKENS = 16
 """An answer that has to be shorter than this is not asked for."""
 
@@ -66,9 +63,7 @@ class Way:
         draft = replace(draft, notes=(*draft.notes, *self.notes))
         if self.most_tokens is None:
             return draft
-        known = (name for name in LIMITS if name in draft.arguments)
-        name = next(known, LIMITS[0] if self.rung.site == "openai" else LIMITS[1])
-        return replace(draft, arguments={**draft.arguments, name: self.most_tokens})
+        return output_length.limited(draft, self.most_tokens)
 
     def noted(self, rung: Rung, refusal: BudgetExceeded | None, caps: tuple[Cap, ...]) -> Way:
         """Return this way with a note of what is less in it than `rung` as it was drafted."""
@@ -171,7 +166,7 @@ class _Asked:
     def may_be_cut(self) -> bool:
         """Whether its answer may be limited: it is nothing but text, nobody said how long, and nothing reasons."""
         request = self.way.request
-        said = any(request.arguments.get(name) is not None for name in LIMITS) or _is_formed(request)
+        said = any(request.arguments.get(name) is not None for name in output_length.LIMITS) or _is_formed(request)
         return self.draft.reasoning is False and not (said or request.stream or request.options.observe)
 
     @property

@@ -39,15 +39,17 @@ BUILT_IN: Mapping[str, Nudge] = {
 
 DEFAULT: tuple[Nudge, ...] = tuple(BUILT_IN.values())
 
+_RULES = frozenset(("effort", "output_length"))
 _NAMES = {id(nudge): name for name, nudge in BUILT_IN.items()}
 
 
 def apply(draft: Draft, context: NudgeContext, nudges: Sequence[Nudge] = DEFAULT) -> Draft:
     """Return the draft after each nudge in turn that is not switched off.
 
-    With `strict_opt_in` what asks for reasoning is taken out whatever the switch says: that is a rule, not a nudge.
+    With `strict_opt_in` what asks for reasoning is taken out, and too high a limit of the app's own is lowered,
+    whatever the switches say: that is a rule, not a nudge.
     """
-    off = context.off - {"effort"} if context.options.strict_opt_in else context.off
+    off = context.off - _RULES if context.options.strict_opt_in else context.off
     for nudge in nudges:
         if _NAMES.get(id(nudge)) not in off:
             draft = nudge(draft, context)

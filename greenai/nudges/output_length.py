@@ -11,13 +11,14 @@ It stops answers that run on; docs/opt-ins.md says how many real ones it would c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greenai.grants import fix
 from greenai.nudges.messages import say
-from greenai.values import Draft, Note, Reply, text_of
+from greenai.values import Draft, Note, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
     from greenai.values import Assessment, Message, Rung
 
-__all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "lifted", "limit_of", "nudge"]
+__all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "lifted", "limit_of", "limited", "nudge"]
 
 NAME = "output_length"
+_LIMITED = f"{NAME}.limited"
 BUDGET = "budget"
 """The nudge of a note that says to what a budget limited an answer, as `limit` in its data."""
 
@@ -49,7 +51,19 @@ _NATIVE = frozenset(
 )
 """Under these names a provider's own field limits the answer."""
 
-_FORMS = frozenset(("tools", "functions", "response_format", "modalities", "audio", "prediction", "web_search_options"))
+_FORMS = frozenset(
+    (
+        "tools", "functions", "response_format", "modalities", "audio", "prediction", "web_search_options",
+        "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "format", "grammar",
+        "json_schema", "regex", "ebnf", "responseSchema", "responseJsonSchema", "responseMimeType",
+    )
+)  # fmt: skip
+"""openai's names of what shapes an answer, and those of the servers that take more than openai's."""
+
+_OPEN = _FORMS | {"metadata"}
+"""Tables whose names are the app's own, such as a schema's properties."""
+
+_COUNTS = frozenset(("n", "best_of", "num_return_sequences", "candidateCount"))
 
 
 def limit_of(assessment: Assessment) -> int | None:
@@ -59,25 +73,36 @@ def limit_of(assessment: Assessment) -> int | None:
 
 
 def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
-    """Put the limit into the draft, in the field that its provider knows."""
-    limit = None if context.assessment is None else limit_of(context.assessment)
-    if limit is None or "long_output" in context.options.opt_in or not _fits(draft, context):
+    """Put the limit into the draft, in the field that its provider knows.
+
+    With `strict_opt_in` the app's own limits are lowered also where this nudge is switched off: that is a rule.
+    """
+    if "long_output" in context.options.opt_in:
         return draft
-    own = {name: draft.arguments[name] for name in sorted(LIMITS) if draft.arguments.get(name) is not None}
-    if own:
-        return _gated(draft, own, limit, context.language) if context.options.strict_opt_in else draft
-    if _limited_natively(draft.arguments.get("extra_body")) or _limited_natively(draft.extra):
+    if context.options.strict_opt_in:
+        draft = _gated(draft, context)
+    limit = None if context.assessment is None else limit_of(context.assessment)
+    if limit is None or NAME in context.off or _is_limited_by_app(draft) or not _fits(draft, context):
         return draft
     note = _note("limited", {"limit": limit}, context.language)
-    return replace(draft, arguments={**draft.arguments, _field(draft.rung): limit}, notes=(*draft.notes, note))
+    return replace(limited(draft, limit), notes=(*draft.notes, note))
+
+
+def limited(draft: Draft, limit: int) -> Draft:
+    """Return the draft with a limit, in the field that it has for one already, else in the one its provider knows."""
+    own = next((name for name in sorted(LIMITS) if draft.arguments.get(name) is not None), _field(draft.rung))
+    # An app's None goes too: some servers refuse both names in one request, whatever their values.
+    kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS or value is not None}
+    return replace(draft, arguments={**kept, own: limit})
 
 
 def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
     """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
-    if not any(note.nudge == NAME for note in draft.notes) or any(arguments.get(name) is not None for name in LIMITS):
+    put = any(note.id == _LIMITED for note in draft.notes)
+    if not put or any(arguments.get(name) is not None for name in LIMITS):
         return draft
     kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
-    return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.nudge != NAME))
+    return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.id != _LIMITED))
 
 
 def is_met(draft: Draft, reply: Reply) -> bool:
@@ -120,12 +145,20 @@ def _set(draft: Draft) -> int:
 
 
 def _fits(draft: Draft, context: NudgeContext) -> bool:
-    several = draft.arguments.get("n") not in (None, 1)
-    formed = any(draft.arguments.get(name) is not None for name in _FORMS)
+    formed = _is_formed(draft.arguments) or _is_formed(draft.extra)
     # None: it is not known whether the model reasons.
-    if context.stream or context.pinned or several or formed or draft.reasoning is not False:
+    if context.stream or context.pinned or formed or draft.reasoning is not False:
         return False
     return all(map(_is_text, draft.messages)) and _has_room(draft, context)
+
+
+def _is_formed(fields: Mapping[str, Any]) -> bool:
+    """Say whether something shapes the answer or asks for several, also inside a nested table."""
+    return any(
+        name in _FORMS or (name in _COUNTS and value != 1) or (isinstance(value, Mapping) and _is_formed(value))
+        for name, value in fields.items()
+        if value is not None
+    )
 
 
 def _has_room(draft: Draft, context: NudgeContext) -> bool:
@@ -133,7 +166,9 @@ def _has_room(draft: Draft, context: NudgeContext) -> bool:
     room = None if context.card is None else context.card.context_tokens
     if room is None or draft.rung.site == "endpoint":
         return False
-    return sum(len(text_of(message.get("content"))) for message in draft.messages) + LIMIT <= room
+    # No token is less than a byte, and what calls of tools say is read as well.
+    sent = json.dumps(draft.messages, ensure_ascii=False, default=str, separators=(",", ":"))
+    return len(sent.encode("utf-8", "surrogatepass")) + LIMIT <= room
 
 
 def _is_text(message: Message) -> bool:
@@ -143,11 +178,16 @@ def _is_text(message: Message) -> bool:
     return True
 
 
+def _is_limited_by_app(draft: Draft) -> bool:
+    own = any(draft.arguments.get(name) is not None for name in LIMITS)
+    return own or _limited_natively(draft.arguments.get("extra_body")) or _limited_natively(draft.extra)
+
+
 def _limited_natively(fields: object) -> bool:
     """Say whether a provider's own field limits the answer, also inside a nested table."""
     if not isinstance(fields, Mapping):
         return False
-    return any(name in _NATIVE or _limited_natively(value) for name, value in fields.items())
+    return any((name in _NATIVE and value is not None) or _limited_natively(value) for name, value in fields.items())
 
 
 def _field(rung: Rung) -> str:
@@ -155,15 +195,48 @@ def _field(rung: Rung) -> str:
     return "max_completion_tokens" if rung.site == "openai" else "max_tokens"
 
 
-def _gated(draft: Draft, own: Mapping[str, Any], limit: int, language: str) -> Draft:
-    """Return the draft with the app's own limits lowered: strict_opt_in is set and nobody opted in."""
-    above = {name: value for name, value in own.items() if isinstance(value, int) and value > limit}
-    if not above:
+def _gated(draft: Draft, context: NudgeContext) -> Draft:
+    """Return the draft with the app's own limits lowered: strict_opt_in is set and nobody opted in.
+
+    Not where the task needs a longer answer, nor the room for reasoning that somebody opted in to. A classifier that
+    failed lifts nothing.
+    """
+    assessment = context.assessment
+    if assessment is not None and assessment.calibrated and limit_of(assessment) is None:
         return draft
-    given = ", ".join(f"{name}={value}" for name, value in above.items())
-    note = _note("lowered", {"given": given, "limit": limit}, language)
-    arguments = {**draft.arguments, **dict.fromkeys(above, limit)}
-    return replace(draft, arguments=arguments, notes=(*draft.notes, note))
+    if draft.reasoning is not False and "reasoning" in context.options.opt_in:
+        return draft
+    given: dict[str, object] = {}
+    arguments, extra = _lowered(draft.arguments, given), _lowered(draft.extra, given)
+    if not given:
+        return draft
+    said = ", ".join(f"{name}={value}" for name, value in sorted(given.items()))
+    note = _note("lowered", {"given": said, "limit": LIMIT}, context.language)
+    return replace(draft, arguments=arguments, extra=extra, notes=(*draft.notes, note))
+
+
+def _lowered(fields: Mapping[str, Any], given: dict[str, object]) -> dict[str, Any]:
+    """Return fields with every limit above this one's lowered, also in nested tables; `given` takes what they were."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _NATIVE and _is_above(value):
+            given[name] = value
+            found[name] = LIMIT
+        elif isinstance(value, Mapping) and name not in _OPEN:
+            found[name] = _lowered(value, given)
+        else:
+            found[name] = value
+    return found
+
+
+def _is_above(value: object) -> bool:
+    """Say whether a limit is above this one's; below 0 stands for none at several servers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return False
+    try:
+        return not 0 <= float(value) <= LIMIT
+    except ValueError:
+        return False
 
 
 def _note(what: str, data: Mapping[str, Any], language: str) -> Note:

@@ -117,9 +117,27 @@ def test_a_prompt_that_leaves_no_room_has_none() -> None:
     room = find("local/smollm2-135m").context_tokens  # type: ignore[union-attr]
     assert room is not None
     local = Rung(model="local/smollm2-135m")
-    fits, full = ({"role": "user", "content": "a" * (room - 4096 + more)} for more in (0, 1))
+    around = len('[{"role":"user","content":""}]')
+    fits, full = ({"role": "user", "content": "a" * (room - 4096 - around + more)} for more in (0, 1))
     assert drafted(rung=local, messages=(fits,)).arguments == {"max_tokens": 4096}
     assert drafted(rung=local, messages=(full,)).arguments == {}
+
+
+CALLED = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "a" * 27_000}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (*ASKED, {"role": "assistant", "content": None, "tool_calls": [CALLED]}),
+        ({"role": "user", "content": "\N{GRINNING FACE}" * 3_500},),
+        ({"role": "user", "content": "a" * 4_090 + "\ud800"},),
+    ],
+    ids=["tool calls", "emoji", "half a character"],
+)
+def test_room_is_counted_in_bytes_of_all_that_is_sent(messages: tuple[Mapping[str, Any], ...]) -> None:
+    assert drafted(rung=Rung(model="openai/gpt-4"), messages=messages).arguments == {}
+    assert drafted(rung=Rung(model="openai/gpt-4")).arguments == {"max_completion_tokens": 4096}
 
 
 def test_it_reaches_the_wire() -> None:
@@ -166,7 +184,8 @@ def test_an_opt_in_or_a_limit_of_the_apps_own_lifts_it(given: dict[str, Any]) ->
 
 
 def test_an_argument_without_a_value_lifts_nothing() -> None:
-    assert drafted(max_tokens=None).arguments == {"max_tokens": None, "max_completion_tokens": 4096}
+    assert drafted(max_tokens=None).arguments == {"max_completion_tokens": 4096}
+    assert drafted(max_completion_tokens=None).arguments == {"max_completion_tokens": 4096}
 
 
 STRICT = Options(strict_opt_in=True)
@@ -180,6 +199,47 @@ def test_strict_opt_in_lowers_what_lies_above_it() -> None:
     assert drafted(options=STRICT, max_tokens=100).arguments == {"max_tokens": 100}
     allowed = replace(STRICT, opt_in=frozenset(("long_output",)), reason="a book")
     assert drafted(options=allowed, max_tokens=32_000).arguments == {"max_tokens": 32_000}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"stream": True},
+        {"pinned": True},
+        {"n": 2},
+        {"tools": [{"type": "function", "function": {"name": "look_up"}}]},
+        {"response_format": {"type": "json_object"}},
+        {"reasoning": None},
+        {"calibrated": False},
+        {"rung": Rung(model="openai/gpt-4.1", base_url="http://127.0.0.1:8000/v1")},
+    ],
+    ids=lambda where: next(iter(where)),
+)
+def test_strict_opt_in_lowers_it_wherever_nothing_else_is_limited(where: dict[str, Any]) -> None:
+    assert drafted(options=STRICT, max_tokens=50_000, **where).arguments["max_tokens"] == 4096
+
+
+@pytest.mark.parametrize(
+    ("given", "lowered"),
+    [
+        ({"max_completion_tokens": 50_000}, {"max_completion_tokens": 4096}),
+        ({"max_tokens": "50000"}, {"max_tokens": 4096}),
+        ({"options": {"num_predict": -1}}, {"options": {"num_predict": 4096}}),
+        ({"generationConfig": {"maxOutputTokens": 5e4}}, {"generationConfig": {"maxOutputTokens": 4096}}),
+        ({"max_tokens": 100, "top_k": 50_000}, {"max_tokens": 100, "top_k": 50_000}),
+        ({"metadata": {"max_tokens": 50_000}}, {"metadata": {"max_tokens": 50_000}}),
+    ],
+    ids=str,
+)
+def test_strict_opt_in_lowers_it_in_extra_body(given: dict[str, Any], lowered: dict[str, Any]) -> None:
+    assert drafted(options=STRICT, extra_body=given).arguments["extra_body"] == lowered
+    assert drafted(options=STRICT, extra=given).extra == lowered
+
+
+def test_strict_opt_in_leaves_what_the_task_needs_or_an_opt_in_allows() -> None:
+    assert drafted(2_000, options=STRICT, max_tokens=50_000).arguments == {"max_tokens": 50_000}
+    reasoning = replace(STRICT, opt_in=frozenset(("reasoning",)), reason="a proof")
+    assert drafted(options=reasoning, reasoning=True, max_tokens=50_000).arguments == {"max_tokens": 50_000}
 
 
 # --- where there is none --------------------------------------------------------------------
@@ -198,6 +258,11 @@ def test_strict_opt_in_lowers_what_lies_above_it() -> None:
         {"response_format": {"type": "json_object"}},
         {"modalities": ["text", "audio"]},
         {"prediction": {"type": "content", "content": "..."}},
+        {"extra_body": {"tools": [{"type": "function", "function": {"name": "look_up"}}]}},
+        {"extra_body": {"n": 2}},
+        {"extra_body": {"response_format": {"type": "json_object"}}},
+        {"extra_body": {"guided_json": {"type": "object"}}},
+        {"extra_body": {"generationConfig": {"responseMimeType": "application/json"}}},
         {"messages": ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},)},
         {"messages": ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}, *ASKED)},
     ],
@@ -237,6 +302,12 @@ def sent(call: dict[str, Any], **settings: Any) -> Mapping[str, Any]:
 )
 def test_never_in_a_whole_call(call: dict[str, Any], settings: dict[str, Any]) -> None:
     assert sent(call, **settings) == {}
+
+
+@pytest.mark.parametrize("nudges", [False, {"output_length": False}])
+def test_strict_opt_in_holds_where_the_nudges_are_switched_off(nudges: object) -> None:
+    assert sent({"max_tokens": 50_000}, strict_opt_in=True, nudges=nudges) == {"max_tokens": 4096}
+    assert sent({}, strict_opt_in=True, nudges=nudges) == {}
 
 
 @pytest.mark.parametrize("call", [{}, {"model": "gpt-5.5"}])
@@ -313,5 +384,7 @@ def test_asked_again_without_the_field_for_reasoning_it_is_asked_without_the_lim
     assert (bare.arguments, bare.notes) == ({}, ())
     lowered = drafted(options=STRICT, max_tokens=32_000)
     assert output_length.lifted(lowered, {"max_tokens": 32_000}) is lowered
+    beside = drafted(options=STRICT, extra_body={"max_tokens": 32_000})
+    assert output_length.lifted(beside, {}) is beside
     plain = drafted(stream=True)
     assert output_length.lifted(plain, {}) is plain
