@@ -2,7 +2,7 @@
 
     opened where      until         holds for
     ─────────────     ─────         ─────────
-    a context         its end       the calls of that context, and of the tasks that were begun in it
+    a context         its end       the calls of that context, and of the tasks that were begun in it, up to that end
     another one       its end       nothing more: where it was opened cannot be reached from where it ends
 
 Blocks may end in any order, as those of two generators do that are read in turn; each takes out itself alone.
@@ -49,18 +49,14 @@ class Around(Generic[T]):
     def within(self, value: T) -> Generator[None]:
         """Have `value` hold while the block runs."""
         entry = _Entry(value)
-        token = self._entries.set((*self._entries.get(), entry))
+        self._entries.set((*self._entries.get(), entry))
         try:
             yield
         finally:
-            left = tuple(other for other in self._entries.get() if other is not entry)
-            try:
-                self._entries.reset(token)
-            except ValueError:
-                # Another context, as where a task closes a generator that another one began: there, and in what was
-                # begun there, it would hold for ever.
-                entry.over = True
-            self._entries.set(left)
+            # Other contexts know it too: those that were begun in the block, and the one that it was opened in where
+            # a task closes a generator that another one began.
+            entry.over = True
+            self._entries.set(tuple(other for other in self._entries.get() if other is not entry))
 
 
 class Block(ContextDecorator, Generic[T]):

@@ -14,7 +14,7 @@ import pytest
 from greenai import AsyncClient, Client
 from greenai.around import Around
 from greenai.errors import BudgetExceeded, InvalidRequest
-from greenai.testing import offline
+from greenai.testing import FakeProvider, offline
 
 SETTINGS = {"cache": "off"}
 
@@ -82,12 +82,12 @@ def test_what_another_context_has_besides_stays() -> None:
         assert around.get() == ("mine",)
 
 
-def test_what_was_begun_in_a_block_is_in_it_after_its_end() -> None:
+def test_what_was_begun_in_a_block_is_in_it_until_its_end() -> None:
     around = Around[str]("test.begun")
     with around.within("one"):
         begun = contextvars.copy_context()
-    assert around.get() == ()
-    assert begun.run(around.get) == ("one",)
+        assert begun.run(around.get) == ("one",)
+    assert around.get() == begun.run(around.get) == ()
 
 
 # --- the blocks of a client ---------------------------------------------------------------
@@ -172,6 +172,35 @@ def test_a_refusal_is_raised_wherever_the_generator_is_read() -> None:
                 await asyncio.create_task(on())
 
     asyncio.run(everything())
+
+
+def test_an_opt_in_ends_with_its_block_also_in_a_task_that_was_begun_in_it() -> None:
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+            ended = asyncio.Event()
+
+            async def later() -> Any:
+                during = await client.ask("Say hello to Ada.")
+                await ended.wait()
+                return during.greenai, (await client.ask("Say hello to Bob.")).greenai
+
+            with client.opt_in("large", reason="test"):
+                begun = asyncio.create_task(later())
+                await asyncio.sleep(0)
+            ended.set()
+            during, after = await begun
+            assert ([grant.kind for grant in during.opt_ins], after.opt_ins) == (["large"], ())
+
+    asyncio.run(everything())
+
+
+def test_a_call_under_way_at_the_end_of_its_budget_is_counted_in_it() -> None:
+    with offline(FakeProvider(default="Hello, my dear Ada."), settings=SETTINGS) as client:
+        with client.budget("1 call", when_spent="refuse") as run:
+            pieces = client.ask("Say hello to Ada.", stream=True)
+        assert "".join(pieces)
+        assert run.spent.calls == 1
+        assert client.ask("Say hello to Bob.").greenai.budget is None
 
 
 @pytest.mark.parametrize(
