@@ -191,7 +191,7 @@ def make_request(
 
     Raises:
         TypeError: an argument that openai's `create` does not have either.
-        InvalidRequest: an unknown option, or messages of the wrong form.
+        InvalidRequest: an unknown option, messages of the wrong form, or a model in `extra_body`.
     """
     given = {name: value for name, value in arguments.items() if is_given(value)}
     options, grants, over = _resolved(config, around, _call_changes(given.pop("greenai", None)))
@@ -207,6 +207,8 @@ def make_request(
         extra_query=given.pop("extra_query", None),
     )
     _require_known(given)
+    if not options.observe:
+        _require_one_model(given)
     if "tools" in given and given["tools"] is not None:
         given["tools"] = list(given["tools"])
     return Request(
@@ -268,6 +270,17 @@ def _require_known(given: Mapping[str, Any]) -> None:
         raise TypeError(
             f"Completions.create() got an unexpected keyword argument {name!r}. "
             f"A field that only this provider knows goes in extra_body={{{name!r}: ...}}."
+        )
+
+
+def _require_one_model(given: Mapping[str, Any]) -> None:
+    """Refuse a model in `extra_body`: it would answer in place of the one that was decided on and is booked."""
+    body = given.get("extra_body")
+    model = cast("Mapping[str, Any]", body).get("model") if isinstance(body, Mapping) else None
+    if model is not None:
+        raise InvalidRequest(
+            f"extra_body={{'model': {model!r}}} would send the call to another model than the one that is decided on "
+            f"and booked. Pass model={model!r} instead."
         )
 
 

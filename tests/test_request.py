@@ -200,3 +200,16 @@ def test_what_was_asked_and_its_headers_are_not_in_a_repr() -> None:
     with offline() as client:
         shown = repr(made(client, extra_headers={"Authorization": "Bearer hush"}, user="someone"))
     assert not [secret for secret in ("hush", "Ada", "someone") if secret in shown]
+
+
+def test_a_model_in_the_extra_body_is_refused() -> None:
+    with offline(FakeProvider()) as client:
+        with pytest.raises(InvalidRequest) as refused:
+            made(client, extra_body={"model": "o3-pro"})
+        assert made(client, extra_body={"model": None}).arguments == {"extra_body": {"model": None}}
+        watched = client.with_options(observe=True)
+        assert made(watched, extra_body={"model": "o3-pro"}).arguments == {"extra_body": {"model": "o3-pro"}}
+    assert str(refused.value) == (
+        "extra_body={'model': 'o3-pro'} would send the call to another model than the one that is decided on and "
+        "booked. Pass model='o3-pro' instead."
+    )
