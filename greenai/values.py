@@ -316,7 +316,7 @@ class Note:
     text: str
     override: str | None = None
     id: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)  # equal notes have equal texts
 
 
 # --- what is done -------------------------------------------------------------------------

@@ -95,6 +95,16 @@ def test_the_limit_goes_in_the_field_that_the_provider_knows() -> None:
             assert len(arguments.keys() & {"max_completion_tokens", "max_tokens"}) == 1
 
 
+def test_a_limit_without_a_value_does_not_name_the_field() -> None:
+    provider = FakeProvider()
+    settings = {**limited(tokens="110/hour"), "ladder": ["openai/gpt-5.5"], "nudges": {"output_length": False}}
+    with offline(provider, settings=settings) as client:
+        client.ask("Write a long story about a dragon.", max_tokens=None)
+    arguments = provider.calls[0].draft.arguments
+    assert "max_tokens" not in arguments
+    assert LEAST_TOKENS <= arguments["max_completion_tokens"] < 110
+
+
 def test_a_pinned_model_is_not_replaced_by_a_cheaper_one() -> None:
     provider = FakeProvider()
     with offline(provider, settings=limited(cost="0.0001 USD/hour", when_spent="downgrade")) as client:

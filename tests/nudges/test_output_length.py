@@ -94,6 +94,11 @@ def test_it_says_what_it_did() -> None:
     )
 
 
+def test_what_it_says_can_be_in_a_set() -> None:
+    (one,), (other,) = drafted().notes, drafted().notes
+    assert {one, other} == {one}
+
+
 # --- in which field -------------------------------------------------------------------------
 
 
