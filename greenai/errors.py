@@ -25,7 +25,7 @@ None of these derives from a class that openai or tenacity retries, so no retry 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,8 +51,23 @@ __all__ = [
 ]
 
 
+E = TypeVar("E", bound="GreenAIError")
+
+
 class GreenAIError(Exception):
     """Base of everything that greenai raises on its own account."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python's own way calls the class with the message alone, which fails where it takes more: an error of a
+        # worker process then breaks its whole pool.
+        return _again, (type(self), self.args), self.__dict__.copy()
+
+
+def _again(kind: type[E], args: tuple[object, ...]) -> E:
+    """Make an error of its message, for copy and pickle, which set its attributes after that."""
+    error = kind.__new__(kind, *args)
+    super(GreenAIError, error).__init__(*args)
+    return error
 
 
 class SettingsError(GreenAIError):
