@@ -10,12 +10,13 @@ Blocks may end in any order, as those of two generators do that are read in turn
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Generic, NoReturn, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Self, TypeVar, cast
 
 from greenai.errors import InvalidRequest
 
@@ -26,6 +27,7 @@ __all__ = ["Around", "Block", "block"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(slots=True, eq=False)
@@ -60,21 +62,55 @@ class Around(Generic[T]):
 
 
 class Block(ContextDecorator, Generic[T]):
-    """A `with` block of a client. Nothing in it waits, so `async with` is told to be a plain one."""
+    """One `with` block of a client, or the blocks of each call of a function that it decorates.
+
+    Nothing in it waits, so `async with` is told to be a plain one.
+    """
 
     def __init__(self, name: str, opening: Callable[[], AbstractContextManager[T]]) -> None:
         self._name = name
         self._opening = opening
+        self._unused = [opening]  # of two threads one alone can take it out
         self._open: AbstractContextManager[T] | None = None
 
     def __enter__(self) -> T:
-        self._open = self._opening()
+        try:
+            opening = self._unused.pop()
+        except IndexError:
+            raise InvalidRequest(
+                f"This block of {self._name}() was entered before, and one block is for one with. "
+                f"Make another: with client.{self._name}(...):"
+            ) from None
+        self._open = opening()
         return self._open.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         return None if self._open is None else self._open.__exit__(kind, error, traceback)
+
+    def __call__(self, func: F) -> F:
+        """Have each call of a function run in a block of its own, to its end: also of one that is awaited.
+
+        Raises:
+            InvalidRequest: it is a generator, whose body runs after the call.
+        """
+        forms = func, type(func).__call__  # an object that is called, too
+        if any(inspect.isgeneratorfunction(form) or inspect.isasyncgenfunction(form) for form in forms):
+            named = getattr(func, "__name__", func)
+            raise InvalidRequest(
+                f"{self._name}() cannot decorate the generator {named}: the block would end "
+                f"before it runs. Write inside it: with client.{self._name}(...):"
+            )
+        if not any(inspect.iscoroutinefunction(form) for form in forms):
+            return super().__call__(func)
+
+        @wraps(func)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await func(*args, **kwargs)
+
+        return cast("F", awaited)
 
     def _recreate_cm(self) -> Self:
         return type(self)(self._name, self._opening)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -203,14 +204,14 @@ def test_a_call_under_way_at_the_end_of_its_budget_is_counted_in_it() -> None:
         assert client.ask("Say hello to Bob.").greenai.budget is None
 
 
-@pytest.mark.parametrize(
-    ("name", "opened"),
-    [
-        ("budget", lambda client: client.budget("1 call")),
-        ("opt_in", lambda client: client.opt_in("large", reason="a test")),
-        ("options", lambda client: client.options(cache="off")),
-    ],
-)
+OPENED: list[tuple[str, Callable[[Any], Any]]] = [
+    ("budget", lambda client: client.budget("1 call")),
+    ("opt_in", lambda client: client.opt_in("large", reason="a test")),
+    ("options", lambda client: client.options(cache="off")),
+]
+
+
+@pytest.mark.parametrize(("name", "opened"), OPENED)
 def test_blocks_are_plain_also_of_an_async_client(name: str, opened: Callable[[Any], Any]) -> None:
     async def everything() -> None:
         async with offline(settings=SETTINGS, client=AsyncClient) as client:
@@ -235,3 +236,94 @@ def test_a_block_decorates_a_function_anew_for_each_call() -> None:
             return depth
 
         assert [greet(n) for n in range(3)] == [0, 1, 2]
+
+
+def test_a_block_decorates_a_coroutine_function_anew_for_each_call() -> None:
+    class Greeter:
+        def __init__(self, client: AsyncClient) -> None:
+            self.client = client
+
+        async def __call__(self, name: str) -> str:
+            await self.client.ask(f"Say hello to {name}.")
+            return (await self.client.ask(f"Say goodbye to {name}.")).text
+
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+
+            @client.budget("1 call", when_spent="refuse")
+            async def greet(name: str, calls: int) -> str:
+                """Greet."""
+                for n in range(calls):
+                    await client.ask(f"Say hello to {name}, {n}.")
+                return name
+
+            assert inspect.iscoroutinefunction(greet)
+            assert (greet.__name__, greet.__doc__) == ("greet", "Greet.")
+            assert await asyncio.gather(greet("Ada", 1), greet("Bob", 1)) == ["Ada", "Bob"]
+            with pytest.raises(BudgetExceeded):
+                await greet("Ada", 2)
+            with pytest.raises(BudgetExceeded):
+                await client.budget("1 call", when_spent="refuse")(Greeter(client))("Ada")
+            assert (await client.ask("Say hello to Bob.")).greenai.budget is None
+
+    asyncio.run(everything())
+
+
+def steps() -> Generator[int]:
+    yield 1
+
+
+async def awaited_steps() -> AsyncGenerator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("generator", [steps, awaited_steps])
+@pytest.mark.parametrize(("name", "opened"), OPENED)
+def test_a_block_decorates_no_generator(name: str, opened: Callable[[Any], Any], generator: Any) -> None:
+    with offline(settings=SETTINGS) as client, pytest.raises(InvalidRequest) as caught:
+        opened(client)(generator)
+    assert str(caught.value) == (
+        f"{name}() cannot decorate the generator {generator.__name__}: the block would end before it runs. "
+        f"Write inside it: with client.{name}(...):"
+    )
+
+
+def message(name: str) -> str:
+    return (
+        f"This block of {name}() was entered before, and one block is for one with. "
+        f"Make another: with client.{name}(...):"
+    )
+
+
+@pytest.mark.parametrize(("name", "opened"), OPENED)
+def test_a_block_is_entered_once(name: str, opened: Callable[[Any], Any]) -> None:
+    with offline(settings=SETTINGS) as client:
+        block = opened(client)
+        with block:
+            with pytest.raises(InvalidRequest) as caught, block:
+                pass
+            assert str(caught.value) == message(name)
+            inside = client.ask("Say hello to Ada.").greenai
+            assert (inside.budget is not None) == (name == "budget")
+            assert bool(inside.opt_ins) == (name == "opt_in")
+        with pytest.raises(InvalidRequest) as caught, block:
+            pass
+        assert str(caught.value) == message(name)
+        after = client.ask("Say hello to Bob.").greenai
+        assert (after.budget, after.opt_ins) == (None, ())
+
+
+def test_one_block_is_not_for_two_tasks() -> None:
+    async def everything() -> None:
+        async with offline(settings=SETTINGS, client=AsyncClient) as client:
+            shared = client.budget("1 call", when_spent="refuse")
+
+            async def asking(name: str) -> str:
+                with shared:
+                    return (await client.ask(f"Say hello to {name}.")).text
+
+            one, other = await asyncio.gather(asking("Ada"), asking("Bob"), return_exceptions=True)
+            assert isinstance(one, str)
+            assert str(other) == message("budget")
+
+    asyncio.run(everything())
