@@ -2,7 +2,8 @@
 
     opened where      until         holds for
     ─────────────     ─────         ─────────
-    a context         its end       the calls of that context, and of the tasks that were begun in it, up to that end
+    a context         its end       the calls of that context, and of the tasks that were begun in it: of a limit also after
+                                that end, so that no task sheds it by waiting
     another one       its end       nothing more: where it was opened cannot be reached from where it ends
 
 Blocks may end in any order, as those of two generators do that are read in turn; each takes out itself alone.
@@ -37,10 +38,17 @@ class _Entry(Generic[T]):
 
 
 class Around(Generic[T]):
-    """Values that hold in a context as long as a block runs."""
+    """Values that hold in a context as long as a block runs.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: what it is called.
+        limits: a task that was begun in a block stays in it after the block's end: a limit holds for it all the same,
+            where what is allowed is over.
+    """
+
+    def __init__(self, name: str, *, limits: bool = False) -> None:
         self._entries: ContextVar[tuple[_Entry[T], ...]] = ContextVar(name, default=())
+        self._limits = limits
 
     def get(self) -> tuple[T, ...]:
         """Return the values of the blocks around the present call."""
@@ -51,14 +59,19 @@ class Around(Generic[T]):
     def within(self, value: T) -> Generator[None]:
         """Have `value` hold while the block runs."""
         entry = _Entry(value)
-        self._entries.set((*self._entries.get(), entry))
+        token = self._entries.set((*self._entries.get(), entry))
         try:
             yield
         finally:
-            # Other contexts know it too: those that were begun in the block, and the one that it was opened in where
-            # a task closes a generator that another one began.
-            entry.over = True
-            self._entries.set(tuple(other for other in self._entries.get() if other is not entry))
+            left = tuple(other for other in self._entries.get() if other is not entry)
+            try:
+                self._entries.reset(token)
+                entry.over = not self._limits
+            except ValueError:
+                # Another context, as where a task closes a generator that another one began: there, and in what was
+                # begun there, it would hold for ever.
+                entry.over = True
+            self._entries.set(left)
 
 
 class Block(ContextDecorator, Generic[T]):

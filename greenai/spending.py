@@ -97,7 +97,7 @@ class Run:
         return f"{', '.join(each)} in {self.spent.calls} calls"
 
 
-runs: Around[tuple[Spending, Run]] = Around("greenai.runs")
+runs: Around[tuple[Spending, Run]] = Around("greenai.runs", limits=True)
 
 
 class Spending:
@@ -120,7 +120,7 @@ class Spending:
         self.address = address(settings)
         # A server's ledger is made now, so that a missing package is told now; it connects at its first use.
         self._ledger = open_ledger(self.address) if self._caps and settings.budget_url else None
-        # A call that is under way at its block's end is still held to the run, for as long as somebody knows that.
+        # A task that was begun in a block may ask after it: as long as its context knows the run, its budget holds.
         self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()
         self._warned: set[tuple[object, ...]] = set()
         self._lock = Lock()

@@ -83,12 +83,15 @@ def test_what_another_context_has_besides_stays() -> None:
         assert around.get() == ("mine",)
 
 
-def test_what_was_begun_in_a_block_is_in_it_until_its_end() -> None:
-    around = Around[str]("test.begun")
+@pytest.mark.parametrize(("limits", "after"), [(False, ()), (True, ("one",))])
+def test_what_was_begun_in_a_block_is_in_it_until_its_end_and_after_it_in_a_limit(
+    limits: bool, after: tuple[str, ...]
+) -> None:
+    around = Around[str]("test.begun", limits=limits)
     with around.within("one"):
         begun = contextvars.copy_context()
         assert begun.run(around.get) == ("one",)
-    assert around.get() == begun.run(around.get) == ()
+    assert (around.get(), begun.run(around.get)) == ((), after)
 
 
 # --- the blocks of a client ---------------------------------------------------------------
