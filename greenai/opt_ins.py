@@ -144,6 +144,8 @@ def given(changes: Mapping[str, Any], by: Grantor) -> tuple[Grant, ...] | None:
     if "opt_in" not in changes:
         return None
     reason = changes.get("reason")
+    if isinstance(reason, str) and not reason.strip():
+        reason = None
     return tuple(Grant(kind=kind, by=by, reason=reason) for kind in sorted(kinds_of(changes["opt_in"])))
 
 
@@ -180,6 +182,9 @@ def in_force(
         base: what the settings or the client allow.
         around: the client's blocks around the call, the outer ones first.
         call: what the call's own options allow, in place of all else; None where they say nothing.
+
+    Raises:
+        InvalidRequest: one was given without a reason, and does not repeat one that holds outside.
     """
     found = {grant.kind: grant for grant in base}
     for block in around:
@@ -202,5 +207,15 @@ def lapsed(base: tuple[Grant, ...], held: tuple[Grant, ...]) -> tuple[Grant, ...
 
 
 def _over(inner: Sequence[Grant], outer: Grants) -> dict[str, Grant]:
-    """Return the inner grants; one without a reason repeats what stands outside, and stays that one."""
-    return {g.kind: g if g.reason else outer.get(g.kind, g) for g in inner}
+    """Return the inner grants; one without a reason repeats what stands outside, and stays that one.
+
+    Raises:
+        InvalidRequest: one without a reason that does not stand outside.
+    """
+    bare = [g.kind for g in inner if not g.reason and g.kind not in outer]
+    if bare:
+        raise InvalidRequest(
+            f"The opt-in {', '.join(bare)} needs a reason, which the ledger keeps: "
+            'pass reason="why this is worth it" with it.'
+        )
+    return {g.kind: g if g.reason else outer[g.kind] for g in inner}

@@ -71,7 +71,7 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     """Return options with `changes` applied.
 
     Raises:
-        InvalidRequest: an option nobody knows, an opt-in nobody knows, or one without a reason.
+        InvalidRequest: an option nobody knows, or an opt-in nobody knows.
     """
     if not changes:
         return options
@@ -86,11 +86,6 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
         given["cache_also"] = _kept_besides(given["cache_also"])
     if "opt_in" in given:
         given["opt_in"] = kinds_of(given["opt_in"])
-        if given["opt_in"] - options.opt_in and not given.get("reason"):
-            raise InvalidRequest(
-                f"The opt-in {', '.join(sorted(given['opt_in']))} needs a reason, which the ledger keeps: "
-                'pass reason="why this is worth it" with it.'
-            )
     for name, (fits, expected) in _OPTION_FORMS.items():
         if name in given and not fits(given[name]):
             said = next((short for short, long in _SHORT.items() if long == name and short in changes), name)

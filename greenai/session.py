@@ -80,14 +80,14 @@ class Session:
         loaded = load(settings, project=project, observe=observe)
         options = options_from(loaded)
         given = {} if opt_in is None else {"opt_in": opt_in, "reason": reason}
-        options = changed(options, given)
+        options, policies = changed(options, given), Policies(loaded)
         config = Config(
             options=options,
             timeout=loaded.timeout_s if timeout is None or not is_given(timeout) else timeout,
             max_retries=loaded.max_retries if max_retries is None or not is_given(max_retries) else max_retries,
             connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
-            grants=granted(given, "client"),
-            policies=Policies(loaded),
+            grants=_over_standing(policies, options.project, granted(given, "client")),
+            policies=policies,
             ladder=loaded.rungs(outside.env),
         )
         return cls(config, Resources(loaded, observers, outside, forecast), Recent())
@@ -113,9 +113,14 @@ class Session:
         own = granted(given, "client")
         if own is None:
             return self.config.grants
-        policies, project = self.config.policies, self.config.options.project
-        standing = policies.of(project).grants if policies is not None and self.config.grants is None else ()
-        return in_force(self.config.grants or standing, call=own)
+        return in_force(self._standing(given), call=own)
+
+    def _standing(self, given: Mapping[str, Any]) -> tuple[Grant, ...]:
+        """Return what holds outside of some options: this client's opt-ins, or those of the project that they name."""
+        policies, project = self.config.policies, given.get("project", self.config.options.project)
+        if self.config.grants is not None or policies is None:
+            return self.config.grants or ()
+        return policies.of(project).grants
 
     # Requests.
 
@@ -195,7 +200,10 @@ class Session:
     def block(self, changes: Mapping[str, Any]) -> Generator[None]:
         """Apply options to the calls of this context while the block runs."""
         changed(self.config.options, changes)
-        with blocks.within(Block(self.resources, changes, granted(changes, "block"))):
+        own, around = granted(changes, "block"), of_blocks(self.resources)
+        outside = {name: value for block in around for name, value in block.changes.items()}
+        in_force(self._standing({**outside, **changes}), around, own)  # which refuses one without a reason
+        with blocks.within(Block(self.resources, changes, own)):
             yield
 
     @contextmanager
@@ -414,6 +422,10 @@ class Session:
             await provider.aclose()
         if owner:
             await self._driver.elsewhere(self.resources.close)
+
+
+def _over_standing(policies: Policies, project: str, own: tuple[Grant, ...] | None) -> tuple[Grant, ...] | None:
+    return None if own is None else in_force(policies.of(project).grants, call=own)
 
 
 def _told(answered: Any, wish: str) -> Receipt | str:

@@ -157,6 +157,74 @@ def test_an_opt_in_ends_while_a_block_runs(provider: FakeProvider, monkeypatch: 
         assert [g.kind for g in client.ask(HARD).greenai.opt_ins] == ["reasoning"]
 
 
+def in_a_block_with_a_reason(client: Client) -> None:
+    with client.options(reason="x"):
+        client.ask(HARD, greenai={"opt_in": {"reasoning"}})
+
+
+def in_a_block_with_the_reason_of_another(client: Client) -> None:
+    with client.opt_in("large", reason="x"), client.options(opt_in="large", reason="y"):
+        client.ask(HARD, greenai={"opt_in": {"large", "reasoning"}})
+
+
+def for_a_project_without_it(client: Client) -> None:
+    client.ask(HARD, greenai={"project": "tax", "opt_in": {"reasoning"}})
+
+
+def in_a_copy_for_a_project_without_it(client: Client) -> None:
+    client.with_options(project="tax", opt_in={"reasoning"})
+
+
+def in_a_block_for_a_project_without_it(client: Client) -> None:
+    with client.options(project="tax", opt_in={"reasoning"}):
+        pass
+
+
+def in_a_block_within_one(client: Client) -> None:
+    with client.options(project="tax"), client.options(opt_in={"reasoning"}):
+        pass
+
+
+def with_a_blank(client: Client) -> None:
+    client.ask(HARD, greenai={"project": "tax", "opt_in": {"reasoning"}, "reason": " "})
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        in_a_block_with_a_reason,
+        in_a_block_with_the_reason_of_another,
+        for_a_project_without_it,
+        in_a_copy_for_a_project_without_it,
+        in_a_block_for_a_project_without_it,
+        in_a_block_within_one,
+        with_a_blank,
+    ],
+)
+def test_each_opt_in_needs_a_reason_of_its_own(provider: FakeProvider, way: Callable[[Client], None]) -> None:
+    settings: dict[str, Any] = {"projects": {"tax": {"opt_in": []}}}
+    if way is not in_a_block_with_a_reason and way is not in_a_block_with_the_reason_of_another:
+        settings |= {"opt_in": ["reasoning"], "opt_in_reason": "root"}
+    with offline(provider, settings=settings) as client, pytest.raises(errors.InvalidRequest) as raised:
+        way(client)
+    assert str(raised.value) == (
+        'The opt-in reasoning needs a reason, which the ledger keeps: pass reason="why this is worth it" with it.'
+    )
+    assert provider.calls == []
+
+
+def test_an_opt_in_that_the_projects_table_has_needs_no_other_reason(provider: FakeProvider) -> None:
+    with offline(provider, settings={"projects": PROJECTS}) as client:
+        asked = {"project": "tax", "opt_in": {"large"}}
+        (grant,) = client.ask(HARD, greenai=asked).greenai.opt_ins
+        assert (grant.by, grant.reason) == ("project settings", "tax advice is checked")
+        assert client.with_options(**asked).ask(HARD).greenai.opt_ins == (grant,)
+        with client.options(**asked):
+            assert client.ask(HARD).greenai.opt_ins == (grant,)
+    with offline(provider, project="tax", opt_in="large", settings={"projects": PROJECTS}) as client:
+        assert client.ask(HARD).greenai.opt_ins == (grant,)
+
+
 def test_an_argument_is_an_opt_in_of_its_own(client: Client) -> None:
     receipt = client.ask(EASY, reasoning_effort="high").greenai
     assert receipt.opt_ins == (Grant(kind="reasoning", by="argument", reason="argument"),)
