@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -87,7 +87,7 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
         window = _window(engine, steps)
         renew = partial(hold.renew, ttl_s)
         with _renewed(renew, ttl_s, request):
-            draft, reply = yield from _sent(draft, request, attempt_id, renew)
+            draft, reply = yield from _sent(draft, way, attempt_id, renew)
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
@@ -206,27 +206,38 @@ def _with_defaults(draft: Draft, engine: Engine) -> Draft:
     return replace(draft, arguments=arguments, messages=messages)
 
 
-def _sent(draft: Draft, request: Request, attempt_id: str, renew: Any) -> Flow[tuple[Draft, Reply]]:
+def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any) -> Flow[tuple[Draft, Reply]]:
     """Send the draft; where a server refuses the field that turns reasoning off, send it again without."""
+    request = way.request
     try:
         reply: Reply = yield _call(draft, request, attempt_id, renew)
     except Exception as error:
-        bare = effort.plain(draft, request.arguments, error)
+        bare = None if way.unreasoned else effort.plain(draft, request.arguments, error)
         if bare is None:
             raise
-        refusal = Try(error=type(error).__name__, status=getattr(error, "status_code", None), waited_s=0.0)
+        refusal = error
     else:
         return draft, reply
-    bare = _unlimited(bare, request)
-    reply = yield _call(bare, request, attempt_id, renew)
-    learnt.refused(draft.rung.model, draft.rung.base_url)
-    return bare, replace(reply, tries=(refusal, *reply.tries))
+    tried = Try(error=type(refusal).__name__, status=getattr(refusal, "status_code", None), waited_s=0.0)
+    # What a budget holds was counted with the limit, whoever set it.
+    bare = bare if way.charge is not None else _unlimited(bare, request)
+    try:
+        reply = yield _call(bare, request, attempt_id, renew)
+    except Exception as error:
+        told = refusal if getattr(error, "status_code", None) == tried.status else error
+        with suppress(Exception):  # an error of somebody else's may not take attributes
+            told.greenai_tries = (tried, *getattr(error, "greenai_tries", ()))  # type: ignore[attr-defined]
+        if told is error:
+            raise
+        raise told from None
+    effort.teach(draft, request.arguments, refusal)
+    return bare, replace(reply, tries=(tried, *reply.tries))
 
 
 def _unlimited(draft: Draft, request: Request) -> Draft:
     """Return the draft without greenai's own limit on the answer: the model may reason now, which would use it up."""
     limits = output_length.LIMITS
-    if limits & request.arguments.keys():
+    if any(request.arguments.get(name) is not None for name in limits):
         return draft
     kept = {name: value for name, value in draft.arguments.items() if name not in limits}
     notes = tuple(note for note in draft.notes if note.nudge != output_length.NAME)

@@ -11,7 +11,8 @@ may be refused, or turn reasoning on. What came back of it is in learnt.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
     from greenai.values import Assessment, Rung
 
-__all__ = ["EXPLICIT", "Effort", "asks", "expected_gain", "nudge", "plain", "resolve", "stated", "why_not_off"]
+__all__ = ["EXPLICIT", "Effort", "asks", "expected_gain", "nudge", "plain", "resolve", "stated", "teach", "why_not_off"]
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -56,6 +57,9 @@ BESIDES: Mapping[str, frozenset[str]] = {
     "reasoning": frozenset(("exclude", "summary")),
 }
 """Parts of such arguments that say something else: the form of the answer, and what is shown of the reasoning."""
+
+LOCAL = "litellm.UnsupportedParamsError"
+"""litellm's, of its own tables of fields: nothing was sent, and no text decides it."""
 
 Least = Literal["off", "lowest", "always_on", "unknown"]
 
@@ -181,16 +185,116 @@ def _note(rung: Rung, switch: Switch) -> Note:
 def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> Draft | None:
     """Return the draft as the app wrote it, where a server refused a field of this nudge; None where it did not.
 
-    A refusal names the field. What the app said itself is its own affair.
+    A refusal names the field. What the app said itself is its own affair, and so is reasoning that was opted in.
     """
-    if getattr(error, "status_code", None) not in (400, 422) or stated(arguments):
+    if getattr(error, "status_code", None) not in (400, 422) or stated(arguments) or not _sends_off(draft):
         return None
-    words = str(error).lower()
-    if not any(name.lower() in words for name in _names({**draft.arguments, **draft.extra})):
+    said, names = _said(error), _names({**draft.arguments, **draft.extra})
+    if not (said.names(names) or said.mentions(names, tuple(_texts(draft.messages)))):
         return None
     bare = replace(draft, arguments=_cleared(draft.arguments), extra=_cleared(draft.extra), reasoning=None)
     text = f"{draft.rung.model} refused the field that turns reasoning off, so it was asked without"
     return replace(bare, notes=(*(n for n in draft.notes if n.nudge != NAME), Note(nudge=NAME, text=text)))
+
+
+def teach(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> None:
+    """Learn from a refusal that an answer without the field followed: it holds for other calls too.
+
+    Nothing is learnt where it may be of this call alone: it names another argument of it, or its text names the field.
+    """
+    said, names = _said(error), _names({**draft.arguments, **draft.extra})
+    others = {key for key, value in arguments.items() if value is not None and key != "extra_body"} - names
+    if any(_is_word(other, said.message) for other in others):
+        return
+    texts = tuple(_texts(draft.messages))
+    if said.names(names) or str(error).startswith(LOCAL):
+        learnt.refused(draft.rung.model, draft.rung.base_url)
+    elif not any(_is_word(name, text) for name in names for text in texts):
+        learnt.refused(draft.rung.model, draft.rung.base_url, text="\n".join(texts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What a server said of a request that it refused: the fields it points at, and its words."""
+
+    fields: frozenset[str]
+    message: str
+
+    def names(self, names: set[str]) -> bool:
+        return not self.fields.isdisjoint(name.lower() for name in names)
+
+    def mentions(self, names: set[str], texts: tuple[str, ...]) -> bool:
+        """Say whether its own words name a field.
+
+        Where the app's text names it too, the words may quote that: only a name that stands alone counts then.
+        """
+        message = self.message
+        for text in sorted(texts, key=len, reverse=True):
+            message = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", " ", message) if text in message else message
+        return any(
+            _is_alone(name, message) if any(_is_word(name, text) for text in texts) else _is_word(name, message)
+            for name in names
+        )
+
+
+def _is_word(name: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _is_alone(name: str, text: str) -> bool:
+    """Say whether a name is in quotes, or before a colon, as servers write fields."""
+    found = rf"(?<!\w)(['\"`]){re.escape(name)}[\w.]*\1|(?<!\w){re.escape(name)}[\w.]*:"
+    return re.search(found, text, re.IGNORECASE) is not None
+
+
+def _said(error: Exception) -> _Said:
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    if not isinstance(inner, Mapping):
+        return _Said(fields=frozenset(), message=_own_words(inner if isinstance(inner, str) else str(error)))
+    detail = inner.get("detail")
+    param = inner.get("param")
+    fields = set(_parts(param)) if isinstance(param, str) else set[str]()
+    entries = [entry for entry in detail if isinstance(entry, Mapping)] if isinstance(detail, list) else []
+    for entry in entries:
+        fields |= {part.lower() for part in entry.get("loc") or () if isinstance(part, str)}
+    message = inner.get("message") or (detail if isinstance(detail, str) else "")
+    return _Said(fields=frozenset(fields), message=_own_words(message if isinstance(message, str) else ""))
+
+
+def _parts(path: str) -> list[str]:
+    return re.split(r"[.\[\]]+", path.lower())
+
+
+def _own_words(message: str) -> str:
+    """Return a message without the request that a server's checks of fields echo at its end."""
+    return re.split(r"['\"]input['\"]\s*:", message, maxsplit=1)[0]
+
+
+def _texts(part: object) -> Iterator[str]:
+    """Yield every text in messages."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping):
+        for key, value in part.items():
+            if key not in ("role", "type"):
+                yield from _texts(value)
+    elif isinstance(part, list | tuple):
+        for item in part:
+            yield from _texts(item)
+
+
+def _sends_off(draft: Draft) -> bool:
+    """Say whether the reasoning fields of a draft are those that turn it off, or down, and no others."""
+    off = stated(switch_of(draft.rung.model, draft.rung.base_url).off)
+    sent = stated({**draft.arguments, **draft.extra})
+    return bool(sent) and sent.keys() == off.keys() and all(_holds(sent[key], off[key]) for key in off)
+
+
+def _holds(sent: object, off: object) -> bool:
+    if isinstance(sent, Mapping) and isinstance(off, Mapping):
+        return all(key in sent and sent[key] == value for key, value in off.items())
+    return sent == off
 
 
 def _names(fields: Mapping[str, Any]) -> set[str]:

@@ -1,11 +1,13 @@
 """What this process learnt of models: which reasoned unasked, and which refused the field that turns it off.
 
 It holds for a model at an address, for every client of the process, until the process ends: a provider may mend it.
+A refusal holds for an hour: without the field the model may reason.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 
 __all__ = ["forget", "leaked", "leaks", "reasoned", "reasons", "refused", "refuses"]
 
@@ -16,7 +18,16 @@ Place = tuple[str, str | None]
 # Of a set, adding and looking up are each one step, which threads cannot see half done.
 _leaks: set[Place] = set()
 _reasoning: set[Place] = set()
-_refusals: set[Place] = set()
+
+REFUSED_S = 3600.0
+"""How long a refusal holds, in seconds."""
+
+MOST = 1024
+"""Places of which a refusal is held at once; the oldest is dropped."""
+
+# When a refusal ends, and the text by which it was learnt: None where no other text is needed.
+_refusals: dict[Place, tuple[float, int | None]] = {}
+_now = time.monotonic
 
 
 def leaked(model: str, base_url: str | None) -> None:
@@ -45,22 +56,39 @@ def reasons(model: str, base_url: str | None) -> bool:
     return _place(model, base_url) in _reasoning
 
 
-def refused(model: str, base_url: str | None) -> None:
-    """Learn that a server answers only without the field that turns reasoning off; the first time is logged."""
-    if not refuses(model, base_url):
-        _refusals.add(_place(model, base_url))
-        logger.warning("%s refused the field that turns its reasoning off; it is asked without from now on.", model)
+def refused(model: str, base_url: str | None, *, text: str | None = None) -> None:
+    """Learn that a server answers only without the field that turns reasoning off; the first time is logged.
+
+    With the `text` of the request it holds from the second on that was refused with another text.
+    """
+    if refuses(model, base_url):
+        return
+    place = _place(model, base_url)
+    until, first = _refusals.get(place, (0.0, None))
+    digest = None if text is None else hash(text)
+    if digest is not None and (until <= _now() or first == digest):
+        _hold(place, digest)
+        return
+    _hold(place, None)
+    logger.warning("%s refused the field that turns its reasoning off; it is asked without for an hour.", model)
+
+
+def _hold(place: Place, digest: int | None) -> None:
+    while len(_refusals) >= MOST and place not in _refusals:
+        _refusals.pop(next(iter(tuple(_refusals))), None)
+    _refusals[place] = (_now() + REFUSED_S, digest)
 
 
 def refuses(model: str, base_url: str | None) -> bool:
-    """Say whether a server refused the field before."""
-    return _place(model, base_url) in _refusals
+    """Say whether a server refused the field within the last hour."""
+    until, first = _refusals.get(_place(model, base_url), (0.0, None))
+    return first is None and _now() < until
 
 
 def forget() -> None:
     """Forget everything: for tests."""
-    for place in (_leaks, _reasoning, _refusals):
-        place.clear()
+    for known in (_leaks, _reasoning, _refusals):
+        known.clear()
 
 
 def _place(model: str, base_url: str | None) -> Place:

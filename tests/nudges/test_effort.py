@@ -223,6 +223,16 @@ def test_what_the_app_said_itself_is_not_taken_back() -> None:
     assert plain(drafted("openai/gpt-5.5", **given), given, Refusal("Unknown parameter: reasoning_effort")) is None
 
 
+def test_reasoning_that_was_opted_in_is_not_taken_back() -> None:
+    draft = drafted("openai/gpt-5.4-mini", options=OPTED_IN)
+    assert draft.arguments == {"reasoning_effort": "medium"}
+    assert plain(draft, {}, Refusal("Unknown parameter: reasoning_effort")) is None
+
+
+def test_a_field_that_is_part_of_another_word_is_not_refused() -> None:
+    assert plain(drafted("openai/gpt-5.5"), {}, Refusal("my_reasoning_effort_2 is unknown")) is None
+
+
 def test_a_server_that_refused_the_field_is_asked_without() -> None:
     learnt.refused("openai/gpt-5.5", None)
     draft = drafted("openai/gpt-5.5")

@@ -32,8 +32,30 @@ def test_a_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         learnt.refused("openai/gpt-5.5", URL)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "openai/gpt-5.5 refused the field that turns its reasoning off; it is asked without from now on."
+        "openai/gpt-5.5 refused the field that turns its reasoning off; it is asked without for an hour."
     )
+
+
+def test_a_refusal_holds_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt.refused("openai/gpt-5.5", URL)
+    now = learnt._now()
+    monkeypatch.setattr(learnt, "_now", lambda: now + learnt.REFUSED_S - 1)
+    assert learnt.refuses("openai/gpt-5.5", URL)
+    monkeypatch.setattr(learnt, "_now", lambda: now + learnt.REFUSED_S + 1)
+    assert not learnt.refuses("openai/gpt-5.5", URL)
+
+
+def test_a_refusal_in_words_takes_two_texts() -> None:
+    for text, known in (("a", False), ("a", False), ("b", True)):
+        learnt.refused("openai/gpt-5.5", URL, text=text)
+        assert learnt.refuses("openai/gpt-5.5", URL) is known
+
+
+def test_refusals_of_many_places_are_bounded() -> None:
+    for n in range(learnt.MOST + 1):
+        learnt.refused(f"acme/m{n}", None)
+    assert not learnt.refuses("acme/m0", None)
+    assert learnt.refuses(f"acme/m{learnt.MOST}", None)
 
 
 def test_everything_can_be_forgotten() -> None:

@@ -213,20 +213,102 @@ def test_a_refused_field_is_left_out(scripted: servers.Scripted, stream: bool) -
     assert [(t.error, t.status) for t in attempt.tries] == [("BadRequestError", 400)]
 
 
-def test_the_next_call_does_not_send_it_again(scripted: servers.Scripted) -> None:
-    scripted.play(REFUSED, servers.answer())
+def refusing(param: str | None, **more: Any) -> servers.Scene:
+    error = {"message": "Unknown parameter: 'reasoning_effort'", "type": "invalid_request_error", "param": param}
+    return servers.raw(json.dumps({"error": {**error, **more}}).encode(), status=400)
+
+
+def saying(text: str) -> Any:
+    return [{"role": "user", "content": text}]
+
+
+def efforts(scripted: servers.Scripted) -> list[Any]:
+    return [body.get("reasoning_effort") for body in scripted.bodies]
+
+
+def test_a_refusal_that_points_at_the_field_holds_for_the_next_call(scripted: servers.Scripted) -> None:
+    scripted.play(refusing("reasoning_effort"), servers.answer())
     with direct(scripted) as client:
         for _ in range(3):
             client.chat.completions.create(messages=MESSAGES)
-    assert [body.get("reasoning_effort") for body in scripted.bodies] == ["none", None, None, None]
+    assert efforts(scripted) == ["none", None, None, None]
 
 
-def test_where_the_request_is_refused_without_it_too_nothing_is_learnt(scripted: servers.Scripted) -> None:
+def test_a_refusal_in_words_alone_holds_from_the_second_text_on(scripted: servers.Scripted) -> None:
+    scripted.play(REFUSED, servers.answer(), REFUSED, servers.answer(), REFUSED, servers.answer())
+    with direct(scripted) as client:
+        for text in ("Name a colour.", "Name a colour.", "Name a bird.", "Name a tree."):
+            client.chat.completions.create(messages=saying(text))
+    assert efforts(scripted) == ["none", None, "none", None, "none", None, None]
+
+
+def test_an_error_that_quotes_the_prompt_is_the_apps(scripted: servers.Scripted) -> None:
+    scripted.play(servers.status(400, message="flagged text 'what is reasoning_effort?'"), servers.answer())
+    with direct(scripted) as client, pytest.raises(openai.BadRequestError, match="flagged"):
+        client.chat.completions.create(messages=saying("what is reasoning_effort?"))
+    assert efforts(scripted) == ["none"]
+
+
+def test_a_text_that_names_the_field_teaches_nothing(scripted: servers.Scripted) -> None:
+    scripted.play(*(REFUSED, servers.answer()) * 4)
+    with direct(scripted) as client:
+        for text in ("What is reasoning_effort?", "Why reasoning_effort?", "Name a colour."):
+            client.chat.completions.create(messages=saying(text))
+    assert efforts(scripted) == ["none", None] * 3
+    assert not learnt.refuses("openai/gpt-5.5", scripted.url)
+
+
+@pytest.mark.parametrize("param", [None, "reasoning_effort"])
+def test_a_refusal_of_the_field_with_another_argument_holds_for_that_call(
+    scripted: servers.Scripted, param: str | None
+) -> None:
+    both = refusing(param, message="'reasoning_effort' is not supported together with 'seed'.")
+    scripted.play(both, servers.answer(), both, servers.answer())
+    with direct(scripted) as client:
+        for text in ("Name a colour.", "Name a bird."):
+            client.chat.completions.create(messages=saying(text), seed=1)
+        client.chat.completions.create(messages=MESSAGES)
+    assert efforts(scripted) == ["none", None, "none", None, "none"]
+
+
+def test_fields_that_an_error_echoes_are_not_refused(scripted: servers.Scripted) -> None:
+    entry = {"loc": ["body", "messages", 0], "msg": "too long", "input": {"reasoning_effort": "none"}}
+    scripted.play(servers.raw(json.dumps({"detail": [entry]}).encode(), status=422), servers.answer())
+    with direct(scripted) as client, pytest.raises(openai.UnprocessableEntityError):
+        client.chat.completions.create(messages=MESSAGES)
+    assert len(scripted.requests) == 1
+
+
+def test_a_field_that_a_server_locates_is_left_out(scripted: servers.Scripted) -> None:
+    entry = {"type": "extra_forbidden", "loc": ["body", "reasoning_effort"], "msg": "Extra inputs", "input": "none"}
+    scripted.play(servers.raw(json.dumps({"detail": [entry]}).encode(), status=422), servers.answer())
+    with direct(scripted) as client:
+        client.chat.completions.create(messages=MESSAGES)
+    assert efforts(scripted) == ["none", None]
+
+
+def test_where_the_request_is_refused_without_it_too_the_first_error_is_raised(scripted: servers.Scripted) -> None:
     scripted.play(REFUSED, servers.status(400, message="Bad reasoning_effort, whatever you send"))
-    with direct(scripted) as client, pytest.raises(openai.BadRequestError, match="whatever you send"):
+    with direct(scripted) as client, pytest.raises(openai.BadRequestError, match="Unknown parameter") as caught:
         client.chat.completions.create(messages=MESSAGES)
     assert len(scripted.requests) == 2
+    assert [(t.error, t.status) for t in caught.value.greenai_attempt.tries] == [("BadRequestError", 400)]  # type: ignore[attr-defined]
     assert not learnt.refuses("openai/gpt-5.5", scripted.url)
+
+
+def test_the_limit_of_a_budget_holds_without_the_field_too(scripted: servers.Scripted) -> None:
+    scripted.play(REFUSED, servers.answer())
+    with direct(scripted) as client, client.budget("400 tokens"):
+        client.chat.completions.create(messages=MESSAGES)
+    first, second = scripted.bodies
+    assert first["max_tokens"] == second["max_tokens"] < 400
+
+
+def test_a_limit_of_none_is_no_limit_of_the_app(scripted: servers.Scripted) -> None:
+    scripted.play(REFUSED, servers.answer())
+    with direct(scripted) as client:
+        client.chat.completions.create(messages=MESSAGES, max_tokens=None)
+    assert [set(body) & {"max_tokens", "max_completion_tokens"} for body in scripted.bodies[1:]] == [set()]
 
 
 def test_another_refusal_is_the_apps(scripted: servers.Scripted) -> None:
