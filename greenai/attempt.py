@@ -23,6 +23,7 @@ from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
 from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
+from greenai.thoughts import shown, thinks
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
 __all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
@@ -99,6 +100,7 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
         raise
     watch.away(time.perf_counter() - started)
     measured = None if window is None else _stop(window, _tokens(request, reply))
+    reply = _unquoted(reply, draft)
     done = _done(attempt_id, card, request, draft, reply, measured)
     _learn(draft, reply, done)
     if "logprobs" not in request.arguments:
@@ -244,10 +246,20 @@ def _unlimited(draft: Draft, request: Request) -> Draft:
     return replace(draft, arguments=kept, notes=notes)
 
 
+def _unquoted(reply: Reply, draft: Draft) -> Reply:
+    """Return the reply without the mark of reasoning where only its text has it, and the prompt may have asked so."""
+    if reply.reasoning_text and thinks(reply.text) and any(shown(text) for text in effort.texts(draft.messages)):
+        return replace(reply, reasoning_text=False)
+    return reply
+
+
 def _learn(draft: Draft, reply: Reply, done: Attempt) -> None:
+    """Learn from what the provider says in fields of its own; no text teaches anything of other calls."""
+    if not reply.usage.reasoning_tokens and (not reply.reasoning_text or thinks(reply.text)):
+        return
     if done.reasoning_leaked:
         learnt.leaked(draft.rung.model, draft.rung.base_url)
-    elif draft.reasoning is None and receipts.reasoned(draft, reply):
+    elif draft.reasoning is None:
         learnt.reasoned(draft.rung.model, draft.rung.base_url)
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["thinks"]
+__all__ = ["shown", "thinks"]
 
-# A block that opens the text, or one whose opening tag stood in the prompt: its closing tag then has a line to itself.
-# Chat templates that switch reasoning off write an empty block, which is no reasoning.
-_OPENED = re.compile(r"\s*<(?:mm:)?(think|thinking|reasoning)>(?P<thought>.*?)(?:</(?:mm:)?\1>|\Z)", re.DOTALL)
-_CLOSED = re.compile(r"(?P<thought>.*?)^\s*</(?:mm:)?(?:think|thinking|reasoning)>\s*$", re.DOTALL | re.MULTILINE)
+# A block that opens the text, as servers without a reasoning parser leave it. A closing tag further on may as well be
+# prose about tags. Chat templates that switch reasoning off write an empty block, which is no reasoning.
+_OPENING = re.compile(r"\s*<(?P<tag>(?:mm:)?(?:think|thinking|reasoning))>\s*")
 
 
 def thinks(text: str) -> bool:
     """Say whether the text of an answer begins with reasoning, as servers without a reasoning parser send it."""
-    if "think" not in text and "reasoning>" not in text:
+    found = _OPENING.match(text)
+    if found is None or found.end() == len(text):
         return False
-    found = _OPENED.match(text) or _CLOSED.match(text)
-    return found is not None and bool(found["thought"].strip())
+    tag = found["tag"]
+    return not any(text.startswith(f"</{name}>", found.end()) for name in (tag, f"mm:{tag}", tag.removeprefix("mm:")))
+
+
+def shown(text: str) -> bool:
+    """Say whether a text holds such a tag: an answer to it may repeat that."""
+    return _TAG.search(text) is not None
+
+
+_TAG = re.compile(r"</?(?:mm:)?(?:think|thinking|reasoning)\b", re.IGNORECASE)

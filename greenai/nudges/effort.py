@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from greenai.nudges.context import NudgeContext
     from greenai.values import Assessment, Rung
 
-__all__ = ["EXPLICIT", "Effort", "asks", "expected_gain", "nudge", "plain", "resolve", "stated", "teach", "why_not_off"]
+__all__ = [
+    "EXPLICIT",
+    "Effort",
+    "asks",
+    "expected_gain",
+    "nudge",
+    "plain",
+    "resolve",
+    "stated",
+    "teach",
+    "texts",
+    "why_not_off",
+]
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -190,7 +202,7 @@ def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> Draft
     if getattr(error, "status_code", None) not in (400, 422) or stated(arguments) or not _sends_off(draft):
         return None
     said, names = _said(error), _names({**draft.arguments, **draft.extra})
-    if not (said.names(names) or said.mentions(names, tuple(_texts(draft.messages)))):
+    if not (said.names(names) or said.mentions(names, tuple(texts(draft.messages)))):
         return None
     bare = replace(draft, arguments=_cleared(draft.arguments), extra=_cleared(draft.extra), reasoning=None)
     text = f"{draft.rung.model} refused the field that turns reasoning off, so it was asked without"
@@ -206,11 +218,11 @@ def teach(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> None:
     others = {key for key, value in arguments.items() if value is not None and key != "extra_body"} - names
     if any(_is_word(other, said.message) for other in others):
         return
-    texts = tuple(_texts(draft.messages))
+    own = tuple(texts(draft.messages))
     if said.names(names) or str(error).startswith(LOCAL):
         learnt.refused(draft.rung.model, draft.rung.base_url)
-    elif not any(_is_word(name, text) for name in names for text in texts):
-        learnt.refused(draft.rung.model, draft.rung.base_url, text="\n".join(texts))
+    elif not any(_is_word(name, text) for name in names for text in own):
+        learnt.refused(draft.rung.model, draft.rung.base_url, text="\n".join(own))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,17 +283,17 @@ def _own_words(message: str) -> str:
     return re.split(r"['\"]input['\"]\s*:", message, maxsplit=1)[0]
 
 
-def _texts(part: object) -> Iterator[str]:
+def texts(part: object) -> Iterator[str]:
     """Yield every text in messages."""
     if isinstance(part, str):
         yield part
     elif isinstance(part, Mapping):
         for key, value in part.items():
             if key not in ("role", "type"):
-                yield from _texts(value)
+                yield from texts(value)
     elif isinstance(part, list | tuple):
         for item in part:
-            yield from _texts(item)
+            yield from texts(item)
 
 
 def _sends_off(draft: Draft) -> bool:

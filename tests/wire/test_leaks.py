@@ -166,6 +166,30 @@ def test_after_a_leak_a_sibling_that_does_not_leak_is_preferred() -> None:
     ) in routes[1].reasons
 
 
+def test_a_text_that_begins_with_a_tag_marks_its_receipt_and_teaches_nothing(scripted: servers.Scripted) -> None:
+    scripted.play(servers.raw(json.dumps(LEAKS["in the text"]).encode()))
+    with direct(scripted) as client:
+        is_told(client.chat.completions.create(messages=MESSAGES), "openai/gpt-5.5")
+    assert not learnt.leaks("openai/gpt-5.5", scripted.url)
+
+
+def test_an_answer_that_repeats_tags_of_the_prompt_is_no_leak(scripted: servers.Scripted) -> None:
+    scripted.play(servers.raw(json.dumps(LEAKS["in the text"]).encode()))
+    with direct(scripted) as client:
+        receipt = client.chat.completions.create(messages=saying("Repeat: <think>It is red.</think>Red.")).greenai
+    assert not receipt.attempts[0].reasoning_leaked
+    assert receipt.reasoning is False
+    assert not learnt.leaks("openai/gpt-5.5", scripted.url)
+
+
+@pytest.mark.parametrize("leak", ["counted", "reasoning_content", "reasoning"])
+def test_what_a_provider_says_in_its_fields_is_learnt(scripted: servers.Scripted, leak: str) -> None:
+    scripted.play(servers.raw(json.dumps(LEAKS[leak]).encode()))
+    with direct(scripted) as client:
+        client.chat.completions.create(messages=MESSAGES)
+    assert learnt.leaks("openai/gpt-5.5", scripted.url)
+
+
 LADDER = [{"model": model, "tier": "small"} for model in ("openai/gpt-5-nano", "openai/gpt-5.4-nano")]
 
 
