@@ -10,14 +10,19 @@ nobody reads is seen. How a call is answered is decided as for any other.
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeAlias, cast, get_args, overload
 
 from greenai._locks import Lock
 from greenai.errors import InvalidRequest
+from greenai.given import is_given
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -72,8 +77,16 @@ class _Declared:
             raise InvalidRequest(
                 f"The feature {self.name} takes either messages= or prompt=, which say what to generate when asked."
             )
-        given = prompt if messages is None else list(messages)
-        return _Wish(make=lambda: cast("Prompt", given), model=model or self._model, arguments=arguments)
+        if is_given(arguments.get("stream")) and arguments.get("stream"):
+            raise InvalidRequest(
+                f"The feature {self.name} gives its text as a whole, so it takes no stream=True. Leave that out, or "
+                f"stream a call that carries its name: client.with_options(feature={self.name!r})"
+                ".chat.completions.create(messages=..., stream=True)."
+            )
+        # Asked later, maybe much later: what the app changes in its messages until then is for other calls.
+        given = prompt if messages is None else copy.deepcopy(list(messages))
+        asked = {name: value for name, value in arguments.items() if name != "stream"}
+        return _Wish(make=lambda: cast("Prompt", given), model=model or self._model, arguments=asked)
 
     def _at_once(self, *, user_requested: bool) -> bool:
         return user_requested or self.generate == "always"
@@ -86,6 +99,9 @@ def _text(retrieved: Retrieved) -> str:
     if not all(isinstance(piece, str) for piece in pieces):
         raise InvalidRequest("retrieved must be a text or a list of texts: what is shown until somebody asks for more.")
     return "\n".join(pieces)
+
+
+_making: ContextVar[tuple[_Given, ...]] = ContextVar("greenai.features", default=())
 
 
 class _Given:
@@ -117,6 +133,23 @@ class _Given:
     def __str__(self) -> str:
         return self.text
 
+    @contextmanager
+    def _generating(self) -> Generator[None]:
+        """Mark that this result is being generated, by whoever runs in this context."""
+        token = _making.set((*_making.get(), self))
+        try:
+            yield
+        finally:
+            _making.reset(token)
+
+    def _require_free(self) -> None:
+        """Refuse what would wait for itself."""
+        if self.answer is None and any(one is self for one in _making.get()):
+            raise InvalidRequest(
+                "generate() was called on a result by the function that makes its prompt, which would wait for itself "
+                "for ever. Use result.retrieved there, which is what retrieval gave."
+            )
+
     def _request(self, made: Prompt) -> Request:
         session, wish = self._session, self._wish
         entry: Entry = "ask" if isinstance(made, str) else "create"
@@ -145,7 +178,8 @@ class FeatureResult(_Given):
 
     def generate(self) -> Self:
         """Generate, because a person asked; asking again changes nothing. Raises what `create` raises."""
-        with self._lock:
+        self._require_free()
+        with self._lock, self._generating():
             if self.answer is None:
                 request = self._request(cast("Prompt", self._wish.make()))
                 self.answer = self._session.text_answer(self._session.answer(request))
@@ -169,6 +203,16 @@ class FeatureFunction(Generic[P]):
         """Return what retrieval gave; the function runs when somebody asks for more."""
         function = self.__wrapped__
         return self.feature.give(retrieved, lambda: function(*args, **kwargs))
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> FeatureFunction[...]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Self | FeatureFunction[...]:
+        """Return this function as a method of an instance, as Python does with any function of a class."""
+        if instance is None:
+            return self
+        return FeatureFunction(self.feature, MethodType(self.__wrapped__, instance))
 
 
 class Feature(_Declared):
@@ -238,11 +282,13 @@ class AsyncFeatureResult(_Given):
 
     async def generate(self) -> Self:
         """Do what `FeatureResult.generate` does, awaited."""
+        self._require_free()
         async with self._lock:
             if self.answer is None:
-                made = self._wish.make()
-                request = self._request(await made if inspect.isawaitable(made) else made)
-                self.answer = self._session.text_answer(await self._session.aanswer(request))
+                with self._generating():
+                    made = self._wish.make()
+                    request = self._request(await made if inspect.isawaitable(made) else made)
+                    self.answer = self._session.text_answer(await self._session.aanswer(request))
         return self
 
     async def used(self) -> None:
@@ -263,6 +309,16 @@ class AsyncFeatureFunction(Generic[P]):
         """Return what retrieval gave; the function runs when somebody asks for more."""
         function = self.__wrapped__
         return await self.feature.give(retrieved, lambda: function(*args, **kwargs))
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> AsyncFeatureFunction[...]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Self | AsyncFeatureFunction[...]:
+        """Return this function as a method of an instance, as Python does with any function of a class."""
+        if instance is None:
+            return self
+        return AsyncFeatureFunction(self.feature, MethodType(self.__wrapped__, instance))
 
 
 class AsyncFeature(_Declared):

@@ -106,6 +106,77 @@ def test_a_decorated_function_makes_the_prompt_only_when_asked() -> None:
     assert "in 5 lively words" in provider.calls[0].draft.messages[0]["content"]
 
 
+def test_a_decorated_method_is_one_of_its_instance() -> None:
+    provider = FakeProvider("Green.")
+    with offline(provider) as client:
+
+        class Page:
+            def __init__(self, style: str) -> None:
+                self.style = style
+
+            @client.feature("search_summary")
+            def summary(self, query: str) -> str:
+                return f"Summarise for {query!r} in {self.style} words."
+
+        assert Page("lively").summary(HITS, "kiwi").generate().text == "Green."
+        assert repr(Page.summary.feature) == "Feature('search_summary', generate='on_request')"
+    assert provider.calls[0].draft.messages[0]["content"] == "Summarise for 'kiwi' in lively words."
+
+
+def test_it_gives_no_stream() -> None:
+    with offline(FakeProvider()) as client:
+        summary = client.feature("search_summary")
+        with pytest.raises(InvalidRequest) as refused:
+            summary(retrieved=HITS, messages=MESSAGES, stream=True)  # type: ignore[call-overload]
+        assert summary(retrieved=HITS, messages=MESSAGES, stream=False).generate().generated  # type: ignore[call-overload]
+    assert str(refused.value) == (
+        "The feature search_summary gives its text as a whole, so it takes no stream=True. Leave that out, or stream a "
+        "call that carries its name: client.with_options(feature='search_summary').chat.completions.create("
+        "messages=..., stream=True)."
+    )
+
+
+def test_what_was_to_be_asked_does_not_change_with_the_apps_messages() -> None:
+    provider = FakeProvider()
+    messages: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "Some lively words on kiwis."}]}]
+    with offline(provider) as client:
+        result = client.feature("search_summary")(retrieved=HITS, messages=messages)
+        messages[0]["content"][0]["text"] = "Something else."
+        result.generate()
+    assert provider.calls[0].draft.messages[0]["content"][0]["text"] == "Some lively words on kiwis."
+
+
+ITSELF = (
+    "generate() was called on a result by the function that makes its prompt, which would wait for itself for ever. "
+    "Use result.retrieved there, which is what retrieval gave."
+)
+
+
+def test_a_prompt_is_not_made_of_what_it_generates() -> None:
+    with offline(FakeProvider()) as client:
+        made: list[Any] = []
+        made.append(client.feature("loop").give(HITS, lambda: str(made[0].generate())))
+        with pytest.raises(InvalidRequest) as refused:
+            made[0].generate()
+    assert str(refused.value) == ITSELF
+
+
+def test_a_prompt_is_not_made_of_what_it_generates_awaited() -> None:
+    async def run() -> None:
+        async with offline(FakeProvider(), client=AsyncClient) as client:
+            made: list[Any] = []
+
+            async def make() -> str:
+                return str(await made[0].generate())
+
+            made.append(await client.feature("loop").give(HITS, make))
+            with pytest.raises(InvalidRequest) as refused:
+                await made[0].generate()
+            assert str(refused.value) == ITSELF
+
+    asyncio.run(run())
+
+
 def test_a_feature_that_fails_leaves_what_retrieval_gave() -> None:
     with offline(FakeProvider(ValueError("broken"))) as client:
         result = client.feature("search_summary")(retrieved="Kiwis.", messages=MESSAGES)
