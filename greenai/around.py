@@ -2,8 +2,8 @@
 
     opened where      until         holds for
     ─────────────     ─────         ─────────
-    a context         its end       the calls of that context, and of the tasks that were begun in it: of a limit also after
-                                that end, so that no task sheds it by waiting
+    a context         its end       the calls of that context, and of the tasks that were begun in it; a limit holds for
+                                these after that end too, so that none sheds it by waiting
     another one       its end       nothing more: where it was opened cannot be reached from where it ends
 
 Blocks may end in any order, as those of two generators do that are read in turn; each takes out itself alone.

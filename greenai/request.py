@@ -166,6 +166,20 @@ def _call_changes(given: Options | Mapping[str, Any] | None) -> Mapping[str, Any
     return given
 
 
+_STAYING = (
+    "project", "feature", "tenant", "user_scope", "namespace", "quality", "verify", "substitute", "urgent",
+    "cache_also", "ttl_s", "max_age_s",
+)  # fmt: skip
+
+
+def asked_with(options: Options) -> dict[str, Any]:
+    """Return the options that stay when a call is asked again: what it was and for whom, not what it was allowed."""
+    kept = {name: getattr(options, name) for name in _STAYING}
+    if options.cache != "semantic":  # which would allow itself
+        kept["cache"] = options.cache
+    return {**kept, "strict_opt_in": True} if options.strict_opt_in else kept
+
+
 # --- requests -----------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from greenai.given import is_given
 from greenai.grants import Grant
 from greenai.opt_ins import Block, Policies, blocks, in_force, named
 from greenai.opt_ins import given as granted
-from greenai.request import also, changed, make_request, of_blocks, options_from
+from greenai.request import also, asked_with, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.settings import duration_s
 from greenai.stages import Flow, Steps
@@ -139,25 +139,39 @@ class Session:
         return request
 
     def again(self, response: ChatCompletion | TextAnswer) -> Request:
-        """Make the request that asks one rung above the one that gave `response`."""
+        """Make the request that asks one rung above the one that gave `response`, with the opt-ins that hold now.
+
+        Raises:
+            InvalidRequest: no call of this client or its copies gave it, or one too many calls ago.
+        """
         receipt: Receipt | None = getattr(response, "greenai", None)
         if receipt is None:
             raise InvalidRequest(
                 "This response has no receipt, so greenai did not give it and cannot ask it again. "
                 "Pass what client.chat.completions.create() or client.ask() returned."
             )
-        asked = response.request if isinstance(response, TextAnswer) else self._recent.find(receipt.call_id)
+        asked = self._recent.find(receipt.call_id)
         travelled = asked.transport
         timeout = travelled.timeout_s if travelled.timeout is None else travelled.timeout
-        arguments = {**asked.arguments, "timeout": timeout, "extra_headers": travelled.extra_headers}
+        arguments = {
+            **asked.arguments,
+            "timeout": timeout,
+            "extra_headers": travelled.extra_headers,
+            "extra_query": travelled.extra_query,
+            "greenai": asked_with(asked.options),
+        }
         fresh = self.request(asked.entry, asked.messages, asked.model, stream=False, arguments=arguments)
         # Calling escalate() is an explicit act of the app's code, so it is an opt-in of its own for the rung above.
-        still = in_force(asked.grants)
-        options = replace(asked.options, opt_in=frozenset(grant.kind for grant in still))
+        options, grants = fresh.options, fresh.grants
         if "large" not in options.opt_in:
-            options, still = also(options, still, "large", "escalate")
+            options, grants = also(options, grants, "large", "escalate")
         again = replace(
-            fresh, options=options, grants=still, parent=receipt.call_id, floor=receipt.model, transport=asked.transport
+            fresh,
+            options=options,
+            grants=grants,
+            parent=receipt.call_id,
+            floor=receipt.model,
+            transport=asked.transport,
         )
         self._recent.add(again)
         return again

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from greenai import AsyncClient, Client
+from greenai import AsyncClient, Client, TextAnswer
 from greenai.around import Around
 from greenai.errors import BudgetExceeded, InvalidRequest
 from greenai.testing import FakeProvider, offline
@@ -262,7 +262,7 @@ def test_a_block_decorates_a_coroutine_function_anew_for_each_call() -> None:
 
             assert inspect.iscoroutinefunction(greet)
             assert (greet.__name__, greet.__doc__) == ("greet", "Greet.")
-            assert await asyncio.gather(greet("Ada", 1), greet("Bob", 1)) == ["Ada", "Bob"]
+            assert list(await asyncio.gather(greet("Ada", 1), greet("Bob", 1))) == ["Ada", "Bob"]
             with pytest.raises(BudgetExceeded):
                 await greet("Ada", 2)
             with pytest.raises(BudgetExceeded):
@@ -330,3 +330,49 @@ def test_one_block_is_not_for_two_tasks() -> None:
             assert str(other) == message("budget")
 
     asyncio.run(everything())
+
+
+# --- asked again after the block ----------------------------------------------------------
+
+HARD = "Prove that sqrt(2) is irrational."
+
+
+def kinds(answer: TextAnswer) -> list[str]:
+    return [grant.kind for grant in answer.greenai.opt_ins]
+
+
+def test_an_answer_escalated_after_its_block_has_the_opt_ins_that_hold_then() -> None:
+    with offline(FakeProvider(default="A proof."), settings=SETTINGS) as client:
+        with client.opt_in("reasoning", reason="in the block"):
+            answers = [client.ask(f"{HARD} {n}") for n in range(2)]
+            assert kinds(client.escalate(answers[0])) == ["reasoning", "large"]
+        again = client.escalate(answers[1])
+        assert [(g.kind, g.by, g.reason) for g in again.greenai.opt_ins] == [("large", "escalate", "escalate")]
+
+
+def test_an_opt_in_of_the_call_alone_ends_with_it() -> None:
+    with offline(FakeProvider(default="A proof."), settings=SETTINGS) as client:
+        answer = client.ask(HARD, greenai={"opt_in": {"reasoning"}, "reason": "once", "project": "theorems"})
+        again = client.escalate(answer)
+        assert (kinds(answer), kinds(again), again.greenai.project) == (["reasoning"], ["large"], "theorems")
+
+
+def test_an_answer_escalated_after_its_block_is_still_its_tenants() -> None:
+    with offline(FakeProvider(default="A proof.")) as client:
+        with client.options(tenant="acme", cache="off"):
+            answer = client.ask(HARD)
+        asked, again = client._session._recent.find(answer.greenai.call_id), client.escalate(answer)
+        found = client._session._recent.find(again.greenai.call_id)
+        assert (found.options.tenant, found.options.cache, found.namespace) == ("acme", "off", asked.namespace)
+
+
+def test_another_clients_answer_is_not_escalated() -> None:
+    with offline(settings=SETTINGS) as one, offline(settings=SETTINGS) as other:
+        answer = one.with_options(opt_in={"reasoning"}, reason="its own").ask(HARD)
+        with pytest.raises(InvalidRequest) as caught:
+            other.escalate(answer)
+        assert str(caught.value) == (
+            f"The call {answer.greenai.call_id} is not among the latest 128 of this client, so it cannot be asked "
+            "again. Escalate soon after the answer and with the client that gave it, or ask anew with a larger model."
+        )
+        assert kinds(one.escalate(answer)) == ["large"]
