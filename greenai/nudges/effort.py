@@ -54,15 +54,17 @@ EXPLICIT = frozenset(
     (
         "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config",
         "thinking_config", "thinkingConfig", "thinking_token_budget", "reasoning_budget", "prompt_mode",
+        "include_reasoning", "thinking_mode",
     )
 )  # fmt: skip
 """Arguments with which an app says itself how much a model shall reason."""
 
-TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "reasoning_effort", "thinking_budget"))
-NESTED = frozenset(("extra_body", "chat_template_kwargs", "output_config", "reasoning", "google", "generationConfig"))
+TEMPLATES = ("chat_template_kwargs", "chat_template_args")
+TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "thinking_mode", "reasoning_effort", "thinking_budget"))
+NESTED = frozenset(("extra_body", *TEMPLATES, "output_config", "reasoning", "google", "generationConfig"))
 
 HOLDERS = ("extra_body", "google", "generationConfig")
-_STATED_IN = EXPLICIT.union(HOLDERS, ("chat_template_kwargs",))
+_STATED_IN = EXPLICIT.union(HOLDERS, TEMPLATES)
 
 BESIDES: Mapping[str, frozenset[str]] = {
     "output_config": frozenset(("format",)),
@@ -347,9 +349,10 @@ def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if _STATED_IN.isdisjoint(arguments):
         return {}
     found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if _speaks(key, arguments[key])}
-    template = arguments.get("chat_template_kwargs")
-    if isinstance(template, Mapping):
-        found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
+    for name in TEMPLATES:
+        template = arguments.get(name)
+        if isinstance(template, Mapping):
+            found.update({key: template[key] for key in TEMPLATE_KEYS & template.keys()})
     for holder in HOLDERS:
         body = arguments.get(holder)
         if isinstance(body, Mapping):
@@ -358,8 +361,15 @@ def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _speaks(key: str, value: object) -> bool:
-    """Say whether a field speaks of how much to reason, and not only of what it holds besides."""
+    """Say whether a field speaks of how much to reason, and not only of what it holds besides, or of what is shown."""
+    if _hides(key, value):
+        return False
     return value is not None and not (isinstance(value, Mapping) and value and value.keys() <= BESIDES.get(key, set()))
+
+
+def _hides(key: str, value: object) -> bool:
+    """Say whether a field only hides what was reasoned: OpenRouter takes `include_reasoning` for that, or to reason."""
+    return key == "include_reasoning" and value is False
 
 
 def asks(arguments: Mapping[str, Any]) -> bool | None:
@@ -376,8 +386,8 @@ def _says_off(value: object) -> bool:
     if isinstance(value, Mapping):
         kind = value.get("type", value.get("effort"))
         budget = value.get("thinkingBudget", value.get("thinking_budget"))
-        return kind in {"disabled", "none", "between_tools"} or value.get("enabled") is False or budget == 0
-    return value is False or value in ("none", 0)
+        return kind in ("disabled", "none", "between_tools") or value.get("enabled") is False or budget == 0
+    return value is False or value in ("none", "off", "disabled", "chat", 0)
 
 
 def _without(draft: Draft, stated: Mapping[str, Any]) -> Draft:
@@ -396,12 +406,12 @@ def _cleared(place: Mapping[str, Any]) -> dict[str, Any]:
     """Return `place` without what speaks of reasoning; what such a field holds besides stays."""
     kept: dict[str, Any] = {}
     for key, value in place.items():
-        if key in EXPLICIT:
+        if key in EXPLICIT and not _hides(key, value):
             rest = {k: v for k, v in value.items() if k in BESIDES.get(key, ())} if isinstance(value, Mapping) else {}
             if rest:
                 kept[key] = rest
         elif key in NESTED and isinstance(value, Mapping) and value:
-            template = key == "chat_template_kwargs"
+            template = key in TEMPLATES
             if inner := {k: v for k, v in value.items() if k not in TEMPLATE_KEYS} if template else _cleared(value):
                 kept[key] = inner
         else:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from greenai.catalog import cards, find, switch_of
 from greenai.nudges import NudgeContext, apply, learnt
-from greenai.nudges.effort import Effort, plain, resolve, why_not_off
+from greenai.nudges.effort import Effort, asks, plain, resolve, why_not_off
 from greenai.values import Assessment, Draft, Note, Options, Rung
 
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -189,6 +189,41 @@ def test_strict_opt_in_keeps_what_such_an_argument_holds_besides() -> None:
     given = {"output_config": {"effort": "high", "format": {"type": "json_schema"}}}
     draft = drafted("anthropic/claude-opus-5-5", options=Options(strict_opt_in=True), **given)
     assert {**draft.arguments, **draft.extra} == {"output_config": {"effort": "low", "format": {"type": "json_schema"}}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"include_reasoning": True},
+        {"thinking_mode": "on"},
+        {"chat_template_args": {"enable_thinking": True}},
+        {"chat_template_kwargs": {"thinking_mode": "thinking"}},
+    ],
+)
+def test_every_field_that_asks_for_reasoning_is_known(given: dict[str, Any]) -> None:
+    given = {"extra_body": given}
+    assert asks(given) is True
+    assert drafted("openai/gpt-5.5", **given).reasoning is True
+    strict = drafted("openai/gpt-5.5", options=Options(strict_opt_in=True), **given)
+    assert ({**strict.arguments, **strict.extra}, strict.reasoning) == ({"reasoning_effort": "none"}, False)
+
+
+def test_reasoning_that_is_only_hidden_is_switched_off() -> None:
+    given = {"extra_body": {"include_reasoning": False}}
+    assert asks(given) is None
+    draft = drafted("openai/gpt-5.5", options=Options(strict_opt_in=True), **given)
+    assert {**draft.arguments, **draft.extra} == {**given, "reasoning_effort": "none"}
+
+
+@pytest.mark.parametrize("mode", ["off", "disabled", "chat"])
+def test_a_mode_may_say_off(mode: str) -> None:
+    assert asks({"extra_body": {"thinking_mode": mode}}) is False
+
+
+@pytest.mark.parametrize("value", [["enabled"], {"a": 1}])
+def test_a_value_that_no_provider_knows_goes_out_as_it_is(value: Any) -> None:
+    given = {"extra_body": {"thinking": {"type": value}}}
+    assert drafted("openai/gpt-5.5", **given).arguments == given
 
 
 # --- what a server refuses -----------------------------------------------------------------------
