@@ -287,6 +287,7 @@ def test_a_block_ends_with_an_error_too(client: Client) -> None:
 def test_options_of_a_call_or_an_inner_block_stand_in_place_of_a_block(client: Client) -> None:
     with client.opt_in("large", reason=WHY):
         assert client.ask(HARD, greenai={"opt_in": ()}).greenai.opt_ins == ()
+        assert client.ask(HARD, greenai=Options()).greenai.model == LARGE  # a default says nothing
         with client.options(opt_in=()):
             assert client.ask(HARD).greenai.opt_ins == ()
 
