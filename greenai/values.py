@@ -60,7 +60,7 @@ class Options:
     `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both);
     `without_opt_in` what a call gets that needs another; None: undecided. `cache_also` is what the cache keeps besides;
     `namespace`, `tenant` and `user_scope` part its answers. `feature` names the part of the app that a call is made
-    for; with `urgent` False it may wait for a cleaner hour, which the receipt names. In `greenai=`, a default says nothing.
+    for; with `urgent` False it may wait for a cleaner hour, which the receipt names. `greenai=`: defaults say nothing.
     """
 
     project: str = "default"
