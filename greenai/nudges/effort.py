@@ -217,7 +217,9 @@ def teach(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> None:
     Nothing is learnt where it may be of this call alone: it names another argument of it, or its text names the field.
     """
     said, names = _said(error), _names({**draft.arguments, **draft.extra})
-    others = {key for key, value in arguments.items() if value is not None and key != "extra_body"} - names
+    body = arguments.get("extra_body")
+    sent = {**arguments, **(body if isinstance(body, Mapping) else {})}
+    others = {key for key, value in sent.items() if value is not None and key != "extra_body"} - names
     if any(_is_word(other, said.message) for other in others):
         return
     own = tuple(texts(draft.messages))
@@ -244,7 +246,7 @@ class _Said:
         """
         message = self.message
         for text in sorted(texts, key=len, reverse=True):
-            message = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", " ", message) if text in message else message
+            message = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", " ", message) if text and text in message else message
         return any(
             _is_alone(name, message) if any(_is_word(name, text) for text in texts) else _is_word(name, message)
             for name in names

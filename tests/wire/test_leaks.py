@@ -283,14 +283,15 @@ def test_a_text_that_names_the_field_teaches_nothing(scripted: servers.Scripted)
 
 
 @pytest.mark.parametrize("param", [None, "reasoning_effort"])
+@pytest.mark.parametrize("given", [{"seed": 1}, {"extra_body": {"seed": 1}}])
 def test_a_refusal_of_the_field_with_another_argument_holds_for_that_call(
-    scripted: servers.Scripted, param: str | None
+    scripted: servers.Scripted, given: dict[str, Any], param: str | None
 ) -> None:
     both = refusing(param, message="'reasoning_effort' is not supported together with 'seed'.")
     scripted.play(both, servers.answer(), both, servers.answer())
     with direct(scripted) as client:
         for text in ("Name a colour.", "Name a bird."):
-            client.chat.completions.create(messages=saying(text), seed=1)
+            client.chat.completions.create(messages=saying(text), **given)
         client.chat.completions.create(messages=MESSAGES)
     assert efforts(scripted) == ["none", None, "none", None, "none"]
 
