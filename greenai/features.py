@@ -9,7 +9,6 @@ nobody reads is seen. How a call is answered is decided as for any other.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 import re
@@ -278,6 +277,8 @@ class AsyncFeatureResult(_Given):
 
     def __init__(self, session: Session, retrieved: Retrieved, wish: _Wish) -> None:
         super().__init__(session, retrieved, wish)
+        import asyncio  # 27 ms that an import of greenai shall not take; where a result is awaited it is loaded
+
         self._lock = asyncio.Lock()
 
     async def generate(self) -> Self:

@@ -21,6 +21,7 @@ HEAVY = (
     "pydantic",
     "diskcache",
     "sqlite3",
+    "asyncio",
 )
 
 WATCHED = """
