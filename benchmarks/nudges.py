@@ -15,7 +15,7 @@ from typing import Any
 
 from greenai import asked, nudges
 from greenai.catalog import find
-from greenai.switches import DEFAULT
+from greenai.settings.switches import DEFAULT
 from greenai.testing import FakeProvider, offline
 from greenai.values import Options, Request, Usage
 

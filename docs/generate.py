@@ -24,9 +24,9 @@ from greenai.cli import app, leaderboard
 from greenai.meters import carbon, footprint, sites, stars
 from greenai.meters.coefficients import coefficients
 from greenai.nudges import effort
-from greenai.projects import BudgetTable
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
-from greenai.switches import NudgeTable
+from greenai.settings.projects import BudgetTable
+from greenai.settings.switches import NudgeTable
 from greenai.units import significant
 
 DOCS = Path(__file__).parent

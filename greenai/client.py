@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from greenai.hooks import Observer
     from greenai.hours import CleanHour, Forecast
     from greenai.local.torch_engine import Kind
-    from greenai.projects import WhenSpent
     from greenai.session import Session
     from greenai.settings import Settings
+    from greenai.settings.projects import WhenSpent
     from greenai.spending import Run
     from greenai.text import AsyncTextStream, TextAnswer, TextStream
     from greenai.values import Decision, OptIn, Receipt

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.background import background
 from greenai.cache.flights import led_in
-from greenai.stages import Flow, NotBegunError
+from greenai.steps import Flow, NotBegunError
 from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One call, top to bottom: the order of the steps, and nothing else. How one rung is asked is in attempt.py.
+"""One call, top to bottom: the order of the steps, and nothing else. How one rung is asked is in steps/attempt.py.
 
     answer ── decide ──┬─ 1 request     check it                              InvalidRequest
               │        ├─ 2 cache       the same request before?              a hit
@@ -13,8 +13,8 @@
 
 `answer` is a generator. It waits for nothing itself: it yields `Work` (disk, loading a model) and `Call` (a
 provider), and is sent the result or thrown the error. The clients drive it. Closing it, as a cancelled call
-does, runs the `except` in `attempt`, which settles the hold, of budgets too (affording.py). A meter, nudge, cache or
-observer that fails never costs the caller the answer: `fail_open` (stages.py) catches for all of them.
+does, runs the `except` in `attempt`, which settles the hold, of budgets too (steps/affording.py). A meter, nudge, cache
+or observer that fails never costs the caller the answer: `fail_open` (steps/) catches for all of them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from greenai import advice, advising, answerers, caching, consent, learning, meaning, receipts, route
-from greenai.affording import settled
+from greenai import advice, answerers, receipts, route
 from greenai.answerers.tasks import Solved, TaskSpec
-from greenai.answering import NOT_SURE, answered, assessed, computed
-from greenai.answering import solve as solved_by
 from greenai.asked import digest as asked_by
-from greenai.attempt import attempt, estimate, expected_usage, foretold, held, is_verified
 from greenai.catalog import find
 from greenai.errors import (
     BudgetExceeded,
@@ -47,7 +43,24 @@ from greenai.errors import (
 from greenai.meters import cost
 from greenai.nudges import effort, output_length
 from greenai.readings import Avoided, Overhead, total
-from greenai.stages import CLOSING, Answering, Climbed, Flow, Plan, Steps, fail_open
+from greenai.steps import (
+    CLOSING,
+    Answering,
+    Climbed,
+    Flow,
+    Plan,
+    Steps,
+    advising,
+    caching,
+    consent,
+    fail_open,
+    learning,
+    meaning,
+)
+from greenai.steps.affording import settled
+from greenai.steps.answering import NOT_SURE, answered, assessed, computed
+from greenai.steps.answering import solve as solved_by
+from greenai.steps.attempt import attempt, estimate, expected_usage, foretold, held, is_verified
 from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (

@@ -1,6 +1,6 @@
 """What an app registers to answer without a general model: functions, FAQ, tasks. The clients inherit `Registering`.
 
-How a question finds its answerer is in `answerers/`; when one is run, in answering.py.
+How a question finds its answerer is in `answerers/`; when one is run, in steps/answering.py.
 """
 
 from __future__ import annotations

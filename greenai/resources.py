@@ -32,10 +32,10 @@ from greenai.meters.inputs import register_cards
 from greenai.opt_ins import Policies
 from greenai.places import Site
 from greenai.settings import Settings, load_settings
+from greenai.settings.switches import merged
 from greenai.spending import Spending
-from greenai.stages import Steps
+from greenai.steps import Steps
 from greenai.store.opening import open_store
-from greenai.switches import merged
 from greenai.values import Options, Request, Rung
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from greenai import caching, drivers, flow, learning
-from greenai.advising import clean_hour
+from greenai import drivers, flow
 from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.background import background
 from greenai.errors import InvalidRequest
@@ -25,7 +24,8 @@ from greenai.opt_ins import given as granted
 from greenai.request import also, asked_with, changed, make_request, of_blocks, options_from
 from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.settings import duration_s
-from greenai.stages import Flow, Steps
+from greenai.steps import Flow, Steps, caching, learning
+from greenai.steps.advising import clean_hour
 from greenai.text import AsyncTextStream, TaskAnswer, TextAnswer, TextStream
 from greenai.values import Answer, Decision, Entry, Receipt, Request
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from greenai.hooks import Observer
     from greenai.hours import CleanHour, Forecast
-    from greenai.projects import WhenSpent
+    from greenai.settings.projects import WhenSpent
     from greenai.spending import Run
     from greenai.streams import GreenAsyncStream, GreenStream
 

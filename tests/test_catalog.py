@@ -18,8 +18,8 @@ from greenai import catalog
 from greenai.catalog import cards, find, suggest
 from greenai.catalog.families import first
 from greenai.errors import SettingsError
-from greenai.own_cards import CardEntry
 from greenai.settings import load_settings
+from greenai.settings.cards import CardEntry
 
 TRAINING = Path(__file__).parents[1] / "training" / "catalog"
 

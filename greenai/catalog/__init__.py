@@ -22,7 +22,7 @@ from greenai.catalog.model import Card, Default, Price, Quality, Range, Rate, St
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from greenai.own_cards import CardEntry
+    from greenai.settings.cards import CardEntry
 
 __all__ = [
     "VERSION",

@@ -18,7 +18,7 @@ from greenai.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from greenai.own_cards import CardEntry, SizeEntry
+    from greenai.settings.cards import CardEntry, SizeEntry
 
 __all__ = ["OwnCard", "added"]
 

@@ -198,10 +198,12 @@ def _cache(settings: Settings) -> dict[str, Any]:
 
 def _budgets(settings: Settings) -> dict[str, Any]:
     """Say which budgets there are, where they are counted, and whether that can be reached."""
-    from greenai import charges, projects, spending
+    from greenai import spending
     from greenai.budget import open_ledger
     from greenai.errors import LedgerError
     from greenai.places import Site
+    from greenai.settings import projects
+    from greenai.spending import charges
 
     caps = spending.caps(settings)
     found: dict[str, Any] = {"budgets": {scope: [cap.budget.text for cap in each] for scope, each in caps.items()}}

@@ -16,7 +16,7 @@ from greenai.meters.coefficients import coefficients
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from greenai.own_cards import CardEntry
+    from greenai.settings.cards import CardEntry
 
 __all__ = ["Deployment", "ModelCard", "engine_name", "engines", "fitted_gpu", "gpu_name", "gpus", "model_card", "span"]
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai import InvalidRequest, answerers, caching
+from greenai import InvalidRequest, answerers
 from greenai.answerers import faq, registry
 from greenai.answerers.faq import Faq
 from greenai.answerers.matching import Route
 from greenai.answerers.registered import Function, version_of
 from greenai.answerers.registry import Registry
+from greenai.steps import caching
 from greenai.testing import offline
 
 if TYPE_CHECKING:

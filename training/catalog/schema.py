@@ -132,7 +132,7 @@ def card() -> dict[str, Any]:
 
 def own_card() -> dict[str, Any]:
     """Return the schema of an entry of the setting `cards`, which greenai's own validation is made from."""
-    from greenai.own_cards import CardEntry
+    from greenai.settings.cards import CardEntry
 
     made: dict[str, Any] = CardEntry.model_json_schema(ref_template="#/$defs/own_{model}")
     return made

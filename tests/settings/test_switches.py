@@ -9,7 +9,7 @@ import pytest
 
 from greenai.errors import SettingsError
 from greenai.settings import load_settings
-from greenai.switches import DEFAULT, NudgeTable, asking, merged
+from greenai.settings.switches import DEFAULT, NudgeTable, asking, merged
 
 USUAL = frozenset(("brevity", "team_ranking"))
 

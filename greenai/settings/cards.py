@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from greenai._fields import MODEL, URL, VARIABLE, like, shown
+from greenai.settings.fields import MODEL, URL, VARIABLE, like, shown
 from greenai.values import Tier
 
 __all__ = ["CardEntry", "DeploymentEntry", "LadderEntry", "PriceEntry", "SizeEntry", "explain"]

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from greenai import caching
 from greenai.cache import Hit, SemanticTier
-from greenai.stages import Flow, Plan, Steps, fail_open
+from greenai.steps import Flow, Plan, Steps, caching, fail_open
 from greenai.units import format_duration
 from greenai.values import Check, Receipt, Reply, Request, Work
 

@@ -2,7 +2,7 @@
 
 Sources, first wins: arguments, `GREENAI_*` variables, `greenai.toml`, `[tool.greenai]` in `pyproject.toml`.
 Both files are searched for from the working directory upwards. This module decides no policy: it only says
-what the user wants. With `_fields.py` and `own_cards.py` it is the only door to pydantic and platformdirs.
+what the user wants. With `settings/fields.py` and `settings/cards.py` it is the only door to pydantic and platformdirs.
 
 `pydantic-settings` is not used: it adds about 110 ms to the first client, and cannot say which file and line
 a bad value came from.
@@ -32,8 +32,12 @@ from pydantic import (
     model_validator,
 )
 
-from greenai import own_cards, projects
-from greenai._fields import (
+from greenai.errors import SettingsError
+from greenai.grants import WithoutOptIn
+from greenai.settings import cards as own_cards
+from greenai.settings import projects
+from greenai.settings.cards import CardEntry, LadderEntry
+from greenai.settings.fields import (
     CACHE_URL,
     CARBON_SOURCE,
     FEATURE,
@@ -50,12 +54,9 @@ from greenai._fields import (
     size_bytes,
     split,
 )
-from greenai._sources import PREFIX, Source, files
-from greenai.errors import SettingsError
-from greenai.grants import WithoutOptIn
-from greenai.own_cards import CardEntry, LadderEntry
-from greenai.projects import BudgetTable, FeatureTable, ProjectTable
-from greenai.switches import Nudges, NudgeTable
+from greenai.settings.projects import BudgetTable, FeatureTable, ProjectTable
+from greenai.settings.sources import PREFIX, Source, files
+from greenai.settings.switches import Nudges, NudgeTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
 
 __all__ = [

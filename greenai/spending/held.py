@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from greenai import charges
 from greenai._locks import Lock
 from greenai.budget import Amount
 from greenai.errors import LedgerError
+from greenai.spending import charges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greenai.budget import Budget, Hold
     from greenai.ledger import Hold as LedgerHold
-    from greenai.projects import WhenSpent
     from greenai.readings import BudgetLeft
+    from greenai.settings.projects import WhenSpent
     from greenai.values import Attempt
 
 __all__ = ["MOST_ABOVE", "Cap", "Charge", "Held", "Rule", "Spender", "Totalled", "Unchecked"]

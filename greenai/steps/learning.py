@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from greenai import caching, meaning
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
 from greenai.ledger import shipped
-from greenai.stages import Flow, Plan, Steps, fail_open
+from greenai.steps import Flow, Plan, Steps, caching, fail_open, meaning
 from greenai.values import Assessment, Receipt, Request, Work
 
 __all__ = ["corrected", "drift", "flush", "learn"]

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, get_args
 from weakref import WeakValueDictionary
 
-from greenai import charges, projects
 from greenai._locks import Lock
 from greenai.around import Around
 from greenai.budget import Amount, Budget, BudgetExceeded, BudgetState, Hold, open_ledger
 from greenai.errors import InvalidRequest, LedgerError
-from greenai.held import Cap, Charge, Rule, Unchecked
 from greenai.readings import BudgetLeft
+from greenai.settings import projects
+from greenai.spending import charges
+from greenai.spending.held import Cap, Charge, Rule, Unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from greenai.budget import BudgetLedger
     from greenai.places import Site
-    from greenai.projects import WhenSpent
+    from greenai.settings.projects import WhenSpent
     from greenai.values import Options, Request, Rung
 
 __all__ = ["Cap", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps", "hard"]

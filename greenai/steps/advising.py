@@ -12,7 +12,7 @@ from greenai.catalog import find
 from greenai.hours import CleanHour, Forecast, cleanest
 from greenai.meters import footprint
 from greenai.places import Site
-from greenai.stages import Climbed, Steps, fail_open
+from greenai.steps import Climbed, Steps, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Note, Reply, Request
 

@@ -1,6 +1,6 @@
 """What travels between the stages of one call: the collaborators, the plan and the climb; and how a stage fails open.
 
-The stages themselves are in flow.py (their order) and attempt.py (one rung asked).
+The stages themselves are in flow.py (their order) and steps/attempt.py (one rung asked).
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from greenai import answerers, hooks, meters, nudges, route, switches
+from greenai import answerers, hooks, meters, nudges, route
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
 from greenai.conversations import Conversations
 from greenai.feedback import Feedback
-from greenai.held import Held
 from greenai.hours import Forecast
 from greenai.ledger import Ledger
 from greenai.local import Engines
 from greenai.nudges import Advisor, Given
 from greenai.places import Site
+from greenai.settings import switches
 from greenai.spending import Spending
+from greenai.spending.held import Held
 from greenai.values import Assessment, Attempt, Call, Check, Decision, Draft, Outcome, Reply, Rung, Work
 
 logger = logging.getLogger("greenai")

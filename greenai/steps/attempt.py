@@ -11,17 +11,17 @@ from functools import partial
 from typing import Any
 
 from greenai import meters, nudges, receipts, route
-from greenai.affording import Way, afforded
 from greenai.background import background
 from greenai.catalog import Card, find
 from greenai.errors import BudgetExceeded, GreenAIError, LedgerError
-from greenai.held import Held
 from greenai.ledger import Hold
 from greenai.local import Engine
 from greenai.nudges import effort, learnt, output_length
 from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
-from greenai.stages import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
+from greenai.spending.held import Held
+from greenai.steps import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
+from greenai.steps.affording import Way, afforded
 from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
 from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work

@@ -9,8 +9,8 @@ from openai import InternalServerError
 from purse import used
 
 from greenai import Client
-from greenai.affording import LEAST_TOKENS
 from greenai.errors import BudgetExceeded
+from greenai.steps.affording import LEAST_TOKENS
 from greenai.testing import FakeProvider, FakeReply, error, offline
 
 LONG = "Prove that there are infinitely many primes p with p = 3 mod 4, and explain each step in detail."

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from greenai.errors import OptInRequired
 from greenai.grants import ended, fix
 from greenai.nudges import effort
-from greenai.stages import Flow, Steps
+from greenai.steps import Flow, Steps
 from greenai.values import Assessment, Request, Rung, Work
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenai import charges, receipts
+from greenai import receipts
 from greenai.budget import Amount
 from greenai.catalog import find
-from greenai.charges import LEAST_KNOWN, MOST_KNOWN, History, Tariff, Task
 from greenai.places import Site
 from greenai.readings import Reading
+from greenai.spending import charges
+from greenai.spending.charges import LEAST_KNOWN, MOST_KNOWN, History, Tariff, Task
 from greenai.values import Attempt, Draft, Options, Request, Rung, Transport, Try, Usage
 
 TASK = Task("shop", "chat", "openai/gpt-5.4-nano", False)

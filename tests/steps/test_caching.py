@@ -166,7 +166,7 @@ def test_another_ladder_or_quantisation_shares_nothing(tmp_path: Path) -> None:
     def key() -> str:
         with offline(settings={"ladder": [f"local/{weights}"]}) as client:
             request = client._session.request("ask", [{"role": "user", "content": FACT}], None, False, {})
-            from greenai import caching
+            from greenai.steps import caching
 
             found = caching.key_of(request, client._session.resources.steps)
             assert found is not None

@@ -23,7 +23,7 @@ from greenai.background import background
 from greenai.budget import Amount, open_ledger
 from greenai.client import AsyncClient, Client
 from greenai.errors import BudgetExceeded, LedgerError, SettingsError
-from greenai.held import Charge
+from greenai.spending.held import Charge
 from greenai.testing import FakeProvider, FakeReply, offline
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ class Slow:
 @pytest.fixture
 def short_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holds that last for seconds where they otherwise last for minutes."""
-    monkeypatch.setattr("greenai.attempt.HOLD_LONGEST_S", 0.5)
-    monkeypatch.setattr("greenai.attempt.HOLD_GRACE_S", 0.1)
+    monkeypatch.setattr("greenai.steps.attempt.HOLD_LONGEST_S", 0.5)
+    monkeypatch.setattr("greenai.steps.attempt.HOLD_GRACE_S", 0.1)
 
 
 @pytest.mark.usefixtures("short_holds")

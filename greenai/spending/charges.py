@@ -50,7 +50,7 @@ MARGIN = 2
 a stream, a tool call or a form of answer that is cut is worth nothing, so that none is limited here."""
 
 STATED_FOR_TOKENS = 1000
-"""The output tokens that a stated price or energy of a call is for; with more, it is charged more. See projects.py."""
+"""The output tokens that a stated price or energy of a call is for; more are charged more (settings/projects.py)."""
 
 INPUT_SHARE = 0.25
 """What an input token counts of an output token where neither's price is known. Assumption: a fifth is usual."""

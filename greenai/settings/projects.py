@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from greenai._fields import shown, split
 from greenai.budget import Amount, Budget, Unit
 from greenai.errors import InvalidRequest, SettingsError
 from greenai.grants import WithoutOptIn
-from greenai.switches import Nudges, NudgeTable
+from greenai.settings.fields import shown, split
+from greenai.settings.switches import Nudges, NudgeTable
 from greenai.values import OptIn
 
 __all__ = [

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from greenai.client import Client
 from greenai.errors import InvalidRequest, SettingsError
-from greenai.projects import UNITS, budgets, unknown
 from greenai.settings import Settings, load_settings
+from greenai.settings.projects import UNITS, budgets, unknown
 from greenai.testing import FakeProvider, offline
 
 

@@ -14,22 +14,22 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from greenai import charges, receipts
+from greenai import receipts
 from greenai.catalog import find
 from greenai.errors import BudgetExceeded
-from greenai.held import MOST_ABOVE
 from greenai.nudges import effort, output_length
 from greenai.nudges.output_length import BUDGET as NAME
 from greenai.prompts import input_tokens_estimate
-from greenai.spending import hard
-from greenai.stages import Flow, Plan, Steps
+from greenai.spending import charges, hard
+from greenai.spending.held import MOST_ABOVE
+from greenai.steps import Flow, Plan, Steps
 from greenai.values import FORM_ARGUMENTS, Attempt, Draft, Note, Request, Rung, Work
 
 if TYPE_CHECKING:
     from greenai.budget import Amount, Unit
-    from greenai.held import Cap, Charge, Held
     from greenai.readings import BudgetLeft
     from greenai.spending import Spending
+    from greenai.spending.held import Cap, Charge, Held
 
 __all__ = ["Way", "afforded", "settled"]
 

@@ -26,9 +26,9 @@ from greenai.local import EngineSettings
 from greenai.local.names import revision_of
 from greenai.nudges import effort
 from greenai.readings import Kept, Overhead
-from greenai.stages import Climbed, Flow, Plan, Steps, fail_open
+from greenai.settings.switches import asking
+from greenai.steps import Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.switches import asking
 from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
 
 __all__ = ["forgotten", "given_again", "joined", "kept_under", "key_of", "looked_up", "store"]

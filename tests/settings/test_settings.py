@@ -11,10 +11,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from greenai import catalog, spending
-from greenai._fields import PROVIDERS
 from greenai.errors import SettingsError
 from greenai.meters import sites
 from greenai.settings import Settings, default_ladder, duration_s, load_settings
+from greenai.settings.fields import PROVIDERS
 from greenai.values import Rung
 
 

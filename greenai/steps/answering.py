@@ -28,7 +28,7 @@ from greenai.answerers.tasks import Solved, TaskSpec
 from greenai.cache.volatility import volatility
 from greenai.classify import UNREAD
 from greenai.readings import Reading
-from greenai.stages import CLOSING, Answering, Flow, Steps, fail_open
+from greenai.steps import CLOSING, Answering, Flow, Steps, fail_open
 from greenai.values import FORM_ARGUMENTS, Assessment, Attempt, Check, Outcome, Request, Usage, Work, text_of
 
 __all__ = ["answered", "assessed", "computed", "solve"]
