@@ -68,6 +68,17 @@ def _learnt_in_one_test() -> Iterator[None]:
     learnt.forget()
 
 
+@pytest.fixture(autouse=True)
+def _languages_of_one_test() -> Iterator[None]:
+    """Take back the languages that a test, or an example of the docs, registered."""
+    from greenai.nudges import messages
+
+    before = dict(messages._languages)
+    yield
+    messages._languages.clear()
+    messages._languages.update(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _classifier_weights() -> None:
     """Read the classifier's weights: the first call of a process does, so no test depends on which one came first."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from greenai.errors import InvalidRequest
@@ -11,12 +9,6 @@ from greenai.nudges import messages
 from greenai.nudges.messages import ENGLISH, languages, register, say
 
 DATA = {"expected_tokens": 40}
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(messages, "_languages", dict(messages._languages))
-    return
 
 
 def test_every_text_is_there_in_every_language_with_the_same_data() -> None:
