@@ -12,6 +12,7 @@ It stops answers that run on; docs/opt-ins.md says how many real ones it would c
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "LIMITS", "MARGIN", "cut", "is_met", "lifted", "limit_of", "limited", "nudge"]
 
 NAME = "output_length"
-_LIMITED = f"{NAME}.limited"
+_LIMITED, _LOWERED = f"{NAME}.limited", f"{NAME}.lowered"
+GATED = "strict_opt_in"
+"""In a note's data: a limit of the app's own would be lowered too."""
+
 BUDGET = "budget"
 """The nudge of a note that says to what a budget limited an answer, as `limit` in its data."""
 
@@ -84,7 +88,8 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     limit = None if context.assessment is None else limit_of(context.assessment)
     if limit is None or NAME in context.off or _is_limited_by_app(draft) or not _fits(draft, context):
         return draft
-    note = _note("limited", {"limit": limit}, context.language)
+    gated = {GATED: True} if context.options.strict_opt_in else {}
+    note = _note("limited", {"limit": limit, **gated}, context.language)
     return replace(limited(draft, limit), notes=(*draft.notes, note))
 
 
@@ -106,39 +111,43 @@ def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
 
 
 def is_met(draft: Draft, reply: Reply) -> bool:
-    """Say whether an answer was cut at this nudge's limit or a budget's, and not at one of the model's own."""
-    if reply.finish_reason != "length" or not _is_limited(draft):
+    """Say whether an answer was cut at this nudge's limit or a budget's, and not at one of the app's or the model's."""
+    limit = _set(draft)
+    if reply.finish_reason != "length" or limit is None:
         return False
-    return reply.usage.output_tokens is None or reply.usage.output_tokens >= _set(draft)
+    written = reply.usage.output_tokens
+    return limit <= _own(draft) if written is None else written >= limit
 
 
 def cut(draft: Draft, reply: Reply, held: Iterable[str] = ()) -> str | None:
     """Return what to say of an answer that met such a limit, None of any other; `held` are opt-ins to keep."""
     if not is_met(draft, reply):
         return None
+    at = f"The answer was cut at {_set(draft)} tokens"
     budget = _of_budget(draft)
     if budget is not None:
-        return (
-            f"The answer was cut at {_set(draft)} tokens, to stay within {budget.data['budget']}. A longer one: raise "
-            "that budget, or wait until its window ends."
-        )
-    return (
-        f"The answer was cut at {_set(draft)} tokens, greenai's limit for this kind of task. A longer one: pass "
-        f"max_tokens, or {fix('long_output', *held)}"
-    )
-
-
-def _is_limited(draft: Draft) -> bool:
-    limited = _of_budget(draft) is not None or any(note.nudge == NAME for note in draft.notes)
-    return limited and any(draft.arguments.get(name) is not None for name in LIMITS)
+        named = str(budget.data["budget"])
+        wait = "" if " of run/" in named else ", or wait until its window ends"  # a block of code has none
+        return f"{at}, to stay within {named}. A longer one: raise that budget{wait}."
+    gated = any(note.id == _LOWERED or GATED in note.data for note in draft.notes)
+    how = ", and strict_opt_in is set. A longer one:" if gated else ". A longer one: pass max_tokens, or"
+    return f"{at}, greenai's limit for this kind of task{how} {fix('long_output', *held)}"
 
 
 def _of_budget(draft: Draft) -> Note | None:
     return next((note for note in draft.notes if note.nudge == BUDGET and "limit" in note.data), None)
 
 
-def _set(draft: Draft) -> int:
-    return min(int(draft.arguments[name]) for name in LIMITS if draft.arguments.get(name) is not None)
+def _set(draft: Draft) -> int | None:
+    """Return the limit that was set here or by a budget, wherever it stands; None where none was."""
+    of_these = (note.data for note in draft.notes if note.nudge in (NAME, BUDGET))
+    return min((int(data["limit"]) for data in of_these if "limit" in data), default=None)
+
+
+def _own(draft: Draft) -> float:
+    """Return the least limit among openai's own fields of the draft."""
+    given = (draft.arguments.get(name) for name in LIMITS)
+    return min((limit for limit in given if type(limit) is int), default=math.inf)
 
 
 # --- where it fits ------------------------------------------------------------------------
@@ -237,6 +246,8 @@ def _is_above(value: object) -> bool:
         return not 0 <= float(value) <= LIMIT
     except ValueError:
         return False
+    except OverflowError:  # an integer that no float holds
+        return True
 
 
 def _note(what: str, data: Mapping[str, Any], language: str) -> Note:

@@ -354,6 +354,37 @@ def test_the_line_that_it_says_gives_a_longer_answer() -> None:
     assert answer.greenai.decision.opt_ins == ("long_output",)
 
 
+GATED = (
+    "The answer was cut at 4096 tokens, greenai's limit for this kind of task, and strict_opt_in is set. A longer one: "
+    'client = client.with_options(opt_in={"long_output"}, reason="why this is worth it")'
+)
+
+
+@pytest.mark.parametrize("call", [{}, {"max_tokens": 9000}, {"extra_body": {"max_tokens": 9000}}])
+def test_what_strict_opt_in_cut_says_the_one_way_to_a_longer_answer(call: dict[str, Any]) -> None:
+    provider = FakeProvider(CUT, "All of it.")
+    with offline(provider, settings={**DECIDED, "strict_opt_in": True}) as client:
+        message = {"role": "user", "content": "Who was Ada Lovelace?"}
+        found = client.chat.completions.create(messages=[message], model="gpt-5.5", **call).greenai
+    assert found.warnings == (GATED,)
+    assert [a.model for a in found.attempts] == ["openai/gpt-5.4-nano"]
+
+
+def test_an_own_limit_below_a_lowered_one_is_the_apps_affair() -> None:
+    provider = FakeProvider(replace(CUT, output_tokens=None))
+    with offline(provider, settings={**DECIDED, "strict_opt_in": True}) as client:
+        message = {"role": "user", "content": "Who was Ada Lovelace?"}
+        found = client.chat.completions.create(
+            messages=[message], model="gpt-5.5-2026-04-23", max_tokens=100, extra_body={"num_predict": 9000}
+        ).greenai
+    assert not [line for line in found.warnings if "greenai's limit" in line]
+
+
+def test_a_limit_that_no_float_holds_is_lowered_too() -> None:
+    given = sent({"max_tokens": 10**400, "reasoning_effort": "high"}, strict_opt_in=True)
+    assert given == {"max_tokens": 4096}
+
+
 def test_what_was_cut_is_not_stored() -> None:
     provider = FakeProvider(CUT, "All of it.")
     with offline(provider) as client:

@@ -134,6 +134,17 @@ def test_an_answer_that_a_budget_cut_is_delivered_and_the_budget_named() -> None
             )
 
 
+def test_an_answer_that_a_block_cut_names_no_window() -> None:
+    with offline(obedient(999)) as client, client.budget("400 tokens") as run:
+        receipt = client.ask("Write a long story about a dragon.", model="gpt-5.5-2026-04-23").greenai
+    (note,) = receipt.nudges[1:]
+    assert note.text == f"at most {note.data['limit']} output tokens, to stay within 400 tokens of {run.scope}"
+    assert receipt.warnings == (
+        f"The answer was cut at {note.data['limit']} tokens, to stay within 400 tokens of {run.scope}. "
+        "A longer one: raise that budget.",
+    )
+
+
 def test_a_budget_that_refuses_at_once_refuses_although_another_is_short_first() -> None:
     settings = {**limited(tokens="150/hour"), "user_budget": {"tokens": "100/hour", "when_spent": "refuse"}}
     with offline(FakeProvider(), settings=settings) as client, pytest.raises(BudgetExceeded, match="user/unnamed has"):
