@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         WeightsDamaged,
     )
     from greenai.features import AsyncFeature, AsyncFeatureResult, Feature, FeatureResult
+    from greenai.hooks import collecting, last_receipt
     from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
     from greenai.settings import Settings
@@ -77,6 +78,8 @@ __all__ = [
     "Usage",
     "WeightsDamaged",
     "__version__",
+    "collecting",
+    "last_receipt",
 ]
 
 _HOME = {
@@ -94,6 +97,8 @@ _HOME = {
     "Feature": "features",
     "FeatureResult": "features",
     "Task": "own",
+    "collecting": "hooks",
+    "last_receipt": "hooks",
     "TaskAnswer": "text",
     "Reading": "readings",
     "Receipt": "values",

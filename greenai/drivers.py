@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from greenai import hooks
 from greenai.background import background
 from greenai.cache.flights import led_in
 from greenai.steps import Flow, NotBegunError
@@ -234,6 +235,7 @@ class AsyncDriver:
             while True:
                 step = await self._next(flow, context, step, send)
         except _Ended as ended:
+            hooks.take_last(context)
             result: T = ended.value
             return result
         except asyncio.CancelledError:

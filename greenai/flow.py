@@ -61,6 +61,7 @@ from greenai.steps.affording import settled
 from greenai.steps.answering import NOT_SURE, answered, assessed, computed
 from greenai.steps.answering import solve as solved_by
 from greenai.steps.attempt import attempt, estimate, expected_usage, foretold, held, is_verified
+from greenai.steps.telling import watched
 from greenai.stopwatch import Stopwatch
 from greenai.units import format_bytes
 from greenai.values import (
@@ -92,6 +93,10 @@ def answer(request: Request, steps: Steps) -> Flow[Answer]:
         GreenAIError: what greenai itself refuses; see errors.py.
         openai.OpenAIError: what the provider's failure is to an app that uses openai.
     """
+    return watched(_answer(request, steps), request, steps, lambda answer: answer)
+
+
+def _answer(request: Request, steps: Steps) -> Flow[Answer]:
     watch, landed = Stopwatch(), steps.flights.landed
     deciding = decide(request, steps) if not request.options.observe else observed(request, steps)
     plan = yield from _noted(deciding, request, steps)
@@ -135,6 +140,12 @@ def solve(
     request: Request, task: TaskSpec, text: str, question: str | None, steps: Steps
 ) -> Flow[tuple[Solved, Answer]]:
     """Do one task on a text, because the app called it: nothing is decided, and step 8 is that of every call."""
+    return watched(_solving(request, task, text, question, steps), request, steps, lambda done: done[1])
+
+
+def _solving(
+    request: Request, task: TaskSpec, text: str, question: str | None, steps: Steps
+) -> Flow[tuple[Solved, Answer]]:
     watch = Stopwatch()
     solved, made = yield from _noted(_solved(request, task, text, question, steps), request, steps)
     watch.away(made.away_s)
@@ -394,7 +405,7 @@ def _above_failed(rung: Rung, error: Exception) -> str:
 def finish(
     request: Request, plan: Plan, reply: Reply, climbed: Climbed | None, steps: Steps, watch: Stopwatch
 ) -> Flow[Answer]:
-    """Settle, store, write the receipt, tell the observers: step 8."""
+    """Settle, store, write the receipt: step 8, but for the observers, who are told when the call has ended."""
     attempts = climbed.attempts if climbed is not None else plan.own.attempts
     left, said = (yield from settled(climbed.hold, climbed.done)) if climbed is not None else (None, ())
     reasoning = receipts.reasoned(climbed.draft, climbed.reply) if climbed is not None else None
@@ -430,8 +441,6 @@ def finish(
     )
     prompt = request.last_user_text if steps.store_prompts else None
     yield Work("record", partial(_record, steps, receipt, request, prompt))
-    for observer in steps.observers:
-        fail_open(f"The observer {observer!r} failed.", partial(observer, receipt), None)
     return Answer(reply=reply, receipt=receipt, request=request)
 
 

@@ -1,15 +1,65 @@
-"""Observers: any callable that takes a finished receipt. They run after the answer is settled."""
+"""Who is told of calls: observers of one client or of the whole process, and blocks that collect receipts.
+
+    told                    of                                        by
+    ────                    ──                                        ──
+    `Client(observers=)`    the calls of that client and its copies   steps/telling.py, where the call ends
+    `observe(observer)`     every call of the process                 the same
+    `collecting()`          the calls that are begun in the block     the same
+    `last_receipt()`        the latest call of this context           the same, and drivers.py for an awaited one
+
+An observer is any callable that takes a finished receipt. One that has `finished` is given the call's facts with it,
+and one that has `failed` is told of calls that have no receipt.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
 
+from greenai.around import Around
 from greenai.units import format_energy, format_interval
-from greenai.values import Receipt
+from greenai.values import Entry, Receipt, Request
+
+__all__ = ["DEFAULT", "Asked", "Observer", "Watcher", "collecting", "last_receipt", "log", "observe"]
 
 logger = logging.getLogger("greenai")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is known of a call besides its receipt, also where it has none. No text of the prompt is in it.
+
+    Attributes:
+        call_id: the receipt's.
+        entry: `ask` or `create`.
+        model: as the app named it; None where greenai was to choose.
+        stream: whether the answer was streamed.
+        project: whose call it was.
+        feature: for which part of the app.
+        parent: the call that this one is the escalation of.
+        numbers: openai's arguments that are numbers, such as `temperature`.
+        started_ns: when it began, in nanoseconds since 1970.
+        duration_ns: how long it took.
+        context: the context variables as they were when it began.
+    """
+
+    call_id: str
+    entry: Entry
+    model: str | None
+    stream: bool
+    project: str
+    feature: str | None
+    parent: str | None
+    numbers: Mapping[str, float]
+    started_ns: int
+    duration_ns: int
+    context: Context = field(repr=False, compare=False)
 
 
 class Observer(Protocol):
@@ -18,6 +68,21 @@ class Observer(Protocol):
     def __call__(self, receipt: Receipt, /) -> None:
         """Take one receipt. What this raises is logged and never reaches the caller."""
         ...
+
+
+class Watcher(Protocol):
+    """What an app may register to be told more: `finished` in place of being called, and `failed`."""
+
+    def finished(self, receipt: Receipt, asked: Asked, /) -> None:
+        """Take the receipt of one call, and what else is known of it."""
+        ...
+
+    def failed(self, error: BaseException, asked: Asked, /) -> None:
+        """Take the error that a call ended with; a `CancelledError` where it was cancelled."""
+        ...
+
+
+AnyObserver: TypeAlias = "Observer | Watcher"
 
 
 def log(receipt: Receipt) -> None:
@@ -36,3 +101,107 @@ def log(receipt: Receipt) -> None:
 
 
 DEFAULT: Sequence[Observer] = (log,)
+
+
+# --- the whole process --------------------------------------------------------------------
+
+_everywhere: tuple[AnyObserver, ...] = ()
+_changing = threading.Lock()
+
+
+def observe(observer: AnyObserver) -> Callable[[], None]:
+    """Tell an observer of every call of this process, also of clients that are there already.
+
+    Returns:
+        What ends it; calling that again changes nothing.
+    """
+    global _everywhere  # noqa: PLW0603 (it is the process's)
+    with _changing:
+        _everywhere = (*_everywhere, observer)
+    left = [observer]
+
+    def remove() -> None:
+        global _everywhere  # noqa: PLW0603
+        with _changing:
+            if left:
+                kept = list(_everywhere)
+                del kept[next(n for n, other in enumerate(kept) if other is left[0])]
+                _everywhere = tuple(kept)
+                left.clear()
+
+    return remove
+
+
+def everywhere() -> tuple[AnyObserver, ...]:
+    """Return who observes the whole process."""
+    return _everywhere
+
+
+# --- one context --------------------------------------------------------------------------
+
+_collecting: Around[list[Receipt]] = Around("greenai_collecting")
+_last: ContextVar[Receipt | None] = ContextVar("greenai_last_receipt", default=None)
+
+
+@contextmanager
+def collecting() -> Generator[list[Receipt]]:
+    """Collect the receipts of the calls that are begun while the block runs, in its context or in a task begun there.
+
+    A call that ends after the block, as a stream may, is added when it ends. A thread of your own belongs to the block
+    where it runs in a copy of its context, as with `asyncio.to_thread`.
+    """
+    collected: list[Receipt] = []
+    with _collecting.within(collected):
+        yield collected
+
+
+def last_receipt() -> Receipt | None:
+    """Return the receipt of the latest call that finished in this context; None where none has.
+
+    A task's calls are its own: what began it does not see them (`collecting` does). A stream's call finishes when the
+    stream is read to its end or closed. A call that failed has no receipt, and changes nothing here.
+    """
+    return _last.get()
+
+
+def keep_last(receipt: Receipt) -> None:
+    """Have `last_receipt` return this one in the present context."""
+    _last.set(receipt)
+
+
+def take_last(context: Context) -> None:
+    """Have `last_receipt` return here what it returns in a context that a call of this one ran in."""
+    receipt = context.get(_last)
+    if receipt is not None:
+        _last.set(receipt)
+
+
+# --- one call -----------------------------------------------------------------------------
+
+
+class Watch:
+    """When and where a call began, and who was to be told of it then."""
+
+    __slots__ = ("_context", "_started_ns", "_ticks_ns", "lists")
+
+    def __init__(self) -> None:
+        self.lists = _collecting.get()
+        self._context = copy_context()
+        self._started_ns = time.time_ns()
+        self._ticks_ns = time.perf_counter_ns()
+
+    def asked(self, request: Request) -> Asked:
+        """Return the facts of a call that ends now."""
+        return Asked(
+            call_id=request.call_id,
+            entry=request.entry,
+            model=request.model,
+            stream=request.stream,
+            project=request.options.project,
+            feature=request.options.feature,
+            parent=request.parent,
+            numbers={name: v for name, v in request.arguments.items() if type(v) in (int, float)},
+            started_ns=self._started_ns,
+            duration_ns=time.perf_counter_ns() - self._ticks_ns,
+            context=self._context,
+        )
