@@ -94,11 +94,15 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
 
 
 def limited(draft: Draft, limit: int) -> Draft:
-    """Return the draft with a limit, in the field that it has for one already, else in the one its provider knows."""
+    """Return the draft with a limit, in the field that it has for one already, else in the one its provider knows.
+
+    A note of a limit that this one replaces goes.
+    """
     own = next((name for name in sorted(LIMITS) if draft.arguments.get(name) is not None), _field(draft.rung))
     # An app's None goes too: some servers refuse both names in one request, whatever their values.
     kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS or value is not None}
-    return replace(draft, arguments={**kept, own: limit})
+    notes = tuple(note for note in draft.notes if note.id != _LIMITED)
+    return replace(draft, arguments={**kept, own: limit}, notes=notes)
 
 
 def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:

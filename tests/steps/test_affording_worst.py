@@ -139,10 +139,19 @@ def test_an_answer_that_a_block_cut_names_no_window() -> None:
         receipt = client.ask("Write a long story about a dragon.", model="gpt-5.5-2026-04-23").greenai
     (note,) = receipt.nudges[1:]
     assert note.text == f"at most {note.data['limit']} output tokens, to stay within 400 tokens of {run.scope}"
-    assert receipt.warnings == (
-        f"The answer was cut at {note.data['limit']} tokens, to stay within 400 tokens of {run.scope}. "
-        "A longer one: raise that budget.",
-    )
+    at = f"The answer was cut at {note.data['limit']} tokens"
+    assert receipt.warnings == (f"{at}, to stay within 400 tokens of {run.scope}. A longer one: raise that budget.",)
+
+
+def test_a_receipt_says_one_limit_where_a_budget_s_is_below_greenai_s_own() -> None:
+    provider = FakeProvider()
+    with offline(provider, settings=limited(tokens="400/hour")) as client:
+        receipt = client.ask("Write a long story about a dragon.").greenai
+    limit = provider.calls[0].draft.arguments["max_completion_tokens"]
+    assert [note.text for note in receipt.nudges] == [
+        "reasoning off for openai/gpt-5.4-nano",
+        f"at most {limit} output tokens, to stay within 400 tokens/hour of project/default",
+    ]
 
 
 def test_a_budget_that_refuses_at_once_refuses_although_another_is_short_first() -> None:
