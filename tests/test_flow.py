@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from greenai import errors, flow, meters
+from greenai import errors, flow, meters, nudges
 from greenai.cache import ExactCache
 from greenai.classify import Classifier
 from greenai.ledger import Ledger
@@ -483,14 +483,46 @@ def test_a_cache_entry_of_another_form_is_a_miss(caplog: pytest.LogCaptureFixtur
     assert hand("Hello again.").answer(request(), here).reply.text == "Hello again."
 
 
-def test_a_failing_nudge_sends_the_request_as_written(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_nudge_sends_the_request_without_it(caplog: pytest.LogCaptureFixture) -> None:
     def nudge(draft: Draft, context: Any, /) -> Draft:
         raise RuntimeError("broken")
 
     by = hand("Hello.")
-    assert by.answer(request(), steps(nudges=(nudge,))).reply.text == "Hello."
-    assert by.drafts[0].arguments == {"temperature": 0}
-    assert [r.message for r in caplog.records] == ["A nudge failed; the request goes out as written."]
+    here = steps(nudges=(*nudges.DEFAULT, nudge))
+    assert by.answer(request(), here).reply.text == "Hello."
+    assert by.drafts[0].arguments == {"temperature": 0, "reasoning_effort": "none", "max_completion_tokens": 4096}
+    assert [r.message for r in caplog.records] == ["A nudge failed; the request goes out without it."]
+
+
+class Unreadable(int):
+    """A number that cannot be compared as one."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("broken")
+
+
+def test_a_rule_of_strict_opt_in_that_fails_lets_nothing_out(caplog: pytest.LogCaptureFixture) -> None:
+    asked = {"max_tokens": Unreadable(9000), "reasoning_effort": "high"}
+    by, strict = hand("Hello."), Options(strict_opt_in=True, without_opt_in="downgrade")
+    with pytest.raises(errors.OptInRequired) as caught:
+        by.answer(request(arguments=asked, options=strict), steps())
+    assert by.drafts == []
+    assert str(caught.value) == (
+        "The arguments of this call could not be held against strict_opt_in, because that check failed (the log says "
+        "how), so it is not made. Leave out what asks for the opt-in long_output, or allow it: "
+        'client = client.with_options(opt_in={"long_output"}, reason="why this is worth it")'
+    )
+    assert (caught.value.kind, caught.value.fix) == ("long_output", str(caught.value).partition("allow it: ")[2])
+    assert [r.message for r in caplog.records] == ["A nudge failed; the request goes out without it."]
+
+
+@pytest.mark.parametrize(
+    "options", [Options(), Options(strict_opt_in=True, opt_in=frozenset(("long_output",)), reason="a test")]
+)
+def test_what_strict_opt_in_does_not_gate_goes_out_where_a_nudge_fails(options: Options) -> None:
+    by = hand("Hello.")
+    by.answer(request(arguments={"max_tokens": Unreadable(9000)}, options=options), steps())
+    assert by.drafts[0].arguments == {"max_tokens": 9000, "reasoning_effort": "none"}
 
 
 def test_a_nudge_may_refuse() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILT_IN", "DEFAULT", "VERSION", "Advice", "Advisor", "Given", "Nudge", "NudgeContext", "Seen", "advised",
-    "advisors", "apply", "form_of", "ordered",
+    "advisors", "apply", "form_of", "gated", "ordered",
 ]  # fmt: skip
 
 VERSION = "nudges-5"
@@ -39,7 +39,12 @@ BUILT_IN: Mapping[str, Nudge] = {
 
 DEFAULT: tuple[Nudge, ...] = tuple(BUILT_IN.values())
 
-_RULES = frozenset(("effort", "output_length"))
+_RULES: Mapping[str, tuple[str, frozenset[str]]] = {
+    "effort": ("reasoning", effort.STATED_IN),
+    "output_length": ("long_output", output_length.LIMITS | {"extra_body"}),
+}
+"""What `strict_opt_in` makes rules of: the opt-in that each of them gates, and the arguments that may ask for it."""
+
 _NAMES = {id(nudge): name for name, nudge in BUILT_IN.items()}
 
 
@@ -49,11 +54,18 @@ def apply(draft: Draft, context: NudgeContext, nudges: Sequence[Nudge] = DEFAULT
     With `strict_opt_in` what asks for reasoning is taken out, and too high a limit of the app's own is lowered,
     whatever the switches say: that is a rule, not a nudge.
     """
-    off = context.off - _RULES if context.options.strict_opt_in else context.off
+    off = context.off - _RULES.keys() if context.options.strict_opt_in else context.off
     for nudge in nudges:
         if _NAMES.get(id(nudge)) not in off:
             draft = nudge(draft, context)
     return draft
+
+
+def gated(nudge: Nudge, context: NudgeContext) -> str | None:
+    """Return the opt-in that a call may use unseen where this nudge failed; None where it could not, or may."""
+    kind, fields = _RULES.get(_NAMES.get(id(nudge), ""), ("", frozenset[str]()))
+    may = not context.options.strict_opt_in or kind in context.options.opt_in
+    return None if may or context.explicit.isdisjoint(fields) else kind
 
 
 def ordered(first: Sequence[str] = ()) -> tuple[Nudge, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPLICIT",
+    "STATED_IN",
     "Effort",
     "asks",
     "expected_gain",
@@ -64,7 +65,8 @@ TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "thinking_mode", "reas
 NESTED = frozenset(("extra_body", *TEMPLATES, "output_config", "reasoning", "google", "generationConfig"))
 
 HOLDERS = ("extra_body", "google", "generationConfig")
-_STATED_IN = EXPLICIT.union(HOLDERS, TEMPLATES)
+STATED_IN = EXPLICIT.union(HOLDERS, TEMPLATES)
+"""Arguments that may say so, themselves or in what they hold."""
 
 BESIDES: Mapping[str, frozenset[str]] = {
     "output_config": frozenset(("format",)),
@@ -348,7 +350,7 @@ def _merged(place: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
 
 def stated(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reasoning fields in `arguments`, those inside `extra_body` and the template's arguments too."""
-    if _STATED_IN.isdisjoint(arguments):
+    if STATED_IN.isdisjoint(arguments):
         return {}
     found = {key: arguments[key] for key in EXPLICIT & arguments.keys() if _speaks(key, arguments[key])}
     for name in TEMPLATES:

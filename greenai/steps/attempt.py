@@ -13,7 +13,8 @@ from typing import Any
 from greenai import meters, nudges, receipts, route
 from greenai.background import background
 from greenai.catalog import Card, find
-from greenai.errors import BudgetExceeded, GreenAIError, LedgerError
+from greenai.errors import BudgetExceeded, GreenAIError, LedgerError, OptInRequired
+from greenai.grants import fix
 from greenai.ledger import Hold
 from greenai.local import Engine
 from greenai.nudges import effort, learnt, output_length
@@ -164,18 +165,19 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
     draft = Draft(rung=rung, messages=request.messages, arguments=dict(request.arguments))
     if engine is not None:
         draft = _with_defaults(draft, engine)
-    if request.options.observe or plan.assessment is None:
+    if request.options.observe:
         return draft
     if is_verified(rung, plan, steps):
         draft = replace(draft, arguments={**draft.arguments, "logprobs": True})
     off, language = steps.switches(request.options.project)
+    calibrated = plan.assessment is not None and plan.assessment.calibrated
     context = nudges.NudgeContext(
         card=card,
         assessment=plan.assessment,
         options=request.options,
         explicit=frozenset(request.arguments),
         # Where the classifier failed, so may its thresholds; nothing that it guessed is held against them.
-        thresholds=getattr(steps.classifier, "thresholds", {}) if plan.assessment.calibrated else {},
+        thresholds=getattr(steps.classifier, "thresholds", {}) if calibrated else {},
         off=off,
         language=language,
         stream=request.stream,
@@ -185,19 +187,45 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
 
 
 def _nudged(draft: Draft, context: nudges.NudgeContext, steps: Steps) -> Draft:
+    for nudge in steps.nudges:
+        draft = _after(nudge, draft, context)
+    return draft
+
+
+def _after(nudge: nudges.Nudge, draft: Draft, context: nudges.NudgeContext) -> Draft:
+    """Return the draft after a nudge; one that fails changes nothing, and a gate that fails opens nothing.
+
+    Raises:
+        GreenAIError: the nudge refuses the call, or it is a rule of strict_opt_in and failed.
+    """
     refused: list[GreenAIError] = []
 
-    def apply() -> Draft:
+    def apply() -> Draft | None:
         try:
-            return nudges.apply(draft, context, steps.nudges)
+            return nudges.apply(draft, context, (nudge,))
         except GreenAIError as error:  # a nudge may refuse, such as for a missing opt-in
             refused.append(error)
-            return draft
+            return None
 
-    nudged = fail_open("A nudge failed; the request goes out as written.", apply, draft)
+    nudged = fail_open("A nudge failed; the request goes out without it.", apply, None)
+    if nudged is not None:
+        return nudged
     if refused:
         raise refused[0]
-    return nudged
+    kind = nudges.gated(nudge, context)
+    if kind is not None:
+        raise _unread(kind, context)
+    return draft
+
+
+def _unread(kind: str, context: nudges.NudgeContext) -> OptInRequired:
+    line = fix(kind, *context.options.opt_in)
+    return OptInRequired(
+        "The arguments of this call could not be held against strict_opt_in, because that check failed (the log says "
+        f"how), so it is not made. Leave out what asks for the opt-in {kind}, or allow it: {line}",
+        kind=kind,
+        fix=line,
+    )
 
 
 def _with_defaults(draft: Draft, engine: Engine) -> Draft:
@@ -222,7 +250,7 @@ def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any) -> Flow[tuple[Dra
         return draft, reply
     tried = Try(error=type(refusal).__name__, status=getattr(refusal, "status_code", None), waited_s=0.0)
     # What a budget holds was counted with the limit, whoever set it.
-    bare = bare if way.charge is not None else _unlimited(bare, request)
+    bare = bare if way.charge is not None else output_length.lifted(bare, request.arguments)
     try:
         reply = yield _call(bare, request, attempt_id, renew)
     except Exception as error:
@@ -234,16 +262,6 @@ def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any) -> Flow[tuple[Dra
         raise told from None
     effort.teach(draft, request.arguments, refusal)
     return bare, replace(reply, tries=(tried, *reply.tries))
-
-
-def _unlimited(draft: Draft, request: Request) -> Draft:
-    """Return the draft without greenai's own limit on the answer: the model may reason now, which would use it up."""
-    limits = output_length.LIMITS
-    if any(request.arguments.get(name) is not None for name in limits):
-        return draft
-    kept = {name: value for name, value in draft.arguments.items() if name not in limits}
-    notes = tuple(note for note in draft.notes if note.nudge != output_length.NAME)
-    return replace(draft, arguments=kept, notes=notes)
 
 
 def _unquoted(reply: Reply, draft: Draft) -> Reply:
