@@ -106,11 +106,16 @@ def limited(draft: Draft, limit: int) -> Draft:
 
 
 def lifted(draft: Draft, arguments: Mapping[str, Any]) -> Draft:
-    """Return the draft without a limit that the app did not write: its model may reason now, which would use it up."""
+    """Return the draft without a limit that the app did not write: its model may reason now, which would use it up.
+
+    An app's None goes too.
+    """
     put = any(note.id == _LIMITED for note in draft.notes)
-    if not put or any(arguments.get(name) is not None for name in LIMITS):
+    if any(arguments.get(name) is not None for name in LIMITS):
         return draft
-    kept = {name: value for name, value in draft.arguments.items() if name not in LIMITS}
+    kept = {n: value for n, value in draft.arguments.items() if n not in LIMITS or (value is not None and not put)}
+    if kept == draft.arguments:
+        return draft
     return replace(draft, arguments=kept, notes=tuple(note for note in draft.notes if note.id != _LIMITED))
 
 
