@@ -55,16 +55,19 @@ EXPLICIT = frozenset(
     (
         "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config",
         "thinking_config", "thinkingConfig", "thinking_token_budget", "reasoning_budget", "prompt_mode",
-        "include_reasoning", "thinking_mode",
+        "include_reasoning", "thinking_mode", "reasoning_config", "reasoningConfig",
     )
 )  # fmt: skip
 """Arguments with which an app says itself how much a model shall reason."""
 
 TEMPLATES = ("chat_template_kwargs", "chat_template_args")
-TEMPLATE_KEYS = frozenset(("enable_thinking", "thinking", "thinking_mode", "reasoning_effort", "thinking_budget"))
-NESTED = frozenset(("extra_body", *TEMPLATES, "output_config", "reasoning", "google", "generationConfig"))
+TEMPLATE_KEYS = frozenset(
+    ("enable_thinking", "thinking", "thinking_mode", "reasoning", "reasoning_effort", "thinking_budget")
+)
+HOLDERS = ("extra_body", "google", "generationConfig", "additionalModelRequestFields")
+"""Tables whose fields a provider takes as its own."""
+NESTED = frozenset((*HOLDERS, *TEMPLATES, "output_config", "reasoning"))
 
-HOLDERS = ("extra_body", "google", "generationConfig")
 STATED_IN = EXPLICIT.union(HOLDERS, TEMPLATES)
 """Arguments that may say so, themselves or in what they hold."""
 

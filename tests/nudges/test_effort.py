@@ -198,6 +198,11 @@ def test_strict_opt_in_keeps_what_such_an_argument_holds_besides() -> None:
         {"thinking_mode": "on"},
         {"chat_template_args": {"enable_thinking": True}},
         {"chat_template_kwargs": {"thinking_mode": "thinking"}},
+        {"chat_template_kwargs": {"reasoning": True}},
+        {"reasoning_config": {"type": "enabled", "budget_tokens": 1024}},
+        {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
+        {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}},
+        {"additionalModelRequestFields": {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}},
     ],
 )
 def test_every_field_that_asks_for_reasoning_is_known(given: dict[str, Any]) -> None:
