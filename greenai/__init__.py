@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from greenai.features import AsyncFeature, AsyncFeatureResult, Feature, FeatureResult
     from greenai.hooks import collecting, last_receipt
+    from greenai.integrations.wrap import wrap
     from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
     from greenai.settings import Settings
@@ -80,6 +81,7 @@ __all__ = [
     "__version__",
     "collecting",
     "last_receipt",
+    "wrap",
 ]
 
 _HOME = {
@@ -103,6 +105,7 @@ _HOME = {
     "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",
+    "wrap": "integrations.wrap",
 }
 
 

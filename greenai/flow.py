@@ -197,6 +197,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         steps.ladder,
         find,
         endpoint=steps.endpoint,
+        pinned=steps.pinned,
         previous=steps.memory.find(request),
         denied=frozenset(model for owner, model in steps.denied if owner == request.namespace),
     )
@@ -257,7 +258,7 @@ def _must_be_asked(request: Request, steps: Steps) -> bool:
     """Say whether a model has to be asked: an escalation, or a call that reaches exactly what it names."""
     if request.floor is not None or request.options.substitute is False:
         return True
-    return route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint)
+    return route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint, pinned=steps.pinned)
 
 
 def observed(request: Request, steps: Steps) -> Flow[Plan]:
@@ -272,7 +273,7 @@ def observed(request: Request, steps: Steps) -> Flow[Plan]:
         raise NoSufficientModel(plan.decision.reasons[0])
     model = steps.ladder[-1].model if request.model in (None, "auto") else request.model
     pinned = replace(request, model=model, options=replace(request.options, substitute=False))
-    ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint)
+    ladder = route.ladder_for(pinned, steps.ladder, find, endpoint=steps.endpoint, pinned=steps.pinned)
     return replace(plan, ladder=ladder, rungs=ladder.rungs, reply=None)
 
 

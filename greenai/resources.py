@@ -51,7 +51,8 @@ class Config:
 
     `grants` are the opt-ins that this client was given in place of those in the settings; None: it was given none.
     `policies` are what the settings say for each project. `ladder` are the
-    rungs of the settings, whose keys tell callers apart, and `providers` who answers on them. `identity` digests all
+    rungs of the settings, whose keys tell callers apart, and `providers` who answers on them. `pinned`: a model's name
+    is no ceiling, as in an app's own client that was wrapped. `identity` digests all
     that names the caller here; `token` is this client's own, for callers that cannot be told apart.
     """
 
@@ -62,6 +63,7 @@ class Config:
     grants: tuple[Grant, ...] | None = None
     policies: Policies | None = field(default=None, repr=False)
     ladder: tuple[Rung, ...] = field(default=(), repr=False)
+    pinned: bool = False
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     identity: str = field(init=False, repr=False)
     providers: tuple[str, ...] = field(init=False, repr=False)
@@ -306,6 +308,12 @@ class Recent:
 def endpoint_rung(config: Config, model: str) -> Rung:
     """Return the one rung of a client with a `base_url`: the model's name goes there exactly as written."""
     return Rung(model=f"endpoint/{model}", base_url=config.endpoint, tier="large")
+
+
+def pinning(resources: Resources) -> Steps:
+    """Return the steps where a name is no ceiling, unless the settings themselves name a ladder for it."""
+    steps = resources.steps
+    return replace(steps, pinned=True, ladder=steps.ladder if resources.settings.ladder is not None else ())
 
 
 def load(explicit: Any, **arguments: Any) -> Settings:

@@ -7,10 +7,11 @@ bring pydantic, and importing greenai must cost nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from greenai import drivers, flow
@@ -22,7 +23,7 @@ from greenai.grants import Grant
 from greenai.opt_ins import Block, Policies, blocks, in_force, named
 from greenai.opt_ins import given as granted
 from greenai.request import also, asked_with, changed, make_request, of_blocks, options_from
-from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
+from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load, pinning
 from greenai.settings import duration_s
 from greenai.steps import Flow, Steps, caching, learning
 from greenai.steps.advising import clean_hour
@@ -57,6 +58,7 @@ class Session:
         self._owns_provider = shared is None
         self._recent = recent
         self._endpoints: dict[str, Steps] = {}
+        self._base_steps = resources.steps if not config.pinned else pinning(resources)
         self._driver = drivers.AsyncDriver(self._provider, resources.threads)
 
     @classmethod
@@ -74,6 +76,7 @@ class Session:
         observers: Sequence[Observer],
         outside: Outside | None = None,
         forecast: Forecast | None = None,
+        pinned: bool = False,
     ) -> Session:
         """Load the settings and open what they name; see `Client`."""
         outside = outside or Outside()
@@ -89,6 +92,7 @@ class Session:
             grants=_over_standing(policies, options.project, granted(given, "client")),
             policies=policies,
             ladder=loaded.rungs(outside.env),
+            pinned=pinned,
         )
         return cls(config, Resources(loaded, observers, outside, forecast), Recent())
 
@@ -178,24 +182,34 @@ class Session:
 
     def _learning(self, answered: Any, *, good: object, source: str = "feedback") -> Flow[None]:
         """Return the flow that learns from an answer: a response, its receipt, or a call's id."""
-        told = _told(answered, "learn from it")
+        told = learning.told(answered, "learn from it")
         if not isinstance(good, bool):
             raise InvalidRequest(f"good={good!r} is no verdict. Pass good=True or good=False.")
         return learning.learn(told, self.resources.steps, good=good, source=source)
 
     def _forgetting(self, answered: Any) -> Flow[bool]:
-        return caching.forgotten(_told(answered, "forget it"), self.resources.steps, must=True)
+        return caching.forgotten(learning.told(answered, "forget it"), self.resources.steps, must=True)
 
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(self._scoped(request), self._steps(request))
 
-    def _scoped(self, request: Request) -> Request:
+    def flow(self, request: Request, key: str) -> Flow[Answer]:
+        """Return the flow that answers a request which somebody else's library made with a key of its own."""
+        digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return flow.answer(self._scoped(request, lambda: digest), self._steps(request))
+
+    @property
+    def provider(self) -> ProviderSource:
+        """What gives the provider of this session's calls."""
+        return self._provider
+
+    def _scoped(self, request: Request, key: Callable[[], str] | None = None) -> Request:
         """Return the request with the scopes whose budgets hold for it."""
-        scopes = self.resources.spending.scopes_of(request.options, request.arguments, self.config.key)
+        scopes = self.resources.spending.scopes_of(request.options, request.arguments, key or self.config.key)
         return replace(request, scopes=scopes) if scopes else request
 
     def _steps(self, request: Request) -> Steps:
-        steps, model = self.resources.steps, request.model
+        steps, model = self._base_steps, request.model
         if self.config.endpoint is None or (model is not None and model.startswith("local/")):
             return steps
         if model in (None, "auto") and self.resources.settings.ladder is not None:
@@ -332,7 +346,7 @@ class Session:
 
     def used(self, answered: Any) -> None:
         """Write that somebody used an answer."""
-        told = _told(answered, "note that it was used")
+        told = learning.told(answered, "note that it was used")
         ledger = self.resources.ledger
         known = ledger.used(ledger.whole(told) if isinstance(told, str) else told.call_id)
         if isinstance(told, str) and not known:
@@ -440,22 +454,6 @@ class Session:
 
 def _over_standing(policies: Policies, project: str, own: tuple[Grant, ...] | None) -> tuple[Grant, ...] | None:
     return None if own is None else in_force(policies.of(project).grants, call=own)
-
-
-def _told(answered: Any, wish: str) -> Receipt | str:
-    """Return the receipt of a response, or what was given: a receipt, or a call's id."""
-    told = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
-    if isinstance(told, (str, Receipt)):
-        return told
-    if answered is None or isinstance(answered, (bool, int, float, bytes)):
-        raise InvalidRequest(
-            f"{answered!r} is no answer, so greenai cannot {wish}. Pass what client.chat.completions.create() or "
-            "client.ask() returned, its receipt, or the receipt's call_id."
-        )
-    raise InvalidRequest(
-        f"This {type(answered).__name__} has no receipt, so greenai did not give it and cannot {wish}. Pass what "
-        "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
-    )
 
 
 def _task_answer(solved: Solved, answer: Answer) -> TaskAnswer:

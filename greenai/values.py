@@ -127,7 +127,7 @@ class Transport:
 class Request:
     """One call as the app wrote it; `grants` say who gave the opt-ins in its options, `scopes` whose budgets hold.
 
-    `lapsed` are opt-ins of the settings that would hold for it, and are over.
+    `lapsed` are opt-ins of the settings that would hold for it, and are over. `api` is the one that it speaks.
     `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
     except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
     """
@@ -147,6 +147,7 @@ class Request:
     grants: tuple[Grant, ...] = ()
     lapsed: tuple[Grant, ...] = ()
     scopes: tuple[str, ...] = ()
+    api: str = "chat"
 
     @property
     def last_user_text(self) -> str:

@@ -98,6 +98,7 @@ def exact_key(request: Request, policy: str, *, proxied: bool = False) -> str | 
         _messages(request.messages),
         _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),
         transport.extra_query or None,
+        *(() if request.api == "chat" else (request.api,)),
     )  # fmt: skip
     try:
         return _digest(parts)

@@ -76,6 +76,7 @@ class Steps:
     site: Site
     ladder: tuple[Rung, ...]
     endpoint: Rung | None = None
+    pinned: bool = False
     cache: ExactCache | None = None
     semantic: SemanticTier | None = None
     nudges: Sequence[nudges.Nudge] = nudges.DEFAULT

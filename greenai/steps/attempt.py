@@ -181,7 +181,7 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         off=off,
         language=language,
         stream=request.stream,
-        pinned=route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint),
+        pinned=route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint, pinned=steps.pinned),
     )
     return _nudged(draft, context, steps)
 

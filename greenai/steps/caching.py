@@ -145,7 +145,7 @@ def _is_allowed(entry: Entry, request: Request, steps: Steps) -> bool:
     if entry.reasoning and "reasoning" not in opt_in and not effort.stated(request.arguments):
         return False
     if request.model not in (None, "auto"):
-        ladder = route.ladder_for(request, steps.ladder, find, endpoint=steps.endpoint)
+        ladder = route.ladder_for(request, steps.ladder, find, endpoint=steps.endpoint, pinned=steps.pinned)
         return any(rung.model == entry.model for rung in ladder.rungs)
     rung = next((rung for rung in steps.ladder if rung.model == entry.model), None)
     return rung is not None and (rung.tier == "small" or rung is steps.ladder[0] or "large" in opt_in)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from greenai.correction import Correction, Label
 from greenai.errors import InvalidRequest
@@ -10,7 +11,7 @@ from greenai.ledger import shipped
 from greenai.steps import Flow, Plan, Steps, caching, fail_open, meaning
 from greenai.values import Assessment, Receipt, Request, Work
 
-__all__ = ["corrected", "drift", "flush", "learn"]
+__all__ = ["corrected", "drift", "flush", "learn", "told"]
 
 
 # --- within a call --------------------------------------------------------------------------
@@ -100,4 +101,20 @@ def _of_call(call_id: str, steps: Steps, *, good: bool, source: str) -> Label:
         good=good,
         source=source,
         top_bad=row["top_bad"] or 0.0,
+    )
+
+
+def told(answered: Any, wish: str) -> Receipt | str:
+    """Return the receipt of a response, or what was given: a receipt, or a call's id."""
+    found = answered if isinstance(answered, (str, Receipt)) else getattr(answered, "greenai", None)
+    if isinstance(found, (str, Receipt)):
+        return found
+    if answered is None or isinstance(answered, (bool, int, float, bytes)):
+        raise InvalidRequest(
+            f"{answered!r} is no answer, so greenai cannot {wish}. Pass what client.chat.completions.create() or "
+            "client.ask() returned, its receipt, or the receipt's call_id."
+        )
+    raise InvalidRequest(
+        f"This {type(answered).__name__} has no receipt, so greenai did not give it and cannot {wish}. Pass what "
+        "client.chat.completions.create() or client.ask() returned, its receipt, or the receipt's call_id."
     )

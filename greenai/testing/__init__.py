@@ -378,10 +378,11 @@ def offline(provider: FakeProvider | None = None, *, client: type[Any] = Client,
     unknown = sorted(arguments.keys() - _Arguments.__annotations__.keys())
     if unknown:
         raise TypeError(f"offline() got an unexpected keyword argument {unknown[0]!r}")
+    said: dict[str, Any] = {name: arguments.get(name) for name in _CALLS}
     session = Session.open(
         _settings(arguments.get("settings") or {}),
         {name: arguments.get(name) for name in _CONNECTION},
-        **{name: arguments.get(name) for name in _CALLS},
+        **said,
         observers=arguments.get("observers", ()),
         forecast=arguments.get("forecast"),
         outside=_outside(provider or FakeProvider(), arguments.get("meters", ())),

@@ -1,0 +1,212 @@
+"""One HTTP request of a host library taken through the flow, and what came of it as an HTTP response.
+
+    request ── dialect.read ── flow ──┬─ a stored answer      dialect.body, .events      a response of our own
+                                      ├─ the host's rung      the host's own transport   the provider's own response
+                                      ├─ another rung         greenai's own provider     dialect.body, .events
+                                      └─ a refusal of ours    dialect.refusal            403, which no client retries
+
+The provider's own errors leave as the responses that they were, so that the host library raises and retries as it
+always does; each of its retries is a call of its own here. A request that no dialect can read is sent as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from greenai.errors import BudgetExceeded, GreenAIError, OptInRequired
+from greenai.steps import Flow
+from greenai.values import Answer, Call, Reply, Request, Rung, Usage
+from greenai.wire import Asked, Dialect, dialect_of
+from greenai.wire.fields import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from greenai.session import Session
+
+__all__ = ["Exchange", "Host", "Packet", "Refused", "opened_exchange", "status_of"]
+
+logger = logging.getLogger("greenai")
+
+_CODES: tuple[tuple[type[GreenAIError], str], ...] = (
+    (BudgetExceeded, "budget_exceeded"),
+    (OptInRequired, "opt_in_required"),
+)
+AUTH = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+REFUSED = 403
+_TELEMETRY = ("x-stainless-", "x-request-", "x-goog-api-client")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Whose requests these are: the provider's name, and the address that its rungs have (None: the provider's own)."""
+
+    provider: str
+    base_url: str | None = None
+
+    def serves(self, rung: Rung) -> bool:
+        """Say whether a rung is the host's own, so that the host's transport reaches it."""
+        return rung.provider in (self.provider, "endpoint") and rung.base_url in (None, self.base_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One HTTP message without its library: for a request `status` is 0, for a response `url` is empty."""
+
+    status: int = 0
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    content: bytes = field(default=b"", repr=False)
+
+    def json(self) -> Mapping[str, Any]:
+        """Return the content where it is a JSON object, else an empty one."""
+        try:
+            return mapping(json.loads(self.content))
+        except ValueError:
+            return {}
+
+
+class Refused(Exception):  # what the provider answered, on its way back to the host library
+    """The provider refused: its response goes to the host library as it is."""
+
+    def __init__(self, response: Any, packet: Packet) -> None:
+        error = mapping(packet.json().get("error"))
+        said = error.get("message") or packet.json().get("message") or packet.content[:500].decode("utf-8", "replace")
+        super().__init__(f"Error code: {packet.status} - {said}")
+        self.response = response
+        self.status_code = packet.status
+        self.body = error or packet.json()
+        self.message = str(said)
+        self.param = error.get("param")
+
+
+class Exchange:
+    """One request, read: what it asks, and how its answer is written.
+
+    Args:
+        session: whose settings, cache, budgets and ledger hold.
+        host: whose request it is.
+        dialect: the API that it speaks.
+        path: its path.
+        body: its JSON.
+        headers: its headers, by names in small letters.
+        timeout_s: how long the host library waits for it, in seconds.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        host: Host,
+        dialect: Dialect,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        timeout_s: float | None,
+    ) -> None:
+        self.session = session
+        self.host = host
+        self.dialect = dialect
+        self._path = path
+        self._body = body
+        self._headers = headers
+        self._timeout_s = timeout_s
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the request asks."""
+        return self.dialect.read(self._path, self._body)
+
+    @cached_property
+    def request(self) -> Request:
+        """The request as the flow takes it.
+
+        Raises:
+            InvalidRequest: an option around the call is none, or its messages are none.
+        """
+        asked = self.asked
+        said = {name: value for name, value in self._headers.items() if _counts(name)}
+        arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": said or None}
+        request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
+        return request if self.dialect.name == "chat" else replace(request, api=self.dialect.name)
+
+    def _model(self) -> str | None:
+        model = self.asked.model
+        if model in (None, "auto") or self.host.base_url is not None or self.host.provider == "openai":
+            return model
+        return model if str(model).startswith(f"{self.host.provider}/") else f"{self.host.provider}/{model}"
+
+    def flow(self) -> Flow[Answer]:
+        """Return the flow that answers it; budgets of a key are those of the key in its headers."""
+        keys = [self._headers[name] for name in AUTH if name in self._headers]
+        return self.session.flow(self.request, "\n".join(keys))
+
+    def sent(self, call: Call) -> tuple[str, bytes]:
+        """Return path and content of what is sent to the host's provider."""
+        path, body = self.dialect.written(self._path, self._body, self.asked, call.draft)
+        return path, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def reply(self, content: bytes, call: Call, latency_s: float, native: object) -> Reply:
+        """Read a whole response of the host's provider; what is no answer of this API is delivered all the same."""
+        try:
+            body = mapping(json.loads(content))
+            return replace(self.dialect.reply(body, call.draft.rung.name, latency_s), native=native)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            logger.debug("A response could not be read: %s", error)
+            nothing = Reply(model=call.draft.rung.name, text="", finish_reason=None, usage=Usage(), latency_s=latency_s)
+            return replace(nothing, native=native, complete=False)
+
+    def given(self, answer: Answer) -> Packet:
+        """Return an answer that is not the host provider's response of just now as one."""
+        body = self.dialect.body(answer.reply)
+        return _json(200, body)
+
+    def events(self, answer: Answer) -> Iterator[bytes]:
+        """Return such an answer as the events of a stream."""
+        return self.dialect.events(answer.reply, self.asked)
+
+    def refusal(self, error: GreenAIError) -> Packet:
+        """Return greenai's own refusal as a response that no client retries."""
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), "greenai_refused")
+        return _json(status_of(error), self.dialect.refusal(code, str(error)), {"x-should-retry": "false"})
+
+
+def status_of(error: GreenAIError) -> int:
+    """Return the HTTP status of a refusal: 403 where a budget or an opt-in is missing, 400 where the call is wrong."""
+    return REFUSED if any(isinstance(error, kind) for kind, _ in _CODES) else 400
+
+
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Packet:
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    whole = {"content-type": "application/json", "content-length": str(len(content)), **(headers or {})}
+    return Packet(status=status, headers=whole, content=content)
+
+
+def opened_exchange(
+    session: Session, host: Host, method: str, path: str, content: Callable[[], bytes], headers: Mapping[str, str],
+    timeout_s: float | None = None,
+) -> Exchange | None:  # fmt: skip
+    """Return the exchange of a request, None where it asks no model anything or cannot be read: it is sent as it is."""
+    dialect = dialect_of(method, path)
+    if dialect is None:
+        return None
+    try:
+        body = json.loads(content())
+        if not isinstance(body, dict):
+            return None
+        exchange = Exchange(session, host, dialect, path, body, headers, timeout_s)
+        exchange.asked  # noqa: B018  # read now, where a failure costs nobody the call
+    except Exception:  # a request that we cannot read is the provider's to judge
+        logger.debug("A request could not be read; it is sent as it is.", exc_info=True)
+        return None
+    return exchange
+
+
+def _counts(header: str) -> bool:
+    """Say whether a header may tell callers or answers apart; those of the host library's own telemetry do not."""
+    return header in AUTH or (header.startswith(("x-", "anthropic-", "openai-")) and not header.startswith(_TELEMETRY))

@@ -1,0 +1,136 @@
+"""How an exchange's flow reaches a model: the host's own transport, or greenai's provider for another rung."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from greenai.values import Call, Reply
+from greenai.wire.exchange import Exchange, Packet, Refused
+
+__all__ = ["Native", "Opened", "Sending"]
+
+
+class Native:
+    """The provider's whole response, kept to be handed on as it was."""
+
+    __slots__ = ("content", "extensions", "headers", "status")
+
+    def __init__(self, response: Any, content: bytes) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.extensions = response.extensions
+        self.content = content
+
+
+class Opened:
+    """A stream of the provider that has begun: what a driver wants of one."""
+
+    __slots__ = ("response", "source", "tries")
+
+    def __init__(self, response: Any) -> None:
+        self.response = self.source = response
+        self.tries = ()
+
+
+class Sending:
+    """The sender of one exchange's flow: the host's own transport, and greenai's own provider for other rungs."""
+
+    def __init__(self, http: Any, inner: Any, request: Any, exchange: Exchange) -> None:
+        self._http = http
+        self._inner = inner
+        self._request = request
+        self._exchange = exchange
+
+    def __call__(self) -> Sending:
+        """Return itself: a driver asks for its provider when it is first needed."""
+        return self
+
+    def _sent(self, call: Call) -> Any:
+        path, content = self._exchange.sent(call)
+        old = self._request
+        url = old.url if path == old.url.path else old.url.copy_with(path=path)
+        headers = [(name, value) for name, value in old.headers.raw if name.lower() != b"content-length"]
+        return self._http.Request(old.method, url, headers=headers, content=content, extensions=old.extensions)
+
+    def _read(self, native: Native, decoded: bytes, call: Call, started: float) -> Reply:
+        if native.status >= 400:
+            raise Refused(native, Packet(status=native.status, content=decoded))
+        return self._exchange.reply(decoded, call, time.perf_counter() - started, native)
+
+    def _own(self, call: Call) -> bool:
+        return self._exchange.host.serves(call.draft.rung)
+
+    def _elsewhere(self, call: Call) -> Call:
+        return replace(call, transport=replace(call.transport, extra_headers=None))
+
+    def _decoded(self, native: Native) -> bytes:
+        if "content-encoding" not in native.headers:
+            return native.content
+        content: bytes = self._http.Response(200, headers=native.headers, content=native.content).content
+        return content
+
+    # Waiting in place.
+
+    def send(self, call: Call) -> Reply:
+        """Send and wait for the whole reply.
+
+        Raises:
+            Refused: the provider answered with an error.
+        """
+        if not self._own(call):
+            return self._exchange.session.provider().send(self._elsewhere(call))
+        started = time.perf_counter()
+        response = self._inner.handle_request(self._sent(call))
+        try:
+            native = Native(response, b"".join(response.stream))
+        finally:
+            response.close()
+        return self._read(native, self._decoded(native), call, started)
+
+    def open(self, call: Call) -> Any:
+        """Open a stream. Raises what `send` raises."""
+        if not self._own(call):
+            return self._exchange.session.provider().open(self._elsewhere(call))
+        response = self._inner.handle_request(self._sent(call))
+        if response.status_code >= 400:
+            try:
+                native = Native(response, b"".join(response.stream))
+            finally:
+                response.close()
+            self._read(native, self._decoded(native), call, 0.0)
+        return Opened(response)
+
+    def close(self) -> None:
+        """Close nothing: the connections are the host's."""
+
+    # Awaited.
+
+    async def asend(self, call: Call) -> Reply:
+        """Do what `send` does, awaited."""
+        if not self._own(call):
+            return await self._exchange.session.provider().asend(self._elsewhere(call))
+        started = time.perf_counter()
+        response = await self._inner.handle_async_request(self._sent(call))
+        try:
+            native = Native(response, b"".join([part async for part in response.stream]))
+        finally:
+            await response.aclose()
+        return self._read(native, self._decoded(native), call, started)
+
+    async def aopen(self, call: Call) -> Any:
+        """Do what `open` does, awaited."""
+        if not self._own(call):
+            return await self._exchange.session.provider().aopen(self._elsewhere(call))
+        response = await self._inner.handle_async_request(self._sent(call))
+        if response.status_code >= 400:
+            try:
+                native = Native(response, b"".join([part async for part in response.stream]))
+            finally:
+                await response.aclose()
+            self._read(native, self._decoded(native), call, 0.0)
+        return Opened(response)
+
+    async def aclose(self) -> None:
+        """Close nothing: the connections are the host's."""

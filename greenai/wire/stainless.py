@@ -1,0 +1,125 @@
+"""Clients of openai and anthropic, whose libraries are made alike: a copy of one whose model calls pass the flow.
+
+The copy is of a subclass with the same name, which does two things only. It opens the slot that the transport fills,
+and hangs the receipt on what its own library made of the response. All else is the library's own code.
+"""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from greenai.wire import transport
+from greenai.wire.slot import open_slot
+
+if TYPE_CHECKING:
+    from greenai.session import Session
+    from greenai.values import Receipt
+    from greenai.wire.exchange import Host
+
+__all__ = ["attach", "is_asynchronous", "rigged", "wrapped"]
+
+C = TypeVar("C")
+
+
+def wrapped(client: C, session: Session, host: Host) -> C:
+    """Return a copy of a client whose model calls pass a session's flow; the client itself is left as it is."""
+    given: Any = client
+    http = rigged(given._client, session, host, asynchronous=is_asynchronous(given))  # noqa: SLF001  # the library's own place for it
+    made = given.copy(http_client=http)
+    kind: Any = type(given)
+    made.__class__ = _green(kind)
+    result: C = made
+    return result
+
+
+def is_asynchronous(client: object) -> bool:
+    """Say whether a client of these libraries is awaited."""
+    return _is_awaited(type(client))
+
+
+def _is_awaited(kind: type[Any]) -> bool:
+    return any(cls.__name__ == "AsyncAPIClient" for cls in kind.__mro__)
+
+
+def rigged(http: Any, session: Session, host: Host, *, asynchronous: bool) -> Any:
+    """Return a copy of an HTTP client that shares its connections, and whose requests pass the flow."""
+    library = next(
+        c.__module__.partition(".")[0] for c in type(http).__mro__ if c.__name__ in ("Client", "AsyncClient")
+    )
+    put = partial(transport.green, session=session, host=host, asynchronous=asynchronous, library=library)
+    made = copy.copy(http)
+    made._transport = put(transport.bare(http._transport))  # noqa: SLF001  # both libraries have had it since 0.13
+    made._mounts = {  # noqa: SLF001
+        pattern: None if mounted is None else put(transport.bare(mounted))
+        for pattern, mounted in http._mounts.items()  # noqa: SLF001
+    }
+    return made
+
+
+@cache
+def _green(kind: type[Any]) -> type[Any]:
+    """Return the subclass of a client's class, with its name.
+
+    It has one base and no slots, so that its objects have the layout of the library's, and a copy can become one.
+    """
+    post = _awaited_post(kind) if _is_awaited(kind) else _post(kind)
+    own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, "post": post}
+    return type(kind.__name__, (kind,), own)
+
+
+def _post(kind: type[Any]) -> Callable[..., Any]:
+    plain = kind.post
+
+    @wraps(plain)
+    def post(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with open_slot() as slot:
+            try:
+                response = plain(self, *args, **kwargs)
+            except Exception:
+                if slot.error is not None:
+                    raise slot.error from None
+                raise
+        slot.then(partial(attach, _target(response)))
+        return response
+
+    return post
+
+
+def _awaited_post(kind: type[Any]) -> Callable[..., Any]:
+    plain = kind.post
+
+    @wraps(plain)
+    async def post(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with open_slot() as slot:
+            try:
+                response = await plain(self, *args, **kwargs)
+            except Exception:
+                if slot.error is not None:
+                    raise slot.error from None
+                raise
+        slot.then(partial(attach, _target(response)))
+        return response
+
+    return post
+
+
+def _target(response: Any) -> Any:
+    """Return what gives the response, without keeping a stream alive that nobody reads any more."""
+    with suppress(Exception):
+        response.greenai = None
+    try:
+        return weakref.ref(response)
+    except TypeError:
+        return lambda: response
+
+
+def attach(target: Any, receipt: Receipt) -> None:
+    """Hang a receipt on a response, if that is still there and takes one."""
+    response = target()
+    with suppress(Exception):  # an object of somebody else's may take no attribute; `last_receipt()` has it
+        response.greenai = receipt

@@ -1,0 +1,192 @@
+"""The transport that stands in a host library's HTTP client: model calls pass the flow, all else goes straight on.
+
+It is made for httpx and for httpx2 alike, whichever the host library was built on. What the provider answers reaches
+the host library byte for byte; of a stream, only a usage chunk that the app did not ask for is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from greenai import drivers
+from greenai.drivers import StreamEnding
+from greenai.errors import GreenAIError
+from greenai.values import Answer
+from greenai.wire import relay
+from greenai.wire.exchange import Exchange, Host, Packet, Refused, opened_exchange
+from greenai.wire.relay import Tail, chunk_bytes
+from greenai.wire.sending import Native, Opened, Sending
+from greenai.wire.slot import Slot, current
+
+if TYPE_CHECKING:
+    from greenai.session import Session
+
+__all__ = ["bare", "green", "is_green"]
+
+_SSE = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+def green(transport: Any, session: Session, host: Host, *, asynchronous: bool, library: str = "httpx") -> Any:
+    """Return a transport that takes model calls through a session's flow, and sends them with `transport`.
+
+    Args:
+        transport: the one that sends.
+        session: whose settings, cache, budgets and ledger hold.
+        host: whose requests pass it.
+        asynchronous: which colour it has.
+        library: the HTTP library of the client that it is for, `httpx` or `httpx2`.
+    """
+    made = _library(library)
+    return (made.AsyncGreen if asynchronous else made.Green)(transport, session, host)
+
+
+def is_green(transport: object) -> bool:
+    """Say whether a transport is one of these."""
+    return getattr(transport, "greenai_inner", None) is not None
+
+
+def bare(transport: Any) -> Any:
+    """Return the transport under this one, or the transport itself."""
+    inner = getattr(transport, "greenai_inner", None)
+    return transport if inner is None else inner
+
+
+@cache
+def _library(name: str) -> Any:
+    """Make the classes over one HTTP library: httpx, or httpx2, whose interface is the same."""
+    http = import_module(name)
+    sync, awaited = http.SyncByteStream, http.AsyncByteStream
+    made = SimpleNamespace(
+        http=http,
+        Bytes=type("Bytes", (relay.Bytes, sync, awaited), {}),
+        Stored=type("Stored", (relay.Stored, sync, awaited), {}),
+        Relay=type("Relay", (relay.Relay, sync), {}),
+        AsyncRelay=type("AsyncRelay", (relay.AsyncRelay, awaited), {}),
+    )
+    made.Green = type("Green", (_Green, http.BaseTransport), {"library": made})
+    made.AsyncGreen = type("AsyncGreen", (_AsyncGreen, http.AsyncBaseTransport), {"library": made})
+    return made
+
+
+class _Transport:
+    """What both colours are: responses made of what came of an exchange."""
+
+    library: Any
+
+    def __init__(self, inner: Any, session: Session, host: Host) -> None:
+        self.greenai_inner = inner
+        self.greenai_session = session
+        self.greenai_host = host
+
+    def exchange_of(self, request: Any, content: Callable[[], bytes]) -> Exchange | None:
+        timeout = (request.extensions.get("timeout") or {}).get("read")
+        return opened_exchange(
+            self.greenai_session,
+            self.greenai_host,
+            request.method,
+            request.url.path,
+            content,
+            {name.lower(): value for name, value in request.headers.items()},
+            timeout if isinstance(timeout, (int, float)) and timeout > 0 else None,
+        )
+
+    def sending(self, request: Any, exchange: Exchange) -> Sending:
+        return Sending(self.library.http, self.greenai_inner, request, exchange)
+
+    def answered(self, exchange: Exchange, answer: Answer, slot: Slot | None) -> Any:
+        if slot is not None:
+            slot.fill(answer.receipt)
+        if exchange.asked.stream:
+            return self._response(200, headers=_SSE, stream=self.library.Stored(exchange.events(answer)))
+        native = answer.reply.native
+        return self.whole(native) if isinstance(native, Native) else self._made(exchange.given(answer))
+
+    def refused(self, exchange: Exchange, error: GreenAIError, slot: Slot | None) -> Any:
+        if slot is not None:
+            slot.refuse(error)
+        return self._made(exchange.refusal(error))
+
+    def whole(self, native: Native) -> Any:
+        stream = self.library.Bytes(native.content)
+        return self._response(native.status, headers=native.headers, stream=stream, extensions=native.extensions)
+
+    def live(self, opened: Any, relayed: Any) -> Any:
+        if not isinstance(opened, Opened):
+            return self._response(200, headers=_SSE, stream=relayed)
+        gone = (b"content-encoding", b"content-length", b"transfer-encoding")
+        came = opened.response
+        headers = [(name, value) for name, value in came.headers.raw if name.lower() not in gone]
+        return self._response(came.status_code, headers=headers, stream=relayed, extensions=came.extensions)
+
+    def _made(self, packet: Packet) -> Any:
+        stream = self.library.Bytes(packet.content)
+        return self._response(packet.status, headers=dict(packet.headers), stream=stream)
+
+    def _response(self, *args: Any, **kwargs: Any) -> Any:
+        return self.library.http.Response(*args, **kwargs)
+
+
+class _Green(_Transport):
+    def handle_request(self, request: Any) -> Any:
+        exchange = self.exchange_of(request, request.read)
+        if exchange is None:
+            return self.greenai_inner.handle_request(request)
+        slot = current()
+        try:
+            return self._exchanged(exchange, request, slot)
+        except Refused as error:
+            return self.whole(error.response)
+        except GreenAIError as error:
+            return self.refused(exchange, error, slot)
+
+    def _exchanged(self, exchange: Exchange, request: Any, slot: Slot | None) -> Any:
+        sending, flow = self.sending(request, exchange), exchange.flow()
+        if not exchange.asked.stream:
+            return self.answered(exchange, drivers.run(flow, sending), slot)
+        opened = drivers.open_stream(flow, sending)
+        if isinstance(opened, Answer):
+            return self.answered(exchange, opened, slot)
+        tail = Tail(exchange, opened, StreamEnding(opened), slot)
+        source = opened.opened.source
+        parts = source.iter_bytes() if isinstance(opened.opened, Opened) else map(chunk_bytes, source)
+        return self.live(opened.opened, self.library.Relay(tail, parts, source.close))
+
+    def close(self) -> None:
+        self.greenai_inner.close()
+
+
+class _AsyncGreen(_Transport):
+    async def handle_async_request(self, request: Any) -> Any:
+        content = await request.aread()
+        exchange = self.exchange_of(request, lambda: content)
+        if exchange is None:
+            return await self.greenai_inner.handle_async_request(request)
+        slot = current()
+        try:
+            return await self._exchanged(exchange, request, slot)
+        except Refused as error:
+            return self.whole(error.response)
+        except GreenAIError as error:
+            return self.refused(exchange, error, slot)
+
+    async def _exchanged(self, exchange: Exchange, request: Any, slot: Slot | None) -> Any:
+        sending, flow = self.sending(request, exchange), exchange.flow()
+        driver = drivers.AsyncDriver(sending, exchange.session.resources.threads)
+        if not exchange.asked.stream:
+            return self.answered(exchange, await driver.run(flow), slot)
+        opened = await driver.open_stream(flow)
+        if isinstance(opened, Answer):
+            return self.answered(exchange, opened, slot)
+        tail = Tail(exchange, opened, StreamEnding(opened, driver), slot)
+        source = opened.opened.source
+        if isinstance(opened.opened, Opened):
+            return self.live(opened.opened, self.library.AsyncRelay(tail, source.aiter_bytes(), source.aclose))
+        parts = (chunk_bytes(chunk) async for chunk in source)
+        return self.live(opened.opened, self.library.AsyncRelay(tail, parts, source.close))
+
+    async def aclose(self) -> None:
+        await self.greenai_inner.aclose()
