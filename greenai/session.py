@@ -58,7 +58,6 @@ class Session:
         self._owns_provider = shared is None
         self._recent = recent
         self._endpoints: dict[str, Steps] = {}
-        self._base_steps = resources.steps if not config.pinned else pinning(resources)
         self._driver = drivers.AsyncDriver(self._provider, resources.threads)
 
     @classmethod
@@ -209,7 +208,7 @@ class Session:
         return replace(request, scopes=scopes) if scopes else request
 
     def _steps(self, request: Request) -> Steps:
-        steps, model = self._base_steps, request.model
+        steps, model = pinning(self.resources) if self.config.pinned else self.resources.steps, request.model
         if self.config.endpoint is None or (model is not None and model.startswith("local/")):
             return steps
         if model in (None, "auto") and self.resources.settings.ladder is not None:
