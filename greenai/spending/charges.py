@@ -8,6 +8,7 @@ charged as the settings say, and more where there are many tokens.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,9 @@ UNASSESSED = 1000
 MARGIN = 2
 """How far above what it will hardly exceed a call is taken to go at worst, where nothing limits its output. Assumption:
 a stream, a tool call or a form of answer that is cut is worth nothing, so that none is limited here."""
+
+MOST_TOKENS = 10**9
+"""What an answer is held for at most: the app's own limit may be any number."""
 
 STATED_FOR_TOKENS = 1000
 """The output tokens that a stated price or energy of a call is for; more are charged more (settings/projects.py)."""
@@ -157,20 +161,39 @@ def most_tokens(request: Request, draft: Draft, assessment: Assessment | None, t
     else:
         tokens = assessment.expected_output_tokens[1] if assessment else UNASSESSED
         tokens = (tokens + (reasons(draft) and THINKING)) * several
-    limit = receipts.output_limit(draft.arguments)
-    return max(tokens if limit is None else min(tokens, limit * several), 1)
+    limit = _limit(draft)
+    return max(min(tokens, MOST_TOKENS if limit is None else limit * several), 1)
 
 
 def worst_tokens(draft: Draft, most: int) -> int:
     """Return the output tokens that a call may have at worst: its limit, else `MARGIN` times what it hardly exceeds."""
-    limit = receipts.output_limit(draft.arguments)
-    return MARGIN * most if limit is None else limit * choices(draft)
+    limit = _limit(draft)
+    return min(MARGIN * most if limit is None else limit * choices(draft), MOST_TOKENS)
 
 
 def choices(draft: Draft) -> int:
     """Return how many answers to one question are asked for."""
-    count = draft.arguments.get("n")
-    return count if type(count) is int and count > 1 else 1
+    return max(_whole(_sent(draft).get("n")) or 1, 1)
+
+
+def _limit(draft: Draft) -> int | None:
+    return receipts.output_limit({name: _whole(value) for name, value in _sent(draft).items()})
+
+
+def _sent(draft: Draft) -> Mapping[str, object]:
+    """Return the arguments as they are sent: those in `extra_body` stand over the others."""
+    body = draft.arguments.get("extra_body")
+    return {**draft.arguments, **body} if isinstance(body, Mapping) else draft.arguments
+
+
+def _whole(value: object) -> int | None:
+    """Return a number as servers read it that take 9000.0 and "9000" too; None of what is none."""
+    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):  # a text, NaN, infinity
+        return None
 
 
 def task_of(request: Request, draft: Draft, assessment: Assessment | None) -> Task:

@@ -152,7 +152,8 @@ def test_what_is_expected_is_bounded_by_what_the_app_allows() -> None:
 def test_several_answers_are_several_times_the_output() -> None:
     assert charges.most_tokens(request(), draft(n=8, max_tokens=100), None, tariff()) == 800
     assert charges.most_tokens(request(), draft(n=3), None, tariff()) == 3 * charges.UNASSESSED
-    assert [charges.choices(draft(n=n)) for n in (None, 1, 0, True, "4")] == [1] * 5
+    assert [charges.choices(draft(n=n)) for n in (None, 1, 0, -3, True, "four", [4])] == [1] * 7
+    assert [charges.choices(draft(**more)) for more in ({"n": "4"}, {"n": 4.0}, {"extra_body": {"n": 4}})] == [4] * 3
     history = History()
     for _ in range(LEAST_KNOWN):
         history.add(TASK._replace(task="", choices=8), tokens(720), None)
@@ -164,6 +165,27 @@ def test_the_worst_is_the_limit_or_a_multiple_of_what_is_expected() -> None:
     assert charges.worst_tokens(draft(), 300) == charges.MARGIN * 300
     assert charges.worst_tokens(draft(max_tokens=4096), 300) == 4096
     assert charges.worst_tokens(draft(max_tokens=100, n=8), 300) == 800
+
+
+@pytest.mark.parametrize("given", [9000, 9000.0, "9000", " 9000 "])
+def test_a_limit_counts_in_every_form_that_servers_take(given: object) -> None:
+    assert charges.worst_tokens(draft(max_tokens=given), 300) == 9000
+    assert charges.worst_tokens(draft(extra_body={"max_tokens": given}), 300) == 9000
+    assert charges.worst_tokens(draft(max_tokens=50, extra_body={"max_tokens": given}), 300) == 9000
+
+
+@pytest.mark.parametrize("given", [0, -1, True, "many", math.inf, math.nan, [1], {}, None])
+def test_what_is_no_limit_limits_nothing(given: object) -> None:
+    assert charges.worst_tokens(draft(max_tokens=given), 300) == charges.MARGIN * 300
+    assert charges.most_tokens(request(), draft(max_tokens=given), None, tariff()) == charges.UNASSESSED
+
+
+@pytest.mark.parametrize("many", [{"max_tokens": 10**400}, {"n": 10**9}, {"max_tokens": 1e300, "n": 10**9}])
+def test_no_number_of_tokens_is_too_large_to_be_refused(many: dict[str, Any]) -> None:
+    asked = draft(**many)
+    worst = charges.worst_tokens(asked, charges.most_tokens(request(), asked, None, tariff()))
+    assert worst <= charges.MOST_TOKENS
+    assert charges.expected(request(), asked, None, tariff(), worst).energy_j > 1000.0
 
 
 def test_a_model_that_reasons_by_itself_counts_as_reasoning() -> None:

@@ -90,6 +90,14 @@ def test_the_app_s_own_limit_is_held_where_little_is_left() -> None:
         assert trying(client, "Tell me about a cow.", n=4, max_tokens=5000)[0].tokens > 20_000
 
 
+@pytest.mark.parametrize("many", [{"max_tokens": 10**400}, {"max_tokens": 1e9}, {"extra_body": {"max_tokens": 10**9}}])
+def test_a_limit_beyond_every_budget_is_refused_in_its_words(many: dict[str, Any]) -> None:
+    with offline(FakeProvider(), settings=limited(tokens="100000/hour")) as client:
+        messages = [{"role": "user", "content": "Tell me about a cat."}]
+        with pytest.raises(BudgetExceeded, match="project/default has 100000 tokens left of its budget of 100000/hour"):
+            client.chat.completions.create(model="gpt-5.5-2026-04-23", messages=messages, **many)
+
+
 def test_a_stream_is_not_limited_and_held_for_twice_what_is_expected() -> None:
     with offline(obedient(50), settings=limited(tokens="10000000/hour")) as client:
         plenty = trying(client, "Tell me about a cat.", stream=True)[0].tokens
