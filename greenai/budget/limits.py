@@ -83,7 +83,7 @@ _ZONES = {  # what is no name of the IANA list, or only one without its summer t
 }
 
 _TEXT = re.compile(
-    r"\s*(?P<number>[+-]?(?:[0-9.,_]+(?:[eE][+-]?[0-9]+)?|nan\b|inf\w*))\s*(?P<unit>[^\W\d_][^/]*?|[$€])?"
+    r"\s*(?P<number>[+-]?(?:[0-9.,_]+(?:[eE][+-]?[0-9]+)?|nan\b|inf\w*))\s*(?P<unit>(?!per\b)[^\W\d_][^/]*?|[$€])?"
     r"\s*(?:(?:/|\bper\b)\s*(?P<window>.*?))?\s*"
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -141,6 +141,13 @@ class Budget:
             symbol=symbol,
             scale=scale,
         )
+
+    @property
+    def named(self) -> str:
+        """What it is called, its unit included, such as "20 calls/day" where "20/day" was written."""
+        if self.symbol in self.text:
+            return self.text
+        return self.text.replace(self.text.partition("/")[0].partition(" per ")[0], self.shown(self.limit), 1)
 
     def shown(self, value: float) -> str:
         """Format an amount of this budget's quantity in the unit in which it was written."""

@@ -113,7 +113,7 @@ def _print(settings: Settings, caps: Mapping[str, tuple[Cap, ...]], found: Seque
         out.print()
     for kind in EACH:
         if kind in caps:
-            texts = ", ".join(cap.budget.text for cap in caps[kind])
+            texts = ", ".join(cap.budget.named for cap in caps[kind])
             out.print(f"Each {kind}: {texts}. See one with: greenai budget --scope {kind}/...", markup=False)
     out.print(f"Counted in {spending.place(settings)}. Forecasts are {METHOD}.", markup=False, style="dim")
 
@@ -130,7 +130,7 @@ def told(burn: Burn) -> tuple[str, ...]:
     if state.budget.window.kind == "rolling":
         ends = ""
     return (
-        f"{words.clean(state.scope)}: {words.clean(state.budget.text)}",
+        f"{words.clean(state.scope)}: {words.clean(state.budget.named)}",
         f"{bar} {state.settled / state.limit:.0%} used",
         f"{said(state.settled)} used, {said(state.held)} held, {said(max(state.left, 0.0))} left",
         f"{ends}{forecast(burn)}",

@@ -95,7 +95,7 @@ class Run:
 
     def __str__(self) -> str:
         each = (f"{b.shown(self.spent.of(b.unit))} of {b.text}" for b in self.budgets)
-        return f"{', '.join(each)} in {self.spent.calls} calls"
+        return f"{', '.join(each)} in {self.spent.calls} {'call' if self.spent.calls == 1 else 'calls'}"
 
 
 runs: Around[tuple[Spending, Run]] = Around("greenai.runs", limits=True)

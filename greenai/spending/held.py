@@ -46,10 +46,7 @@ class Cap:
     @property
     def named(self) -> str:
         """What it is called, its unit included, such as "20 calls/day of organisation"."""
-        text, shown = self.budget.text, self.budget.shown(self.budget.limit)
-        if self.budget.symbol not in text:
-            text = text.replace(text.partition("/")[0].partition(" per ")[0], shown, 1)
-        return f"{text} of {self.scope}"
+        return f"{self.budget.named} of {self.scope}"
 
     def above(self, amount: Amount) -> Budget:
         """Return the budget without what the latest calls may become above what is held for each."""

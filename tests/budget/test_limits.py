@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai.budget import UNITS, Amount, Budget
+from greenai.budget import UNITS, Amount, Budget, Unit
 from greenai.errors import InvalidRequest
 
 UNIT_LIST = "J, kJ, MJ, mWh, Wh, kWh, MWh, USD, EUR, g CO2e, kg CO2e, tokens, calls or reasoning calls"
@@ -253,3 +253,18 @@ def test_amounts_add_up() -> None:
     assert two.covers(one)
     assert not one.covers(two)
     assert [two.of(unit) for unit in UNITS] == [3, 0.5, 20, 2, 0, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "named"),
+    [
+        ("20/day", "reasoning_calls", "20 reasoning calls/day"),
+        ("1/day", "calls", "1 call/day"),
+        ("1000000 per month", "tokens", "1000000 tokens per month"),
+        ("10/30d rolling", "calls", "10 calls/30d rolling"),
+        ("50 Wh/day", None, "50 Wh/day"),
+        ("2 calls", None, "2 calls"),
+    ],
+)
+def test_its_name_has_its_unit(text: str, unit: Unit | None, named: str) -> None:
+    assert Budget.parse(text, unit=unit).named == named

@@ -51,10 +51,10 @@ def test_what_is_left_and_what_becomes_of_it(shell: Shell, spent: Path) -> None:
     assert lines[1].endswith(" 50% used")
     assert lines[2] == "    0.5 kWh used, 0 kWh held, 0.5 kWh left"
     assert lines[3].startswith("    ends ")
-    assert "project/shop: 10/30d rolling" in lines
+    assert "project/shop: 10 calls/30d rolling" in lines
     assert "    10 calls used, 0 calls held, 0 calls left" in lines
     assert "    spent: refuse" in lines
-    assert "Each user: 5/day. See one with: greenai budget --scope user/..." in lines
+    assert "Each user: 5 calls/day. See one with: greenai budget --scope user/..." in lines
     assert lines[-1] == (
         f"Counted in {spent}. Forecasts are linear: what was settled since the window began, "
         "carried on at the same pace."

@@ -355,6 +355,7 @@ def test_a_block_has_a_budget_of_its_own() -> None:
             receipt = client.ask("Say hello to Ada.").greenai
             assert receipt.budget is not None
             assert receipt.budget.scope == spent.scope
+            assert str(spent).endswith(" of 0.5 Wh in 1 call")
             client.ask("Say hello to Bob.")
             with pytest.raises(BudgetExceeded, match="begin a new run with a budget of its own"):
                 client.ask("Say hello to Eve.")
