@@ -115,6 +115,7 @@ class Spending:
 
     def __init__(self, settings: SpendingSettings, site: Site, rungs: Sequence[Rung] = ()) -> None:
         self._caps = caps(settings)
+        self._open_when_broken = bool(settings.budget.open_when_broken)
         if self._caps:
             projects.refuse_below(settings, *charges.least(rungs, site))
         self.tariff = charges.Tariff(site=site, unknown=projects.unknown_of(settings), history=charges.History())
@@ -163,7 +164,7 @@ class Spending:
         for scope in request.scopes:
             run, kind = self._runs.get(scope), scope.partition("/")[0]
             if run is not None:
-                rule = Rule(when_spent=run.when_spent)
+                rule = Rule(when_spent=run.when_spent, open_when_broken=self._open_when_broken)
                 caps += (Cap(scope=scope, budget=budget, rule=rule) for budget in run.budgets)
             elif scope in self._caps:
                 caps += self._caps[scope]

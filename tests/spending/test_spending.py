@@ -448,6 +448,17 @@ def test_a_budget_that_cannot_be_checked_refuses() -> None:
         assert client.ask("Say hello to Ada.").greenai.budget is not None  # the disk has room again
 
 
+def test_what_the_table_budget_opens_is_open_in_a_block_too() -> None:
+    settings = {"cache": "off", "budget": {"open_when_broken": True}}
+    with offline(settings=settings) as client, client.budget("9 calls") as run:
+        client.ask("Say hello to Ada.")
+        broken(client)
+        assert client.ask("Say hello to Bob.").greenai.warnings == (
+            "A budget could not be reached: The disk is full. Make room.",
+        )
+    assert run.spent.calls == 2
+
+
 def test_where_the_settings_open_it_a_call_goes_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.WARNING, "greenai"),
