@@ -621,7 +621,8 @@ def _commands(command: Any, path: str) -> Iterable[str]:
             yield from _commands(sub, full)
             continue
         rows = [(_names(p), _about(p)) for p in sub.params if p.name != "help"]
-        yield f"### {full}\n\n{_sentence(sub.help)}\n\n" + table(("argument or option", "meaning"), rows)
+        listed = "\n" + table(("argument or option", "meaning"), rows) if rows else ""
+        yield f"### {full}\n\n{_sentence(sub.help)}\n{listed}"
 
 
 def _sentence(text: str) -> str:
