@@ -77,6 +77,10 @@ BESIDES: Mapping[str, frozenset[str]] = {
 }
 """Parts of such arguments that say something else: the form of the answer, and what is shown of the reasoning."""
 
+_SHOWN = frozenset(("exclude", "summary", "format", "includeThoughts", "include_thoughts"))
+_OFF = ("none", "off", "disabled", "chat", 0)
+_OFF_TOO = ("between_tools",)
+
 LOCAL = "litellm.UnsupportedParamsError"
 """litellm's, of its own tables of fields: nothing was sent, and no text decides it."""
 
@@ -119,7 +123,7 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
         switch = Switch()
     opted_in = "reasoning" in context.options.opt_in
     said = {**stated(draft.arguments), **stated(draft.extra)}
-    if said and (opted_in or not context.options.strict_opt_in):
+    if said and (opted_in or not context.options.strict_opt_in or all(map(_is_only_off, said.values()))):
         return replace(draft, reasoning=_asks_for_reasoning(said))
     if said:
         draft = _without(draft, said)
@@ -394,7 +398,13 @@ def _says_off(value: object) -> bool:
         kind = value.get("type", value.get("effort"))
         budget = value.get("thinkingBudget", value.get("thinking_budget"))
         return kind in ("disabled", "none", "between_tools") or value.get("enabled") is False or budget == 0
-    return value is False or value in ("none", "off", "disabled", "chat", 0)
+    return value is False or value in _OFF
+
+
+def _is_only_off(value: object) -> bool:
+    """Say whether a field says off, and nothing in it speaks against that: which of two counts, servers differ in."""
+    parts = value.items() if isinstance(value, Mapping) else ((None, value),)
+    return _says_off(value) and all(_says_off(part) or part in _OFF_TOO or key in _SHOWN for key, part in parts)
 
 
 def _without(draft: Draft, stated: Mapping[str, Any]) -> Draft:

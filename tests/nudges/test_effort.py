@@ -213,6 +213,36 @@ def test_every_field_that_asks_for_reasoning_is_known(given: dict[str, Any]) -> 
     assert ({**strict.arguments, **strict.extra}, strict.reasoning) == ({"reasoning_effort": "none"}, False)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"reasoning_effort": "none"},
+        {"extra_body": {"enable_thinking": False}},
+        {"extra_body": {"thinking": {"type": "disabled"}}},
+        {"extra_body": {"reasoning": {"enabled": False, "exclude": True}}},
+        {"extra_body": {"google": {"thinking_config": {"thinking_budget": 0, "include_thoughts": False}}}},
+        {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}},
+    ],
+)
+def test_strict_opt_in_leaves_what_switches_reasoning_off(given: dict[str, Any]) -> None:
+    """Of a model that nobody knows, nothing else would."""
+    draft = drafted("acme/new", options=Options(strict_opt_in=True), **given)
+    assert ({**draft.arguments, **draft.extra}, draft.reasoning, draft.notes) == (given, False, ())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"reasoning": {"enabled": False, "effort": "high"}},
+        {"reasoning": {"effort": "none", "max_tokens": 5000}},
+        {"enable_thinking": False, "reasoning_effort": "high"},
+    ],
+)
+def test_strict_opt_in_gates_what_says_both(given: dict[str, Any]) -> None:
+    draft = drafted("openrouter/x/y", options=Options(strict_opt_in=True), extra_body=given)
+    assert {**draft.arguments, **draft.extra} == {"extra_body": {"reasoning": {"enabled": False}}}
+
+
 def test_reasoning_that_is_only_hidden_is_switched_off() -> None:
     given = {"extra_body": {"include_reasoning": False}}
     assert asks(given) is None
