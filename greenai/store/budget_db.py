@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,16 +81,18 @@ class BudgetDb(SqliteFile):
         self._clock = clock
         self._steps = 0
         self._back = (0.0, 0.0)
+        self._turn, self._moment, self._sure = 0, 0.0, False
 
     def reserve(
         self, attempt_id: str, signature: str, parts: Parts, ttl_s: float, plan: Planner
     ) -> Held | Again | Refused:
         """Hold `parts` in every counter of the plan, or in none. A known attempt is not held twice."""
+        likely = plan(self._clock())  # planned while nobody waits for it, and almost always for the right windows
 
         def work(con: sqlite3.Connection) -> Held | Again | Refused:
             now = self._now(con)
             known = con.execute(schema.FIND, (attempt_id,)).fetchone()
-            planned = plan(now)
+            planned = likely if all(counter.is_at(now) for counter in likely.counters) else plan(now)
             if known is not None and known[0] != "expired":
                 ticket = Ticket(attempt_id=attempt_id, created=known[2], counters=planned.counters)
                 return Again(ticket=ticket, same=known[1] == signature)
@@ -107,14 +110,10 @@ class BudgetDb(SqliteFile):
 
         def work(con: sqlite3.Connection) -> bool:
             now = self._now(con)
-            known = con.execute(schema.FIND, (ticket.attempt_id,)).fetchone()
-            if known is None:
-                return _end_lost(con, ticket, end, parts, now)
-            state, _, _, numbers, *held = known
-            if state not in ("held", "expired"):
-                return False
-            _charge(con, numbers, parts, [-part for part in held] if state == "held" else _NOTHING)
-            con.execute(schema.SET_STATE, (end, now, ticket.attempt_id))
+            ended = con.execute(schema.END, (end, now, ticket.attempt_id)).fetchone()
+            if ended is None:
+                return _end_late(con, ticket, end, parts, now)
+            _charge(con, ended[0], parts, [-part for part in ended[1:]])
             return True
 
         return self._write(work)
@@ -197,28 +196,40 @@ class BudgetDb(SqliteFile):
         return Unanswered(str(found)) if primary_code(error) in _UNSURE else found
 
     def _now(self, con: sqlite3.Connection) -> float:
-        """Return the time, and let what is due by then expire."""
-        last, ahead_s, anchor, before, jumped = con.execute(schema.LAST).fetchone()
+        """Return the time of this transaction, and let what is due by then expire."""
+        if self._turn != self._turns:  # steps that share a transaction share its moment
+            self._moment, self._sure = self._agree(con)
+            self._turn = self._turns
+        self._steps += 1
+        if self._steps % _TIDY_EVERY == 1 and self._sure:
+            con.execute(schema.FORGET_COUNTERS, (self._moment,))
+            con.execute(schema.FORGET_HOLDS, (self._moment - KEEP_ENDED_S, self._moment - KEEP_EXPIRED_S))
+        return self._moment
+
+    def _agree(self, con: sqlite3.Connection) -> tuple[float, bool]:
+        """Return the time, and whether it is sure enough to forget what is old."""
+        last, ahead_s, anchor, before, jumped, due = con.execute(schema.LAST).fetchone()
         now, new_ahead_s = agreed(self._clock(), last, ahead_s)
         if now < last:
             _log.warning("%s", put_back(last, now))
             con.execute(schema.GO_BACK, (now, last))
             con.execute(schema.HOLDS_GO_BACK, (now, KEEP_EXPIRED_S))
-            anchor, before, jumped = now, last, 0.0
+            anchor, before, jumped, due = now, last, 0.0, now  # it may be due, since the holds' ends have changed
         elif now - last > TICK_S or (new_ahead_s != ahead_s and now == last):
             con.execute(schema.TICK, (now, new_ahead_s))
         if last and now - last > JUMP_S:
             con.execute(schema.JUMP, (now,))
             jumped = now
         self._back = anchor, before
-        for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
-            _charge(con, numbers, _NOTHING, [-part for part in held])
-            con.execute(schema.SET_STATE, ("expired", expires, attempt_id))
-        self._steps += 1
-        if self._steps % _TIDY_EVERY == 1 and not 0 <= now - jumped < SURE_S:
-            con.execute(schema.FORGET_COUNTERS, (now,))
-            con.execute(schema.FORGET_HOLDS, (now - KEEP_ENDED_S, now - KEEP_EXPIRED_S))
-        return now
+        if due is not None and due <= now:
+            _expire(con, now)
+        return now, not 0 <= now - jumped < SURE_S
+
+
+def _expire(con: sqlite3.Connection, now: float) -> None:
+    for attempt_id, numbers, expires, *held in con.execute(schema.DUE, (now,)).fetchall():
+        _charge(con, numbers, _NOTHING, [-part for part in held])
+        con.execute(schema.SET_STATE, ("expired", expires, attempt_id))
 
 
 def _refusal(con: sqlite3.Connection, plan: Plan, also: Mapping[int, Counter], parts: Parts) -> Refused | None:
@@ -236,6 +247,11 @@ def _all_totals(con: sqlite3.Connection, plan: Plan, also: Mapping[int, Counter]
 
 def _totals(con: sqlite3.Connection, counter: Counter, also: Counter | None) -> Totals:
     name = (counter.scope, counter.window)
+    if counter.since == counter.start and also is None:
+        slot = con.execute(schema.SLOT, (*name, counter.start)).fetchone() or (*_NOTHING, *_NOTHING)
+        with suppress(TypeError):  # a damaged row has something else than numbers, which are for SQLite to add
+            oldest = counter.start if sum(slot) > 0 else None
+            return Totals(settled=slot[:COLUMNS], held=slot[COLUMNS:], oldest=oldest)
     *sums, oldest = con.execute(schema.SUMS, (*name, counter.since, counter.start)).fetchone()
     if also is not None:
         *more, _ = con.execute(schema.SUMS, (*name, max(also.since, counter.start + 1), also.start)).fetchone()
@@ -247,10 +263,15 @@ def _added(con: sqlite3.Connection, counters: Iterable[Counter], settled: Parts,
     """Add to counters, made where there are none; return the numbers of all."""
     numbers: list[str] = []
     for counter in counters:
-        row = (counter.scope, counter.window, counter.start, counter.keep_until, *settled, *held)
-        (number,) = con.execute(schema.ADD, row).fetchone()
-        if counter.lives_on:
-            con.execute(schema.TOUCH, (counter.keep_until, number))
+        name = (counter.scope, counter.window, counter.start)
+        found = con.execute(schema.COUNTER, name).fetchone()
+        if found is None:
+            number = con.execute(schema.ADD, (*name, counter.keep_until, *settled, *held)).lastrowid
+        else:
+            (number,) = found
+            con.execute(schema.CHARGE, (*settled, *held, number))
+            if counter.lives_on:
+                con.execute(schema.TOUCH, (counter.keep_until, number))
         numbers.append(str(number))
     return ",".join(numbers)
 
@@ -259,6 +280,18 @@ def _charge(con: sqlite3.Connection, numbers: str, settled: Iterable[int], held:
     change = (*settled, *held)
     for number in filter(None, numbers.split(",")):
         con.execute(schema.CHARGE, (*change, int(number)))
+
+
+def _end_late(con: sqlite3.Connection, ticket: Ticket, end: End, parts: Parts, now: float) -> bool:
+    """End a hold that is not open: it expired, or has ended, or was lost."""
+    known = con.execute(schema.FIND, (ticket.attempt_id,)).fetchone()
+    if known is None:
+        return _end_lost(con, ticket, end, parts, now)
+    if known[0] != "expired":
+        return False
+    _charge(con, known[3], parts, _NOTHING)
+    con.execute(schema.SET_STATE, (end, now, ticket.attempt_id))
+    return True
 
 
 def _end_lost(con: sqlite3.Connection, ticket: Ticket, end: End, parts: Parts, now: float) -> bool:

@@ -52,7 +52,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 
-LAST = "SELECT last, ahead_s, anchor, before, jumped FROM clock"
+# With when the next hold is due, so that one statement tells that nothing is.
+LAST = "SELECT last, ahead_s, anchor, before, jumped, (SELECT min(expires) FROM holds WHERE state = 'held') FROM clock"
 TICK = "UPDATE clock SET last = ?, ahead_s = ?"
 JUMP = "UPDATE clock SET jumped = ?"
 GO_BACK = "UPDATE clock SET last = ?1, ahead_s = 0, anchor = ?1, before = ?2, jumped = 0"
@@ -68,13 +69,15 @@ SUMS = (
     f"SELECT {_SUMS}, min(start) FILTER (WHERE {_ANY} > 0) FROM counters "
     "WHERE scope = ? AND window = ? AND start BETWEEN ? AND ?"
 )
-_ADDED = ", ".join(f"{name} = {name} + excluded.{name}" for name in (*_SETTLED, *_HELD))
-# When it may be forgotten is not written again, since an index has it: TOUCH does so where it changes.
+# The same of one slot, which takes half as long.
+SLOT = f"SELECT {', '.join((*_SETTLED, *_HELD))} FROM counters WHERE scope = ? AND window = ? AND start = ?"
+# Not an upsert: each time, one on AUTOINCREMENT writes the page with the last number too.
+COUNTER = "SELECT id FROM counters WHERE scope = ? AND window = ? AND start = ?"
 ADD = (
     f"INSERT INTO counters (scope, window, start, keep_until, {', '.join((*_SETTLED, *_HELD))}) "
-    f"VALUES ({_marks(4 + len(_SETTLED) + len(_HELD))}) "
-    f"ON CONFLICT (scope, window, start) DO UPDATE SET {_ADDED} RETURNING id"
+    f"VALUES ({_marks(4 + len(_SETTLED) + len(_HELD))})"
 )
+# When it may be forgotten is written only where it changes, since an index has it.
 TOUCH = "UPDATE counters SET keep_until = ? WHERE id = ?"
 CHARGE = "UPDATE counters SET " + ", ".join(f"{name} = {name} + ?" for name in (*_SETTLED, *_HELD)) + " WHERE id = ?"
 SCOPES = "SELECT scope FROM counters WHERE id = ?"
@@ -86,6 +89,11 @@ ADD_HOLD = (
     f"{', '.join(_AMOUNTS)}) VALUES ({_marks(7 + len(_AMOUNTS))})"
 )
 DUE = f"SELECT attempt_id, counters, expires, {', '.join(_AMOUNTS)} FROM holds WHERE state = 'held' AND expires <= ?"
+# What most ends need, in one statement.
+END = (
+    "UPDATE holds SET state = ?, ended = ? WHERE attempt_id = ? AND state = 'held' "
+    f"RETURNING counters, {', '.join(_AMOUNTS)}"
+)
 SET_STATE = "UPDATE holds SET state = ?, ended = ? WHERE attempt_id = ?"
 RENEW = "UPDATE holds SET state = 'held', ended = NULL, expires = max(expires, ?) WHERE attempt_id = ?"
 FORGET = "DELETE FROM holds WHERE attempt_id = ?"

@@ -125,7 +125,7 @@ class LedgerDb(SqliteFile):
             for statement in schema.EMPTY:
                 source.execute(statement)
 
-        other._write(lambda source: self._write(lambda target: work(source, target)))
+        other._write(lambda source: self._write(lambda target: work(source, target), alone=True), alone=True)
 
     # Reading.
 

@@ -11,8 +11,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -29,6 +30,8 @@ T = TypeVar("T")
 LOCK_TIMEOUT_S = 10.0
 # 16 MB: at SQLite's own 1000, waits for the disk reach the 99th percentile.
 CHECKPOINT_PAGES = 4000
+LOOK_S = 0.05
+"""How long a thread sleeps at most before it looks again whether it may go on, where nobody has woken it."""
 
 _log = logging.getLogger("greenai")
 
@@ -39,6 +42,31 @@ def damaged(path: Path | None, why: str, what: str = "ledger") -> str:
         f"The {what} {path} is damaged ({why}). It was left as it is. Save what can be read with: "
         f"sqlite3 {path} .recover | sqlite3 recovered.db   Then start a new one with: mv {path} {path}.damaged"
     )
+
+
+class Step:
+    """What one caller wants written."""
+
+    __slots__ = ("alarm", "error", "leads", "result", "told", "undone", "work")
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.result: Any = None
+        self.error: LedgerError | None = None
+        self.leads = False
+        """Whether its caller holds the lock between threads."""
+        self.told = False
+        """Whether another thread has taken it, and what came of it is certain."""
+        self.undone = False
+        """Whether it was rolled back together with others, so that its caller has to do it."""
+        self.alarm: threading.Lock | None = None
+        """What its caller sleeps on."""
+
+    def wake(self) -> None:
+        """End the sleep of its caller, or the next one."""
+        if self.alarm is not None:
+            with suppress(RuntimeError):  # it was woken already
+                self.alarm.release()
 
 
 class SqliteFile:
@@ -69,6 +97,9 @@ class SqliteFile:
         self._timeout_s = timeout_s
         self._migrations = migrations
         self._thread_lock = threading.Lock()
+        self._queue: deque[Step] = deque()
+        self._turns = 0
+        """How many transactions were begun to write."""
         self._file_lock: FileLock | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
@@ -83,42 +114,146 @@ class SqliteFile:
         if self.path is None or self._connection is None:
             return
         try:
-            with self._locked(write=True):
-                self._drop()
+            self._locked(lambda _: self._drop(), write=True)
         except LedgerError as error:
             _log.debug("closing the %s: %s", self.what, error)
 
-    # How.
+    # Threads that write at once share a commit, which costs more than what they write. Who finds the lock taken leaves
+    # its step in the queue; whoever holds all locks does its own step and those in the queue in one transaction, and
+    # tells their callers after the commit. Who gets the lock untold does its own step, so that none is left behind,
+    # whatever became of a thread. A step that nobody has taken when its time is over is withdrawn; one that is taken is
+    # waited for, so that its caller knows whether it was done. Where one of several fails, all are rolled back and each
+    # caller does its own alone: no step fails for another, and `work` may run twice before it is committed once. Only
+    # where the commit fails, it fails for all.
 
-    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._locked(write=True) as con:
-            con.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(con)
-                if self.path is None:
-                    self._trim(con)
-            except BaseException:
-                con.rollback()
-                raise
-            con.execute("COMMIT")
-            return result
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
+        """Do `work` in a transaction, together with others unless `alone`, as what changes something else has to be."""
+        step, deadline = Step(work), time.monotonic() + self._timeout_s
+        others: list[Step] = []
+        try:
+            step.leads = self._thread_lock.acquire(blocking=False)
+            if not step.leads:
+                (self._wait if alone else self._queue_up)(step, deadline)
+            if step.leads and not step.told:
+                step.undone = False
+                self._connected(lambda con: self._commit(con, step, others, alone=alone), deadline, write=True)
+        finally:
+            if step.leads:
+                try:
+                    for other in others:
+                        other.told = True
+                finally:
+                    self._thread_lock.release()
+                self._wake(others)
+        if step.error is not None:
+            raise step.error
+        if step.undone:
+            return self._write(work, alone=True)
+        result: T = step.result
+        return result
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._locked(write=self._connection is None) as con:
-            return work(con)
+        return self._locked(work, write=self._connection is None)
 
-    @contextmanager
-    def _locked(self, *, write: bool) -> Generator[sqlite3.Connection]:
-        """Hold the locks and yield the open connection; SQLite's errors leave as the ledger's."""
+    def _wait(self, step: Step, deadline: float) -> None:
+        step.leads = self._thread_lock.acquire(timeout=max(deadline - time.monotonic(), 0.0))
+        if not step.leads:
+            raise LedgerError(self._crowded())
+
+    def _queue_up(self, step: Step, deadline: float) -> None:
+        """Wait until another thread has done a step, or this one has the lock to do so."""
+        step.undone = True  # until it is done
+        step.alarm = threading.Lock()
+        step.alarm.acquire()
+        try:
+            self._queue.append(step)
+            while not step.told:
+                step.leads = self._thread_lock.acquire(blocking=False)
+                if step.leads:
+                    return
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 and self._withdraw(step):
+                    raise LedgerError(self._crowded())
+                step.alarm.acquire(timeout=min(left_s, LOOK_S) if left_s > 0 else LOOK_S)
+        finally:
+            self._withdraw(step)
+
+    def _withdraw(self, step: Step) -> bool:
+        """Take a step out of the queue; return False where another thread has taken it."""
+        try:
+            self._queue.remove(step)
+        except ValueError:
+            return False
+        return True
+
+    def _taken(self) -> Step | None:
+        try:
+            return self._queue.popleft()
+        except IndexError:  # not asked before: who waits may withdraw at any moment
+            return None
+
+    def _commit(self, con: sqlite3.Connection, step: Step, others: list[Step], *, alone: bool) -> None:
         import sqlite3
 
+        self._turns += 1
+        try:
+            con.execute("BEGIN IMMEDIATE")
+            self._do(con, step)
+            while not alone and (other := self._taken()) is not None:
+                others.append(other)
+                self._do(con, other)
+        except BaseException as error:
+            con.rollback()
+            if not others or not isinstance(error, Exception):
+                raise
+            step.undone = True
+            return
+        for other in others:
+            other.undone = False
+        try:
+            con.execute("COMMIT")
+        except sqlite3.Error as error:
+            for other in others:
+                other.error = self._translated(error)
+                other.error.__cause__ = error
+            raise
+        except BaseException:  # an interrupt, which came before the statement or after it
+            for other in others:
+                other.undone = con.in_transaction
+            con.rollback()
+            raise
+
+    def _do(self, con: sqlite3.Connection, step: Step) -> None:
+        step.result = step.work(con)
+        if self.path is None:
+            self._trim(con)
+
+    def _wake(self, told: Sequence[Step] = ()) -> None:
+        """Wake those who were told, and who is next to have the lock."""
+        for step in told:
+            step.wake()
+        if self._queue:
+            with suppress(IndexError):  # it was withdrawn just now
+                self._queue[0].wake()
+
+    def _locked(self, work: Callable[[sqlite3.Connection], T], *, write: bool) -> T:
         deadline = time.monotonic() + self._timeout_s
         if not self._thread_lock.acquire(timeout=self._timeout_s):
             raise LedgerError(self._crowded())
         try:
+            return self._connected(work, deadline, write=write)
+        finally:
+            self._thread_lock.release()
+            self._wake()
+
+    def _connected(self, work: Callable[[sqlite3.Connection], T], deadline: float, *, write: bool) -> T:
+        """Do `work` with the open connection, and the lock between processes; SQLite's errors leave as the ledger's."""
+        import sqlite3
+
+        try:
             file_lock = self._outer_lock(deadline) if write else None
             try:
-                yield self._connection or self._open()
+                return work(self._connection or self._open())
             finally:
                 if file_lock is not None:
                     file_lock.release()
@@ -134,8 +269,6 @@ class SqliteFile:
             raise LedgerError(
                 f"The {self.what} {self.path} cannot be used: {error}. {self._make_writable()}"
             ) from error
-        finally:
-            self._thread_lock.release()
 
     def _outer_lock(self, deadline: float) -> FileLock | None:
         if self.path is None:
@@ -317,5 +450,7 @@ class SqliteFile:
         if os.getpid() != self._pid:
             self._pid = os.getpid()
             self._thread_lock = threading.Lock()
+            self._queue = deque()
         elif self._forking:
             self._thread_lock.release()
+            self._wake()

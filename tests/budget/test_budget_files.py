@@ -212,6 +212,18 @@ def test_26_turned_bits_allow_no_more_than_an_error_or_the_truth(tmp_path: Path,
     assert told > 10
 
 
+def test_26_a_counter_that_holds_text_is_nothing_worse_than_wrong(path: Path) -> None:
+    ledger = open_ledger(path)
+    ledger.reserve(SCOPE, DAY, J, attempt_id="a1").settle(J)
+    con = sqlite3.connect(path)
+    con.execute("UPDATE counters SET settled_tokens = 'text'")
+    con.commit()
+    con.close()
+    assert ledger.reserve(SCOPE, DAY, J, attempt_id="a2").settle(J)
+    assert ledger.spent(SCOPE, DAY).settled == 2
+    ledger.close()
+
+
 def test_26_a_file_that_was_emptied_is_no_new_one(path: Path) -> None:
     filled(path)
     path.write_bytes(b"")
