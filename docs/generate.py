@@ -26,6 +26,7 @@ from greenai.meters.coefficients import coefficients
 from greenai.nudges import effort
 from greenai.settings import _DEFAULT_LADDERS, _LOCAL_MODEL, LadderEntry, LocalSettings, Settings
 from greenai.settings.projects import BudgetTable
+from greenai.settings.serve import ServeTable
 from greenai.settings.switches import NudgeTable
 from greenai.units import significant
 
@@ -480,6 +481,13 @@ KEYS: Mapping[str, Key] = {
         example="refuse",
         env="refuse",
     ),
+    "serve": Key(
+        about="How the [gateway](serve.md) answers: `keys` (who may call, and on which project), `pages_key`, "
+        "`pass_keys`, `largest_body`, `at_once`, `waiting`, `longest_wait`, `slowest_request`, `slowest_reader`, "
+        "`grace`.",
+        example={"keys": {"SUPPORT_BOT_KEY": "support-bot"}},
+        env='{"keys":{"SUPPORT_BOT_KEY":"support-bot"}}',
+    ),
     "nudges": Key(
         about="Switches of the [nudges](nudges.md), `true` or `false` each, and `false` in place of the table for all "
         "of them: `effort`, `output_length`, `batching`, `caching`, `right_sizing`, `timing` are on, `brevity` and "
@@ -588,6 +596,8 @@ def _default(name: str) -> str:
     if isinstance(default, LocalSettings):
         values = {field: getattr(default, field) for field in LocalSettings.model_fields}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
+    if isinstance(default, ServeTable):
+        return "no keys, and the limits that [its page](serve.md#limits) lists"
     if default is None or isinstance(default, (BudgetTable, NudgeTable)):
         return "not set"
     if isinstance(default, frozenset) or default == ():

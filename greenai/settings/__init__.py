@@ -35,7 +35,7 @@ from pydantic import (
 from greenai.errors import SettingsError
 from greenai.grants import WithoutOptIn
 from greenai.settings import cards as own_cards
-from greenai.settings import projects
+from greenai.settings import projects, serve
 from greenai.settings.cards import CardEntry, LadderEntry
 from greenai.settings.fields import (
     CACHE_URL,
@@ -55,6 +55,7 @@ from greenai.settings.fields import (
     split,
 )
 from greenai.settings.projects import BudgetTable, FeatureTable, ProjectTable
+from greenai.settings.serve import ServeTable
 from greenai.settings.sources import PREFIX, Source, files
 from greenai.settings.switches import Nudges, NudgeTable
 from greenai.values import Also, CacheMode, OptIn, Quality, Rung, Tier, Verify
@@ -205,6 +206,7 @@ class Settings(_Strict):
     key_budget: BudgetTable = BudgetTable()
     budget_url: Annotated[str, CACHE_URL] | None = Field(default=None, repr=False)  # it may hold a password
     unknown_project: Literal["allow", "refuse"] = "allow"
+    serve: ServeTable = ServeTable()
 
     @field_validator("opt_in_expires", mode="before")
     @classmethod
@@ -383,6 +385,8 @@ def _validated(sources: list[Source]) -> Settings:
         found = cast("dict[str, Any]", detail)
         if found["loc"] and found["loc"][0] in projects.TABLES:
             raise SettingsError(projects.explain(found, _lower(_worded(found)), where)) from None
+        if found["loc"] and found["loc"][0] == "serve":
+            raise SettingsError(serve.explain(found, _lower(_worded(found)), origin["serve"].where("serve"))) from None
         raise SettingsError(_explain(found, merged, origin)) from None
     for number, card in enumerate(settings.cards):
         card.stand_at(origin["cards"].where_in("cards", number, "name"))
