@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Way", "afforded", "settled"]
 
 OVERRIDE = 'when_spent = "observe", or a larger limit, in the table of that budget'
+OF_A_BLOCK = 'client.budget(..., when_spent="observe"), or a larger limit there'
 
 LEAST_TOKENS = 16
 """An answer that has to be shorter than this is not asked for."""
@@ -74,10 +75,11 @@ class Way:
             less.append(f"at most {self.most_tokens} output tokens")
         if refusal is None or not less:
             return self
-        named = next(cap.named for cap in caps if _is_of(refusal, cap))
+        cap = next(cap for cap in caps if _is_of(refusal, cap))
+        named, override = cap.named, OF_A_BLOCK if cap.scope.startswith("run/") else OVERRIDE
         text = f"{', '.join(less)}, to stay within {named}"
         data = {"budget": named} if self.most_tokens is None else {"budget": named, "limit": self.most_tokens}
-        return replace(self, notes=(Note(nudge=NAME, text=text, override=OVERRIDE, data=data),))
+        return replace(self, notes=(Note(nudge=NAME, text=text, override=override, data=data),))
 
     def release(self) -> None:
         """End what is held: nothing was sent."""

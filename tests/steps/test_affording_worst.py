@@ -147,6 +147,7 @@ def test_an_answer_that_a_block_cut_names_no_window() -> None:
         receipt = client.ask("Write a long story about a dragon.", model="gpt-5.5-2026-04-23").greenai
     (note,) = receipt.nudges[1:]
     assert note.text == f"at most {note.data['limit']} output tokens, to stay within 400 tokens of {run.scope}"
+    assert note.override == 'client.budget(..., when_spent="observe"), or a larger limit there'
     at = f"The answer was cut at {note.data['limit']} tokens"
     assert receipt.warnings == (f"{at}, to stay within 400 tokens of {run.scope}. A longer one: raise that budget.",)
 
