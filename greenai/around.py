@@ -24,7 +24,7 @@ from greenai.errors import InvalidRequest
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Around", "Block", "block"]
+__all__ = ["Around", "Block", "Stretches", "block"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +55,10 @@ class Around(Generic[T]):
         entries = self._entries.get()
         return tuple(entry.value for entry in entries if not entry.over) if entries else ()
 
+    def stretches(self, value: T) -> Stretches[T]:
+        """Return what has `value` hold in several stretches of time, as the body of a generator runs."""
+        return Stretches(self._entries, value, limits=self._limits)
+
     @contextmanager
     def within(self, value: T) -> Generator[None]:
         """Have `value` hold while the block runs."""
@@ -72,6 +76,36 @@ class Around(Generic[T]):
                 # begun there, it would hold for ever.
                 entry.over = True
             self._entries.set(left)
+
+
+class Stretches(Generic[T]):
+    """One value that holds while a body runs, and not while that waits to be resumed.
+
+    What the body opened itself, and has not closed yet, waits with it.
+    """
+
+    def __init__(self, entries: ContextVar[tuple[_Entry[T], ...]], value: T, *, limits: bool) -> None:
+        self._entries = entries
+        self._entry = _Entry(value)
+        self._limits = limits
+        self._inner: tuple[_Entry[T], ...] = ()
+
+    def begin(self) -> None:
+        """Have the value hold from now on, in the present context."""
+        self._entries.set((*self._entries.get(), self._entry, *self._inner))
+
+    def pause(self) -> None:
+        """Have it hold no longer here: called in the context in which it began."""
+        entries = self._entries.get()
+        if self._entry in entries:
+            place = entries.index(self._entry)
+            self._inner = entries[place + 1 :]
+            self._entries.set(entries[:place])
+
+    def end(self) -> None:
+        """Have it hold nowhere any more, also in tasks that were begun meanwhile; a limit holds for these."""
+        self._inner = ()
+        self._entry.over = not self._limits
 
 
 class Block(ContextDecorator, Generic[T]):

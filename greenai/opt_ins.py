@@ -39,6 +39,8 @@ Grants: TypeAlias = Mapping[str, Grant]
 class Block:
     """A `with` block of a client. `owner` is what the client shares with its copies: no other client's block counts.
 
+    `owner` None is what stands around the calls of every client: a function that `@green` decorates.
+
     `grants` None says nothing of opt-ins; they stand besides those outside where it `adds`, else in their place.
     """
 

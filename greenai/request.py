@@ -42,12 +42,12 @@ _NONE: tuple[Grant, ...] = ()
 
 
 def of_blocks(resources: Resources) -> Sequence[Block]:
-    """Return the blocks around this call: those of the same client and its copies, the outer ones first.
+    """Return the blocks around this call: those of the same client and its copies, and of all, the outer ones first.
 
     Another client's block is no opt-in for this one.
     """
     around = blocks.get()
-    return tuple(block for block in around if block.owner is resources) if around else ()
+    return tuple(block for block in around if block.owner is resources or block.owner is None) if around else ()
 
 
 def options_from(settings: Settings) -> Options:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from greenai.settings.projects import WhenSpent
     from greenai.values import Options, Request, Rung
 
-__all__ = ["Cap", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps", "hard"]
+__all__ = ["Cap", "Rule", "Run", "Spending", "SpendingSettings", "address", "caps", "hard", "run_of"]
 
 MOST_WARNED = 10_000
 
@@ -98,7 +98,8 @@ class Run:
         return f"{', '.join(each)} in {self.spent.calls} {'call' if self.spent.calls == 1 else 'calls'}"
 
 
-runs: Around[tuple[Spending, Run]] = Around("greenai.runs", limits=True)
+runs: Around[tuple[Spending | None, Run]] = Around("greenai.runs", limits=True)
+"""The budgets of blocks of code, with the client's own that they hold for; None holds for those of every client."""
 
 
 class Spending:
@@ -132,7 +133,7 @@ class Spending:
     def scopes_of(self, options: Options, arguments: Mapping[str, object], key: Callable[[], str]) -> tuple[str, ...]:
         """Return the scopes that have a budget and hold for a call: none where nothing is limited."""
         around = runs.get()
-        found = tuple(run.scope for spending, run in around if spending is self) if around else ()
+        found = tuple(self._known(run).scope for spending, run in around if spending in (self, None)) if around else ()
         if not self._caps:
             return found
         named = ("organisation", f"project/{options.project}", f"feature/{options.feature}")
@@ -179,10 +180,13 @@ class Spending:
         Raises:
             InvalidRequest: a limit cannot be read, or there is none.
         """
-        run = Run(budgets=_read(limits, eur_usd), when_spent=_one_of_three(when_spent))
-        self._runs[run.scope] = run
+        run = run_of(limits, when_spent, eur_usd)
         with runs.within((self, run)):
             yield run
+
+    def _known(self, run: Run) -> Run:
+        self._runs[run.scope] = run
+        return run
 
     # Holding.
 
@@ -377,6 +381,15 @@ def _caps(scope: str, table: projects.BudgetTable, above: projects.BudgetTable) 
         open_when_broken=bool(above.open_when_broken if table.open_when_broken is None else table.open_when_broken),
     )
     return tuple(Cap(scope=scope, budget=budget, rule=rule) for _, budget in projects.budgets(table, above))
+
+
+def run_of(limits: Sequence[str], when_spent: WhenSpent, eur_usd: float | None = None) -> Run:
+    """Return a block of code's own budgets.
+
+    Raises:
+        InvalidRequest: a limit cannot be read, or there is none.
+    """
+    return Run(budgets=_read(limits, eur_usd), when_spent=_one_of_three(when_spent))
 
 
 def _read(limits: Sequence[str], eur_usd: float | None) -> tuple[Budget, ...]:
