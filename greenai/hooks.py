@@ -182,16 +182,16 @@ def take_last(context: Context) -> None:
 class Watch:
     """When and where a call began, and who was to be told of it then."""
 
-    __slots__ = ("_context", "_started_ns", "_ticks_ns", "lists")
+    __slots__ = ("_context", "_ticks_ns", "lists")
 
     def __init__(self) -> None:
         self.lists = _collecting.get()
         self._context = copy_context()
-        self._started_ns = time.time_ns()
         self._ticks_ns = time.perf_counter_ns()
 
     def asked(self, request: Request) -> Asked:
         """Return the facts of a call that ends now."""
+        duration_ns = time.perf_counter_ns() - self._ticks_ns
         return Asked(
             call_id=request.call_id,
             entry=request.entry,
@@ -201,7 +201,7 @@ class Watch:
             feature=request.options.feature,
             parent=request.parent,
             numbers={name: v for name, v in request.arguments.items() if type(v) in (int, float)},
-            started_ns=self._started_ns,
-            duration_ns=time.perf_counter_ns() - self._ticks_ns,
+            started_ns=time.time_ns() - duration_ns,
+            duration_ns=duration_ns,
             context=self._context,
         )

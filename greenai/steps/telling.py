@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar, cast
 
 from greenai import hooks
@@ -38,14 +38,19 @@ def watched(flow: Flow[T], request: Request, steps: Steps, answer_of: Callable[[
 
 def _tell(event: str, told_of: Receipt | BaseException, watch: hooks.Watch, request: Request, steps: Steps) -> None:
     for observer in (*steps.observers, *hooks.everywhere()):
-        # Of its class: an instance may make up whatever it is asked for, as doubles in tests do.
-        if hasattr(type(observer), event):
+        if _takes(type(observer), event):
             work = partial(_with_facts, getattr(observer, event), told_of, watch, request)
         elif event == "finished":
             work = partial(cast("hooks.Observer", observer), cast("Receipt", told_of))
         else:
             continue
         fail_open(f"The observer {observer!r} failed.", work, None)
+
+
+@lru_cache(maxsize=256)
+def _takes(kind: type, event: str) -> bool:
+    """Say whether a class has a method; an instance may make up whatever it is asked for, as doubles in tests do."""
+    return hasattr(kind, event)
 
 
 def _with_facts(
