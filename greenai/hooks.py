@@ -14,7 +14,6 @@ and one that has `failed` is told of calls that have no receipt.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from greenai.around import Around
+from greenai._locks import Lock
+from greenai.around import Around, Stretches
 from greenai.units import format_energy, format_interval
 from greenai.values import Entry, Receipt, Request
 
@@ -106,7 +106,7 @@ DEFAULT: Sequence[Observer] = (log,)
 # --- the whole process --------------------------------------------------------------------
 
 _everywhere: tuple[AnyObserver, ...] = ()
-_changing = threading.Lock()
+_changing = Lock()
 
 
 def observe(observer: AnyObserver) -> Callable[[], None]:
@@ -139,7 +139,13 @@ def everywhere() -> tuple[AnyObserver, ...]:
 
 # --- one context --------------------------------------------------------------------------
 
-_collecting: Around[list[Receipt]] = Around("greenai_collecting")
+class Collected(list[Receipt]):
+    """The receipts of a block. `begun` counts its calls, also those that have no receipt, or none yet."""
+
+    begun = 0
+
+
+_collecting: Around[Collected] = Around("greenai_collecting")
 _last: ContextVar[Receipt | None] = ContextVar("greenai_last_receipt", default=None)
 
 
@@ -150,9 +156,15 @@ def collecting() -> Generator[list[Receipt]]:
     A call that ends after the block, as a stream may, is added when it ends. A thread of your own belongs to the block
     where it runs in a copy of its context, as with `asyncio.to_thread`.
     """
-    collected: list[Receipt] = []
+    collected = Collected()
     with _collecting.within(collected):
         yield collected
+
+
+def collecting_in_stretches() -> tuple[Collected, Stretches[Collected]]:
+    """Return what collects receipts as `collecting` does, and the stretches of time in which it does."""
+    collected = Collected()
+    return collected, _collecting.stretches(collected)
 
 
 def last_receipt() -> Receipt | None:
@@ -186,6 +198,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.lists = _collecting.get()
+        for collected in self.lists:
+            collected.begun += 1
         self._context = copy_context()
         self._ticks_ns = time.perf_counter_ns()
 

@@ -11,12 +11,13 @@ below the span that was current then; it is therefore no parent of what an instr
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from greenai import __version__, hooks
+from greenai._locks import Lock
 from greenai.errors import MissingExtra
 from greenai.hooks import Asked
 from greenai.integrations.figures import ENERGY_BUCKETS_J, Bounded, Figures, failing_provider, operation_of
@@ -51,8 +52,9 @@ REQUEST_NUMBERS: Mapping[str, tuple[str, type[int | float]]] = {
 
 # --- on and off ---------------------------------------------------------------------------
 
-_changing = threading.Lock()
+_changing = Lock()
 _state: dict[str, Any] = {}
+_made: WeakKeyDictionary[Any, Metrics] = WeakKeyDictionary()
 
 
 def instrument(*, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None) -> None:
@@ -71,7 +73,7 @@ def instrument(*, tracer_provider: TracerProvider | None = None, meter_provider:
     with _changing:
         if _state.get("given") == given:
             return
-        telling = Telling(Spans(tracer_provider), Metrics(meter_provider))
+        telling = Telling(Spans(tracer_provider), _metrics(meter_provider))
         _remove()
         _state.update(given=given, remove=hooks.observe(telling))
 
@@ -80,6 +82,15 @@ def uninstrument() -> None:
     """Record nothing from now on. Without `instrument` it changes nothing."""
     with _changing:
         _remove()
+
+
+def _metrics(provider: MeterProvider | None) -> Metrics:
+    """Return the metrics of a provider, the same ones again: it would go on reading those that were there before."""
+    given = _api("metrics").get_meter_provider() if provider is None else provider
+    found = _made.get(given)
+    if found is None:
+        found = _made[given] = Metrics(given)
+    return found
 
 
 def _remove() -> None:
@@ -209,6 +220,48 @@ def _of_receipt(receipt: Receipt, figures: Figures) -> Attributes:
 # --- metrics ------------------------------------------------------------------------------
 
 
+# What is summed up here and read when the SDK exports: recording each sum at once would take it 20 microseconds each.
+_ENERGY = "Energy of calls: of the models, or greenai's own where none was asked"
+SUMS: Mapping[str, tuple[str, str]] = {
+    "greenai.calls": ("{call}", "Calls that have a receipt."),
+    "greenai.energy.joules": ("J", f"{_ENERGY}."),
+    "greenai.energy.joules.low": ("J", f"{_ENERGY}; the low end."),
+    "greenai.energy.joules.high": ("J", f"{_ENERGY}; the high end."),
+    "greenai.overhead.joules": ("J", "Energy of greenai's own work for models' answers."),
+    "greenai.avoided.joules": ("J", "Energy avoided against the receipt's baseline."),
+    "greenai.cost.usd": ("{USD}", "Cost of calls."),
+    "greenai.carbon.grams": ("g", "Carbon dioxide equivalent of calls, location-based."),
+}
+OF_CALL = ("greenai.outcome", "greenai.project", "greenai.evidence", "greenai.method", "gen_ai.response.model")
+
+
+class Sums:
+    """Sums of calls with the same names, in the order of `SUMS`; None where nothing was ever known."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._sums: dict[tuple[str, ...], list[float | None]] = {}
+
+    def add(self, names: tuple[str, ...], amounts: Sequence[float | None]) -> None:
+        """Add what one call took; None adds nothing."""
+        with self._lock:
+            sums = self._sums.setdefault(names, [None] * len(SUMS))
+            for n, amount in enumerate(amounts):
+                if amount is not None:
+                    sums[n] = (sums[n] or 0.0) + amount
+
+    def reader(self, name: str) -> Callable[[object], list[Any]]:
+        """Return what the SDK calls when it exports one of the sums."""
+        observation, n = _api("metrics").Observation, list(SUMS).index(name)
+
+        def read(_: object) -> list[Any]:
+            with self._lock:
+                known = [(names, sums[n]) for names, sums in self._sums.items() if sums[n] is not None]
+            return [observation(amount, dict(zip(OF_CALL, names, strict=True))) for names, amount in known]
+
+        return read
+
+
 class Metrics:
     """Counts calls, with names of which there are never too many."""
 
@@ -220,55 +273,36 @@ class Metrics:
         def histogram(name: str, unit: str, buckets: tuple[float, ...], description: str) -> Any:
             return meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=buckets)
 
-        def counter(name: str, unit: str, description: str) -> Any:
-            return meter.create_counter(name, unit, description)
-
         self._tokens = histogram("gen_ai.client.token.usage", "{token}", TOKEN_BUCKETS, "Tokens of a call.")
         self._duration = histogram("gen_ai.client.operation.duration", "s", DURATION_BUCKETS_S, "Duration of a call.")
         self._per_call = histogram("greenai.energy.joules.per_call", "J", ENERGY_BUCKETS_J, "Energy of one call.")
-        energy = "Energy of calls: of the models, or greenai's own where none was asked"
-        self._energy = (
-            counter("greenai.energy.joules", "J", f"{energy}."),
-            counter("greenai.energy.joules.low", "J", f"{energy}; the low end."),
-            counter("greenai.energy.joules.high", "J", f"{energy}; the high end."),
-        )
-        self._calls = counter("greenai.calls", "{call}", "Calls that have a receipt.")
-        self._overhead = counter("greenai.overhead.joules", "J", "Energy of greenai's own work for models' answers.")
-        self._avoided = counter("greenai.avoided.joules", "J", "Energy avoided against the receipt's baseline.")
-        self._cost = counter("greenai.cost.usd", "{USD}", "Cost of calls.")
-        self._carbon = counter("greenai.carbon.grams", "g", "Carbon dioxide equivalent of calls, location-based.")
+        self._sums = Sums()
+        for name, (unit, description) in SUMS.items():
+            meter.create_observable_counter(name, [self._sums.reader(name)], unit, description)
 
     def finished(self, receipt: Receipt, figures: Figures, asked: Asked) -> None:
         """Count a call that has a receipt."""
         of_operation = self._operation(asked, figures.provider)
-        of_operation["gen_ai.response.model"] = self._models(figures.model)
+        of_operation["gen_ai.response.model"] = model = self._models(figures.model)
         self._duration.record(asked.duration_ns / 1e9, of_operation)
         usage = figures.usage
         for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
             if count is not None:
                 self._tokens.record(count, {**of_operation, "gen_ai.token.type": kind})
 
-        of_call: Attributes = {
-            "greenai.outcome": figures.outcome,
-            "greenai.project": self._projects(receipt.project),
-            "greenai.evidence": figures.evidence,
-            "greenai.method": self._methods(figures.method),
-            "gen_ai.response.model": self._models(figures.model),
-        }
-        self._calls.add(1, of_call)
-        if (joules := figures.joules()) is not None:
-            self._per_call.record(joules[0], of_call)
-            for instrument_, value in zip(self._energy, joules, strict=True):
-                instrument_.add(value, of_call)
-        sums = (
-            (self._overhead, figures.overhead_j),
-            (self._avoided, figures.avoided_j()),
-            (self._cost, receipt.cost_usd),
-            (self._carbon, receipt.carbon_g),
+        names = (
+            figures.outcome,
+            self._projects(receipt.project),
+            figures.evidence,
+            self._methods(figures.method),
+            model,
         )
-        for instrument_, amount in sums:
-            if amount is not None:
-                instrument_.add(amount, of_call)
+        joules = figures.joules()
+        if joules is not None:
+            self._per_call.record(joules[0], dict(zip(OF_CALL, names, strict=True)))
+        middle_j, low_j, high_j = joules or (None, None, None)
+        amounts = (1.0, middle_j, low_j, high_j, figures.overhead_j, figures.avoided_j())
+        self._sums.add(names, (*amounts, receipt.cost_usd, receipt.carbon_g))
 
     def failed(self, error: str, provider: str, asked: Asked) -> None:
         """Count a call that ended with an error: its duration, which has the error's class."""

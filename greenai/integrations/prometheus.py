@@ -11,11 +11,11 @@ What a budget has left is what the latest call that it held for left of it.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from greenai import hooks
+from greenai._locks import Lock
 from greenai.errors import GreenAIError, MissingExtra
 from greenai.hooks import Asked
 from greenai.integrations.figures import ENERGY_BUCKETS_J, Bounded, Figures
@@ -33,7 +33,7 @@ DURATION_BUCKETS_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 
 OF_CALL = ("outcome", "project", "model", "evidence")
 OF_BUDGET = ("scope", "budget", "unit")
 
-_changing = threading.Lock()
+_changing = Lock()
 _state: dict[str, Any] = {}
 
 

@@ -272,6 +272,16 @@ def test_instrumenting_twice_tells_once_and_leaving_twice_is_fine(told: Told) ->
     assert hooks.everywhere() == ()
 
 
+def test_who_comes_back_counts_on(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    with offline() as client:
+        client.ask(ADA)
+        otel.uninstrument()
+        otel.instrument(tracer_provider=told.tracers, meter_provider=told.meters)
+        client.ask("Say hello to Bo.")
+    assert told.total("greenai.calls") == 2
+    assert caplog.records == []
+
+
 def test_other_providers_take_the_place_of_the_first(told: Told) -> None:
     other = Told()
     otel.instrument(tracer_provider=other.tracers, meter_provider=other.meters)
