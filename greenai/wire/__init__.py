@@ -3,6 +3,10 @@
     dialect      API                                            who speaks it
     ─────────    ──────────────────────────────────────────     ─────────────────────────────────────────
     chat         POST …/chat/completions                        openai, mistral, every compatible server
+    messages     POST …/messages                                anthropic
+    gemini       POST …/models/{name}:generateContent           google, its Vertex AI too
+    responses    POST …/responses                               openai, and some compatible servers
+    embeddings   POST …/embeddings                              openai, mistral, every compatible server
     …            one module each, entered in `_TABLE`
 
 A dialect reads JSON into what the flow knows (openai's chat messages and arguments) and writes back only what the flow
@@ -24,7 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Dialect", "Seen", "dialect_of"]
 
-_TABLE: tuple[tuple[str, str], ...] = (("/chat/completions", "chat"),)
+_TABLE: tuple[tuple[str, str], ...] = (
+    ("/chat/completions", "chat"),
+    ("/v1/messages", "messages"),
+    (":generateContent", "gemini"),
+    (":streamGenerateContent", "gemini"),
+    ("/responses", "responses"),
+    ("/embeddings", "embeddings"),
+)
 """How the path of a request ends, and the module of its dialect."""
 
 
