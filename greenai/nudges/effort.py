@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.catalog import Switch, switch_of
 from greenai.nudges import learnt
+from greenai.nudges.messages import say
 from greenai.values import Draft, Note
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ def nudge(draft: Draft, context: NudgeContext, /) -> Draft:
     if said and (opted_in or not context.options.strict_opt_in or all(map(_is_only_off, said.values()))):
         return replace(draft, reasoning=_asks_for_reasoning(said))
     if said:
-        draft = _without(draft, said)
+        draft = _without(draft, said, context.language)
     if not opted_in:
-        return _off(draft, switch)
+        return _noted(_off(draft, switch), switch, context.language)
     return _decided(draft, switch, context)
 
 
@@ -139,19 +140,12 @@ def _decided(draft: Draft, switch: Switch, context: NudgeContext) -> Draft:
         return _on(draft, switch)  # no opinion on this call, or a model that never reasons or always does
     gain = context.assessment.reasoning_gain
     right = _right_anyway(draft.rung.model, context.assessment)
+    data = {"model": draft.rung.model, "gain": gain, "threshold": threshold}
     if gain >= threshold and right is None:
-        decided, how, override = _on(draft, switch), "on", LEAVE_IT
-    else:
-        decided, how, override = (
-            _off(draft, switch, told=False),
-            "off" if switch.status == "off" else "at its lowest",
-            ASK_FOR_IT,
-        )
-    why = f"P(it helps) {gain:.2f} {'reaches' if gain >= threshold else 'is below'} {threshold:.2f}"
-    if gain >= threshold and right is not None:
-        why = f"P(right without it) {right:.2f} reaches {SURE:.2f}"
-    text = f"reasoning {how} for {draft.rung.model}: {why}"
-    return replace(decided, notes=(*draft.notes, Note(nudge=NAME, text=text, override=override)))
+        return _with_note(_on(draft, switch), _note("on", data, context.language, LEAVE_IT))
+    why = "gains_little" if gain < threshold else "right_anyway"
+    data = data if gain < threshold else {"model": draft.rung.model, "right": right, "threshold": SURE}
+    return _with_note(_off(draft, switch), _note(f"{why}_{switch.status}", data, context.language, ASK_FOR_IT))
 
 
 def expected_gain(rung: Rung, assessment: Assessment | None, thresholds: Mapping[str, float]) -> float | None:
@@ -182,30 +176,37 @@ def _on(draft: Draft, switch: Switch) -> Draft:
     return _with(draft, switch.on, reasoning=True)
 
 
-def _off(draft: Draft, switch: Switch, *, told: bool = True) -> Draft:
-    if switch.status == "none":
-        return _with(draft, switch.off, reasoning=False)
+def _off(draft: Draft, switch: Switch) -> Draft:
     if switch.status == "unknown":
         return _with(draft, switch.off, reasoning=None)
-    notes = (*draft.notes, _note(draft.rung, switch)) if told else draft.notes
-    return _with(draft, switch.off, reasoning=switch.status != "off", notes=notes)
+    return _with(draft, switch.off, reasoning=switch.status not in ("none", "off"))
 
 
-def _note(rung: Rung, switch: Switch) -> Note:
+def _noted(draft: Draft, switch: Switch, language: str) -> Draft:
+    """Return the draft with a note of what was switched off; none where there was nothing to switch."""
+    rung, data = draft.rung, {"model": draft.rung.model}
     if switch.status == "off":
-        leaks = "; it reasoned all the same before" if learnt.leaks(rung.model, rung.base_url) else ""
-        return Note(nudge=NAME, text=f"reasoning off for {rung.model}{leaks}", override=OVERRIDE)
+        leaks = learnt.leaks(rung.model, rung.base_url)
+        return _with_note(draft, _note("off_again" if leaks else "off", data, language, OVERRIDE))
     if switch.status == "lowest":
         sent = ", ".join(f"{key}={value!r}" for key, value in switch.off.items())
-        text = f"reasoning of {rung.model} cannot be switched off; at its lowest: {sent}"
-        return Note(nudge=NAME, text=text, override=OVERRIDE)
-    return Note(nudge=NAME, text=f"reasoning of {rung.model} cannot be switched off")
+        return _with_note(draft, _note("lowest", {**data, "sent": sent}, language, OVERRIDE))
+    return _with_note(draft, _note("always_on", data, language)) if switch.status == "always_on" else draft
+
+
+def _note(what: str, data: Mapping[str, Any], language: str, override: str | None = None) -> Note:
+    text_id = f"{NAME}.{what}"
+    return Note(nudge=NAME, text=say(text_id, data, language), override=override, id=text_id, data=data)
+
+
+def _with_note(draft: Draft, note: Note) -> Draft:
+    return replace(draft, notes=(*draft.notes, note))
 
 
 # --- a server that refuses the field ----------------------------------------------------------------
 
 
-def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> Draft | None:
+def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception, language: str = "en") -> Draft | None:
     """Return the draft as the app wrote it, where a server refused a field of this nudge; None where it did not.
 
     A refusal names the field. What the app said itself is its own affair, and so is reasoning that was opted in.
@@ -216,8 +217,8 @@ def plain(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> Draft
     if not (said.names(names) or said.mentions(names, tuple(texts(draft.messages)))):
         return None
     bare = replace(draft, arguments=_cleared(draft.arguments), extra=_cleared(draft.extra), reasoning=None)
-    text = f"{draft.rung.model} refused the field that turns reasoning off, so it was asked without"
-    return replace(bare, notes=(*(n for n in draft.notes if n.nudge != NAME), Note(nudge=NAME, text=text)))
+    note = _note("refused", {"model": draft.rung.model}, language)
+    return replace(bare, notes=(*(n for n in draft.notes if n.nudge != NAME), note))
 
 
 def teach(draft: Draft, arguments: Mapping[str, Any], error: Exception) -> None:
@@ -407,10 +408,9 @@ def _is_only_off(value: object) -> bool:
     return _says_off(value) and all(_says_off(part) or part in _OFF_TOO or key in _SHOWN for key, part in parts)
 
 
-def _without(draft: Draft, stated: Mapping[str, Any]) -> Draft:
+def _without(draft: Draft, stated: Mapping[str, Any], language: str) -> Draft:
     """Return the draft without the app's reasoning fields, with a note that says why."""
-    names = ", ".join(sorted(stated))
-    note = Note(nudge=NAME, text=f"{names} not sent: strict_opt_in is set and nobody opted in", override=OVERRIDE)
+    note = _note("gated", {"names": ", ".join(sorted(stated))}, language, OVERRIDE)
     return replace(
         draft,
         arguments=_cleared(draft.arguments),

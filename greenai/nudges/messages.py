@@ -15,9 +15,28 @@ from greenai.errors import InvalidRequest
 __all__ = ["ENGLISH", "languages", "register", "say"]
 
 ENGLISH: Mapping[str, str] = {
+    "effort.off": "reasoning off for {model}",
+    "effort.off_again": "reasoning off for {model}; it reasoned all the same before",
+    "effort.lowest": "reasoning of {model} cannot be switched off; at its lowest: {sent}",
+    "effort.always_on": "reasoning of {model} cannot be switched off",
+    "effort.on": "reasoning on for {model}: P(it helps) {gain:.2f} reaches {threshold:.2f}",
+    "effort.gains_little_off": "reasoning off for {model}: P(it helps) {gain:.2f} is below {threshold:.2f}",
+    "effort.gains_little_lowest": (
+        "reasoning at its lowest for {model}: P(it helps) {gain:.2f} is below {threshold:.2f}"
+    ),
+    "effort.right_anyway_off": "reasoning off for {model}: P(right without it) {right:.2f} reaches {threshold:.2f}",
+    "effort.right_anyway_lowest": (
+        "reasoning at its lowest for {model}: P(right without it) {right:.2f} reaches {threshold:.2f}"
+    ),
+    "effort.refused": "{model} refused the field that turns reasoning off, so it was asked without",
+    "effort.gated": "{names} not sent: strict_opt_in is set and nobody opted in",
     "brevity.asked": "a short answer was asked for: about {expected_tokens} tokens are expected",
     "output_length.limited": "answer limited to {limit} tokens",
     "output_length.lowered": "{given} lowered to {limit}: strict_opt_in is set and nobody opted in",
+    "budget.less": "{less}, to stay within {budget}",
+    "budget.model": "{model} instead of {wanted}",
+    "budget.unreasoned": "no reasoning",
+    "budget.limited": "at most {limit} output tokens",
     "batching.loop": (
         "{count} calls of one form to {model} came one after another within {seconds:.0f} s. Where they can wait, "
         "{provider}'s batch API charges {share:.0%} of the price: {batch_usd:.2g} in place of {usd:.2g} US dollars "
@@ -51,9 +70,32 @@ ENGLISH: Mapping[str, str] = {
 }
 
 GERMAN: Mapping[str, str] = {
+    "effort.off": "Reasoning von {model} abgeschaltet",
+    "effort.off_again": "Reasoning von {model} abgeschaltet; zuvor kam es trotzdem",
+    "effort.lowest": "Reasoning von {model} lässt sich nicht abschalten; auf dem geringsten Stand: {sent}",
+    "effort.always_on": "Reasoning von {model} lässt sich nicht abschalten",
+    "effort.on": "Reasoning von {model} angeschaltet: P(es hilft) {gain:.2f} erreicht {threshold:.2f}",
+    "effort.gains_little_off": (
+        "Reasoning von {model} abgeschaltet: P(es hilft) {gain:.2f} liegt unter {threshold:.2f}"
+    ),
+    "effort.gains_little_lowest": (
+        "Reasoning von {model} auf dem geringsten Stand: P(es hilft) {gain:.2f} liegt unter {threshold:.2f}"
+    ),
+    "effort.right_anyway_off": (
+        "Reasoning von {model} abgeschaltet: P(auch ohne richtig) {right:.2f} erreicht {threshold:.2f}"
+    ),
+    "effort.right_anyway_lowest": (
+        "Reasoning von {model} auf dem geringsten Stand: P(auch ohne richtig) {right:.2f} erreicht {threshold:.2f}"
+    ),
+    "effort.refused": "{model} hat das Feld abgelehnt, das Reasoning abschaltet, und wurde ohne es gefragt",
+    "effort.gated": "{names} nicht gesendet: strict_opt_in ist gesetzt, und niemand hat zugestimmt",
     "brevity.asked": "um eine kurze Antwort wurde gebeten: erwartet werden etwa {expected_tokens} Token",
     "output_length.limited": "Antwort auf {limit} Token begrenzt",
     "output_length.lowered": "{given} auf {limit} gesenkt: strict_opt_in ist gesetzt, und niemand hat zugestimmt",
+    "budget.less": "{less}, um {budget} einzuhalten",
+    "budget.model": "{model} statt {wanted}",
+    "budget.unreasoned": "kein Reasoning",
+    "budget.limited": "höchstens {limit} Token Ausgabe",
     "batching.loop": (
         "{count} Aufrufe gleicher Form an {model} kamen innerhalb von {seconds:.0f} s nacheinander. Wenn sie warten "
         "können: Die Batch-Schnittstelle von {provider} kostet {share:.0%} des Preises, für diese {batch_usd:.2g} "

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from greenai import receipts
 from greenai.catalog import find
 from greenai.errors import BudgetExceeded
 from greenai.nudges import effort, output_length
+from greenai.nudges.messages import say
 from greenai.nudges.output_length import BUDGET as NAME
 from greenai.prompts import input_tokens_estimate
 from greenai.spending import charges, hard
@@ -58,6 +59,7 @@ class Way:
     most_tokens: int | None = None
     charge: Charge | None = None
     notes: tuple[Note, ...] = ()
+    language: str = "en"
 
     def applied(self, draft: Draft) -> Draft:
         """Return a draft of this way's rung with its limit, and a note of what was made less."""
@@ -68,18 +70,23 @@ class Way:
 
     def noted(self, rung: Rung, refusal: BudgetExceeded | None, caps: tuple[Cap, ...]) -> Way:
         """Return this way with a note of what is less in it than `rung` as it was drafted."""
-        less = [f"{self.rung.model} instead of {rung.model}"] if self.rung != rung else []
+        data: dict[str, Any] = {}
+        less: list[str] = []
+        if self.rung != rung:
+            data |= {"model": self.rung.model, "wanted": rung.model}
+            less.append(say("budget.model", data, self.language))
         if self.unreasoned:
-            less.append("no reasoning")
+            less.append(say("budget.unreasoned", data, self.language))
         if self.most_tokens is not None:
-            less.append(f"at most {self.most_tokens} output tokens")
+            data["limit"] = self.most_tokens
+            less.append(say("budget.limited", data, self.language))
         if refusal is None or not less:
             return self
         cap = next(cap for cap in caps if _is_of(refusal, cap))
         named, override = cap.named, OF_A_BLOCK if cap.scope.startswith("run/") else OVERRIDE
-        text = f"{', '.join(less)}, to stay within {named}"
-        data = {"budget": named} if self.most_tokens is None else {"budget": named, "limit": self.most_tokens}
-        return replace(self, notes=(Note(nudge=NAME, text=text, override=override, data=data),))
+        data |= {"budget": named, "less": ", ".join(less)}
+        text = say("budget.less", data, self.language)
+        return replace(self, notes=(Note(nudge=NAME, text=text, override=override, id="budget.less", data=data),))
 
     def release(self) -> None:
         """End what is held: nothing was sent."""
@@ -104,8 +111,9 @@ def afforded(
     names = (f"{attempt_id}/{number}" for number in count())  # a hold that was released is not held again by its name
     refusal: BudgetExceeded | None = None
     asked: _Asked | None = None
+    language = steps.switches(request.options.project)[1]
     for way in _ways(rung, request, plan, drafting):
-        asked = _Asked.of(way, plan, drafting, spending)
+        asked = _Asked.of(replace(way, language=language), plan, drafting, spending)
         if refusal is not None and asked.least().of(_unit_of(refusal)) >= refusal.needed:
             continue  # it needs no less of what is short
         try:

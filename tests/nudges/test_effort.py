@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from greenai.catalog import cards, find, switch_of
 from greenai.nudges import NudgeContext, apply, learnt
 from greenai.nudges.effort import Effort, asks, plain, resolve, why_not_off
+from greenai.nudges.messages import say
+from greenai.testing import FakeProvider, offline
 from greenai.values import Assessment, Draft, Note, Options, Rung
 
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
@@ -68,17 +71,37 @@ def test_nobody_opted_in(
     assert draft.reasoning is reasoning
 
 
+def told(notes: Iterable[Note]) -> list[tuple[str, str | None]]:
+    """What notes say, each by the id and with the data that it has."""
+    assert [say(note.id, note.data) for note in notes] == [note.text for note in notes]
+    return [(note.text, note.override) for note in notes if note.nudge == "effort"]
+
+
+def test_a_note_speaks_the_language_of_the_project() -> None:
+    settings = {"nudges": {"language": "de-AT"}, "without_opt_in": "downgrade", "strict_opt_in": True}
+    with offline(FakeProvider(), settings=settings) as client:
+        receipt = client.ask("Name a colour.", model="gpt-5.5-2026-04-23", reasoning_effort="high").greenai
+    assert [note.text for note in receipt.nudges] == [
+        "reasoning_effort nicht gesendet: strict_opt_in ist gesetzt, und niemand hat zugestimmt",
+        "Reasoning von openai/gpt-5.5-2026-04-23 abgeschaltet",
+    ]
+
+
 def test_the_note_says_what_was_done_and_how_to_override_it() -> None:
     off, lowest, always = (drafted(m).notes for m in ("openai/gpt-5.5", "openai/o3", "deepseek/deepseek-r1"))
-    assert off == (Note(nudge="effort", text="reasoning off for openai/gpt-5.5", override=OVERRIDE),)
-    assert lowest == (
+    assert off == (
         Note(
             nudge="effort",
-            text="reasoning of openai/o3 cannot be switched off; at its lowest: reasoning_effort='low'",
+            text="reasoning off for openai/gpt-5.5",
             override=OVERRIDE,
+            id="effort.off",
+            data={"model": "openai/gpt-5.5"},
         ),
     )
-    assert always == (Note(nudge="effort", text="reasoning of deepseek/deepseek-r1 cannot be switched off"),)
+    assert told(lowest) == [
+        ("reasoning of openai/o3 cannot be switched off; at its lowest: reasoning_effort='low'", OVERRIDE)
+    ]
+    assert told(always) == [("reasoning of deepseek/deepseek-r1 cannot be switched off", None)]
     assert drafted("openai/gpt-4.1").notes == ()
 
 
@@ -137,10 +160,9 @@ def test_strict_opt_in_drops_what_the_app_said_and_says_so() -> None:
         "extra_body": {"top_k": 5, "chat_template_kwargs": {"style": "short"}},
     }
     assert draft.reasoning is False
-    assert draft.notes[0] == Note(
-        nudge="effort",
-        text="enable_thinking, reasoning_effort not sent: strict_opt_in is set and nobody opted in",
-        override=OVERRIDE,
+    assert told(draft.notes)[0] == (
+        "enable_thinking, reasoning_effort not sent: strict_opt_in is set and nobody opted in",
+        OVERRIDE,
     )
 
 
@@ -277,7 +299,7 @@ def test_a_refused_field_leaves_the_request_as_the_app_wrote_it() -> None:
     assert bare is not None
     assert (dict(bare.arguments), dict(bare.extra), bare.reasoning) == (given, {}, None)
     text = "hosted_vllm/Qwen/Qwen3-8B refused the field that turns reasoning off, so it was asked without"
-    assert bare.notes == (Note(nudge="effort", text=text),)
+    assert told(bare.notes) == [(text, None)]
 
 
 @pytest.mark.parametrize(
@@ -440,7 +462,7 @@ def test_opted_in_reasoning_goes_by_what_it_is_expected_to_gain(
     draft = decided(model, gain)
     assert dict(draft.arguments) == arguments
     assert draft.reasoning is reasoning
-    assert draft.notes == (Note(nudge="effort", text=text, override=f'reasoning_effort="{override}"'),)
+    assert told(draft.notes) == [(text, f'reasoning_effort="{override}"')]
 
 
 @pytest.mark.parametrize(("right", "reasoning"), [(0.4, True), (0.9, False)])

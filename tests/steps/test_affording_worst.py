@@ -163,6 +163,16 @@ def test_a_receipt_says_one_limit_where_a_budget_s_is_below_greenai_s_own() -> N
     ]
 
 
+def test_what_a_budget_made_less_is_said_in_the_language_of_the_project() -> None:
+    settings = {**limited(tokens="400/hour"), "nudges": {"language": "de"}}
+    with offline(FakeProvider(), settings=settings) as client:
+        note = client.ask("Write a long story about a dragon.").greenai.nudges[-1]
+    assert (
+        note.text == f"höchstens {note.data['limit']} Token Ausgabe, um 400 tokens/hour of project/default einzuhalten"
+    )
+    assert note.id == "budget.less"
+
+
 def test_a_budget_that_refuses_at_once_refuses_although_another_is_short_first() -> None:
     settings = {**limited(tokens="150/hour"), "user_budget": {"tokens": "100/hour", "when_spent": "refuse"}}
     with offline(FakeProvider(), settings=settings) as client, pytest.raises(BudgetExceeded, match="user/unnamed has"):
