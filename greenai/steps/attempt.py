@@ -89,7 +89,8 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
         window = _window(engine, steps)
         renew = partial(hold.renew, ttl_s)
         with _renewed(renew, ttl_s, request):
-            draft, reply = yield from _sent(draft, way, attempt_id, renew)
+            language = steps.switches(request.options.project)[1]
+            draft, reply = yield from _sent(draft, way, attempt_id, renew, language)
     except BaseException as error:
         # Also GeneratorExit: the driver closes an abandoned call here. Nothing may be yielded any more.
         watch.away(time.perf_counter() - started)
@@ -236,13 +237,13 @@ def _with_defaults(draft: Draft, engine: Engine) -> Draft:
     return replace(draft, arguments=arguments, messages=messages)
 
 
-def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any) -> Flow[tuple[Draft, Reply]]:
+def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any, language: str) -> Flow[tuple[Draft, Reply]]:
     """Send the draft; where a server refuses the field that turns reasoning off, send it again without."""
     request = way.request
     try:
         reply: Reply = yield _call(draft, request, attempt_id, renew)
     except Exception as error:
-        bare = None if way.unreasoned else effort.plain(draft, request.arguments, error)
+        bare = None if way.unreasoned else effort.plain(draft, request.arguments, error, language)
         if bare is None:
             raise
         refusal = error
