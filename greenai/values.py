@@ -27,13 +27,11 @@ CacheMode = Literal["auto", "off", "read", "refresh", "semantic"]
 Also = Literal["sampled", "tool_calls"]
 Verify = Literal["auto", "off"]
 AttemptState = Literal["answered", "discarded", "failed", "cut"]
+AnswerSource = Literal["deterministic", "lookup", "task_model", "generate"]
+PENDING = "pending"  # the finish reason of an answer that comes later: nobody knows yet what it takes
 
 Message: TypeAlias = Mapping[str, Any]
-
 OPT_INS: frozenset[str] = frozenset(("reasoning", "large", "long_output", "semantic_cache"))
-
-
-# --- tokens -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +160,11 @@ class Request:
         """True where only one user message was sent and no argument constrains the form of the answer."""
         return len(self.messages) == 1 and not FORM_ARGUMENTS & self.arguments.keys()
 
+    @property
+    def wants_vectors(self) -> bool:
+        """True where texts are to be embedded: nothing is asked, so there is nothing to judge or to make less."""
+        return self.api == "embeddings"
+
 
 FORM_ARGUMENTS: frozenset[str] = frozenset(
     (
@@ -182,9 +185,6 @@ def text_of(content: object) -> str:
 
 
 # --- what was decided ---------------------------------------------------------------------
-
-
-AnswerSource = Literal["deterministic", "lookup", "task_model", "generate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ _NESTED = ("extra_body", "google")  # Gemini's own fields come in the latter
 _OUTSIDE = frozenset((
     "web_search_options", "web_search", "search_parameters", "search_options", "enable_search", "online_search",
     "forced_search", "plugins", "connectors", "mcp_servers", "data_sources", "container",
-    "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "messages",
+    "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "messages", "prompt",
 ))  # fmt: skip
 # Fields of answers that say what was looked up for them, and counts of the look-ups.
 _FOUND = frozenset((
@@ -159,6 +159,8 @@ def _rests_on(request: Request, arguments: Mapping[str, Any]) -> str | None:
     modalities = arguments.get("modalities") or ()
     if not isinstance(modalities, (list, tuple)) or "audio" in modalities:
         return "sound was asked for"
+    if request.api == "responses" and arguments.get("store") is not False:
+        return "the provider keeps it too, so that an app may go on from its id (store=False leaves it to this cache)"
     # With messages in the body, the class of the question was told from others.
     if any(_is_on(arguments[name]) for name in _named(arguments, _OUTSIDE)) or _has_server_tool(arguments.get("tools")):
         return _ELSEWHERE
@@ -207,7 +209,8 @@ def _has_link(value: object) -> bool:
         return value.lower().startswith(_LINKS)
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value)
-        return "file_id" in items or any(_has_link(item) for item in items.values())
+        named = "file_id" in items or items.get("type") == "item_reference"
+        return named or any(_has_link(item) for item in items.values())
     return isinstance(value, (list, tuple)) and any(_has_link(item) for item in cast("Sequence[object]", value))
 
 
@@ -228,7 +231,7 @@ def term_for(
     request: Request, kind: str, reply: Reply, *, temperature: object = None, now: datetime | None = None
 ) -> Term:
     """Return the same with the reason."""
-    lacking = _lacking(reply, request.options.cache_also)
+    lacking = None if request.wants_vectors and reply.complete else _lacking(reply, request.options.cache_also)
     return term_of(request, kind, temperature=temperature, now=now) if lacking is None else Term(None, lacking)
 
 

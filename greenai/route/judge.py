@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from greenai.values import Reply, Request
+from greenai.values import PENDING, Reply, Request
 
 __all__ = ["UNSURE_BELOW", "suffices", "unsure"]
 
@@ -50,7 +50,7 @@ def unsure(reply: Reply) -> str | None:
 def _insufficient(reply: Reply, request: Request, *, limited: bool) -> str | None:
     if not reply.complete:
         return "the reply was cut"
-    if reply.tool_calls:
+    if reply.tool_calls or reply.finish_reason == PENDING or request.wants_vectors:
         return None
     capped = limited or any(request.arguments.get(name) is not None for name in _LENGTH_ARGUMENTS)
     faults = (

@@ -43,6 +43,17 @@ LOOKUP = (
 NO_METER = "no meter could tell"
 NOT_SURE = "not sure enough"
 
+VECTORS = replace(
+    UNREAD,
+    volatile=0.0,
+    one_off=False,
+    large_gain=0.0,
+    reasoning_gain=0.0,
+    expected_output_tokens=(0, 0),
+    why=("texts are to be embedded, so there is no question to classify",),
+)
+"""What is taken for granted of a request for vectors: no token is generated."""
+
 # From this much text around it, a question may bring its facts along.
 FACTS_CHARS = 300
 FACTS_NUMBERS = 3
@@ -62,6 +73,8 @@ def computed(request: Request, steps: Steps) -> Answering:
 
 def assessed(request: Request, steps: Steps) -> Flow[Assessment]:
     """Judge the request; a classifier that fails costs nobody the answer."""
+    if request.wants_vectors:
+        return VECTORS
 
     def assess() -> Assessment:
         return steps.classifier.assess(request.messages)

@@ -133,7 +133,11 @@ class Exchange:
         said = {name: value for name, value in self._headers.items() if _counts(name)}
         arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": said or None}
         request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
-        return request if self.dialect.name == "chat" else replace(request, api=self.dialect.name)
+        if self.dialect.name == "chat":
+            return request
+        # Vectors of two models cannot be compared, so no other one stands in.
+        substitute = False if self.dialect.name == "embeddings" else request.options.substitute
+        return replace(request, api=self.dialect.name, options=replace(request.options, substitute=substitute))
 
     def _model(self) -> str | None:
         model = self.asked.model
@@ -200,11 +204,11 @@ def opened_exchange(
         if not isinstance(body, dict):
             return None
         exchange = Exchange(session, host, dialect, path, body, headers, timeout_s)
-        exchange.asked  # noqa: B018  # read now, where a failure costs nobody the call
+        readable = bool(exchange.asked.messages)  # read now, where a failure costs nobody the call
     except Exception:  # a request that we cannot read is the provider's to judge
         logger.debug("A request could not be read; it is sent as it is.", exc_info=True)
         return None
-    return exchange
+    return exchange if readable else None
 
 
 def _counts(header: str) -> bool:
