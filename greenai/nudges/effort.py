@@ -52,6 +52,9 @@ which models of today solve, do not reason, and competition problems do."""
 OPENAI_NAMES = frozenset(("reasoning_effort", "extra_body"))
 """Fields that openai's own `create` has; every other field is a provider's own."""
 
+RESPONSES_NAME = "reasoning.effort"
+"""What `reasoning_effort` is called in openai's Responses API, and in its refusals."""
+
 EXPLICIT = frozenset(
     (
         "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget", "think", "output_config",
@@ -74,7 +77,7 @@ STATED_IN = EXPLICIT.union(HOLDERS, TEMPLATES)
 
 BESIDES: Mapping[str, frozenset[str]] = {
     "output_config": frozenset(("format",)),
-    "reasoning": frozenset(("exclude", "summary")),
+    "reasoning": frozenset(("exclude", "summary", "generate_summary", "context")),
 }
 """Parts of such arguments that say something else: the form of the answer, and what is shown of the reasoning."""
 
@@ -280,7 +283,7 @@ def _said(error: Exception) -> _Said:
         return _Said(fields=frozenset(), message=_own_words(inner if isinstance(inner, str) else str(error)))
     detail = inner.get("detail")
     param = inner.get("param")
-    fields = set(_parts(param)) if isinstance(param, str) else set[str]()
+    fields = {param.lower(), *_parts(param)} if isinstance(param, str) else set[str]()
     entries = [entry for entry in detail if isinstance(entry, Mapping)] if isinstance(detail, list) else []
     for entry in entries:
         fields |= {part.lower() for part in entry.get("loc") or () if isinstance(part, str)}
@@ -326,7 +329,8 @@ def _holds(sent: object, off: object) -> bool:
 def _names(fields: Mapping[str, Any]) -> set[str]:
     """Return the names of the reasoning fields, those around and inside them too."""
     around = {key for key in NESTED & fields.keys() if key != "extra_body" and stated({key: fields[key]})}
-    return {*stated(fields), *around}
+    found = {*stated(fields), *around}
+    return {*found, RESPONSES_NAME} if "reasoning_effort" in found else found
 
 
 def _with(draft: Draft, fields: Mapping[str, Any], **changes: Any) -> Draft:

@@ -302,6 +302,22 @@ def test_a_refused_field_leaves_the_request_as_the_app_wrote_it() -> None:
     assert told(bare.notes) == [(text, None)]
 
 
+def test_a_refusal_in_the_words_of_the_responses_api_is_understood() -> None:
+    refusal = Refusal("Unsupported parameter")
+    refusal.body = {"message": "It is not supported with this model.", "param": "reasoning.effort"}  # type: ignore[attr-defined]
+    by_words = Refusal("Unsupported parameter: 'reasoning.effort' is not supported with this model.")
+    for error in (refusal, by_words):
+        bare = plain(drafted("openai/gpt-5.5"), {}, error)
+        assert bare is not None
+        assert bare.arguments == {}
+    assert plain(drafted("openai/gpt-5.5"), {}, Refusal("Unsupported parameter: 'reasoning.summary'")) is None
+
+
+@pytest.mark.parametrize("name", ["summary", "generate_summary", "context"])
+def test_what_is_shown_or_kept_of_reasoning_asks_for_none(name: str) -> None:
+    assert asks({"extra_body": {"reasoning": {name: "auto"}}}) is None
+
+
 @pytest.mark.parametrize(
     "error",
     [Refusal("max_tokens is too large"), Refusal("Unknown parameter: reasoning_effort", 401), ValueError("thinking")],
