@@ -31,6 +31,9 @@ logger = logging.getLogger("greenai")
 
 _SWITCHES = (frozenset(name for name, on in switches.DEFAULT.items() if not on), "en")
 
+FUNCTION = "function/"
+"""How the model and the API of a call begin that a function of the app's own makes: which model it asks, it says."""
+
 T = TypeVar("T")
 Flow: TypeAlias = Generator["Call | Work[Any]", Any, T]
 
@@ -40,6 +43,10 @@ class NotBegunError(BaseException):
 
     No GeneratorExit, as which it would not reach a generator inside another: those are closed with a plain one.
     """
+
+
+class NotOursError(NotBegunError):
+    """Closes a flow whose call turned out to be none of its own: nobody is told of it."""
 
 
 CLOSING = (GeneratorExit, NotBegunError)

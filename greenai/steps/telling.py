@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TypeVar, cast
 
 from greenai import hooks
-from greenai.steps import Flow, Steps, fail_open
+from greenai.steps import Flow, NotOursError, Steps, fail_open
 from greenai.values import Answer, Receipt, Request
 
 __all__ = ["watched"]
@@ -24,6 +24,8 @@ def watched(flow: Flow[T], request: Request, steps: Steps, answer_of: Callable[[
     watch = hooks.Watch()
     try:
         result = yield from flow
+    except NotOursError:
+        raise
     except BaseException as error:
         ending = error if isinstance(error, _RAISED) else CancelledError("The call was cancelled.")
         _tell("failed", ending, watch, request, steps)
