@@ -21,6 +21,7 @@ from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
 from greenai.cli.models import models
 from greenai.cli.report import report
+from greenai.cli.serve import serve
 from greenai.cli.telemetry import telemetry
 from greenai.cli.why import why
 
@@ -45,6 +46,7 @@ app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.add_typer(telemetry, name="telemetry")
 app.command()(doctor)
+app.command()(serve)
 
 
 def _print_version(wanted: bool) -> None:
