@@ -112,10 +112,13 @@ def afforded(
     refusal: BudgetExceeded | None = None
     asked: _Asked | None = None
     language = steps.switches(request.options.project)[1]
-    for way in _ways(rung, request, plan, drafting):
+    for way, only_for in _ways(rung, request, plan, drafting):
         asked = _Asked.of(replace(way, language=language), plan, drafting, spending)
-        if refusal is not None and asked.least().of(_unit_of(refusal)) >= refusal.needed:
-            continue  # it needs no less of what is short
+        if refusal is not None and (
+            asked.least().of(_unit_of(refusal)) >= refusal.needed  # it needs no less of what is short
+            or only_for not in (None, refusal.unit)
+        ):
+            continue
         try:
             return (yield from _held(asked, rung, caps, names, ttl_s, refusal))
         except BudgetExceeded as error:
@@ -291,18 +294,22 @@ def _held(
     raise refusal or AssertionError("there is always one way to hold")
 
 
-def _ways(rung: Rung, request: Request, plan: Plan, drafting: Drafting) -> Iterator[Way]:
-    """Yield the ways to ask, from what was decided to less."""
-    yield Way(rung=rung, request=request)
+def _ways(rung: Rung, request: Request, plan: Plan, drafting: Drafting) -> Iterator[tuple[Way, Unit | None]]:
+    """Yield the ways to ask, from what was decided to less; and the quantity that one is for, where it is for one."""
+    yield Way(rung=rung, request=request), None
     if request.options.observe:
         return
     lowest = rung
     for lowest in _cheaper(rung, request, plan):
-        yield Way(rung=lowest, request=request)
-    may_reason = "reasoning" in request.options.opt_in and not effort.stated(request.arguments)
-    if may_reason and drafting(lowest, request).reasoning is not False:
-        options = replace(request.options, opt_in=request.options.opt_in - {"reasoning"})
-        yield Way(rung=lowest, request=replace(request, options=options), unreasoned=True)
+        yield Way(rung=lowest, request=request), None
+    if "reasoning" not in request.options.opt_in or effort.stated(request.arguments):
+        return
+    options = replace(request.options, opt_in=request.options.opt_in - {"reasoning"})
+    bare = replace(request, options=options)
+    if lowest != rung:  # a smaller model would not be the answer to calls that may not reason
+        yield Way(rung=rung, request=bare, unreasoned=True), "reasoning_calls"
+    if drafting(lowest, request).reasoning is not False:
+        yield Way(rung=lowest, request=bare, unreasoned=True), None
 
 
 def _cheaper(rung: Rung, request: Request, plan: Plan) -> list[Rung]:

@@ -65,6 +65,25 @@ def test_calls_cannot_be_made_less_so_that_one_try_is_enough() -> None:
         assert len(trying(client)) == 1
 
 
+def test_where_only_reasoning_is_short_the_model_stays() -> None:
+    provider = FakeProvider()
+    with offline(provider, settings=limited(reasoning_calls="1/hour"), **BOTH) as client:
+        for _ in range(2):
+            note = client.ask(LONG).greenai.nudges[-1]
+    assert [(model, reasoning) for model, reasoning, _ in asked(provider)] == [
+        ("openai/gpt-5.5", True),
+        ("openai/gpt-5.5", False),
+    ]
+    assert note.text == "no reasoning, to stay within 1 reasoning call/hour of project/default"
+
+
+def test_where_more_is_short_than_reasoning_both_go() -> None:
+    provider, settings = FakeProvider(), limited(reasoning_calls="1/hour", energy="0.02 Wh/hour")
+    with offline(provider, settings=settings, **BOTH) as client:
+        client.ask(LONG)
+    assert [(model, reasoning) for model, reasoning, _ in asked(provider)] == [("openai/gpt-5.4-nano", False)]
+
+
 def test_two_budgets_may_each_ask_for_a_shorter_answer() -> None:
     provider = FakeProvider(default=FakeReply(output_tokens=9))
     with offline(provider, settings=limited(tokens="150/hour", energy="0.004 Wh/hour")) as client:
