@@ -1,8 +1,10 @@
 """`wrap`: an app's own client of a provider, of the same type, whose model calls pass greenai. No global patch.
 
-host library         what is wrapped                               by
-────────────────     ─────────────────────────────────────────     ────────────────
-openai, AzureOpenAI, anthropic   the transport of a copy's HTTP client   wire/stainless.py
+host library          what is wrapped                             by
+──────────────────    ────────────────────────────────────────    ──────────────────────
+openai, anthropic     the transport of a copy's HTTP client       wire/stainless.py
+google-genai          the transports of a copy's HTTP clients     wire/genai_client.py
+mistralai             the transports of a copy's HTTP clients     wire/mistral_client.py
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from greenai.client import AsyncClient, Client
 from greenai.errors import InvalidRequest
 from greenai.hosts import is_of
 from greenai.session import Session
-from greenai.wire import stainless
+from greenai.wire import genai_client, mistral_client, stainless
 from greenai.wire.exchange import Host
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def wrap(
     settings name a ladder for it. `wrapped.greenai` is greenai's own client over the same settings.
 
     Args:
-        client: of openai (`OpenAI`, `AsyncOpenAI`, Azure's too) or anthropic.
+        client: of openai (`OpenAI`, `AsyncOpenAI`, Azure's too), anthropic, google-genai or mistralai.
         project: the project that calls are booked on.
         settings: as in `Client`.
         opt_in: expensive modes that every call of it may use; needs a `reason`.
@@ -87,8 +89,13 @@ def _host_of(client: Any) -> tuple[Host, Callable[[Any, Session, Host], Any]]:
         return host_at("openai", str(client.base_url)), stainless.wrapped
     if "anthropic" in libraries:
         return host_at("anthropic", str(client.base_url)), stainless.wrapped
+    if type(client).__module__.startswith("google.genai"):
+        return host_at(*genai_client.address_of(client)), genai_client.wrapped
+    if "mistralai" in libraries:
+        return host_at("mistral", mistral_client.address_of(client)), mistral_client.wrapped
     raise InvalidRequest(
-        f"wrap() knows the clients of openai and anthropic, not {type(client).__module__}.{type(client).__qualname__}. "
+        "wrap() knows the clients of openai, anthropic, google-genai and mistralai, not "
+        f"{type(client).__module__}.{type(client).__qualname__}. "
         "Code that takes a base_url can use the gateway: greenai serve."
     )
 

@@ -38,6 +38,9 @@ _TABLE: tuple[tuple[str, str], ...] = (
 )
 """How the path of a request ends, and the module of its dialect."""
 
+_OF_PROVIDERS = {("mistral", "chat"): "mistral"}
+"""Whose API differs from the one that has its path."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -105,14 +108,14 @@ class Dialect(Protocol):
         ...
 
 
-def dialect_of(method: str, path: str) -> Dialect | None:
-    """Return the dialect of a request, None where it asks no model for anything."""
+def dialect_of(method: str, path: str, provider: str = "") -> Dialect | None:
+    """Return the dialect of a request to a provider, None where it asks no model for anything."""
     if method != "POST":
         return None
     path = path.rstrip("/")
     for ending, module in _TABLE:
         if path.endswith(ending):
-            return _loaded(module)
+            return _loaded(_OF_PROVIDERS.get((provider, module), module))
     return None
 
 

@@ -196,7 +196,7 @@ def opened_exchange(
     timeout_s: float | None = None,
 ) -> Exchange | None:  # fmt: skip
     """Return the exchange of a request, None where it asks no model anything or cannot be read: it is sent as it is."""
-    dialect = dialect_of(method, path)
+    dialect = dialect_of(method, path, host.provider)
     if dialect is None:
         return None
     try:

@@ -160,10 +160,10 @@ def _result(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    if part.keys() == {"text"}:
+    if set(part) == {"text"}:
         return {"type": "text", "text": part["text"]}
     data = mapping(part.get("inlineData"))
-    if part.keys() == {"inlineData"} and text(data.get("mimeType")).startswith("image/"):
+    if set(part) == {"inlineData"} and text(data.get("mimeType")).startswith("image/"):
         return {"type": "image_url", "image_url": {"url": f"data:{data['mimeType']};base64,{data.get('data')}"}}
     return {"type": "part", **part}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from greenai.errors import GreenAIError
     from greenai.values import Receipt
 
-__all__ = ["Slot", "current", "open_slot"]
+__all__ = ["Slot", "current", "held", "open_slot"]
 
 
 class Slot:
@@ -48,7 +48,13 @@ _slot: ContextVar[Slot | None] = ContextVar("greenai.slot", default=None)
 @contextmanager
 def open_slot() -> Generator[Slot]:
     """Open a slot for the exchanges that are made in this context while the block runs."""
-    slot = Slot()
+    with held(Slot()) as slot:
+        yield slot
+
+
+@contextmanager
+def held(slot: Slot) -> Generator[Slot]:
+    """Have the exchanges that are made in this context while the block runs fill this slot."""
     token = _slot.set(slot)
     try:
         yield slot
