@@ -49,13 +49,13 @@ def instrument(registry: CollectorRegistry | None = None) -> None:
         MissingExtra: prometheus-client is not installed.
     """
     client = _client()
-    registry = client.REGISTRY if registry is None else registry
+    kept: CollectorRegistry = client.REGISTRY if registry is None else registry
     with _changing:
-        if _state.get("registry") is registry:
+        if _state.get("registry") is kept:
             return
         _remove()
-        counting = Counting(registry)
-        _state.update(registry=registry, counting=counting, remove=hooks.observe(counting))
+        counting = Counting(kept)
+        _state.update(registry=kept, counting=counting, remove=hooks.observe(counting))
 
 
 def uninstrument() -> None:
