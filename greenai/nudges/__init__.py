@@ -28,7 +28,7 @@ __all__ = [
     "advisors", "apply", "form_of", "gated", "ordered",
 ]  # fmt: skip
 
-VERSION = "nudges-5"
+VERSION = "nudges-6"
 
 BUILT_IN: Mapping[str, Nudge] = {
     "effort": effort.nudge,
