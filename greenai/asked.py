@@ -27,7 +27,7 @@ def digest(request: Request) -> str | None:
     Its key is the call's namespace (the API key, project, tenant and user) and openai's `user`: two people who ask the
     same have different ones.
     """
-    if not request.messages or request.wants_vectors or request.messages[-1].get("role") != "user":
+    if not request.messages or not request.wants_text or request.messages[-1].get("role") != "user":
         return None
     text = text_of(request.messages[-1].get("content"))
     if len(text) > LONGEST:

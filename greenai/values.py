@@ -161,9 +161,9 @@ class Request:
         return len(self.messages) == 1 and not FORM_ARGUMENTS & self.arguments.keys()
 
     @property
-    def wants_vectors(self) -> bool:
-        """True where texts are to be embedded: nothing is asked, so there is nothing to judge or to make less."""
-        return self.api == "embeddings"
+    def wants_text(self) -> bool:
+        """False where vectors or verdicts are asked for: no text is written that could be judged or made less."""
+        return self.api not in ("embeddings", "decisions")
 
 
 FORM_ARGUMENTS: frozenset[str] = frozenset(

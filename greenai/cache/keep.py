@@ -231,7 +231,7 @@ def term_for(
     request: Request, kind: str, reply: Reply, *, temperature: object = None, now: datetime | None = None
 ) -> Term:
     """Return the same with the reason."""
-    lacking = None if request.wants_vectors and reply.complete else _lacking(reply, request.options.cache_also)
+    lacking = None if reply.complete and not request.wants_text else _lacking(reply, request.options.cache_also)
     return term_of(request, kind, temperature=temperature, now=now) if lacking is None else Term(None, lacking)
 
 

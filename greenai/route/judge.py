@@ -50,7 +50,7 @@ def unsure(reply: Reply) -> str | None:
 def _insufficient(reply: Reply, request: Request, *, limited: bool) -> str | None:
     if not reply.complete:
         return "the reply was cut"
-    if reply.tool_calls or reply.finish_reason == PENDING or request.wants_vectors:
+    if reply.tool_calls or reply.finish_reason == PENDING or not request.wants_text:
         return None
     capped = limited or any(request.arguments.get(name) is not None for name in _LENGTH_ARGUMENTS)
     faults = (

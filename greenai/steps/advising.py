@@ -25,7 +25,7 @@ HORIZON_S = 86_400.0
 def notes(request: Request, reply: Reply, climbed: Climbed, steps: Steps, watch: Stopwatch) -> tuple[Note, ...]:
     """Return what is worth saying of this call: nothing, as a rule."""
     off, language = steps.switches(request.options.project)
-    if not reply.complete or request.wants_vectors or all(one.name in off for one in steps.advisors):
+    if not reply.complete or not request.wants_text or all(one.name in off for one in steps.advisors):
         return ()
     advise = partial(_notes, request, reply, climbed, steps, watch, off, language)
     return fail_open("A nudge failed; the answer is as it was.", advise, ())

@@ -43,16 +43,16 @@ LOOKUP = (
 NO_METER = "no meter could tell"
 NOT_SURE = "not sure enough"
 
-VECTORS = replace(
+UNWRITTEN = replace(
     UNREAD,
     volatile=0.0,
     one_off=False,
     large_gain=0.0,
     reasoning_gain=0.0,
     expected_output_tokens=(0, 0),
-    why=("texts are to be embedded, so there is no question to classify",),
+    why=("no text is to be written, so nothing is classified",),
 )
-"""What is taken for granted of a request for vectors: no token is generated."""
+"""What is taken for granted of a request for vectors or verdicts."""
 
 # From this much text around it, a question may bring its facts along.
 FACTS_CHARS = 300
@@ -73,8 +73,8 @@ def computed(request: Request, steps: Steps) -> Answering:
 
 def assessed(request: Request, steps: Steps) -> Flow[Assessment]:
     """Judge the request; a classifier that fails costs nobody the answer."""
-    if request.wants_vectors:
-        return VECTORS
+    if not request.wants_text:
+        return UNWRITTEN
 
     def assess() -> Assessment:
         return steps.classifier.assess(request.messages)

@@ -113,7 +113,7 @@ def _scope(request: Request, steps: Steps) -> str | None:
     """Return all that shapes the answer besides the question, as a key; None where the tier is not for this request."""
     if "semantic_cache" not in request.options.opt_in or request.options.observe or request.floor is not None:
         return None
-    if request.wants_vectors:  # those of a similar text are others
+    if not request.wants_text:  # the vectors of a similar text are others
         return None
     if any(not isinstance(message.get("content"), str) for message in request.messages):
         return None

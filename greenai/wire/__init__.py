@@ -7,6 +7,7 @@
     gemini       POST …/models/{name}:generateContent           google, its Vertex AI too
     responses    POST …/responses                               openai, and some compatible servers
     embeddings   POST …/embeddings                              openai, mistral, every compatible server
+    decisions    POST …/decisions                               openai
     …            one module each, entered in `_TABLE`
 
 A dialect reads JSON into what the flow knows (openai's chat messages and arguments) and writes back only what the flow
@@ -35,6 +36,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (":streamGenerateContent", "gemini"),
     ("/responses", "responses"),
     ("/embeddings", "embeddings"),
+    ("/decisions", "decisions"),
 )
 """How the path of a request ends, and the module of its dialect."""
 

@@ -8,7 +8,7 @@ that is named: vectors of two models cannot be compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +19,62 @@ from greenai.wire.chat import energy_in
 from greenai.wire.fields import mapping, text, usage_of
 from greenai.wire.sse import Event
 
-__all__ = ["DIALECT"]
+__all__ = ["DIALECT", "Verbatim"]
 
 _READ = frozenset(("model", "input", "stream"))
 
 
-class Embeddings:
+class Unseen:
+    """Stands where a stream would be seen; such a request never has one."""
+
+    def __init__(self, model: str, read: Callable[[Mapping[str, Any], str, float], Reply]) -> None:
+        self._model = model
+        self._read = read
+
+    def add(self, event: Event) -> bool:  # noqa: ARG002  # nothing is known of it
+        """Hand on whatever comes."""
+        return True
+
+    def reply(self, latency_s: float, *, complete: bool) -> Reply:  # noqa: ARG002  # nothing is known of it
+        """Return that nothing was seen."""
+        return replace(self._read({}, self._model, latency_s), body=None, complete=False)
+
+
+class Verbatim:
+    """An API whose requests are sent as they are, and whose answers are whole: there are no streams of them."""
+
+    name = ""
+
+    def read(self, path: str, body: Mapping[str, Any]) -> Asked:
+        """Read a request's JSON."""
+        raise NotImplementedError
+
+    def reply(self, body: Mapping[str, Any], model: str, latency_s: float) -> Reply:
+        """Read a whole response's JSON."""
+        raise NotImplementedError
+
+    def written(self, path: str, body: Mapping[str, Any], asked: Asked, draft: Draft) -> tuple[str, dict[str, Any]]:  # noqa: ARG002  # nothing of it is changed
+        """Return path and JSON of the request: as it was."""
+        return path, dict(body)
+
+    def seen(self, model: str, asked: Asked) -> Unseen:  # noqa: ARG002  # there are no such streams
+        """Return what takes in the events of a stream: there are none."""
+        return Unseen(model, self.reply)
+
+    def body(self, reply: Reply) -> dict[str, Any]:
+        """Return the JSON of a stored answer."""
+        return dict(mapping(mapping(reply.body).get("wire")))
+
+    def events(self, reply: Reply, asked: Asked) -> Iterator[bytes]:  # noqa: ARG002  # there are no such streams
+        """Return the events of a stream: there are none."""
+        return iter(())
+
+    def refusal(self, code: str, message: str) -> dict[str, Any]:
+        """Return an error's JSON."""
+        return {"error": {"message": message, "type": code, "param": None, "code": code}}
+
+
+class Embeddings(Verbatim):
     """POST …/embeddings."""
 
     name = "embeddings"
@@ -46,10 +96,6 @@ class Embeddings:
             arguments={**known, **({"extra_body": extra} if extra else {})},
         )
 
-    def written(self, path: str, body: Mapping[str, Any], asked: Asked, draft: Draft) -> tuple[str, dict[str, Any]]:  # noqa: ARG002  # nothing of it is changed
-        """Return path and JSON of the request: as it was."""
-        return path, dict(body)
-
     def reply(self, body: Mapping[str, Any], model: str, latency_s: float) -> Reply:
         """Read the vectors: tokens went in, and none came out."""
         named = text(body.get("model")) or model
@@ -66,37 +112,6 @@ class Embeddings:
             reported_energy_j=energy_in(body),
             complete=bool(body.get("data")),
         )
-
-    def seen(self, model: str, asked: Asked) -> EmbeddingsSeen:  # noqa: ARG002  # there are no such streams
-        """Return what takes in the events of a stream: there are none."""
-        return EmbeddingsSeen(model)
-
-    def body(self, reply: Reply) -> dict[str, Any]:
-        """Return the vectors' JSON for a stored answer."""
-        return dict(mapping(mapping(reply.body).get("wire")))
-
-    def events(self, reply: Reply, asked: Asked) -> Iterator[bytes]:  # noqa: ARG002  # there are no such streams
-        """Return the events of a stream: there are none."""
-        return iter(())
-
-    def refusal(self, code: str, message: str) -> dict[str, Any]:
-        """Return an error's JSON."""
-        return {"error": {"message": message, "type": code, "param": None, "code": code}}
-
-
-class EmbeddingsSeen:
-    """Stands where a stream would be seen; a request for vectors never has one."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-
-    def add(self, event: Event) -> bool:  # noqa: ARG002  # nothing is known of it
-        """Hand on whatever comes."""
-        return True
-
-    def reply(self, latency_s: float, *, complete: bool) -> Reply:  # noqa: ARG002  # nothing is known of it
-        """Return that nothing was seen."""
-        return replace(DIALECT.reply({}, self._model, latency_s), body=None)
 
 
 def _parts(given: Any) -> list[dict[str, Any]]:

@@ -135,9 +135,9 @@ class Exchange:
         request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
         if self.dialect.name == "chat":
             return request
+        request = replace(request, api=self.dialect.name)
         # Vectors of two models cannot be compared, so no other one stands in.
-        substitute = False if self.dialect.name == "embeddings" else request.options.substitute
-        return replace(request, api=self.dialect.name, options=replace(request.options, substitute=substitute))
+        return request if request.wants_text else replace(request, options=replace(request.options, substitute=False))
 
     def _model(self) -> str | None:
         model = self.asked.model

@@ -27,7 +27,7 @@ from greenai.wire.fields import count, listed, mapping, text, usage_of
 from greenai.wire.responses_items import items_of, message_of, messages_of, output_of
 from greenai.wire.responses_stream import ResponsesSeen, events_of
 
-__all__ = ["DIALECT"]
+__all__ = ["DIALECT", "chat_usage"]
 
 _READ = frozenset(("model", "input", "instructions", "stream", "reasoning", "max_output_tokens", "text", "tools"))
 """Fields that are read into chat's; of the others, those that chat has under the same name stay what they are."""
@@ -75,7 +75,7 @@ class Responses:
     def reply(self, body: Mapping[str, Any], model: str, latency_s: float) -> Reply:
         """Read a response."""
         message, thought = message_of(listed(body.get("output")))
-        usage, said, status = _usage(body.get("usage")), text(message["content"]), body.get("status")
+        usage, said, status = chat_usage(body.get("usage")), text(message["content"]), body.get("status")
         named = text(body.get("model")) or model
         finish = _finish(body, calls=bool(message.get("tool_calls")))
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
@@ -178,7 +178,7 @@ def _finish(body: Mapping[str, Any], *, calls: bool) -> str | None:
     return "tool_calls" if calls else "stop"
 
 
-def _usage(usage: object) -> dict[str, Any]:
+def chat_usage(usage: object) -> dict[str, Any]:
     """Return the usage in chat's names."""
     said = mapping(usage)
     sent, made = count(said.get("input_tokens")), count(said.get("output_tokens"))

@@ -38,6 +38,7 @@ class ResponsesSeen:
         self._read = read
         self._last: Mapping[str, Any] | None = None
         self._head: Mapping[str, Any] = {}
+        self._items: dict[int, Any] = {}
         self._said: list[str] = []
         self._pieces = self._characters = 0
         self._thought = False
@@ -50,6 +51,8 @@ class ResponsesSeen:
         kind = text(data.get("type")) or event.name
         if kind in _LAST:
             self._last = mapping(data.get("response"))
+        elif kind == "response.output_item.done" and type(data.get("output_index")) is int:
+            self._items[data["output_index"]] = data.get("item")
         elif kind == "response.created":
             self._head = mapping(data.get("response"))
         elif isinstance(data.get("delta"), str):
@@ -66,7 +69,9 @@ class ResponsesSeen:
     def reply(self, latency_s: float, *, complete: bool) -> Reply:  # noqa: ARG002  # only the last event says so
         """Return what was seen as a reply."""
         if self._last is not None:
-            return self._read(self._last, self._model, latency_s)
+            # Some servers leave out of the whole what came before it.
+            items = {"output": [self._items[n] for n in sorted(self._items)]} if not self._last.get("output") else {}
+            return self._read({**self._last, **items}, self._model, latency_s)
         # A cut stream has no usage. A piece is at least one token, and a token about four characters.
         tokens = max(self._pieces, self._characters // 4)
         return Reply(
