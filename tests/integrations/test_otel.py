@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -255,6 +256,14 @@ def test_names_from_an_apps_users_are_bounded(told: Told) -> None:
     assert len(projects) == 65
     assert "other" in projects
     assert told.total("greenai.calls") == 70
+
+
+def test_calls_of_many_threads_are_all_counted(told: Told) -> None:
+    with offline() as client, ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda _: client.ask("What is 18% of 240?").greenai, range(200)))
+    assert told.total("greenai.calls") == len(told.spans) == 200
+    energies = [r.energy.energy_j or 0.0 for r in receipts]
+    assert told.total("greenai.energy.joules") == pytest.approx(sum(energies))
 
 
 # --- on and off ---------------------------------------------------------------------------
