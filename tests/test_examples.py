@@ -18,6 +18,7 @@ SAYS = {
         "of another tenant: small",
         "once forgotten: small",
     ],
+    "collecting.py": ["The capital of Italy is Rome.", "3 calls (small, small, "],
     "faq.py": [
         "You may return a product within 30 days. Gift cards cannot be refunded. (refunds.md, line 3) (greenai/faq)",
         "The capital of France is Paris. (local/smollm2-135m)",
