@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from greenai.features import AsyncFeature, AsyncFeatureResult, Feature, FeatureResult
     from greenai.hooks import collecting, last_receipt
+    from greenai.integrations.decorator import green
+    from greenai.integrations.instrument import instrument, uninstrument
     from greenai.integrations.wrap import wrap
     from greenai.own import AsyncTask, Task
     from greenai.readings import Reading
@@ -80,7 +82,10 @@ __all__ = [
     "WeightsDamaged",
     "__version__",
     "collecting",
+    "green",
+    "instrument",
     "last_receipt",
+    "uninstrument",
     "wrap",
 ]
 
@@ -105,6 +110,9 @@ _HOME = {
     "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",
+    "green": "integrations.decorator",
+    "instrument": "integrations.instrument",
+    "uninstrument": "integrations.instrument",
     "wrap": "integrations.wrap",
 }
 

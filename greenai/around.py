@@ -24,7 +24,7 @@ from greenai.errors import InvalidRequest
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Around", "Block", "Stretches", "block"]
+__all__ = ["Around", "Block", "Stretches", "block", "is_ours", "ours"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,6 +76,24 @@ class Around(Generic[T]):
                 # begun there, it would hold for ever.
                 entry.over = True
             self._entries.set(left)
+
+
+_ours: ContextVar[bool] = ContextVar("greenai.ours", default=False)
+
+
+@contextmanager
+def ours() -> Generator[None]:
+    """Have the requests that host libraries send here be greenai's own, which no instrumented client takes again."""
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+
+
+def is_ours() -> bool:
+    """Say whether greenai itself has a host library send something here."""
+    return _ours.get()
 
 
 class Stretches(Generic[T]):

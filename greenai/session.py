@@ -197,6 +197,10 @@ class Session:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return flow.answer(self._scoped(request, lambda: digest), self._steps(request))
 
+    def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
+        """Return the flow that answers a request with other steps than this session's own."""
+        return flow.answer(self._scoped(request), change(self._steps(request)))
+
     @property
     def provider(self) -> ProviderSource:
         """What gives the provider of this session's calls."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from greenai.around import ours
 from greenai.provider import deadline, litellm_path, retry
 from greenai.provider.openai_path import Connection, OpenAIPath, checked, remaining, wire
 from greenai.shapes import read
@@ -87,12 +88,14 @@ class Provider:
     def _retried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
         token = deadline.current.set(call.deadline)
         try:
-            return retry.run(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+            with ours():
+                return retry.run(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
         finally:
             deadline.current.reset(token)
 
     async def _aretried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
-        return await retry.arun(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+        with ours():
+            return await retry.arun(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
 
     def _send_once(self, call: Call) -> Any:
         if not self._direct(call.draft.rung):

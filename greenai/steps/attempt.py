@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from greenai.nudges import effort, learnt, output_length
 from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
 from greenai.spending.held import Held
-from greenai.steps import Climbed, Flow, NotBegunError, Plan, Steps, fail_open
+from greenai.steps import FUNCTION, Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.steps.affording import Way, afforded
 from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
@@ -29,6 +30,8 @@ from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Run
 
 __all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
 
+_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
+_FUNCTIONS = FUNCTION.rstrip("/")
 NO_ENERGY = Reading.unknown("the energy model failed")
 NOT_SENT = Reading.unknown(receipts.REFUSED)
 
@@ -103,6 +106,9 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
     watch.away(time.perf_counter() - started)
     measured = None if window is None else _stop(window, _tokens(request, reply))
     reply = _unquoted(reply, draft)
+    if rung.provider == _FUNCTIONS and (named := _named_by(reply)) is not None:
+        rung, card = Rung(model=named.name, tier=named.tier), named
+        draft = replace(draft, rung=rung)
     done = _done(attempt_id, card, request, draft, reply, measured)
     _learn(draft, reply, done)
     if "logprobs" not in request.arguments:
@@ -263,6 +269,11 @@ def _sent(draft: Draft, way: Way, attempt_id: str, renew: Any, language: str) ->
         raise told from None
     effort.teach(draft, request.arguments, refusal)
     return bare, replace(reply, tries=(tried, *reply.tries))
+
+
+def _named_by(reply: Reply) -> Card | None:
+    """Return the card of the model that a reply says it is of; a snapshot that has none is its model's."""
+    return find(reply.model) or find(_DATE.sub("", reply.model))
 
 
 def _unquoted(reply: Reply, draft: Draft) -> Reply:

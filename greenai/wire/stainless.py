@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from greenai.wire import transport
 from greenai.wire.slot import open_slot
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from greenai.values import Receipt
     from greenai.wire.exchange import Host
 
-__all__ = ["attach", "is_asynchronous", "rigged", "wrapped"]
+__all__ = ["attach", "is_asynchronous", "rigged", "slotted", "wrapped"]
 
 C = TypeVar("C")
+Ready: TypeAlias = Callable[[Any], bool]
 
 
 def wrapped(client: C, session: Session, host: Host) -> C:
@@ -67,16 +68,21 @@ def _green(kind: type[Any]) -> type[Any]:
 
     It has one base and no slots, so that its objects have the layout of the library's, and a copy can become one.
     """
-    post = _awaited_post(kind) if _is_awaited(kind) else _post(kind)
+    post = slotted(kind.post, asynchronous=_is_awaited(kind))
     own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, "post": post}
     return type(kind.__name__, (kind,), own)
 
 
-def _post(kind: type[Any]) -> Callable[..., Any]:
-    plain = kind.post
+def slotted(plain: Callable[..., Any], ready: Ready = lambda _: True, *, asynchronous: bool) -> Callable[..., Any]:
+    """Return a client's method with a slot around it, and the receipt on what it returns, if the client is `ready`."""
+    return _awaited(plain, ready) if asynchronous else _plain(plain, ready)
 
+
+def _plain(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
     @wraps(plain)
-    def post(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not ready(self):
+            return plain(self, *args, **kwargs)
         with open_slot() as slot:
             try:
                 response = plain(self, *args, **kwargs)
@@ -87,14 +93,14 @@ def _post(kind: type[Any]) -> Callable[..., Any]:
         slot.then(partial(attach, _target(response)))
         return response
 
-    return post
+    return method
 
 
-def _awaited_post(kind: type[Any]) -> Callable[..., Any]:
-    plain = kind.post
-
+def _awaited(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
     @wraps(plain)
-    async def post(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not ready(self):
+            return await plain(self, *args, **kwargs)
         with open_slot() as slot:
             try:
                 response = await plain(self, *args, **kwargs)

@@ -79,10 +79,12 @@ class _Transport:
 
     def __init__(self, inner: Any, session: Session, host: Host) -> None:
         self.greenai_inner = inner
-        self.greenai_session = session
+        self.greenai_session: Session | None = session  # None: it only passes on
         self.greenai_host = host
 
     def exchange_of(self, request: Any, content: Callable[[], bytes]) -> Exchange | None:
+        if self.greenai_session is None:
+            return None
         timeout = (request.extensions.get("timeout") or {}).get("read")
         return opened_exchange(
             self.greenai_session,

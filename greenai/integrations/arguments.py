@@ -1,0 +1,198 @@
+"""The arguments of a decorated function: what they ask of a model, and what the nudges change in them.
+
+What is read: `model`, `messages` or `prompt`, and how much to reason, to write and to vary. What is changed is only
+what the function names among its own parameters: nothing is added to `**kwargs`, which may go anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from greenai import nudges
+from greenai.catalog import find, switch_of
+from greenai.nudges import effort
+from greenai.steps import FUNCTION, Steps
+
+if TYPE_CHECKING:
+    from greenai.integrations.decorated import Function, Stay
+    from greenai.steps import Flow
+    from greenai.values import Answer, Draft, Request
+
+__all__ = ["Bound"]
+
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_SAID = ("reasoning_effort", "thinking", "max_tokens", "max_completion_tokens", "temperature", "top_p", "tools",
+         "response_format")  # fmt: skip
+
+
+class Bound:
+    """The arguments of one call: what they ask of a model, and what the flow made of that."""
+
+    def __init__(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._function = function
+        self._args = args
+        self._kwargs = dict(kwargs)
+        self._bound = self._tried()
+        self._given: Mapping[str, Any] = {} if self._bound is None else self._bound.arguments
+        named = self._given.get("model")
+        self._named = named if isinstance(named, str) and named else None
+
+    def _tried(self) -> inspect.BoundArguments | None:
+        signature = self._function.signature
+        if signature is None:
+            return None
+        try:
+            bound = signature.bind(*self._args, **self._kwargs)
+        except TypeError:  # the function says so itself, in its own words
+            return None
+        bound.apply_defaults()
+        return bound
+
+    @property
+    def is_contextual(self) -> bool:
+        """Whether the call needs nothing but its context: its clients pass greenai, or its arguments are wrong."""
+        return self._function.inside or (self._bound is None and self._function.signature is not None)
+
+    def alone(self, stay: Stay, *, awaited: bool = False) -> Any:
+        """Call the function as it is, without the flow."""
+        if awaited:
+            return self._alone(stay)
+        with stay.body():
+            return self._function.func(*self._args, **self._kwargs)
+
+    async def _alone(self, stay: Stay) -> Any:
+        with stay.body():
+            return await self._function.func(*self._args, **self._kwargs)
+
+    def left(self, stay: Stay) -> None:
+        """End what stood around the call, and note what it was."""
+        self._function.inside = bool(stay.collected.begun)
+        if stay.last() is not None or stay.collected.begun:
+            self._function.last.set(stay)
+        stay.end()
+
+    @cached_property
+    def model(self) -> str:
+        """The model that it names, as the catalog knows it; else the function's own name."""
+        known = None if self._named is None else find(self._named)
+        return known.name if known is not None else f"{FUNCTION}{self._named or self._function.name}"
+
+    @cached_property
+    def messages(self) -> list[Any]:
+        """The messages among them, or one with the prompt, or an empty one."""
+        given = self._given.get("messages")
+        if isinstance(given, (list, tuple)) and given and all(_is_message(m) for m in cast("Sequence[Any]", given)):
+            return list(cast("Sequence[Any]", given))
+        prompt = self._given.get("prompt")
+        return [{"role": "user", "content": prompt if isinstance(prompt, str) else ""}]
+
+    def request(self) -> Request:
+        """Return the request that the call is to the flow.
+
+        Raises:
+            InvalidRequest: an option around it is wrong.
+        """
+        said = {name: value for name in _SAID if (value := self._given.get(name)) is not None and _is_json(value)}
+        if not any(self._takes(name) for name in _LIMITS):
+            said["extra_body"] = {"function": self._function.name}  # its answer's length is not ours to limit
+        digest = self._digest() if self._function.cache else None
+        cache = dict(self._function.cache) if digest is not None else {"cache": "off"}
+        arguments = {**said, "timeout": None, "greenai": cache}
+        request = self._function.session.request("create", self.messages, self.model, stream=False, arguments=arguments)
+        return replace(request, api=f"{FUNCTION}{self._function.name}/{digest}")
+
+    def _digest(self) -> str | None:
+        """Return a digest of all arguments; None where one is no JSON, so that no two calls can be compared."""
+        try:
+            text = json.dumps(_named(self._given), sort_keys=True, default=_dumped)
+        except (TypeError, ValueError, RecursionError):
+            self._function.tell_once("an argument is no JSON, so nothing is stored in the cache.")
+            return None
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def flow(self, request: Request) -> Flow[Answer]:
+        """Return the flow that answers the call."""
+        return self._function.session.flow_with(request, self._steps)
+
+    def _steps(self, steps: Steps) -> Steps:
+        """Return the steps without what the function cannot take: other providers' models, and fields it lacks."""
+        provider = self.model.partition("/")[0]
+        ladder = [r for r in steps.ladder if r.base_url is None and r.provider == provider and self._takes("model")]
+        models = [self.model, *(rung.model for rung in ladder)]
+        lacking = {
+            nudges.BUILT_IN["effort"]: not all(self._takes_effort(model) for model in models),
+            nudges.BUILT_IN["brevity"]: "messages" not in self._given,
+            nudges.BUILT_IN["output_length"]: not any(self._takes(name) for name in _LIMITS),
+        }
+        endpoint = None if steps.endpoint is not None and self.model.startswith(FUNCTION) else steps.endpoint
+        kept = tuple(nudge for nudge in steps.nudges if not lacking.get(nudge, False))
+        return replace(steps, endpoint=endpoint, ladder=tuple(ladder), nudges=kept)
+
+    def _takes(self, name: str) -> bool:
+        return name in self._given
+
+    def _takes_effort(self, model: str) -> bool:
+        if effort.stated({name: self._given.get(name) for name in ("reasoning_effort", "thinking")}):
+            return True
+        switch = switch_of(model)
+        return all(self._takes(name) for name in {*switch.off, *switch.on})
+
+    def sent(self, request: Request, draft: Draft) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments as the draft has them; what it did not change is as the app wrote it."""
+        changes = self._changes(request, draft)
+        if not changes or self._bound is None:
+            return self._args, self._kwargs
+        bound = self._bound.signature.bind(*self._args, **self._kwargs)
+        bound.arguments.update(changes)
+        return bound.args, bound.kwargs
+
+    def _changes(self, request: Request, draft: Draft) -> dict[str, Any]:
+        before, after = _flat(request.arguments), {**_flat(draft.arguments), **draft.extra}
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        changed |= {name: None for name in before if name not in after}
+        if draft.messages != request.messages and "messages" in self._given:
+            changed["messages"] = list(draft.messages)
+        if draft.rung.model != self.model and not draft.rung.model.startswith("endpoint/"):
+            prefixed = self._named is not None and "/" in self._named
+            changed["model"] = draft.rung.model if prefixed else draft.rung.name
+        limits = [name for name in _LIMITS if changed.get(name) is not None and not self._takes(name)]
+        for name in limits:  # the function calls it otherwise
+            changed[next(own for own in _LIMITS if self._takes(own))] = changed.pop(name)
+        return {name: value for name, value in changed.items() if self._takes(name)}
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, Mapping) or hasattr(value, "model_dump")
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _dumped(value: Any) -> Any:
+    if isinstance(value, type):
+        return {"type": f"{value.__module__}.{value.__qualname__}"}
+    if hasattr(value, "model_dump"):
+        return {type(value).__qualname__: value.model_dump(mode="json")}
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments for a digest; an object that a method belongs to must be JSON too, as any other."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    body = arguments.get("extra_body")
+    rest = {name: value for name, value in arguments.items() if name != "extra_body"}
+    return {**rest, **(cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {})}

@@ -1,0 +1,142 @@
+"""A decorated function: what is known of it, whose session books its calls, and what stands around one of them."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai import hooks
+from greenai._locks import Lock
+from greenai.opt_ins import blocks
+from greenai.session import Session
+from greenai.spending import runs
+
+if TYPE_CHECKING:
+    from greenai.around import Stretches
+    from greenai.opt_ins import Block
+    from greenai.settings import Settings
+    from greenai.spending import Run
+    from greenai.values import Receipt
+
+__all__ = ["Function", "Stay", "close_all", "session_of"]
+
+logger = logging.getLogger("greenai")
+
+
+class Stay:
+    """What stands around one call: its options and budgets; and around its body, what collects receipts there."""
+
+    def __init__(self, block: Block, run: Run | None) -> None:
+        self.collected, self._collecting = hooks.collecting_in_stretches()
+        self.receipt: Receipt | None = None
+        self._around: list[Stretches[Any]] = [blocks.stretches(block)]
+        if run is not None:
+            self._around.append(runs.stretches((None, run)))
+
+    @contextmanager
+    def around(self) -> Generator[None]:
+        """Have options and budgets hold for a stretch of time."""
+        for stretches in self._around:
+            stretches.begin()
+        try:
+            yield
+        finally:
+            for stretches in reversed(self._around):
+                stretches.pause()
+
+    @contextmanager
+    def body(self) -> Generator[None]:
+        """Have the receipts of what is begun now collected, for a stretch of time."""
+        self._collecting.begin()
+        try:
+            yield
+        finally:
+            self._collecting.pause()
+
+    def end(self) -> None:
+        """End all of it."""
+        for stretches in (*self._around, self._collecting):
+            stretches.end()
+
+    def last(self) -> Receipt | None:
+        """Return the call's receipt, or the latest of those of greenai's own clients inside it."""
+        return self.receipt or (self.collected[-1] if self.collected else None)
+
+
+@dataclass(eq=False)
+class Function:
+    """A decorated function: what it takes, whose session books it, and what is known of it by now.
+
+    Attributes:
+        func: the function itself.
+        settings: as in `Client`.
+        cache: what its calls may do with the cache, as options; empty where the app did not ask for one.
+        inside: its latest call was made by greenai's own clients inside it, so that only its context is of use.
+    """
+
+    func: Callable[..., Any]
+    settings: Any
+    cache: Mapping[str, Any]
+    inside: bool = False
+    last: ContextVar[Stay | None] = field(default_factory=lambda: ContextVar("greenai.green", default=None))
+    _told: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        """Return what receipts call it, where its value does not say which model answered."""
+        return f"{getattr(self.func, '__module__', '')}.{getattr(self.func, '__qualname__', repr(self.func))}"
+
+    @cached_property
+    def signature(self) -> inspect.Signature | None:
+        """Return its signature, None where it has none that can be read."""
+        try:
+            return inspect.signature(self.func)
+        except (TypeError, ValueError):
+            return None
+
+    @cached_property
+    def session(self) -> Session:
+        """Return the session of its calls, which functions with the same settings share."""
+        return session_of(self.settings)
+
+    def tell_once(self, what: str) -> None:
+        """Log once why its calls have no receipt, or are not stored."""
+        if not self._told:
+            self._told = True
+            logger.warning("@green on %s: %s", self.name, what)
+
+
+_sessions: dict[object, Session] = {}
+_opening = Lock()
+
+
+def session_of(settings: Settings | Mapping[str, Any] | Path | str | None) -> Session:
+    """Return the session of functions with these settings, opened once for each environment."""
+    named = settings if settings is None or isinstance(settings, (str, Path)) else id(settings)
+    around = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("GREENAI_")))
+    key = (named, around, str(Path.cwd()), os.environ.get("OPENAI_BASE_URL"))
+    with _opening:
+        found = _sessions.get(key)
+        if found is None:
+            found = _sessions[key] = Session.open(
+                settings, {"base_url": None}, project=None, observe=None, opt_in=None, reason=None, timeout=None,
+                max_retries=None, observers=(), pinned=True,
+            )  # fmt: skip
+    return found
+
+
+def close_all() -> None:
+    """Close the sessions of all functions; the next call of one that has none yet opens another."""
+    with _opening:
+        sessions = list(_sessions.values())
+        _sessions.clear()
+    for session in sessions:
+        session.close(owner=True)
