@@ -71,4 +71,17 @@ class ChatParams(TypedDict, total=False):
     greenai: Options | Mapping[str, Any]
 
 
+class ClientParams(TypedDict, total=False):
+    """What openai's clients take besides what greenai's take themselves, in openai 2 and 3."""
+
+    admin_api_key: str | None
+    webhook_secret: str | None
+    websocket_base_url: str | httpx.URL | None
+    workload_identity: Any
+    provider: Any
+    _strict_response_validation: bool
+    _enforce_credentials: bool
+
+
 KNOWN = frozenset(ChatParams.__annotations__)
+MORE = frozenset(ClientParams.__annotations__)

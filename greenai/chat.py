@@ -1,53 +1,38 @@
-"""openai's surface below a client: `client.chat.completions.create`, in both colours, and what is said of the rest."""
+"""`client.chat.completions.create`, in both colours; what openai has there besides is openai's own (surface.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from greenai.surface import Rest, Surface
+
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from openai.resources.chat import AsyncChat as OpenAIAsyncChat
+    from openai.resources.chat import Chat as OpenAIChat
+    from openai.resources.chat.completions import AsyncCompletions as OpenAIAsyncCompletions
+    from openai.resources.chat.completions import Completions as OpenAICompletions
     from openai.types.chat import ChatCompletionMessageParam
 
     from greenai._params import ChatParams, GreenCompletion
-    from greenai.session import Session
     from greenai.streams import GreenAsyncStream, GreenStream
 
-__all__ = ["AsyncChat", "AsyncCompletions", "Chat", "Completions", "Surface"]
+else:  # what openai's classes have is looked up in objects of them, when it is first touched
+    OpenAIChat = OpenAIAsyncChat = OpenAICompletions = OpenAIAsyncCompletions = Surface
 
-# What openai's clients have besides, so that an app which changes its import is told at once what to keep.
-_OPENAI_ONLY = frozenset(
-    (
-        "admin", "api_key", "assistants", "audio", "base_url", "batches", "beta", "completions", "containers",
-        "conversations", "copy", "decisions", "embeddings", "evals", "files", "fine_tuning", "images", "list",
-        "max_retries", "models", "moderations", "parse", "realtime", "responses", "retrieve", "stream", "timeout",
-        "uploads", "vector_stores", "videos", "webhooks", "with_raw_response", "with_streaming_response",
-    )
-)  # fmt: skip
+__all__ = ["AsyncChat", "AsyncCompletions", "Chat", "Completions"]
 
 
-class Surface:
-    """Says what to do where openai has a name and this release has not."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in _OPENAI_ONLY:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            raise AttributeError(
-                f"greenai has no {name!r} here: this release answers chat.completions.create and leaves openai's other "
-                "calls to openai. Keep an openai.OpenAI() beside the greenai.Client() for them."
-            )
-
-
-class Completions(Surface):
+class Completions(OpenAICompletions):
     """`client.chat.completions`."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, rest: Rest) -> None:
+        self._green = rest
+        self._rest = rest.completions
 
-    @overload
+    @overload  # type: ignore[override]  # greenai's arguments besides; at run time no base has one
     def create(
         self,
         *,
@@ -74,7 +59,9 @@ class Completions(Surface):
         stream: bool,
         **arguments: Unpack[ChatParams],
     ) -> GreenCompletion | GreenStream: ...
-    def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any
+    ) -> Any:
         """Answer a chat with the least energy that still answers well; openai's arguments, openai's types back.
 
         The response has one attribute more, `greenai`: the receipt. `model` may be left out, or `"auto"`, to let the
@@ -84,19 +71,21 @@ class Completions(Surface):
             GreenAIError: what greenai refuses; see `greenai.errors`.
             openai.OpenAIError: the class that the bare openai client raises for the same failure.
         """
-        request = self._session.request("create", messages, model, stream, arguments)
+        session = self._green.session
+        request = session.request("create", messages, model, stream, arguments)
         if request.stream:
-            return self._session.stream(request)
-        return self._session.completion(self._session.answer(request))
+            return session.stream(request)
+        return session.completion(session.answer(request))
 
 
-class AsyncCompletions(Surface):
+class AsyncCompletions(OpenAIAsyncCompletions):
     """`async_client.chat.completions`."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, rest: Rest) -> None:
+        self._green = rest
+        self._rest = rest.completions
 
-    @overload
+    @overload  # type: ignore[override]  # greenai's arguments besides; at run time no base has one
     async def create(
         self,
         *,
@@ -123,23 +112,32 @@ class AsyncCompletions(Surface):
         stream: bool,
         **arguments: Unpack[ChatParams],
     ) -> GreenCompletion | GreenAsyncStream: ...
-    async def create(self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any) -> Any:
+    async def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any
+    ) -> Any:
         """Do what `Completions.create` does, awaited."""
-        request = self._session.request("create", messages, model, stream, arguments)
+        session = self._green.session
+        request = session.request("create", messages, model, stream, arguments)
         if request.stream:
-            return await self._session.astream(request)
-        return self._session.completion(await self._session.aanswer(request))
+            return await session.astream(request)
+        return session.completion(await session.aanswer(request))
 
 
-class Chat:
+class Chat(OpenAIChat):
     """`client.chat`."""
 
-    def __init__(self, session: Session) -> None:
-        self.completions = Completions(session)
+    completions: Completions
+
+    def __init__(self, rest: Rest) -> None:
+        self.completions = Completions(rest)  # pyright: ignore[reportIncompatibleMethodOverride]
+        self._rest = rest.chat
 
 
-class AsyncChat:
-    """`async_client.chat`."""
+class AsyncChat(OpenAIAsyncChat):
+    """`client.chat`."""
 
-    def __init__(self, session: Session) -> None:
-        self.completions = AsyncCompletions(session)
+    completions: AsyncCompletions
+
+    def __init__(self, rest: Rest) -> None:
+        self.completions = AsyncCompletions(rest)  # pyright: ignore[reportIncompatibleMethodOverride]
+        self._rest = rest.chat

@@ -85,8 +85,9 @@ class Config:
     @property
     def is_comparable(self) -> bool:
         """False where the caller is not in the arguments: the app's own HTTP client, or a key from a callable."""
-        key = self.connection.get("api_key")
-        return self.connection.get("http_client") is None and (key is None or isinstance(key, str))
+        key, more = self.connection.get("api_key"), self.connection.get("more", {})
+        named = more.get("workload_identity") is None and more.get("provider") is None
+        return named and self.connection.get("http_client") is None and (key is None or isinstance(key, str))
 
     def key(self) -> str:
         """Return a digest of the API key that calls are made with: the client's own, else those of the environment."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from greenai.streams import GreenAsyncStream, GreenStream
 
 _CONNECTION = (
-    "api_key", "base_url", "organization", "openai_project", "default_headers", "default_query", "http_client",
+    "api_key", "base_url", "organization", "openai_project", "default_headers", "default_query", "http_client", "more",
 )  # fmt: skip
 
 MOST_ENDPOINTS = 64  # model names behind one base_url whose steps are kept ready
@@ -87,7 +87,7 @@ class Session:
             options=options,
             timeout=loaded.timeout_s if timeout is None or not is_given(timeout) else timeout,
             max_retries=loaded.max_retries if max_retries is None or not is_given(max_retries) else max_retries,
-            connection=_addressed(connection, outside.env.get("OPENAI_BASE_URL")),
+            connection=_addressed(connection, None if pinned else outside.env.get("OPENAI_BASE_URL")),
             grants=_over_standing(policies, options.project, granted(given, "client")),
             policies=policies,
             ladder=loaded.rungs(outside.env),

@@ -68,6 +68,9 @@ class Bounded:
         self.response = source.response
         self.heard = listening(source)
 
+    def __iter__(self) -> Bounded:
+        return self
+
     def __next__(self) -> ChatCompletionChunk:
         chunk = next(self._iterator)
         if time.monotonic() > self._deadline:
@@ -90,6 +93,9 @@ class AsyncBounded:
         self._late = late
         self.response = source.response
         self.heard = listening(source)
+
+    def __aiter__(self) -> AsyncBounded:
+        return self
 
     async def __anext__(self) -> ChatCompletionChunk:
         if math.isinf(self._deadline):

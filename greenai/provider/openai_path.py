@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import openai
@@ -37,6 +38,7 @@ class Connection:
     default_headers: Mapping[str, str] | None = field(default=None, repr=False)
     default_query: Mapping[str, object] | None = None
     http_client: Any = None
+    more: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 
 @cache
@@ -148,6 +150,7 @@ class OpenAIPath:
                 "project": own.openai_project,
                 "default_headers": own.default_headers,
                 "default_query": own.default_query,
+                **own.more,
             }
         if own.http_client is not None and not elsewhere:
             arguments["http_client"] = own.http_client
@@ -160,7 +163,8 @@ class OpenAIPath:
     def _with_key(self, arguments: dict[str, Any]) -> dict[str, Any]:
         import os
 
-        if arguments["api_key"] is None and "OPENAI_API_KEY" not in os.environ:
+        named = any(arguments.get(name) for name in ("provider", "workload_identity"))
+        if arguments["api_key"] is None and not named and "OPENAI_API_KEY" not in os.environ:
             if arguments["base_url"] is None and "OPENAI_BASE_URL" not in os.environ:
                 raise MissingKey(
                     "This call goes to OpenAI, and no API key was found. Set one with: export OPENAI_API_KEY=... "

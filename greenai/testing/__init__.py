@@ -272,6 +272,9 @@ class FakeStream:
         self._answer = answer
         self._chunks = _cut(_chunks(answer, call), answer)
 
+    def __iter__(self) -> FakeStream:
+        return self
+
     def __next__(self) -> ChatCompletionChunk:
         if self.closed:
             raise StopIteration
@@ -290,6 +293,9 @@ class AsyncFakeStream:
         self.closed = False
         self._answer = answer
         self._chunks = _cut(_chunks(answer, call), answer)
+
+    def __aiter__(self) -> AsyncFakeStream:
+        return self
 
     async def __anext__(self) -> ChatCompletionChunk:
         if self.closed:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from greenai.values import Receipt
     from greenai.wire.exchange import Host
 
-__all__ = ["attach", "is_asynchronous", "rigged", "slotted", "wrapped"]
+__all__ = ["attach", "dyed", "is_asynchronous", "rigged", "slotted", "wrapped"]
 
 C = TypeVar("C")
 Ready: TypeAlias = Callable[[Any], bool]
@@ -38,6 +38,15 @@ def wrapped(client: C, session: Session, host: Host) -> C:
     return result
 
 
+def dyed(client: C, session: Session, host: Host) -> C:
+    """Make the calls of a client that nobody else has pass a session's flow, and return it."""
+    made: Any = client
+    kind: Any = type(made)
+    made._client = rigged(made._client, session, host, asynchronous=is_asynchronous(made))  # noqa: SLF001
+    made.__class__ = _green(kind)
+    return client
+
+
 def is_asynchronous(client: object) -> bool:
     """Say whether a client of these libraries is awaited."""
     return _is_awaited(type(client))
@@ -49,17 +58,27 @@ def _is_awaited(kind: type[Any]) -> bool:
 
 def rigged(http: Any, session: Session, host: Host, *, asynchronous: bool) -> Any:
     """Return a copy of an HTTP client that shares its connections, and whose requests pass the flow."""
-    library = next(
-        c.__module__.partition(".")[0] for c in type(http).__mro__ if c.__name__ in ("Client", "AsyncClient")
-    )
+    kinds: list[Any] = [kind for kind in type(http).__mro__ if kind.__name__ in ("Client", "AsyncClient")]
+    library = kinds[-1].__module__.partition(".")[0]
     put = partial(transport.green, session=session, host=host, asynchronous=asynchronous, library=library)
     made = copy.copy(http)
+    # Both share connections. The library closes them where its HTTP client is collected, so that one must outlive this
+    # copy, and this copy must not close what the app's own client goes on using.
+    made._greenai_of = http  # noqa: SLF001
+    kind: Any = type(http)
+    made.__class__ = _uncollected(kind)
     made._transport = put(transport.bare(http._transport))  # noqa: SLF001  # both libraries have had it since 0.13
     made._mounts = {  # noqa: SLF001
         pattern: None if mounted is None else put(transport.bare(mounted))
         for pattern, mounted in http._mounts.items()  # noqa: SLF001
     }
     return made
+
+
+@cache
+def _uncollected(kind: type[Any]) -> type[Any]:
+    own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__del__": lambda _: None}
+    return type(kind.__name__, (kind,), own)
 
 
 @cache
@@ -111,7 +130,7 @@ def _awaited(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
         slot.then(partial(attach, _target(response)))
         return response
 
-    return post
+    return method
 
 
 def _target(response: Any) -> Any:
