@@ -26,7 +26,7 @@ from greenai.steps import FUNCTION, Climbed, Flow, NotBegunError, Plan, Steps, f
 from greenai.steps.affording import Way, afforded
 from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
-from greenai.values import Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
+from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
 
 __all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
 
@@ -34,6 +34,7 @@ _DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _FUNCTIONS = FUNCTION.rstrip("/")
 NO_ENERGY = Reading.unknown("the energy model failed")
 NOT_SENT = Reading.unknown(receipts.REFUSED)
+NOT_YET = Reading.unknown("the answer comes later, and is fetched elsewhere")
 
 # A hold outlives its call by this many seconds, for settling after the deadline.
 HOLD_GRACE_S = 60.0
@@ -172,6 +173,8 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
     draft = Draft(rung=rung, messages=request.messages, arguments=dict(request.arguments))
     if engine is not None:
         draft = _with_defaults(draft, engine)
+    if not request.wants_text:
+        return replace(draft, reasoning=False)
     if request.options.observe:
         return draft
     if is_verified(rung, plan, steps):
@@ -350,6 +353,8 @@ def _done(
     attempt_id: str, card: Card | None, request: Request, draft: Draft, reply: Reply, measured: Reading | None
 ) -> Attempt:
     make = partial(receipts.done, attempt_id, card, request, draft)
+    if reply.finish_reason == PENDING:
+        return replace(make(reply, NOT_YET), usage=Usage())
     done = fail_open("The energy of this call could not be modelled.", lambda: make(reply, measured), None)
     return done or make(replace(reply, reported_energy_j=None), NO_ENERGY)
 

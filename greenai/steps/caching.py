@@ -224,6 +224,8 @@ def _left_s(request: Request) -> float:
 
 def _kind(request: Request) -> str:
     """Return the class of the question, with those before it that it may lean on."""
+    if request.api == "embeddings":
+        return "static"
     texts = last_questions(request)
     return fail_open(_NOT_STORED, lambda: class_of(volatility(text) for text in texts), "action")
 
