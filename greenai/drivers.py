@@ -231,7 +231,7 @@ class AsyncDriver:
         send: Callable[[Call], Awaitable[Reply]],
     ) -> T:
         try:
-            step = context.run(_ending, begin)
+            step = context.run(ending, begin)
             while True:
                 step = await self._next(flow, context, step, send)
         except _Ended as ended:
@@ -241,7 +241,7 @@ class AsyncDriver:
         except asyncio.CancelledError:
             await self._finish_uncancelled(context, flow.close)
             raise
-        except _Cancelled as cancelled:
+        except CancelledStep as cancelled:
             await self._finish_uncancelled(context, lambda: _close_before(flow))
             raise asyncio.CancelledError from cancelled
 
@@ -256,13 +256,13 @@ class AsyncDriver:
         try:
             with led_in(context):  # what is awaited runs in the task's own context, and must not wait for this call
                 result = await send(step) if isinstance(step, Call) else await self._work(flow, context, step)
-        except (_Opened, asyncio.CancelledError, _Cancelled):
+        except (_Opened, asyncio.CancelledError, CancelledStep):
             raise
         except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again
             return await self._throw(flow, context, error)
         except BaseException as error:  # noqa: BLE001  # closed or interrupted: nothing may be awaited any more
-            return context.run(_ending, flow.throw, error)
-        return context.run(_ending, flow.send, result)
+            return context.run(ending, flow.throw, error)
+        return context.run(ending, flow.send, result)
 
     async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
         if isinstance(work, Wait):
@@ -271,24 +271,24 @@ class AsyncDriver:
         try:
             result = await asyncio.shield(future)
         except asyncio.CancelledError:
-            await _quietly(future)
+            await quietly(future)
             if not future.cancelled() and future.exception() is None:
                 # The result may be a hold: the flow must know it before it is closed.
                 _advance(flow, context, future.result())
-            raise _Cancelled from None
+            raise CancelledStep from None
         return await result if inspect.isawaitable(result) else result
 
     async def _throw(self, flow: Flow[Any], context: contextvars.Context, error: BaseException) -> Call | Work[Any]:
         """Hand an error in on a thread, since the flow settles where it catches it; return the step that follows."""
-        future = self._threads.submit(context, lambda: _ending(flow.throw, error))
+        future = self._threads.submit(context, lambda: ending(flow.throw, error))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             if future.done():  # the flow's own, raised again
                 raise
-            await _quietly(future)
+            await quietly(future)
             future.exception()  # seen: the cancellation is what the caller gets
-            raise _Cancelled from None
+            raise CancelledStep from None
 
     async def elsewhere(self, work: Callable[[], T]) -> T:
         """Run `work`, which waits, on a thread of greenai's own."""
@@ -296,7 +296,7 @@ class AsyncDriver:
 
     async def _finish_uncancelled(self, context: contextvars.Context, work: Callable[[], object]) -> None:
         future = self._threads.submit(context, work)
-        await _quietly(future)
+        await quietly(future)
         error = future.exception()
         if error is not None:
             logger.warning("A cancelled call could not be settled.", exc_info=error)
@@ -308,7 +308,7 @@ class _Ended(Exception):  # a flow's StopIteration, which neither a coroutine no
         self.value = value
 
 
-def _ending(move: Callable[..., Call | Work[Any]], *handed: Any) -> Call | Work[Any]:
+def ending(move: Callable[..., Call | Work[Any]], *handed: Any) -> Call | Work[Any]:
     """Move a flow on and return its next step; raise `_Ended` with its result where that was the last."""
     try:
         return move(*handed)
@@ -316,8 +316,8 @@ def _ending(move: Callable[..., Call | Work[Any]], *handed: Any) -> Call | Work[
         raise _Ended(done.value) from None
 
 
-class _Cancelled(Exception):  # a cancellation whose step has been waited for
-    pass
+class CancelledStep(Exception):  # an event, not an error
+    """A cancellation whose step has been waited for."""
 
 
 async def _waited(wait: Wait) -> None:
@@ -336,7 +336,7 @@ async def _waited(wait: Wait) -> None:
         await asyncio.wait_for(done.wait(), wait.timeout_s)
 
 
-async def _quietly(future: asyncio.Future[Any]) -> None:
+async def quietly(future: asyncio.Future[Any]) -> None:
     """Wait until the future is done, however often this task is cancelled meanwhile."""
     while not future.done():
         try:

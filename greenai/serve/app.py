@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from greenai.serve.asgi import App
     from greenai.settings import Settings
     from greenai.wire.exchange import Packet
 
@@ -52,7 +53,7 @@ def make(
     project: str | None,
     upstream: str | None,
     outside: Outside | None = None,
-) -> Starlette:
+) -> App:
     """Return the app; see `greenai.serve.app`. Settings are read and keys are found now, connections when it starts."""
     outside = outside or Outside()
     base_url = upstream or outside.env.get("OPENAI_BASE_URL")
@@ -82,11 +83,10 @@ class _Site:
         self.live = Live(session.resources.settings)
         self.calls: set[asyncio.Task[Any]] = set()
 
-    def app(self) -> Starlette:
+    def app(self) -> App:
         routes = [
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/models/{name:path}", self.model, methods=["GET"]),
-            Route("/v1/{path:path}", _Calls(self)),
             Route("/health", self.health, methods=["GET"]),
             Route("/ready", self.ready, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
@@ -95,20 +95,20 @@ class _Site:
         ]
         handlers: Any = {404: _missing, 405: _missing, Unknown: self._unknown}
         made = Starlette(routes=routes, lifespan=self.lifespan, exception_handlers=handlers)
-        made.state.site = self
-        return made
+        return _Front(self, made)
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
         upstream = Upstream(self.session, self.session.resources.outside.env)
         self._count()
-        self.gateway = Gateway(self.session, self.keys, upstream)
+        gateway = self.gateway = Gateway(self.session, self.keys, upstream)
         try:
             yield
         finally:
             self.gateway = None
             if self.calls:
                 await asyncio.wait(self.calls, timeout=SETTLING_S)
+            gateway.hops.close()
             await upstream.aclose()
             await self.session.aclose(owner=True)
 
@@ -194,19 +194,20 @@ class _Site:
         return _response(errors.packet(401, "invalid_api_key", str(error), asks))
 
 
-class _Calls:
-    """The ASGI app of calls, once the site is open."""
+class _Front:
+    """The app: calls straight to the gateway, once it is open, and everything else to the other paths."""
 
-    def __init__(self, site: _Site) -> None:
+    def __init__(self, site: _Site, others: Starlette) -> None:
         self._site = site
+        self._others = others
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         gateway = self._site.gateway
-        if gateway is None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
+            await self._others(scope, receive, send)
+        elif gateway is None:
             refusal = errors.packet(503, "not_ready", "The gateway is not open.", {"retry-after": "1"})
             await _response(refusal)(scope, receive, send)
-        elif scope["method"] != "POST":
-            await _response(_nothing(scope["method"], scope["path"]))(scope, receive, send)
         else:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101  # for the type checkers: this is a coroutine

@@ -10,14 +10,15 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from greenai.drivers import AsyncDriver, Live, StreamEnding
+from greenai.drivers import Live, StreamEnding
 from greenai.serve import errors, receipts
 from greenai.serve.asgi import Headers, Receive, Scope, Send, Writer, address, content_of, gone, headers_of
 from greenai.serve.asking import Asking, opened
+from greenai.serve.driver import Driver, Hops
 from greenai.serve.errors import Refusal
 from greenai.serve.gate import Busy, Gate
 from greenai.serve.keys import Unknown
@@ -38,6 +39,8 @@ __all__ = ["Gateway"]
 
 _IN_BODY = "body"
 _GONE = 499
+_LOOK_AFTER_S = 0.1
+"""From when on it is looked whether the caller is still there: a shorter call is done before that could save anything."""
 _PASSED = ("openai-", "x-ratelimit-", "retry-after", "x-should-retry", "content-encoding")
 _SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
@@ -55,6 +58,7 @@ class Gateway:
         table = session.resources.settings.serve
         self.session = session
         self.keys = keys
+        self.hops = Hops()
         self.gate = Gate(table.at_once, table.waiting, duration_s(table.longest_wait))
         self._upstream = upstream
         self._host = Host(provider="openai", base_url=session.config.endpoint)
@@ -74,33 +78,52 @@ class Gateway:
                     self.session, self._host, scope["path"], content, headers, caller, pass_keys=self._pass_keys
                 )
                 in_body = headers.get(receipts.HEADER) == _IN_BODY
-                await _unless_gone(_Turn(asking, self._upstream, writer, in_body=in_body).answered(), writer, receive)
+                await _unless_gone(
+                    _Turn(asking, self._upstream, self.hops, writer, in_body=in_body).answered(), writer, receive
+                )
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller is told
             await _told(error, writer)
 
 
-async def _unless_gone(answered: Any, writer: Writer, receive: Receive) -> None:
+async def _unless_gone(answered: Awaitable[None], writer: Writer, receive: Receive) -> None:
     """Answer, and stop where the caller goes away."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  # for the type checkers: this is a coroutine
-    left = False
-
-    def leave(watch: asyncio.Future[None]) -> None:
-        nonlocal left
-        if not watch.cancelled() and not writer.ended:
-            left = True
-            task.cancel()
-
-    watch = asyncio.ensure_future(gone(receive))
-    watch.add_done_callback(leave)
+    watch = _Watch(writer, receive)
+    later = asyncio.get_running_loop().call_later(_LOOK_AFTER_S, watch.begin)
     try:
         await answered
     except asyncio.CancelledError:
-        if not left:
+        if not watch.left:
             raise
-        task.uncancel()
+        watch.task.uncancel()
     finally:
-        watch.cancel()
+        later.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Cancels the present task where the caller goes away before its answer is whole."""
+
+    def __init__(self, writer: Writer, receive: Receive) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # for the type checkers: a coroutine made this
+        self.task = task
+        self.left = False
+        self._writer = writer
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self._watching = asyncio.ensure_future(gone(self._receive))
+        self._watching.add_done_callback(self._leave)
+
+    def end(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _leave(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and not self._writer.ended:
+            self.left = True
+            self.task.cancel()
 
 
 async def _told(error: Exception, writer: Writer) -> None:
@@ -128,12 +151,12 @@ async def _told(error: Exception, writer: Writer) -> None:
 class _Turn:
     """One request that is answered."""
 
-    def __init__(self, asking: Asking, upstream: Upstream, writer: Writer, *, in_body: bool) -> None:
+    def __init__(self, asking: Asking, upstream: Upstream, hops: Hops, writer: Writer, *, in_body: bool) -> None:
         self._asking = asking
         self._writer = writer
         self._in_body = in_body
         self._sending = upstream.sending(asking)
-        self._driver = AsyncDriver(self._sending, asking.session.resources.threads)
+        self._driver = Driver(self._sending, asking.session.resources.threads, hops)
 
     async def answered(self) -> None:
         left_s = self._asking.request.deadline - time.monotonic()

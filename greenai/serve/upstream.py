@@ -14,6 +14,7 @@ from urllib.request import getproxies
 from greenai.errors import InvalidRequest, MissingKey
 from greenai.hosts import is_of
 from greenai.serve.asking import AUTH, Asking
+from greenai.serve.pool import spread
 from greenai.shapes import http_library
 from greenai.wire.sending import Sending
 
@@ -25,7 +26,6 @@ __all__ = ["Upstream"]
 
 OPENAI = "https://api.openai.com/v1"
 CONNECT_S = 10.0
-KEEP_S = 30.0
 
 
 class Upstream:
@@ -35,14 +35,9 @@ class Upstream:
         self.http: Any = http_library()
         self.endpoint = session.config.endpoint
         self._env = env
-        limits = self.http.Limits(max_connections=None, max_keepalive_connections=1024, keepalive_expiry=KEEP_S)
-        self._near = self.http.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._near = spread(self.http)
         # A client is needed only for what it makes of proxies; a transport alone takes half the time.
-        self._far = (
-            _Proxied(self.http.AsyncClient(limits=limits))
-            if getproxies()
-            else self.http.AsyncHTTPTransport(limits=limits)
-        )
+        self._far = _Proxied(self.http.AsyncClient()) if getproxies() else self._near
 
     def sending(self, asking: Asking) -> Sending:
         """Return the sender of one request."""
@@ -79,7 +74,8 @@ class Upstream:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._near.aclose()
-        await self._far.aclose()
+        if self._far is not self._near:
+            await self._far.aclose()
 
 
 class _Proxied:
