@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests import `servers` from any folder below
 
+from browser import Browser, program
 from servers import LlamaServer, RedisServer, Scripted
 
 if TYPE_CHECKING:
@@ -143,6 +144,19 @@ def llama(weights: Path) -> Iterator[LlamaServer]:
     """llama.cpp's own HTTP server with these weights, in a child process: deterministic, one slot, no prompt cache."""
     with LlamaServer(weights) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real Chromium: a laptop without one skips, CI fails."""
+    path = program()
+    if path is None:
+        message = "chromium is not here: apt-get install chromium"
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with Browser(path, tmp_path_factory.mktemp("chromium")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
