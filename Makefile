@@ -47,7 +47,8 @@ unit: $(VENV)/.dev weights
 
 # litellm needs openai 2 in the newest release that some indexes serve, so openai 3 is tested without it.
 openai3: $(VENV)-openai3/.ready weights
-	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py
+	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py \
+		tests/wire/test_responses.py tests/wire/test_embeddings.py tests/wire/test_decisions.py
 
 $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 	test -x $(VENV)-openai3/bin/python || $(PYTHON) -m venv $(VENV)-openai3

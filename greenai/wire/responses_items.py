@@ -77,7 +77,7 @@ def _part(given: object) -> Any:
     """Return a part as chat has it, where nothing of it is lost; any other stays as it is."""
     part = mapping(given)
     kind, names = part.get("type"), part.keys()
-    if kind in _TEXTS and names == {"type", "text"}:
+    if kind in _TEXTS and set(names) == {"type", "text"}:
         return {"type": "text", "text": part["text"]}
     if kind == "input_image" and isinstance(part.get("image_url"), str) and names <= {"type", "image_url", "detail"}:
         detail = {"detail": part["detail"]} if "detail" in part else {}

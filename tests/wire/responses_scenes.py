@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import openai
+
 from tests.servers import Exchange, Scene, raw
+
+HTTP: Any = importlib.import_module(
+    next(kind.__module__.partition(".")[0] for kind in openai.DefaultHttpxClient.__mro__ if kind.__name__ == "Client")
+)
+"""The HTTP library that the installed openai is built on: httpx, or httpx2."""
 
 USAGE: Any = {
     "input_tokens": 12,

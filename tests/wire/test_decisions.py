@@ -36,9 +36,13 @@ def verdict(*answers: Any) -> Any:
 def test_a_decision_passes_and_is_counted(server: Scripted, tmp_path: Path) -> None:
     server.play(verdict(*ANSWERS))
     with openai.OpenAI(base_url=server.url, api_key="key", max_retries=0) as own:
-        client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
-        answered: Any = client.post("/decisions", body=ASKED, cast_to=object)
-    assert answered["answers"] == ANSWERS
+        client: Any = wrap(own, settings={"state_dir": str(tmp_path / "state")})
+        if hasattr(client, "decisions"):  # openai 3.52 and later
+            answered = client.decisions.create(**ASKED)
+            assert answered.answers[0].probability == 0.9
+            assert answered.greenai == last_receipt()
+        else:
+            assert client.post("/decisions", body=ASKED, cast_to=object)["answers"] == ANSWERS
     assert server.bodies == [ASKED]
     receipt = last_receipt()
     assert receipt is not None

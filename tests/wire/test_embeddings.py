@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
 from greenai import BudgetExceeded, wrap
 from greenai.values import Usage
 from tests.servers import Scripted, status
-from tests.wire.responses_scenes import vectors
+from tests.wire.responses_scenes import HTTP, vectors
 
 MODEL = "text-embedding-3-small"
 
@@ -98,12 +97,12 @@ def test_its_energy_is_that_of_reading_where_the_size_is_known(server: Scripted,
 
 
 def test_openais_own_have_a_price_and_no_size_that_anybody_states(tmp_path: Path) -> None:
-    def play(_: httpx.Request) -> httpx.Response:
+    def play(_: Any) -> Any:
         usage = {"prompt_tokens": 1000, "total_tokens": 1000}
         data = [{"object": "embedding", "index": 0, "embedding": [1.0]}]
-        return httpx.Response(200, json={"object": "list", "data": data, "model": MODEL, "usage": usage})
+        return HTTP.Response(200, json={"object": "list", "data": data, "model": MODEL, "usage": usage})
 
-    with httpx.Client(transport=httpx.MockTransport(play)) as http:
+    with HTTP.Client(transport=HTTP.MockTransport(play)) as http:
         own = openai.OpenAI(api_key="key", base_url="https://api.openai.com/v1", http_client=http)
         client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
         receipt = receipt_of(client.embeddings.create(model=MODEL, input="hello", encoding_format="float"))

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from pydantic import BaseModel
@@ -19,6 +18,7 @@ from greenai.wire import chat, dialect_of, responses
 from greenai.wire.sse import Splitter
 from tests.servers import Scripted, completion_body, status
 from tests.wire.responses_scenes import (
+    HTTP,
     called,
     reasoned,
     refused,
@@ -230,11 +230,11 @@ def asked(tmp_path: Path, given: Mapping[str, Any], **settings: Any) -> tuple[An
     """Ask openai itself, played by a function; return what it got, and the receipt."""
     bodies: list[dict[str, Any]] = []
 
-    def play(request: httpx.Request) -> httpx.Response:
+    def play(request: Any) -> Any:
         bodies.append(json.loads(request.content))
-        return httpx.Response(200, json=response(said("Hello, Ada.")))
+        return HTTP.Response(200, json=response(said("Hello, Ada.")))
 
-    with httpx.Client(transport=httpx.MockTransport(play)) as http:
+    with HTTP.Client(transport=HTTP.MockTransport(play)) as http:
         client = wrap(
             openai.OpenAI(api_key="key", base_url="https://api.openai.com/v1", http_client=http),
             settings={"state_dir": str(tmp_path / "state"), **settings},
@@ -337,7 +337,7 @@ def test_a_stream_that_breaks_or_is_left_counts_what_was_seen(
     server.play(streamed(text_events("Hello, ", "Ada", ".")[:6], cut=cut))
     pieces: Any = client.responses.create(**KEPT, stream=True)
     if cut:
-        with pytest.raises((httpx.HTTPError, openai.APIError)):
+        with pytest.raises((HTTP.HTTPError, openai.APIError)):
             list(pieces)
     else:
         next(pieces)
