@@ -183,7 +183,7 @@ def asked_with(options: Options) -> dict[str, Any]:
 # --- requests -----------------------------------------------------------------------------
 
 
-_AUTH_HEADERS = frozenset(("authorization", "x-api-key", "api-key"))
+_AUTH_HEADERS = frozenset(("authorization", "x-api-key", "api-key", "x-goog-api-key"))
 
 
 def make_request(

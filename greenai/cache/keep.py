@@ -41,7 +41,8 @@ _NESTED = ("extra_body", "google")  # Gemini's own fields come in the latter
 _OUTSIDE = frozenset((
     "web_search_options", "web_search", "search_parameters", "search_options", "enable_search", "online_search",
     "forced_search", "plugins", "connectors", "mcp_servers", "data_sources", "container",
-    "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "messages", "prompt",
+    "previous_response_id", "conversation", "conversation_id", "assistant_id", "thread_id", "thread", "messages",
+    "prompt",
 ))  # fmt: skip
 # Fields of answers that say what was looked up for them, and counts of the look-ups.
 _FOUND = frozenset((

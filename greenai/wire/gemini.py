@@ -71,17 +71,17 @@ class Gemini:
         """Return path and JSON of the request as the draft has it."""
         sent, changed = dict(body), changes(asked, draft)
         config: dict[str, Any] = dict(mapping(body.get(_CONFIG)))
-        for name, value in changed.arguments.items():
-            if name == "reasoning_effort" and value is not GONE:
-                config["thinkingConfig"] = {**mapping(config.get("thinkingConfig")), **_thinking(str(value), draft)}
-            elif name in _NATIVE:
-                put(config, _NATIVE[name], value)
         for name, value in changed.own.items():
             if name == _CONFIG:
                 kept = {native: config[native] for native in _CHAT if native in config}
                 config = {**({} if value is GONE else mapping(value)), **kept}
             else:
                 put(sent, name, value)
+        for name, value in changed.arguments.items():
+            if name == "reasoning_effort" and value is not GONE:
+                config["thinkingConfig"] = {**mapping(config.get("thinkingConfig")), **_thinking(str(value), draft)}
+            elif name in _NATIVE:
+                put(config, _NATIVE[name], value)
         if config != body.get(_CONFIG, {}):
             sent[_CONFIG] = config
         if changed.messages:

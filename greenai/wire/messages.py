@@ -64,13 +64,13 @@ class Messages:
     def written(self, path: str, body: Mapping[str, Any], asked: Asked, draft: Draft) -> tuple[str, dict[str, Any]]:
         """Return path and JSON of the request as the draft has it."""
         sent, changed = {**body, "model": draft.rung.name}, changes(asked, draft)
-        for name, value in changed.own.items():
-            put(sent, name, value)
         for name, value in changed.arguments.items():
             if name == "reasoning_effort":
                 sent |= {} if value is GONE else _thinking(str(value), sent)
             elif name in _NATIVE and name not in ("tools", "tool_choice"):  # which nothing here changes
                 put(sent, _NATIVE[name], value)
+        for name, value in changed.own.items():
+            put(sent, name, value)  # after the others: what went out as openai's may come in as its own
         if changed.messages:
             sent |= _rewritten(body, draft.messages)
         return path, sent
