@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from played import play
+
 from greenai import session
 from greenai.local import Engine, Engines
 from greenai.resources import Outside
@@ -33,6 +35,8 @@ def say(call: Call) -> str:
 
 def set_stage(monkeypatch: pytest.MonkeyPatch, *, keys: bool = True) -> None:
     """Make every client that is made without doubles answer from a script; `keys` False leaves the real provider."""
+    if keys:
+        play(monkeypatch)  # what an app's own client of a provider sends
 
     def outside() -> Outside:
         provider = FakeProvider(default=say)
