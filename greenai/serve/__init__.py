@@ -3,7 +3,7 @@
     module        what it does
     ──────────    ────────────────────────────────────────────────────────────────────────────────
     server        runs the app: time limits for headers, graceful shutdown; the door to uvicorn
-    app           which path is answered by what; opening and closing; the door to starlette
+    site          which path is answered by what; opening and closing; the door to starlette
     gateway       one call: who, how much at once, read, the flow, the answer or the stream
     asking        what a caller's headers allow, and the request that the flow takes
     upstream      how the flow reaches a provider: the gateway's own keys and connections
@@ -49,6 +49,6 @@ def app(
         MissingExtra: starlette is not installed.
         SettingsError: a setting is wrong.
     """
-    from greenai.serve.app import make
+    from greenai.serve.site import make
 
     return make(settings, project=project, upstream=upstream)

@@ -24,6 +24,7 @@ __all__ = ["AUTH", "Asking", "opened"]
 AUTH = ("authorization", "openai-organization", "openai-project")
 """The caller's own headers that go to the provider where the settings pass keys on."""
 
+_SERVED = ("chat", "responses", "embeddings", "decisions")
 _FORWARDED = ("openai-beta",)
 _OPTIONS = ("opt-in", "reason", "cache", "quality", "feature", "tenant", "user-scope", "namespace", "strict-opt-in")
 _BEGINNING = "x-greenai-"
@@ -73,7 +74,7 @@ def opened(
         InvalidRequest: a header gives an option that there is not.
     """
     dialect = dialect_of("POST", path)
-    if dialect is None:
+    if dialect is None or dialect.name not in _SERVED:
         raise Refusal(404, "not_found", f"There is nothing at {path}. This gateway answers calls of models only.")
     try:
         body = json.loads(content)

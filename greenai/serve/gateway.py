@@ -40,7 +40,7 @@ __all__ = ["Gateway"]
 _IN_BODY = "body"
 _GONE = 499
 _LOOK_AFTER_S = 0.1
-"""From when on it is looked whether the caller is still there: a shorter call is done before that could save anything."""
+"""From when on it is looked whether the caller is still there: cutting a shorter call off could save nothing."""
 _PASSED = ("openai-", "x-ratelimit-", "retry-after", "x-should-retry", "content-encoding")
 _SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 

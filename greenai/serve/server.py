@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from greenai.errors import MissingExtra, SettingsError
 from greenai.serve.keys import is_loopback
@@ -28,15 +28,22 @@ if TYPE_CHECKING:
     from greenai.serve.asgi import App
     from greenai.settings.serve import ServeTable
 
-__all__ = ["run"]
+__all__ = ["run", "server_of"]
+
+Told: TypeAlias = Callable[[str], object]
 
 HEADER_BYTES = 65_536
 KEEP_ALIVE_S = 65
 """Longer than the 60 s for which proxies and clients usually keep a connection, so that none finds it closed."""
 
 
-def run(app: App, table: ServeTable, *, host: str, port: int, told: Callable[[str], object] | None = None) -> None:
-    """Serve until the process is told to end.
+def run(app: App, table: ServeTable, *, host: str, port: int, told: Told | None = None) -> None:
+    """Serve until the process is told to end. Takes and raises what `server_of` does."""
+    server_of(app, table, host=host, port=port, told=told).run()
+
+
+def server_of(app: App, table: ServeTable, *, host: str, port: int, told: Told | None = None) -> uvicorn.Server:
+    """Return the server.
 
     Args:
         app: what `greenai.serve.app` returned.
@@ -69,13 +76,13 @@ def run(app: App, table: ServeTable, *, host: str, port: int, told: Callable[[st
         h11_max_incomplete_event_size=HEADER_BYTES,
         backlog=2048,
     )
-    _Server(config, told).run()
+    return _Server(config, told)
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which says where it listens."""
 
-    def __init__(self, config: uvicorn.Config, told: Callable[[str], object] | None) -> None:
+    def __init__(self, config: uvicorn.Config, told: Told | None) -> None:
         super().__init__(config)
         self._told = told
 
