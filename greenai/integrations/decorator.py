@@ -15,7 +15,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from greenai.errors import InvalidRequest
 from greenai.integrations.arguments import Bound
@@ -34,58 +34,21 @@ if TYPE_CHECKING:
     from greenai.settings.projects import WhenSpent
     from greenai.values import CacheMode, Receipt
 
-__all__ = ["GreenFunction", "green"]
+__all__ = ["Decorator", "green"]
 
-P = ParamSpec("P")
-Q = ParamSpec("Q")
-S = TypeVar("S")
-T = TypeVar("T")
-R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-
-class GreenFunction(Protocol[P, R_co]):
-    """A decorated function, for type checkers: at run time it is a function like any other."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Call it."""
-        ...
-
-    def last_receipt(self) -> Receipt | None:
-        """Return the receipt of its latest call in this context, None where there is none."""
-        ...
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any] | None = None) -> GreenFunction[P, R_co]: ...
-    @overload
-    def __get__(
-        self: GreenFunction[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = None
-    ) -> GreenFunction[Q, R]: ...
-    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-        """Return the method of an instance."""
-        ...
+F = TypeVar("F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any]")
 
 
 class Decorator(Protocol):
     """What `green(...)` returns."""
 
-    @overload
-    def __call__(self, function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> GreenFunction[P, R]: ...
-    def __call__(self, function: Any, /) -> Any:
+    def __call__(self, function: F, /) -> F:
         """Decorate a function."""
         ...
 
 
 @overload
-def green(function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
-@overload
-def green(function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
-@overload
-def green(function: Callable[P, R], /) -> GreenFunction[P, R]: ...
+def green(function: F, /) -> F: ...
 @overload
 def green(
     *,
@@ -115,7 +78,8 @@ def green(
 
     Calls of greenai's own, wrapped and instrumented clients inside it belong to the project, the opt-ins and the
     budgets that are named here. Without such a client the function itself is the call: metered by what it returns,
-    booked, and stored where `cache` says so, by all its arguments.
+    booked, and stored where `cache` says so, by all its arguments. The receipt is on what the function returns, where
+    that takes an attribute; `reply.last_receipt()` of a function `reply` has it at run time, `last_receipt()` always.
 
     Args:
         function: the function.

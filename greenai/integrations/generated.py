@@ -115,8 +115,9 @@ class Running(_Running):
                 raise error
             return self._stored_next()
         try:
+            source: Any = self._source
             with self._stretch():
-                item = self._source.send(value) if error is None else self._source.throw(error)
+                item = source.send(value) if error is None else source.throw(error)
         except StopIteration as stop:
             self._finish(complete=True)
             raise Ended(stop.value) from None
@@ -167,8 +168,9 @@ class AsyncRunning(_Running):
                 raise error
             return self._stored_next()
         try:
+            source: Any = self._source
             with self._stretch():
-                item = await (self._source.asend(value) if error is None else self._source.athrow(error))
+                item = await (source.asend(value) if error is None else source.athrow(error))
         except StopAsyncIteration:
             await self._finish(complete=True)
             raise Ended from None

@@ -163,14 +163,14 @@ class Instrumented:
         if transport.is_green(sending) and sending.greenai_session is not None:
             return sending in self._green
         with _changing:
-            if self._session is None:
-                return False
-            sending = client._client._transport  # noqa: SLF001
-            if not transport.is_green(sending) or sending.greenai_session is None:
-                self._rig(provider, client)
-        return True
+            return self._rig(provider, client)
 
-    def _rig(self, provider: str, client: Any) -> None:
+    def _rig(self, provider: str, client: Any) -> bool:
+        if self._session is None:
+            return False
+        sending = client._client._transport  # noqa: SLF001
+        if transport.is_green(sending) and sending.greenai_session is not None:
+            return True  # another thread's first use of it came before
         host = host_at(provider, str(client.base_url))
         session = self._of(host.base_url)
         made = rigged(client._client, session, host, asynchronous=is_asynchronous(client))  # noqa: SLF001
@@ -179,6 +179,7 @@ class Instrumented:
         for sending in (made._transport, *made._mounts.values()):  # noqa: SLF001
             if sending is not None:
                 self._green.add(sending)
+        return True
 
     def _of(self, base_url: str | None) -> Session:
         """Return the session of clients of one address: all share what they remember, store and book."""
