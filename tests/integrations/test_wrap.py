@@ -1,0 +1,299 @@
+"""An openai client that was wrapped, held against the bare one on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from pydantic import BaseModel
+
+import greenai
+from greenai import BudgetExceeded, InvalidRequest, wrap
+from greenai.background import background
+from tests.servers import Scripted, answer, html, status, stream, truncated
+
+HELLO: Any = [{"role": "user", "content": "Say hello to Ada in a friendly way."}]
+MODEL = "some-model"
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with Scripted() as scripted:
+        yield scripted
+
+
+_opened: list[httpx.Client] = []
+
+
+@pytest.fixture(autouse=True)
+def _connections_closed() -> Iterator[None]:
+    """Close what a test's clients opened: of garbage, a socket may be collected before the client that would close it."""
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def bare(server: Scripted, **changes: Any) -> openai.OpenAI:
+    client = openai.OpenAI(base_url=server.url, api_key="key", **{"max_retries": 0, **changes})
+    _opened.append(client._client)
+    return client
+
+
+@pytest.fixture
+def client(server: Scripted, tmp_path: Path) -> openai.OpenAI:
+    return wrap(bare(server), settings={"state_dir": str(tmp_path / "state")})
+
+
+def test_it_is_of_the_same_type_and_the_apps_own_client_stays_bare(server: Scripted, client: openai.OpenAI) -> None:
+    own = bare(server)
+    assert isinstance(client, openai.OpenAI)
+    assert (type(client).__name__, type(client).__module__) == (type(own).__name__, type(own).__module__)
+    assert client.base_url == own.base_url
+    server.play(answer(), answer())
+    assert not hasattr(own.chat.completions.create(model=MODEL, messages=HELLO), "greenai")
+    receipt = client.chat.completions.create(model=MODEL, messages=HELLO).greenai  # type: ignore[attr-defined]
+    assert (receipt.outcome, receipt.model) == ("large", f"endpoint/{MODEL}")
+
+
+def test_a_response_is_the_bare_one_but_for_its_receipt(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer(), answer())
+    theirs = bare(server).chat.completions.create(model=MODEL, messages=HELLO, temperature=0.3)
+    ours = client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0.3)
+    assert type(ours) is type(theirs)
+    dumped = ours.to_dict()
+    assert dumped.pop("greenai")
+    assert isinstance(ours.greenai, greenai.Receipt)  # type: ignore[attr-defined]
+    assert dumped == theirs.to_dict()
+    assert pickle.loads(pickle.dumps(ours)).greenai == ours.greenai  # type: ignore[attr-defined]
+    first, second = server.bodies
+    assert second == first
+
+
+def test_what_is_sent_is_what_the_app_wrote(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer())
+    tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    client.chat.completions.create(
+        model=MODEL, messages=HELLO, tools=tools, seed=7, extra_body={"top_k": 3}, extra_headers={"x-own": "1"}
+    )
+    assert server.bodies == [{"model": MODEL, "messages": HELLO, "tools": tools, "seed": 7, "top_k": 3}]
+    assert server.requests[0].headers["x-own"] == "1"
+    assert server.requests[0].headers["authorization"] == "Bearer key"
+
+
+def test_the_same_question_again_is_answered_from_the_cache(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer("Hello, Ada."))
+    first = client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0)
+    again = client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0)
+    assert (first.greenai.outcome, again.greenai.outcome) == ("large", "cache")  # type: ignore[attr-defined]
+    assert again.choices[0].message.content == "Hello, Ada."
+    assert len(server.requests) == 1
+    pieces = client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0, stream=True)
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == "Hello, Ada."
+    assert pieces.greenai.outcome == "cache"  # type: ignore[attr-defined]
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO, temperature=0)
+    assert raw.parse().choices[0].message.content == "Hello, Ada."
+    assert len(server.requests) == 1
+
+
+def test_another_key_shares_no_answer(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer("For one."), answer("For another."))
+    client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0)
+    other = client.with_options(api_key="another")
+    assert other.chat.completions.create(model=MODEL, messages=HELLO, temperature=0).choices[0].message.content == (
+        "For another."
+    )
+
+
+def test_a_copy_with_options_passes_greenai_too(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer())
+    response = client.with_options(timeout=5).chat.completions.create(model=MODEL, messages=HELLO)
+    assert response.greenai.outcome == "large"  # type: ignore[attr-defined]
+
+
+def test_a_stream_is_relayed_and_has_its_receipt_at_the_end(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(stream(4), stream(4))
+    theirs = [chunk.to_dict() for chunk in bare(server).chat.completions.create(
+        model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True})]  # fmt: skip
+    pieces = client.chat.completions.create(
+        model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
+    assert pieces.greenai is None  # type: ignore[attr-defined]
+    assert [chunk.to_dict() for chunk in pieces] == theirs
+    receipt = pieces.greenai  # type: ignore[attr-defined]
+    assert receipt.attempts[0].usage.output_tokens == theirs[-1]["usage"]["completion_tokens"]  # type: ignore[index]
+
+
+def test_a_usage_chunk_that_nobody_asked_for_is_kept_back(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(stream(4))
+    pieces = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    assert all(chunk.choices for chunk in pieces)
+    assert server.bodies[0]["stream_options"] == {"include_usage": True}
+    assert pieces.greenai.attempts[0].usage.input_tokens is not None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("ending", ["closed", "dropped", "in a with"])
+def test_a_stream_that_is_not_read_to_its_end_is_settled(server: Scripted, client: openai.OpenAI, ending: str) -> None:
+    server.play(stream(4))
+    pieces = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    next(pieces)
+    if ending == "closed":
+        pieces.close()
+    elif ending == "in a with":
+        with pieces:
+            pass
+    if ending == "dropped":
+        del pieces
+        gc.collect()
+        background.drain()
+    else:
+        assert pieces.greenai.attempts[0].state == "cut"  # type: ignore[attr-defined]
+    ledger = client.greenai._session.resources.ledger  # type: ignore[attr-defined]
+    (call,) = ledger.recent()
+    assert [attempt["state"] for attempt in ledger.attempts(call["call_id"])] == ["cut"]
+
+
+def test_openais_own_helpers_work(server: Scripted, client: openai.OpenAI) -> None:
+    class Place(BaseModel):
+        city: str
+
+    server.play(answer('{"city": "Paris"}'), stream(4), stream(4), answer())
+    parsed = client.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Place)
+    assert parsed.choices[0].message.parsed == Place(city="Paris")
+    assert parsed.greenai.outcome == "large"  # type: ignore[attr-defined]
+    with client.chat.completions.stream(model=MODEL, messages=HELLO) as events:
+        kinds = {event.type for event in events}
+    assert {"chunk", "content.delta", "content.done"} <= kinds
+    with client.chat.completions.with_streaming_response.create(model=MODEL, messages=HELLO, stream=True) as response:
+        assert b"".join(response.iter_bytes()).endswith(b"data: [DONE]\n\n")
+    assert response.greenai.outcome == "large"  # type: ignore[attr-defined]
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO)
+    assert raw.status_code == 200
+    assert raw.elapsed.total_seconds() > 0
+    assert raw.parse().choices[0].message.content == "Hello there."
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 422, 429, 500, 503])
+def test_errors_are_the_providers_own(server: Scripted, client: openai.OpenAI, code: int) -> None:
+    errors = []
+    for one in (bare(server), client):
+        server.play(status(code, headers={"x-own": "1"}))
+        with pytest.raises(openai.APIStatusError) as raised:
+            one.chat.completions.create(model=MODEL, messages=HELLO)
+        errors.append(raised.value)
+    theirs, ours = errors
+    assert type(ours) is type(theirs)
+    assert (str(ours), ours.body, ours.response.headers["x-own"]) == (str(theirs), theirs.body, "1")
+
+
+def test_the_library_retries_as_it_does(server: Scripted) -> None:
+    client = wrap(bare(server, max_retries=2))
+    server.play(status(500, headers={"retry-after-ms": "1"}), status(429, headers={"retry-after-ms": "1"}), answer())
+    assert client.chat.completions.create(model=MODEL, messages=HELLO).choices[0].message.content == "Hello there."
+    assert [r.headers["x-stainless-retry-count"] for r in server.requests] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("scene", [html(), truncated()])
+def test_a_response_that_is_no_answer_comes_as_to_the_bare_client(server: Scripted, scene: Any, tmp_path: Path) -> None:
+    came = []
+    for one in (bare(server), wrap(bare(server), settings={"state_dir": str(tmp_path / "state")})):
+        server.play(scene)
+        try:
+            came.append(str(one.chat.completions.create(model=MODEL, messages=HELLO)))
+        except openai.APIError as error:
+            came.append(type(error).__name__)
+    assert came[0] == came[1]
+
+
+def test_a_spent_budget_is_raised_at_once_and_nothing_is_sent(server: Scripted, tmp_path: Path) -> None:
+    settings = {"state_dir": str(tmp_path / "state"), "projects": {"bot": {"budget": {"calls": "1/hour"}}}}
+    client = wrap(bare(server, max_retries=2), settings=settings, project="bot")
+    server.play(answer())
+    client.chat.completions.create(model=MODEL, messages=HELLO)
+    started = time.perf_counter()
+    with pytest.raises(BudgetExceeded, match="bot"):
+        client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0.9)
+    assert time.perf_counter() - started < 0.4, "the library waits 0.5 s at least before it tries again"
+    assert len(server.requests) == 1
+
+
+def test_reasoning_needs_an_opt_in_where_it_is_strict(server: Scripted, tmp_path: Path) -> None:
+    client = wrap(bare(server), settings={"state_dir": str(tmp_path / "state"), "strict_opt_in": True})
+    server.play(answer(), answer())
+    client.chat.completions.create(model="gpt-5.5", messages=HELLO, reasoning_effort="high")
+    with client.greenai.opt_in("reasoning", reason="a hard question"):  # type: ignore[attr-defined]
+        client.chat.completions.create(model="gpt-5.5", messages=HELLO, reasoning_effort="high")
+    assert [body.get("reasoning_effort") for body in server.bodies] == ["none", "high"]
+
+
+def test_other_requests_pass_as_they_are(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer())
+    assert client.post("/foo/bar", cast_to=object, body={"a": 1}) is not None
+    assert server.bodies == [{"a": 1}]
+    server.play(status(400), status(400))
+    for one in (bare(server), client):
+        with pytest.raises(openai.BadRequestError):
+            one.chat.completions.create(model=MODEL, messages=[])
+
+
+def test_collecting_a_wrapped_client_does_not_close_the_apps_own(server: Scripted) -> None:
+    own = bare(server)
+    server.play(answer(), answer(), answer())
+    wrap(own).chat.completions.create(model=MODEL, messages=HELLO)
+    gc.collect()
+    assert not own.is_closed()
+    assert own.chat.completions.create(model=MODEL, messages=HELLO).choices
+    only = wrap(bare(server))
+    _opened.clear()
+    gc.collect()
+    assert only.chat.completions.create(model=MODEL, messages=HELLO).choices
+    only.close()
+    own.close()
+
+
+def test_loops_one_after_another(server: Scripted, tmp_path: Path) -> None:
+    async def once() -> str:
+        own = openai.AsyncOpenAI(base_url=server.url, api_key="key", max_retries=0)
+        async with wrap(own, settings={"state_dir": str(tmp_path / "state")}) as client:
+            server.play(answer(), stream(4))
+            response = await client.chat.completions.create(model=MODEL, messages=HELLO, temperature=0.2)
+            pieces = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in pieces])
+            assert (response.greenai.outcome, pieces.greenai.outcome) == ("large", "large")  # type: ignore[attr-defined]
+            return text
+
+    assert len({asyncio.run(once()) for _ in range(3)}) == 1
+
+
+def test_a_cancelled_call_is_settled(server: Scripted, tmp_path: Path) -> None:
+    from tests.servers import sleeps
+
+    async def cancelled() -> None:
+        own = openai.AsyncOpenAI(base_url=server.url, api_key="key", max_retries=0)
+        client = wrap(
+            own,
+            settings={"state_dir": str(tmp_path / "state"), "projects": {"default": {"budget": {"calls": "5/hour"}}}},
+        )
+        server.play(sleeps(2, answer()))
+        task = asyncio.create_task(client.chat.completions.create(model=MODEL, messages=HELLO))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left = client.greenai._session.resources.ledger.recent()  # type: ignore[attr-defined]
+        assert [call["error"] for call in left] == []
+        await own.close()
+
+    asyncio.run(cancelled())
+
+
+def test_a_client_of_another_library_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="wrap\\(\\) knows the clients of openai"):
+        wrap(object())
