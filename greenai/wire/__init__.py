@@ -53,12 +53,14 @@ class Asked:
         messages: role and content; of what is no text, whatever says how much it is.
         arguments: openai's chat arguments; a field that these do not have is under `extra_body`.
         stream: whether the answer shall come as a stream of events.
+        exact: whether no other model may stand in for the one that it names.
     """
 
     model: str | None
     messages: list[dict[str, Any]] = field(repr=False)
     arguments: dict[str, Any] = field(repr=False)
     stream: bool = False
+    exact: bool = False
 
 
 class Seen(Protocol):

@@ -42,6 +42,7 @@ class Decisions(Verbatim):
             model=model,
             messages=messages_of(None, body.get("input")),
             arguments={**known, **({"extra_body": extra} if extra else {})},
+            exact=True,
         )
 
     def reply(self, body: Mapping[str, Any], model: str, latency_s: float) -> Reply:

@@ -94,6 +94,7 @@ class Embeddings(Verbatim):
             model=model,
             messages=[{"role": "user", "content": given if isinstance(given, str) else _parts(given)}],
             arguments={**known, **({"extra_body": extra} if extra else {})},
+            exact=True,
         )
 
     def reply(self, body: Mapping[str, Any], model: str, latency_s: float) -> Reply:

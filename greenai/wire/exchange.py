@@ -117,6 +117,11 @@ class Exchange:
         self._headers = headers
         self._timeout_s = timeout_s
 
+    @property
+    def speaks_chat(self) -> bool:
+        """Whether its API is openai's chat completions, or one like it."""
+        return self.dialect.name in ("chat", "mistral")
+
     @cached_property
     def asked(self) -> Asked:
         """What the request asks."""
@@ -136,8 +141,7 @@ class Exchange:
         if self.dialect.name == "chat":
             return request
         request = replace(request, api=self.dialect.name)
-        # Vectors of two models cannot be compared, so no other one stands in.
-        return request if request.wants_text else replace(request, options=replace(request.options, substitute=False))
+        return replace(request, options=replace(request.options, substitute=False)) if asked.exact else request
 
     def _model(self) -> str | None:
         model = self.asked.model

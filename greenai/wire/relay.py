@@ -94,8 +94,8 @@ atexit.register(_end_left_open)
 
 
 def chunk_bytes(chunk: Any) -> bytes:
-    """Return a chunk of openai's as an event."""
-    return written(chunk.to_dict(mode="json"))
+    """Return a chunk of openai's as an event; one that is an event already stays what it is."""
+    return chunk if isinstance(chunk, bytes) else written(chunk.to_dict(mode="json"))
 
 
 # --- the streams of a response ------------------------------------------------------------

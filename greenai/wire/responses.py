@@ -41,6 +41,10 @@ _ECHOED = frozenset(("metadata",))
 _UNCHANGED = frozenset(("tools", "response_format", "verbosity", "stream_options", "logprobs", "extra_body"))
 """Chat's arguments that the flow leaves as they are, or that have no place here."""
 
+_AT_THE_PROVIDER = ("previous_response_id", "conversation", "prompt", "background")
+_TOOLS = frozenset(("function", "custom"))
+"""Kinds of tools that the app runs itself."""
+
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _ENDED: Mapping[str, str] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _INCOMPLETE: Mapping[str | None, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -59,6 +63,7 @@ class Responses:
             messages=messages_of(body.get("instructions"), body.get("input")),
             arguments=_arguments(body),
             stream=body.get("stream") is True,
+            exact=_is_exact(body),
         )
 
     def written(self, path: str, body: Mapping[str, Any], asked: Asked, draft: Draft) -> tuple[str, dict[str, Any]]:
@@ -138,6 +143,12 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**known, **{name: value for name, value in found.items() if value not in (None, {})}}
 
 
+def _is_exact(body: Mapping[str, Any]) -> bool:
+    """Say whether a request leans on what the provider keeps or runs, which other models may not have or know."""
+    kept = any(body.get(name) for name in _AT_THE_PROVIDER)
+    return kept or any(mapping(tool).get("type") not in _TOOLS for tool in listed(body.get("tools")))
+
+
 def _chat_format(shape: Mapping[str, Any]) -> dict[str, Any]:
     if shape.get("type") != "json_schema":
         return dict(shape)
@@ -146,7 +157,7 @@ def _chat_format(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 def _chat_tool(tool: object) -> Any:
     given = mapping(tool)
-    if given.get("type") not in ("function", "custom"):
+    if given.get("type") not in _TOOLS:
         return tool
     kind = str(given["type"])
     return {"type": kind, kind: {name: value for name, value in given.items() if name != "type"}}

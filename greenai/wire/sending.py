@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from greenai.values import Call, Reply
+from greenai.wire.elsewhere import AwaitedWhole, Whole, in_chat
 from greenai.wire.exchange import Exchange, Packet, Refused
 
 __all__ = ["Native", "Opened", "Sending"]
+
+
+_OF_THE_OLD_CONTENT = (b"content-length", b"transfer-encoding")
 
 
 class Native:
@@ -51,7 +56,7 @@ class Sending:
         path, content = self._exchange.sent(call)
         old = self._request
         url = old.url if path == old.url.path else old.url.copy_with(path=path)
-        headers = [(name, value) for name, value in old.headers.raw if name.lower() != b"content-length"]
+        headers = [(name, value) for name, value in old.headers.raw if name.lower() not in _OF_THE_OLD_CONTENT]
         return self._http.Request(old.method, url, headers=headers, content=content, extensions=old.extensions)
 
     def _read(self, native: Native, decoded: bytes, call: Call, started: float) -> Reply:
@@ -60,10 +65,16 @@ class Sending:
         return self._exchange.reply(decoded, call, time.perf_counter() - started, native)
 
     def _own(self, call: Call) -> bool:
-        return self._exchange.host.serves(call.draft.rung)
+        # Nothing but the host's own API gives vectors or verdicts.
+        return self._exchange.host.serves(call.draft.rung) or not self._exchange.request.wants_text
 
     def _elsewhere(self, call: Call) -> Call:
-        return replace(call, transport=replace(call.transport, extra_headers=None))
+        if self._exchange.speaks_chat:
+            return replace(call, transport=replace(call.transport, extra_headers=None))
+        return in_chat(call)
+
+    def _events(self, reply: Reply) -> Iterator[bytes]:
+        return self._exchange.dialect.events(reply, self._exchange.asked)
 
     def _decoded(self, native: Native) -> bytes:
         if "content-encoding" not in native.headers:
@@ -92,7 +103,11 @@ class Sending:
     def open(self, call: Call) -> Any:
         """Open a stream. Raises what `send` raises."""
         if not self._own(call):
-            return self._exchange.session.provider().open(self._elsewhere(call))
+            provider, asked = self._exchange.session.provider(), self._elsewhere(call)
+            if self._exchange.speaks_chat:
+                return provider.open(asked)
+            reply = provider.send(asked)
+            return Whole(reply, self._events(reply))
         response = self._inner.handle_request(self._sent(call))
         if response.status_code >= 400:
             try:
@@ -122,7 +137,11 @@ class Sending:
     async def aopen(self, call: Call) -> Any:
         """Do what `open` does, awaited."""
         if not self._own(call):
-            return await self._exchange.session.provider().aopen(self._elsewhere(call))
+            provider, asked = self._exchange.session.provider(), self._elsewhere(call)
+            if self._exchange.speaks_chat:
+                return await provider.aopen(asked)
+            reply = await provider.asend(asked)
+            return AwaitedWhole(reply, self._events(reply))
         response = await self._inner.handle_async_request(self._sent(call))
         if response.status_code >= 400:
             try:
