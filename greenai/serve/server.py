@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -39,7 +41,32 @@ KEEP_ALIVE_S = 65
 
 def run(app: App, table: ServeTable, *, host: str, port: int, told: Told | None = None) -> None:
     """Serve until the process is told to end. Takes and raises what `server_of` does."""
-    server_of(app, table, host=host, port=port, told=told).run()
+    server = server_of(app, table, host=host, port=port, told=told)
+    try:
+        listening = _listening(host, port)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be listened on: {os.strerror(error.errno or 0).lower()}. Choose another with "
+            "--port, or 0 for a free one."
+        ) from None
+    try:
+        server.run([listening])
+    finally:
+        listening.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Open the socket ourselves: uvicorn writes what is wrong with it into its log, and ends the process."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def server_of(app: App, table: ServeTable, *, host: str, port: int, told: Told | None = None) -> uvicorn.Server:
