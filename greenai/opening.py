@@ -10,7 +10,7 @@ from greenai._params import MORE
 from greenai.around import block
 from greenai.given import NOT_GIVEN, NotGiven
 from greenai.own import Registering
-from greenai.surface import SETTABLE, Connections, Rest, options_of_a_copy
+from greenai.surface import SETTABLE, Connections, Rest, options_of_a_copy, refuse_what_openai_does
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,7 @@ class Opening(Registering):
             raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {name!r}")
         if max_retries is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise TypeError("max_retries cannot be None. For no retries pass 0; leave it out for the settings' number.")
+        refuse_what_openai_does(more, api_key, http_client, asynchronous=self._asynchronous)
         if project is not None and project.startswith("proj_"):
             warnings.warn(
                 f"project={project!r} looks like the id of an OpenAI project. greenai's project is the name that "

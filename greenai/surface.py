@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from greenai.session import Session
 
-__all__ = ["SETTABLE", "Connections", "Rest", "Surface", "options_of_a_copy"]
+__all__ = ["SETTABLE", "Connections", "Rest", "Surface", "options_of_a_copy", "refuse_what_openai_does"]
 
 SETTABLE = frozenset(("api_key", "base_url", "max_retries", "organization", "timeout"))
 """What an app may set on openai's clients later."""
@@ -49,7 +49,9 @@ class Surface:
     _rest: Callable[[], Any]
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_"):
+        # openai's own streams and resources, made by an app with this client, call private methods of it. Others that
+        # only look what an object can do (copy, pickle, notebooks) shall not bring openai in.
+        if not (name.startswith("__") or name.endswith("_") or name == "_rest"):
             try:
                 return getattr(self._rest(), name)
             except AttributeError:
@@ -266,3 +268,24 @@ def options_of_a_copy(connection: Mapping[str, Any], changes: Mapping[str, Any])
     if named:
         changes["more"] = {**connection.get("more", {}), **named}
     return changes
+
+
+def refuse_what_openai_does(
+    more: Mapping[str, Any], api_key: object, http_client: object, *, asynchronous: bool
+) -> None:
+    """Raise at once what openai's constructor would, where a client's arguments contradict each other.
+
+    Raises:
+        TypeError: the HTTP client has the other colour.
+        openai.OpenAIError: both a key and a workload's identity are given.
+    """
+    wanted, other = ("AsyncClient", "Client") if asynchronous else ("Client", "AsyncClient")
+    if other in [kind.__name__ for kind in type(http_client).__mro__ if kind.__module__.startswith("httpx")]:
+        raise TypeError(
+            f"Invalid `http_client` argument; Expected an instance of `httpx.{wanted}` or `httpx2.{wanted}` but got "
+            f"{type(http_client)}"
+        )
+    if api_key is not None and more.get("workload_identity") is not None:
+        import openai
+
+        raise openai.OpenAIError("The `api_key` and `workload_identity` arguments are mutually exclusive")

@@ -32,6 +32,9 @@ def wrapped(client: C, session: Session, host: Host) -> C:
     given: Any = client
     http = rigged(given._client, session, host, asynchronous=is_asynchronous(given))  # noqa: SLF001  # the library's own place for it
     made = given.copy(http_client=http)
+    strict = getattr(given, "_strict_response_validation", None)
+    if strict is not None:  # the library's own copies forget it
+        made._strict_response_validation = strict  # noqa: SLF001
     kind: Any = type(given)
     made.__class__ = _green(kind)
     result: C = made
