@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help ask test lint types imports docs unit openai3 examples bench weights clean
+.PHONY: help ask test lint types imports docs unit openai3 frameworks examples bench weights clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,21 +45,36 @@ docs: $(VENV)/.dev
 unit: $(VENV)/.dev weights
 	$(BIN)/python -m pytest
 
-# litellm needs openai 2 in the newest release that some indexes serve, so openai 3 is tested without it.
+# litellm needs openai 2 in the newest release that some indexes serve, so openai 3 is tested without it. So are the
+# clients of other providers: beside litellm there is aiohttp, which google-genai then prefers.
 openai3: $(VENV)-openai3/.ready weights
 	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py \
 		tests/wire/test_responses.py tests/wire/test_embeddings.py tests/wire/test_decisions.py
 
 $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 	test -x $(VENV)-openai3/bin/python || $(PYTHON) -m venv $(VENV)-openai3
-	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" \
+	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" "anthropic>=2" "google-genai>=3" "mistralai>=3" \
 		diskcache numpy pint platformdirs pydantic pydantic-settings rich tenacity typer tzdata xllamacpp \
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
+	touch $@
+
+FRAMEWORKS := dspy instructor langchain llamaindex openai_agents pydantic_ai
+
+# Every framework together in one environment, with the releases that its resolver finds.
+frameworks: $(VENV)-frameworks/.ready weights  ## Set up the frameworks' packages, and run their tests and pages
+	$(VENV)-frameworks/bin/python -m pytest $(FRAMEWORKS:%=tests/integrations/test_%.py)
+	$(VENV)-frameworks/bin/python -m pytest tests/test_docs.py -k hosts
+
+$(VENV)-frameworks/.ready: pyproject.toml $(VENV)/.local
+	test -x $(VENV)-frameworks/bin/python || $(PYTHON) -m venv $(VENV)-frameworks
+	$(VENV)-frameworks/bin/python -m pip --disable-pip-version-check --quiet install --editable \
+		".[dspy,instructor,langchain,llamaindex,local,openai-agents,pydantic-ai]" \
+		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	touch $@
 
 bench: $(VENV)/.dev weights  ## Print what greenai adds to a call, beside its peers
 	$(BIN)/python benchmarks/overhead.py
 
 clean:  ## Remove the environments and what the builds left
-	rm -rf $(VENV) $(VENV)-openai3 site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

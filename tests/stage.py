@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from host_wires import set_hosts
 from played import play
 
 from greenai import session
@@ -37,6 +38,7 @@ def set_stage(monkeypatch: pytest.MonkeyPatch, *, keys: bool = True) -> None:
     """Make every client that is made without doubles answer from a script; `keys` False leaves the real provider."""
     if keys:
         play(monkeypatch)  # what an app's own client of a provider sends
+        set_hosts(monkeypatch)
 
     def outside() -> Outside:
         provider = FakeProvider(default=say)
