@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+HOSTS := "anthropic>=2" "google-genai>=3" "mistralai>=3"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help ask test lint types imports docs unit openai3 frameworks examples bench weights clean
@@ -49,11 +50,12 @@ unit: $(VENV)/.dev weights
 # clients of other providers: beside litellm there is aiohttp, which google-genai then prefers.
 openai3: $(VENV)-openai3/.ready weights
 	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py \
-		tests/wire/test_responses.py tests/wire/test_embeddings.py tests/wire/test_decisions.py
+		tests/wire/test_responses.py tests/wire/test_embeddings.py tests/wire/test_decisions.py \
+		tests/wire/test_wrapped_anthropic.py tests/wire/test_genai_client.py tests/wire/test_mistral_client.py
 
 $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 	test -x $(VENV)-openai3/bin/python || $(PYTHON) -m venv $(VENV)-openai3
-	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" "anthropic>=2" "google-genai>=3" "mistralai>=3" \
+	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install "openai>=3,<4" $(HOSTS) \
 		diskcache numpy pint platformdirs pydantic pydantic-settings rich tenacity typer tzdata xllamacpp \
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	$(VENV)-openai3/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
@@ -69,7 +71,7 @@ frameworks: $(VENV)-frameworks/.ready weights  ## Set up the frameworks' package
 $(VENV)-frameworks/.ready: pyproject.toml $(VENV)/.local
 	test -x $(VENV)-frameworks/bin/python || $(PYTHON) -m venv $(VENV)-frameworks
 	$(VENV)-frameworks/bin/python -m pip --disable-pip-version-check --quiet install --editable \
-		".[dspy,instructor,langchain,llamaindex,local,openai-agents,pydantic-ai]" \
+		".[dspy,instructor,langchain,llamaindex,local,openai-agents,pydantic-ai]" $(HOSTS) \
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	touch $@
 
