@@ -16,6 +16,7 @@ import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
 from stage import set_stage
 from typer.main import get_command
+from wires import set_wire
 
 from greenai.cli import app
 from greenai.settings import Settings, load_settings
@@ -38,6 +39,10 @@ def named(path: Path) -> str:
 # --- Python ---------------------------------------------------------------------------------
 
 
+# What `make frameworks` installs in an environment of its own, and a page about it needs.
+ELSEWHERE = ("agents", "dspy", "instructor", "langchain_openai", "llama_index", "pydantic_ai")
+
+
 # A list, because newer pytest warns on generators.
 EXAMPLES = list(find_examples(*PAGES, ROOT / "greenai"))
 
@@ -46,6 +51,11 @@ EXAMPLES = list(find_examples(*PAGES, ROOT / "greenai"))
 def test_python_prints_what_it_says(
     example: CodeExample, eval_example: EvalExample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    if ROOT / "docs" / "hosts" in example.path.parents:
+        for package in ELSEWHERE:
+            if package in example.path.read_text("utf-8"):
+                pytest.importorskip(package)
+        set_wire(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GREENAI_WEIGHTS_DIR", str(tmp_path / "weights"))
     set_stage(monkeypatch, keys="MissingKey" not in example.source)
@@ -95,7 +105,7 @@ def test_commands_exist(page: str, line: str) -> None:
         assert set(words[1:]) <= set(targets), f"{page}: {line}"
     elif words[:2] == ["pip", "install"]:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-        assert set(re.findall(r"\[(\w+)\]", line)) <= extras.keys(), f"{page}: {line}"
+        assert set(re.findall(r"greenai\[([\w-]+)\]", line)) <= extras.keys(), f"{page}: {line}"
     else:
         assert words[0] in {"git", "cd", "python"}, f"{page}: {line} is a command that this test does not know"
 

@@ -14,8 +14,21 @@ import greenai
 import greenai.errors
 
 HERE = Path(greenai.__file__)
+
+
+def is_there(name: str) -> bool:
+    """Import a module; False where it is an integration whose host is not installed."""
+    try:
+        importlib.import_module(name)
+    except greenai.MissingExtra:
+        return False
+    return True
+
+
 MODULES = sorted(
-    info.name for info in pkgutil.walk_packages(greenai.__path__, "greenai.") if not info.name.endswith("__main__")
+    info.name
+    for info in pkgutil.walk_packages(greenai.__path__, "greenai.")
+    if not info.name.endswith("__main__") and is_there(info.name)
 )
 LISTED = [name for name in MODULES if hasattr(importlib.import_module(name), "__all__")]
 
