@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HOSTS := "anthropic>=2" "google-genai>=3" "mistralai>=3"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help ask test lint types imports docs unit openai3 frameworks examples bench weights clean
+.PHONY: help ask test lint types imports docs unit openai3 frameworks examples bench soak weights clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -77,6 +77,9 @@ $(VENV)-frameworks/.ready: pyproject.toml $(VENV)/.local
 
 bench: $(VENV)/.dev weights  ## Print what greenai adds to a call, beside its peers
 	$(BIN)/python benchmarks/overhead.py
+
+soak: $(VENV)/.dev  ## Make 100,000 calls of the gateway, a tenth of them under CI, and fail where memory or descriptors grow
+	$(BIN)/python benchmarks/gateway.py --soak $(if $(CI),10000,100000)
 
 clean:  ## Remove the environments and what the builds left
 	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

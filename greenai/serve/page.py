@@ -77,7 +77,7 @@ def _now(data: Mapping[str, Any], inside: int, waiting: int) -> str:
         ("Calls", words.count(calls), f"{unknown} of unknown energy" if unknown else ""),
         ("Energy", _energy(total, "energy_j"), words.between(total.get("low_j"), total.get("high_j"))),
         ("Avoided", _energy(total, "avoided_j"), ""),
-        ("Now", words.count(inside, "open"), f"{waiting} waiting" if waiting else ""),
+        ("Now", f"{words.count(inside)} open", f"{waiting} waiting" if waiting else ""),
     )
     inner = "".join(
         f'<div><dt>{escape(name)}</dt><dd class="figure">{escape(figure)}</dd>'
