@@ -38,12 +38,9 @@ class Bound:
         self._function = function
         self._args = args
         self._kwargs = dict(kwargs)
-        self._bound = self._tried()
-        self._given: Mapping[str, Any] = {} if self._bound is None else self._bound.arguments
-        named = self._given.get("model")
-        self._named = named if isinstance(named, str) and named else None
 
-    def _tried(self) -> inspect.BoundArguments | None:
+    @cached_property
+    def _bound(self) -> inspect.BoundArguments | None:
         signature = self._function.signature
         if signature is None:
             return None
@@ -53,6 +50,15 @@ class Bound:
             return None
         bound.apply_defaults()
         return bound
+
+    @cached_property
+    def _given(self) -> Mapping[str, Any]:
+        return {} if self._bound is None else self._bound.arguments
+
+    @cached_property
+    def _named(self) -> str | None:
+        named = self._given.get("model")
+        return named if isinstance(named, str) and named else None
 
     @property
     def is_contextual(self) -> bool:
@@ -104,8 +110,10 @@ class Bound:
         digest = self._digest() if self._function.cache else None
         cache = dict(self._function.cache) if digest is not None else {"cache": "off"}
         arguments = {**said, "timeout": None, "greenai": cache}
-        request = self._function.session.request("create", self.messages, self.model, stream=False, arguments=arguments)
-        return replace(request, api=f"{FUNCTION}{self._function.name}/{digest}")
+        # A model that nobody knows is of no provider, whose variables would tell callers apart.
+        named = None if self.model.startswith(FUNCTION) else self.model
+        request = self._function.session.request("create", self.messages, named, stream=False, arguments=arguments)
+        return replace(request, model=self.model, api=f"{FUNCTION}{self._function.name}/{digest}")
 
     def _digest(self) -> str | None:
         """Return a digest of all arguments; None where one is no JSON, so that no two calls can be compared."""
