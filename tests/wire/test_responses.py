@@ -13,12 +13,14 @@ import pytest
 from pydantic import BaseModel
 
 from greenai import BudgetExceeded, OptInRequired, wrap
+from greenai.nudges import learnt
 from greenai.values import Draft, Rung, Usage
 from greenai.wire import chat, dialect_of, responses
 from greenai.wire.sse import Splitter
-from tests.servers import Scripted, completion_body, status
+from tests.servers import Scripted, completion_body, raw, status
 from tests.wire.responses_scenes import (
     HTTP,
+    USAGE,
     called,
     reasoned,
     refused,
@@ -153,6 +155,14 @@ def test_an_answer_that_was_cut_is_not_kept(server: Scripted, client: openai.Ope
     assert cut.status == "incomplete"
 
 
+def test_an_answer_that_failed_is_no_answer(server: Scripted, client: openai.OpenAI) -> None:
+    error = {"code": "server_error", "message": "nope"}
+    server.play(whole(status="failed", error=error, usage=None))
+    answered = client.responses.create(**KEPT)
+    assert (answered.status, receipt_of(answered).attempts[0].state) == ("failed", "cut")
+    assert not receipt_of(answered).cache.ttl_s
+
+
 def test_a_conversation_that_is_written_out_is_kept(server: Scripted, client: openai.OpenAI) -> None:
     server.play(whole(said("Yes, Ada.")), whole(said("No, Bob.")))
     turns: Any = [
@@ -280,6 +290,28 @@ def test_what_the_app_says_of_reasoning_it_gets(tmp_path: Path, given: Any, sent
     assert said_so == ([] if sent.get("effort") == "none" else [("reasoning", "argument")])
 
 
+def test_a_server_that_refuses_the_field_is_asked_without(server: Scripted, client: openai.OpenAI) -> None:
+    error = {"message": "It is not supported with this model.", "param": "reasoning.effort", "code": "unsupported"}
+    server.play(
+        raw(json.dumps({"error": error}).encode(), status=400), whole(said("Hello, Ada.")), whole(said("Hello, Bob."))
+    )
+    answered = client.responses.create(model="gpt-5.5", input=HELLO)
+    assert answered.output_text == "Hello, Ada."
+    client.responses.create(model="gpt-5.5", input="Say hello to Bob, please.")
+    assert [body.get("reasoning") for body in server.bodies] == [{"effort": "none"}, None, None]
+    learnt.forget()
+
+
+def test_reasoning_that_comes_back_although_it_is_off_is_told(server: Scripted, client: openai.OpenAI) -> None:
+    usage = {**USAGE, "output_tokens": 90, "output_tokens_details": {"reasoning_tokens": 80}}
+    server.play(whole(reasoned(encrypted="x"), said("Hello, Ada."), usage=usage))
+    receipt = receipt_of(client.responses.create(model="gpt-5.5", input=HELLO))
+    told = "endpoint/gpt-5.5 reasoned although reasoning was switched off; its tokens are counted."
+    assert told in receipt.warnings
+    assert receipt.reasoning is True
+    learnt.forget()
+
+
 def test_strict_opt_in_takes_reasoning_out_and_lowers_a_limit(tmp_path: Path) -> None:
     given = {"model": "gpt-5.5", "input": HELLO, "max_output_tokens": 9000}
     body, _ = asked(
@@ -324,7 +356,7 @@ def test_a_stream_is_relayed_and_has_its_receipt_at_the_end(server: Scripted, cl
     events = text_events("Hello, ", "Ada", ".")
     server.play(streamed(events))
     pieces: Any = client.responses.create(model=MODEL, input=HELLO, stream=True)
-    assert pieces.greenai is None
+    assert receipt_of(pieces) is None
     assert [event.to_dict() for event in pieces] == events
     assert pieces.greenai.attempts[0].usage.output_tokens == 7
     assert server.bodies == [{"model": MODEL, "input": HELLO, "stream": True}]
