@@ -1,4 +1,4 @@
-"""What wrap(), instrument() and @green add to a call of openai's own client, all in one run against one loopback server.
+"""What wrap(), instrument() and @green add to a call of openai's own client, in one run against one loopback server.
 
     python benchmarks/wrap.py [--calls 400] [--cpu] [--json]
 
