@@ -16,7 +16,7 @@ from greenai import drivers
 from greenai.drivers import StreamEnding
 from greenai.errors import GreenAIError
 from greenai.values import Answer
-from greenai.wire import relay
+from greenai.wire import dialect_of, relay
 from greenai.wire.exchange import Exchange, Host, Packet, Refused, opened_exchange
 from greenai.wire.relay import Tail, chunk_bytes
 from greenai.wire.sending import Native, Opened, Sending
@@ -119,7 +119,7 @@ class _Transport:
     def live(self, opened: Any, relayed: Any) -> Any:
         if not isinstance(opened, Opened):
             return self._response(200, headers=_SSE, stream=relayed)
-        gone = (b"content-encoding", b"content-length", b"transfer-encoding")
+        gone = (b"content-encoding", b"content-length")  # it is relayed unpacked, and a usage chunk may be left out
         came = opened.response
         headers = [(name, value) for name, value in came.headers.raw if name.lower() not in gone]
         return self._response(came.status_code, headers=headers, stream=relayed, extensions=came.extensions)
@@ -163,6 +163,8 @@ class _Green(_Transport):
 
 class _AsyncGreen(_Transport):
     async def handle_async_request(self, request: Any) -> Any:
+        if dialect_of(request.method, request.url.path) is None:  # an upload is no business of ours, and stays a stream
+            return await self.greenai_inner.handle_async_request(request)
         content = await request.aread()
         exchange = self.exchange_of(request, lambda: content)
         if exchange is None:
