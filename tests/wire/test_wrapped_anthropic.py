@@ -12,7 +12,7 @@ from typing import Any
 
 import host_scenes as scenes
 import pytest
-from servers import Scripted
+from servers import Scripted, answer
 
 import greenai
 from greenai import BudgetExceeded, OptInRequired, wrap
@@ -333,3 +333,24 @@ def test_vertex_and_bedrock_clients_pass_unchanged(scripted: Scripted, tmp_path:
     answered = wrap(own, settings={"state_dir": str(tmp_path)}).messages.create(**ASKED)
     assert answered.content[0].text == "Hello there."
     assert scripted.requests[0].path.endswith(f"/models/{scenes.MODEL}:rawPredict")
+
+
+def test_a_ladder_of_the_settings_may_answer_in_its_place(scripted: Scripted) -> None:
+    with Scripted() as other:
+        other.play(answer("Paris, of course."))
+        rungs = [
+            {"model": "openai/tiny", "base_url": other.url, "tier": "small"},
+            {"model": f"anthropic/{scenes.MODEL}", "base_url": scripted.origin},
+        ]
+        client: Any = wrap(bare(scripted), settings={"ladder": rungs, "cache": "off"})
+        asked = {**ASKED, "model": "auto", "system": "Be kind."}
+        message = client.messages.create(**asked)
+        assert (message.content[0].text, message.stop_reason) == ("Paris, of course.", "end_turn")
+        assert message.greenai.model == "openai/tiny"
+        with client.messages.stream(**asked) as stream:
+            assert stream.get_final_text() == "Paris, of course."
+        system = {"role": "system", "content": "Be kind."}
+        sent = {"model": "tiny", "messages": [system, *ASKED["messages"]], "max_tokens": 50}
+        assert other.bodies == [sent, sent]
+        client.greenai.close()
+    assert scripted.requests == []
