@@ -376,3 +376,39 @@ def test_another_clients_answer_is_not_escalated() -> None:
             "again. Escalate soon after the answer and with the client that gave it, or ask anew with a larger model."
         )
         assert kinds(one.escalate(answer)) == ["large"]
+
+
+# --- stretches ----------------------------------------------------------------------------
+
+
+def test_a_value_holds_in_its_stretches_and_what_was_opened_inside_waits_with_it() -> None:
+    around: Around[str] = Around("stretches")
+    body = around.stretches("body")
+    body.begin()
+    inner = around.within("inner")
+    inner.__enter__()
+    assert around.get() == ("body", "inner")
+    body.pause()
+    assert around.get() == ()
+    with around.within("caller"):
+        body.begin()
+        assert around.get() == ("caller", "body", "inner")
+        inner.__exit__(None, None, None)
+        body.pause()
+        assert around.get() == ("caller",)
+    body.end()
+    assert around.get() == ()
+
+
+@pytest.mark.parametrize(("limits", "left"), [(False, ()), (True, ("body",))])
+def test_after_its_end_a_limit_holds_where_it_was_begun_and_what_is_allowed_is_over(
+    *, limits: bool, left: tuple[str, ...]
+) -> None:
+    around: Around[str] = Around("stretches", limits=limits)
+    body = around.stretches("body")
+    body.begin()
+    context = contextvars.copy_context()
+    body.pause()
+    body.end()
+    assert context.run(around.get) == left
+    assert around.get() == ()
