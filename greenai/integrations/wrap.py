@@ -105,5 +105,5 @@ def host_at(provider: str, base_url: str) -> Host:
     if is_of(provider, base_url):
         return Host(provider=provider)
     if is_of("azure", base_url):
-        return Host(provider="azure")
+        return Host(provider="azure" if provider == "openai" else "azure_ai")
     return Host(provider=provider, base_url=base_url.rstrip("/"))

@@ -17,6 +17,8 @@ from servers import Scripted, answer
 import greenai
 from greenai import BudgetExceeded, OptInRequired, wrap
 from greenai.background import background
+from greenai.integrations.wrap import host_at
+from greenai.wire.exchange import Host
 
 anthropic = pytest.importorskip("anthropic")
 
@@ -354,3 +356,15 @@ def test_a_ladder_of_the_settings_may_answer_in_its_place(scripted: Scripted) ->
         assert other.bodies == [sent, sent]
         client.greenai.close()
     assert scripted.requests == []
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://api.anthropic.com", Host(provider="anthropic")),
+        ("https://example.services.ai.azure.com/anthropic/", Host(provider="azure_ai")),
+        ("http://localhost:8000/", Host(provider="anthropic", base_url="http://localhost:8000")),
+    ],
+)
+def test_whose_models_an_address_has(address: str, host: Host) -> None:
+    assert host_at("anthropic", address) == host
