@@ -344,6 +344,7 @@ p.n_parallel = 1
 p.n_ctx = 2048
 p.cpuparams.n_threads = 1
 p.cpuparams_batch.n_threads = 1
+p.chat_template = config["template"]
 p.cache_prompt = False
 p.cache_ram_mib = 0
 p.use_jinja = True
@@ -357,10 +358,14 @@ import os; os._exit(0)
 
 @dataclass
 class LlamaServer:
-    """llama.cpp's HTTP server in a child process: one slot, one thread and no prompt cache, so that it repeats itself."""
+    """llama.cpp's HTTP server in a child process: one slot, one thread and no prompt cache, so that it repeats itself.
+
+    A `template` other than the model's own makes of messages a prompt of fewer tokens.
+    """
 
     weights: Path
     url: str = ""
+    template: str = ""
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
@@ -373,7 +378,7 @@ class LlamaServer:
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"path": str(self.weights)}) + "\n")
+        self._process.stdin.write(json.dumps({"path": str(self.weights), "template": self.template}) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith('{"url"'):
