@@ -596,9 +596,7 @@ def _default(name: str) -> str:
     if isinstance(default, LocalSettings):
         values = {field: getattr(default, field) for field in LocalSettings.model_fields}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
-    if isinstance(default, ServeTable):
-        return "no keys, and the limits that [its page](serve.md#limits) lists"
-    if default is None or isinstance(default, (BudgetTable, NudgeTable)):
+    if default is None or isinstance(default, (BudgetTable, NudgeTable, ServeTable)):
         return "not set"
     if isinstance(default, frozenset) or default == ():
         return "none"

@@ -40,7 +40,7 @@ class Hops:
     The standard pool makes two futures with locks, and a chain of callbacks, for each work.
     """
 
-    def __init__(self, most: int = 2) -> None:
+    def __init__(self, most: int = 8) -> None:
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._run, name=f"greenai-hops-{n}", daemon=True) for n in range(most)]
         for thread in self._threads:
