@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 HOSTS := "anthropic>=2" "google-genai>=3" "mistralai>=3"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help ask test lint types imports docs unit openai3 frameworks examples bench soak weights clean
+.PHONY: help ask test lint types imports docs unit openai3 openai-suite frameworks examples bench soak weights clean
 
 help:  ## Show what there is
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.local: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ weights: $(VENV)/.local
 ask: weights  ## Set up, then ask three questions: calculated, answered by the model, answered from the cache
 	$(BIN)/python examples/three_receipts.py
 
-test: $(VENV)/.dev weights lint types imports docs unit openai3  ## Set up, then run every check
+test: $(VENV)/.dev weights lint types imports docs unit openai3 openai-suite  ## Set up, then run every check
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -76,6 +76,20 @@ $(VENV)-frameworks/.ready: pyproject.toml $(VENV)/.local
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
 	touch $@
 
+# openai's own tests, from its source distribution: with greenai.Client in its client's place, and in wrap().
+openai-suite: $(VENV)-openai-suite/.ready  ## Run the openai package's own tests against greenai
+	$(VENV)-openai-suite/bin/python tests/hosts/openai_suite.py client wrap
+
+OPENAI_SUITE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' tests/hosts/openai_suite.toml)
+
+$(VENV)-openai-suite/.ready: pyproject.toml tests/hosts/openai_suite.toml
+	test -x $(VENV)-openai-suite/bin/python || $(PYTHON) -m venv $(VENV)-openai-suite
+	$(VENV)-openai-suite/bin/python -m pip --disable-pip-version-check --quiet install \
+		"openai[aiohttp,httpx2]==$(OPENAI_SUITE)" dirty-equals inline-snapshot nest-asyncio pytest pytest-asyncio respx time-machine \
+		diskcache numpy pint platformdirs pydantic pydantic-settings rich tenacity typer tzdata
+	$(VENV)-openai-suite/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
+	touch $@
+
 bench: $(VENV)/.dev weights  ## Print what greenai adds to a call, beside its peers
 	$(BIN)/python benchmarks/overhead.py
 
@@ -83,4 +97,4 @@ soak: $(VENV)/.dev  ## Make 100,000 calls of the gateway, a tenth of them under 
 	$(BIN)/python benchmarks/gateway.py --soak $(if $(CI),10000,100000)
 
 clean:  ## Remove the environments and what the builds left
-	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-openai-suite $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -71,6 +71,8 @@ class Completions(OpenAICompletions):
             GreenAIError: what greenai refuses; see `greenai.errors`.
             openai.OpenAIError: the class that the bare openai client raises for the same failure.
         """
+        if messages == [] and self._green.refusal() is None:  # nothing to decide about: the server's to judge
+            return self._green.completions().create(**_as_asked(model, stream, arguments))
         session = self._green.session
         request = session.request("create", messages, model, stream, arguments)
         if request.stream:
@@ -116,11 +118,19 @@ class AsyncCompletions(OpenAIAsyncCompletions):
         self, *, messages: Any, model: Any = None, stream: Any = None, **arguments: Any
     ) -> Any:
         """Do what `Completions.create` does, awaited."""
+        if messages == [] and self._green.refusal() is None:
+            return await self._green.completions().create(**_as_asked(model, stream, arguments))
         session = self._green.session
         request = session.request("create", messages, model, stream, arguments)
         if request.stream:
             return await session.astream(request)
         return session.completion(await session.aanswer(request))
+
+
+def _as_asked(model: Any, stream: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    given = {"model": model, "stream": stream}
+    own = {name: value for name, value in arguments.items() if name != "greenai"}
+    return {"messages": [], **{name: value for name, value in given.items() if value is not None}, **own}
 
 
 class Chat(OpenAIChat):

@@ -151,24 +151,27 @@ class Rest:
     def _made(self) -> Any:
         import openai
 
-        from greenai.resources import LazyProvider
         from greenai.wire import stainless
         from greenai.wire.exchange import Host
 
         kind: Any = openai.AsyncOpenAI if self.connections.asynchronous else openai.OpenAI
-        config, outside = self.session.config, self.session.resources.outside
-        keyless = self._is_keyless(outside.env)
-        refusal: tuple[int, str] | None = None
-        if outside.provider is not LazyProvider:
-            refusal = (404, _OFFLINE)
-        elif keyless and config.endpoint is None:
-            refusal = (401, _KEYLESS)
-        client = kind(**self._arguments(keyless=keyless), http_client=self._http(refusal))
+        config, refusal = self.session.config, self.refusal()
+        client = kind(**self._arguments(), http_client=self._http(refusal))
         # Where a refusal stands in place of the connection, every rung is greenai's own provider's.
         host = Host(provider="openai", base_url=config.endpoint) if refusal is None else Host(provider="", base_url="")
         return stainless.dyed(client, self.session, host)
 
-    def _arguments(self, *, keyless: bool) -> dict[str, Any]:
+    def refusal(self) -> tuple[int, str] | None:
+        """Return what a request gets that no model answers, where it cannot be sent: without a key, and offline."""
+        from greenai.resources import LazyProvider
+
+        if self.session.resources.outside.provider is not LazyProvider:
+            return 404, _OFFLINE
+        if self.session.config.endpoint is None and self._is_keyless():
+            return 401, _KEYLESS
+        return None
+
+    def _arguments(self) -> dict[str, Any]:
         config = self.session.config
         own = config.connection
         names = ("organization", "base_url", "default_headers", "default_query")
@@ -177,11 +180,11 @@ class Rest:
         if config.timeout != self.session.resources.settings.timeout_s:  # else openai's own default
             arguments["timeout"] = None if config.timeout in (None, float("inf")) else config.timeout
         if "provider" not in arguments:
-            arguments["api_key"] = _NO_KEY if keyless else own.get("api_key")
+            arguments["api_key"] = _NO_KEY if self._is_keyless() else own.get("api_key")
         return arguments
 
-    def _is_keyless(self, env: Mapping[str, str]) -> bool:
-        own = self.session.config.connection
+    def _is_keyless(self) -> bool:
+        env, own = self.session.resources.outside.env, self.session.config.connection
         more = own.get("more", {})
         named = own.get("api_key") or any(more.get(n) for n in ("admin_api_key", "provider", "workload_identity"))
         return not (named or env.get("OPENAI_API_KEY") or env.get("OPENAI_ADMIN_KEY"))

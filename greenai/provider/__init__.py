@@ -8,6 +8,7 @@ openai; the client does so at the first call that leaves the process.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from greenai.shapes import read
 from greenai.values import Call, Reply, Rung, Try
 
 __all__ = ["Connection", "Opened", "Provider"]
+
+_TRY = "x-stainless-retry-count"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +52,24 @@ class Provider:
             MissingKey: no API key was found for this provider.
         """
         started = time.perf_counter()
-        native, tries = self._retried(call, lambda: self._send_once(call))
+        native, tries = self._retried(call, self._send_once)
         return replace(read(native, call.draft.rung.name, time.perf_counter() - started), tries=tries)
 
     async def asend(self, call: Call) -> Reply:
         """Do what `send` does, awaited, with the deadline over everything."""
         started = time.perf_counter()
-        native, tries = await self._aretried(call, lambda: self._asend_once(call))
+        native, tries = await self._aretried(call, self._asend_once)
         return replace(read(native, call.draft.rung.name, time.perf_counter() - started), tries=tries)
 
     def open(self, call: Call) -> Opened:
         """Open a stream: return once the provider has accepted the request. Raises what `send` raises."""
-        source, tries = self._retried(call, lambda: self._open_once(call))
+        source, tries = self._retried(call, self._open_once)
         bounded = deadline.Bounded(source, call.deadline, self._late(call))
         return Opened(source=bounded, response=bounded.response, tries=tries)
 
     async def aopen(self, call: Call) -> Opened:
         """Do what `open` does, awaited."""
-        source, tries = await self._aretried(call, lambda: self._aopen_once(call))
+        source, tries = await self._aretried(call, self._aopen_once)
         bounded = deadline.AsyncBounded(source, call.deadline, self._late(call))
         return Opened(source=bounded, response=bounded.response, tries=tries)
 
@@ -85,17 +88,33 @@ class Provider:
     def _late(self, call: Call) -> Callable[[], Exception]:
         return deadline.bare_timeout if self._direct(call.draft.rung) else deadline.timed_out
 
-    def _retried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
+    def _retried(self, call: Call, send: Callable[[Call], Any]) -> tuple[Any, tuple[Try, ...]]:
         token = deadline.current.set(call.deadline)
         try:
             with ours():
-                return retry.run(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+                return retry.run(
+                    self._numbering(call, send),
+                    max_retries=self._max_retries,
+                    deadline=call.deadline,
+                    budget=self._budget,
+                )
         finally:
             deadline.current.reset(token)
 
-    async def _aretried(self, call: Call, send: Callable[[], Any]) -> tuple[Any, tuple[Try, ...]]:
+    async def _aretried(self, call: Call, send: Callable[[Call], Any]) -> tuple[Any, tuple[Try, ...]]:
         with ours():
-            return await retry.arun(send, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+            send_next = self._numbering(call, send)
+        return await retry.arun(send_next, max_retries=self._max_retries, deadline=call.deadline, budget=self._budget)
+
+    def _numbering(self, call: Call, send: Callable[[Call], Any]) -> Callable[[], Any]:
+        """Return what sends a call, and says from the second time on which try it is, as openai's client does."""
+        tries = itertools.count()
+
+        def send_next() -> Any:
+            number = next(tries)
+            return send(_numbered(call, number) if number and self._direct(call.draft.rung) else call)
+
+        return send_next
 
     def _send_once(self, call: Call) -> Any:
         if not self._direct(call.draft.rung):
@@ -126,6 +145,13 @@ class Provider:
             return await client.chat.completions.create(**wire(call), timeout=remaining(call))
 
         return await _before(call.deadline, send)
+
+
+def _numbered(call: Call, number: int) -> Call:
+    given = call.transport.extra_headers or {}
+    if any(name.lower() == _TRY for name in given):
+        return call
+    return replace(call, transport=replace(call.transport, extra_headers={**given, _TRY: str(number)}))
 
 
 async def _before(moment: float, send: Callable[[], Any]) -> Any:
