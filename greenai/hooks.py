@@ -143,6 +143,13 @@ class Collected(list[Receipt]):
     """The receipts of a block. `begun` counts its calls, also those that have no receipt, or none yet."""
 
     begun = 0
+    at_first: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """Count a call that begins."""
+        self.begun += 1
+        if self.begun == 1 and self.at_first is not None:
+            self.at_first()
 
 
 _collecting: Around[Collected] = Around("greenai_collecting")
@@ -199,7 +206,7 @@ class Watch:
     def __init__(self) -> None:
         self.lists = _collecting.get()
         for collected in self.lists:
-            collected.begun += 1
+            collected.begin()
         self._context = copy_context()
         self._ticks_ns = time.perf_counter_ns()
 

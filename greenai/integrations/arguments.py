@@ -124,9 +124,13 @@ class Bound:
             return None
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def flow(self, request: Request) -> Flow[Answer]:
+    def flow(self, request: Request, stay: Stay) -> Flow[Answer]:
         """Return the flow that answers the call."""
-        return self._function.session.flow_with(request, self._steps)
+
+        def change(steps: Steps) -> Steps:
+            return replace(self._steps(steps), spending=stay.holding(steps.spending))
+
+        return self._function.session.flow_with(request, change)
 
     def _steps(self, steps: Steps) -> Steps:
         """Return the steps without what the function cannot take: other providers' models, and fields it lacks."""

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from greenai import hooks
 from greenai._locks import Lock
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from greenai.around import Stretches
     from greenai.opt_ins import Block
     from greenai.settings import Settings
-    from greenai.spending import Run
+    from greenai.spending import Run, Spending
+    from greenai.spending.held import Charge
     from greenai.values import Receipt
 
 __all__ = ["Function", "Stay", "close_all", "session_of"]
@@ -36,7 +37,9 @@ class Stay:
 
     def __init__(self, block: Block, run: Run | None) -> None:
         self.collected, self._collecting = hooks.collecting_in_stretches()
+        self.collected.at_first = self._release
         self.receipt: Receipt | None = None
+        self._charges: list[Charge] = []
         self._around: list[Stretches[Any]] = [blocks.stretches(block)]
         if run is not None:
             self._around.append(runs.stretches((None, run)))
@@ -61,6 +64,14 @@ class Stay:
         finally:
             self._collecting.pause()
 
+    def holding(self, spending: Spending | None) -> Spending | None:
+        """Return budgets whose holds end as soon as a client of greenai's begins a call: that one holds for itself."""
+        return None if spending is None else cast("Spending", _Holding(spending, self._charges))
+
+    def _release(self) -> None:
+        for charge in self._charges:
+            charge.release()
+
     def end(self) -> None:
         """End all of it."""
         for stretches in (*self._around, self._collecting):
@@ -69,6 +80,23 @@ class Stay:
     def last(self) -> Receipt | None:
         """Return the call's receipt, or the latest of those of greenai's own clients inside it."""
         return self.receipt or (self.collected[-1] if self.collected else None)
+
+
+class _Holding:
+    """Budgets, with what is held in them by one call."""
+
+    def __init__(self, spending: Spending, charges: list[Charge]) -> None:
+        self._spending = spending
+        self._charges = charges
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._spending, name)
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Charge:
+        """Hold, as `Spending.reserve` does."""
+        charge = self._spending.reserve(*args, **kwargs)
+        self._charges.append(charge)
+        return charge
 
 
 @dataclass(eq=False)

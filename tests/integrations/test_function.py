@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -165,6 +166,19 @@ def test_a_spent_budget_refuses_before_it_runs(recorded: Recorded) -> None:
     with pytest.raises(BudgetExceeded, match=r"its budget of 0\.001 mWh"):
         reply(QUESTION)
     assert recorded == []
+
+
+def test_a_client_inside_needs_the_budget_once(tmp_path: Path) -> None:
+    settings = {"state_dir": str(tmp_path)}
+    with Client(api_key="none", base_url="http://127.0.0.1:9/v1", max_retries=0, settings=settings) as client:
+
+        @green(budget="1 call", when_spent="refuse", settings=settings)
+        def reply(prompt: str) -> str:
+            return client.ask(prompt, model="some-model").text
+
+        for _ in range(2):
+            with pytest.raises(openai.APIConnectionError):
+                reply("Tell me a story about a dragon.")
 
 
 def test_its_use_is_counted_in_its_budget(recorded: Recorded) -> None:
