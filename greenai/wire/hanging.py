@@ -95,7 +95,8 @@ def _raise_own(slot: Slot) -> None:
 
 def _hung(response: Any, slot: Slot) -> Any:
     if response is not None:
-        _put(response, None)
+        if getattr(response, "greenai", None) is None:  # of a client that is wrapped twice it may be there
+            _put(response, None)
         slot.then(partial(_hang, _target(response)))
     return response
 

@@ -139,7 +139,8 @@ def _awaited(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
 def _target(response: Any) -> Any:
     """Return what gives the response, without keeping a stream alive that nobody reads any more."""
     with suppress(Exception):
-        response.greenai = None
+        if getattr(response, "greenai", None) is None:  # of a client that is wrapped twice it may be there
+            response.greenai = None
     try:
         return weakref.ref(response)
     except TypeError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import host_scenes as scenes
 import pytest
+from pydantic import BaseModel
 from servers import Scripted
 
 import greenai
@@ -318,3 +319,21 @@ def test_vertex_is_booked_as_vertex(scripted: Scripted) -> None:
     assert client.vertexai
     assert client.models.generate_content(**ASKED).greenai.model == "endpoint/gemini-2.5-flash"
     assert scripted.requests[0].path.endswith("publishers/google/models/gemini-2.5-flash:generateContent")
+
+
+def test_a_client_that_is_wrapped_twice_books_a_call_once(scripted: Scripted, client: Any) -> None:
+    twice: Any = wrap(client)
+    assert twice.models.generate_content(**ASKED).greenai.outcome == "large"
+    assert len(scripted.requests) == 1
+    assert len(twice.greenai._session.resources.ledger.recent()) == 1
+
+
+def test_its_structured_answers_are_parsed(scripted: Scripted, client: Any) -> None:
+    class Place(BaseModel):
+        city: str
+
+    scripted.play(scenes.whole(scenes.content('{"city": "Paris"}')))
+    config = {"response_mime_type": "application/json", "response_schema": Place}
+    first, again = (client.models.generate_content(**ASKED, config=config) for _ in range(2))
+    assert first.parsed == again.parsed == Place(city="Paris")
+    assert [response.greenai.outcome for response in (first, again)] == ["large", "cache"]

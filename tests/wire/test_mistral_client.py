@@ -304,3 +304,10 @@ def test_an_http_client_that_is_not_httpxs_is_refused(scripted: Scripted) -> Non
         "wrap() needs an HTTP client of httpx in client= of this Mistral client, which has a "
         f"{__name__}.{Own.__qualname__}. Leave client= out, or pass one of httpx's."
     )
+
+
+def test_a_client_that_is_wrapped_twice_books_a_call_once(scripted: Scripted, client: Any) -> None:
+    twice: Any = wrap(client)
+    assert twice.chat.complete(**ASKED).greenai.outcome == "large"
+    assert len(scripted.requests) == 1
+    assert len(twice.greenai._session.resources.ledger.recent()) == 1

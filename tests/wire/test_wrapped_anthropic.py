@@ -12,6 +12,7 @@ from typing import Any
 
 import host_scenes as scenes
 import pytest
+from pydantic import BaseModel
 from servers import Scripted, answer
 
 import greenai
@@ -368,3 +369,20 @@ def test_a_ladder_of_the_settings_may_answer_in_its_place(scripted: Scripted) ->
 )
 def test_whose_models_an_address_has(address: str, host: Host) -> None:
     assert host_at("anthropic", address) == host
+
+
+def test_a_client_that_is_wrapped_twice_books_a_call_once(scripted: Scripted, client: Any) -> None:
+    twice: Any = wrap(client)
+    assert twice.messages.create(**ASKED).greenai.outcome == "large"
+    assert len(scripted.requests) == 1
+    assert len(twice.greenai._session.resources.ledger.recent()) == 1
+
+
+def test_its_structured_answers_are_parsed(scripted: Scripted, client: Any) -> None:
+    class Place(BaseModel):
+        city: str
+
+    scripted.play(scenes.whole(scenes.message('{"city": "Paris"}')))
+    first, again = (client.messages.parse(**ASKED, output_format=Place) for _ in range(2))
+    assert first.parsed_output == again.parsed_output == Place(city="Paris")
+    assert [message.greenai.outcome for message in (first, again)] == ["large", "cache"]
