@@ -15,7 +15,8 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,18 @@ _CODES: tuple[tuple[type[GreenAIError], str], ...] = (
 )
 AUTH = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 REFUSED = 403
-_TELEMETRY = ("x-stainless-", "x-request-", "x-goog-api-client")
+_TELEMETRY = ("x-stainless-", "x-request-", "x-goog-api-client", "x-datadog-", "x-b3-", "x-newrelic-", "x-cloud-trace-")
+_OF_THE_MESSAGE = frozenset(
+    (
+        "host", "accept", "accept-encoding", "connection", "keep-alive", "te", "expect", "content-type",
+        "content-length", "content-encoding", "transfer-encoding", "user-agent", "date", "b3", "sentry-trace",
+        "uber-trace-id", "newrelic", "elastic-apm-traceparent", "x-amzn-trace-id",
+    )
+)  # fmt: skip
+"""Headers of one message or of its trace: none of them makes an answer another one. What is not known here counts."""
+
+_BALANCERS = ("__cf", "_cfuvid=", "cf_clearance=", "AWSALB", "GCLB=", "ARRAffinity")
+"""How the cookies of load balancers begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,7 @@ class Exchange:
         body: its JSON.
         headers: its headers, by names in small letters.
         timeout_s: how long the host library waits for it, in seconds.
+        place: where it goes, with the query: an answer from another place is another answer.
     """
 
     def __init__(
@@ -108,6 +121,7 @@ class Exchange:
         body: Mapping[str, Any],
         headers: Mapping[str, str],
         timeout_s: float | None,
+        place: str = "",
     ) -> None:
         self.session = session
         self.host = host
@@ -116,6 +130,7 @@ class Exchange:
         self._body = body
         self._headers = headers
         self._timeout_s = timeout_s
+        self._place = place
 
     @property
     def speaks_chat(self) -> bool:
@@ -135,9 +150,10 @@ class Exchange:
             InvalidRequest: an option around the call is none, or its messages are none.
         """
         asked = self.asked
-        said = {name: value for name, value in self._headers.items() if _counts(name)}
+        said = {n: v for n, value in self._headers.items() if _counts(n) and (v := _without_balancers(n, value))}
         arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": said or None}
         request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
+        request = replace(request, namespace=_namespace_at(request.namespace, self._place))
         if self.dialect.name == "chat":
             return request
         request = replace(request, api=self.dialect.name)
@@ -197,7 +213,7 @@ def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | Non
 
 def opened_exchange(
     session: Session, host: Host, method: str, path: str, content: Callable[[], bytes], headers: Mapping[str, str],
-    timeout_s: float | None = None,
+    timeout_s: float | None = None, place: str = "",
 ) -> Exchange | None:  # fmt: skip
     """Return the exchange of a request, None where it asks no model anything or cannot be read: it is sent as it is."""
     dialect = dialect_of(method, path, host.provider)
@@ -207,7 +223,7 @@ def opened_exchange(
         body = json.loads(content())
         if not isinstance(body, dict):
             return None
-        exchange = Exchange(session, host, dialect, path, body, headers, timeout_s)
+        exchange = Exchange(session, host, dialect, path, body, headers, timeout_s, place)
         readable = bool(exchange.asked.messages)  # read now, where a failure costs nobody the call
     except Exception:  # a request that we cannot read is the provider's to judge
         logger.debug("A request could not be read; it is sent as it is.", exc_info=True)
@@ -216,5 +232,18 @@ def opened_exchange(
 
 
 def _counts(header: str) -> bool:
-    """Say whether a header may tell callers or answers apart; those of the host library's own telemetry do not."""
-    return header in AUTH or (header.startswith(("x-", "anthropic-", "openai-")) and not header.startswith(_TELEMETRY))
+    """Say whether a header may tell callers or answers apart: any may that nobody knew when this was written."""
+    return header not in _OF_THE_MESSAGE and not header.startswith(_TELEMETRY)
+
+
+def _without_balancers(header: str, value: str) -> str:
+    """Return a header without the cookies that a load balancer gives the host library, which change by the hour."""
+    if header != "cookie":
+        return value
+    return "; ".join(part for part in value.split("; ") if not part.startswith(_BALANCERS))
+
+
+@lru_cache(maxsize=1024)
+def _namespace_at(namespace: str, place: str) -> str:
+    """Return whose answers these are where they come from: one client may reach several servers with the same key."""
+    return sha256(f"{namespace} {place}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

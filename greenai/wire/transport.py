@@ -6,6 +6,7 @@ the host library byte for byte; of a stream, only a usage chunk that the app did
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["bare", "green", "is_green"]
 
 _SSE = {"content-type": "text/event-stream; charset=utf-8"}
+_GENERATED = re.compile(r":(?:streamG|g)enerateContent$")
+_STREAMED = re.compile(r"(?:^|&)alt=\w+")
 
 
 def green(transport: Any, session: Session, host: Host, *, asynchronous: bool, library: str = "httpx") -> Any:
@@ -72,6 +75,12 @@ def _library(name: str) -> Any:
     return made
 
 
+def _place(url: Any) -> str:
+    """Return where a request goes; a whole answer and a stream of it come from the same place."""
+    path, query = _GENERATED.sub("", url.path), _STREAMED.sub("", url.query.decode("ascii", "replace"))
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}{path}?{query}"
+
+
 class _Transport:
     """What both colours are: responses made of what came of an exchange."""
 
@@ -94,6 +103,7 @@ class _Transport:
             content,
             {name.lower(): value for name, value in request.headers.items()},
             timeout if isinstance(timeout, (int, float)) and timeout > 0 else None,
+            _place(request.url),
         )
 
     def sending(self, request: Any, exchange: Exchange) -> Sending:

@@ -112,6 +112,53 @@ def test_another_key_shares_no_answer(server: Scripted, client: openai.OpenAI) -
     )
 
 
+def texts(server: Scripted, first: Any, second: Any) -> list[str | None]:
+    """Ask the same of two clients of one cache, where the server would answer otherwise each time."""
+    server.play(answer("For one."), answer("For another."))
+    return [ask(model=MODEL, messages=HELLO, temperature=0).choices[0].message.content for ask in (first, second)]
+
+
+BOTH = ["For one.", "For another."]
+
+
+def test_another_server_shares_no_answer(server: Scripted, client: openai.OpenAI) -> None:
+    with Scripted() as other:
+        other.play(answer("For another."))
+        moved = client.with_options(base_url=other.url)
+        assert texts(server, client.chat.completions.create, moved.chat.completions.create) == BOTH
+
+
+def test_another_deployment_or_version_of_it_shares_no_answer(server: Scripted, tmp_path: Path) -> None:
+    def create(deployment: str, version: str = "2024-10-21") -> Any:
+        own = openai.AzureOpenAI(
+            azure_endpoint=server.origin, azure_deployment=deployment, api_version=version, api_key="key"
+        )
+        _opened.append(own._client)
+        return wrap(own, settings={"state_dir": str(tmp_path / "state")}).chat.completions.create
+
+    assert texts(server, create("one"), create("another")) == BOTH
+    assert texts(server, create("third"), create("third", "2025-01-01")) == BOTH
+
+
+@pytest.mark.parametrize(
+    "header", ["cookie", "ocp-apim-subscription-key", "cf-aig-authorization", "openai-organization", "a-new-header"]
+)
+def test_another_caller_by_any_header_shares_no_answer(server: Scripted, client: openai.OpenAI, header: str) -> None:
+    ours, theirs = (client.with_options(default_headers={header: value}) for value in ("a=1", "a=2"))
+    assert texts(server, ours.chat.completions.create, theirs.chat.completions.create) == BOTH
+
+
+@pytest.mark.parametrize("header", ["x-stainless-helper", "traceparent", "x-datadog-trace-id", "idempotency-key"])
+def test_a_header_of_one_message_makes_no_other_answer(server: Scripted, client: openai.OpenAI, header: str) -> None:
+    ours, theirs = (client.with_options(default_headers={header: value}) for value in ("1", "2"))
+    assert texts(server, ours.chat.completions.create, theirs.chat.completions.create) == ["For one."] * 2
+
+
+def test_a_load_balancers_cookie_makes_no_other_answer(server: Scripted, client: openai.OpenAI) -> None:
+    theirs = client.with_options(default_headers={"cookie": "__cf_bm=abc; _cfuvid=1"})
+    assert texts(server, client.chat.completions.create, theirs.chat.completions.create) == ["For one."] * 2
+
+
 def test_a_copy_with_options_passes_greenai_too(server: Scripted, client: openai.OpenAI) -> None:
     server.play(answer())
     response = client.with_options(timeout=5).chat.completions.create(model=MODEL, messages=HELLO)
