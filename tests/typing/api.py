@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import assert_type
 
-from openai import AsyncStream, Stream
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai import AsyncOpenAI, AsyncStream, AzureOpenAI, OpenAI, Stream
+from openai.pagination import SyncPage
+from openai.types import CreateEmbeddingResponse, Model
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam, ParsedChatCompletion
+from openai.types.responses import ParsedResponse, Response, ResponseStreamEvent
+from pydantic import BaseModel
 
 from greenai import (
     AsyncClient,
@@ -26,6 +30,7 @@ from greenai import (
     TaskAnswer,
     TextAnswer,
     TextStream,
+    wrap,
 )
 from greenai._params import GreenCompletion
 from greenai.grants import Grant
@@ -105,6 +110,50 @@ async def asynchronous(client: AsyncClient, flag: bool) -> None:
     assert_type(client.with_options(timeout=5.0), AsyncClient)
     async with client as entered:
         assert_type(entered, AsyncClient)
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def the_rest_of_openai(client: Client, flag: bool) -> None:
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+    assert_type(client.responses.create(model="gpt-5.5", input="Hi"), Response)
+    assert_type(client.responses.create(model="gpt-5.5", input="Hi", stream=True), Stream[ResponseStreamEvent])
+    assert_type(client.responses.parse(model="gpt-5.5", input="Hi", text_format=Answer), ParsedResponse[Answer])
+    assert_type(client.embeddings.create(model="text-embedding-3-small", input="Hi"), CreateEmbeddingResponse)
+    assert_type(
+        client.chat.completions.parse(model="gpt-5.5", messages=messages, response_format=Answer),
+        ParsedChatCompletion[Answer],
+    )
+    assert_type(
+        client.chat.completions.with_raw_response.create(model="gpt-5.5", messages=messages).parse(), ChatCompletion
+    )
+    assert_type(client.models.list(), SyncPage[Model])
+    assert_type(client.max_retries, int)
+    assert_type(client.is_closed(), bool)
+    assert_type(client.copy(timeout=5.0), Client)
+    client.api_key = "another key"
+    takes_openai(client)
+
+
+async def the_rest_of_openai_awaited(client: AsyncClient) -> None:
+    assert_type(await client.responses.create(model="gpt-5.5", input="Hi"), Response)
+    assert_type(await client.embeddings.create(model="text-embedding-3-small", input="Hi"), CreateEmbeddingResponse)
+
+
+def takes_openai(client: OpenAI) -> None: ...
+
+
+def wrapped(own: OpenAI, aown: AsyncOpenAI, azure: AzureOpenAI) -> None:
+    assert_type(wrap(own), OpenAI)
+    assert_type(wrap(aown), AsyncOpenAI)
+    assert_type(wrap(azure, project="support-bot"), AzureOpenAI)
+    whole = wrap(own).chat.completions.create(model="gpt-5.5", messages=[])
+    assert_type(whole, ChatCompletion)
+    assert_type(
+        wrap(own).chat.completions.create(model="gpt-5.5", messages=[], stream=True), Stream[ChatCompletionChunk]
+    )
 
 
 async def answerers(client: Client, aclient: AsyncClient) -> None:
