@@ -139,6 +139,7 @@ def everywhere() -> tuple[AnyObserver, ...]:
 
 # --- one context --------------------------------------------------------------------------
 
+
 class Collected(list[Receipt]):
     """The receipts of a block. `begun` counts its calls, also those that have no receipt, or none yet."""
 
