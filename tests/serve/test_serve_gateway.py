@@ -137,6 +137,41 @@ def test_embeddings_and_responses_go_to_their_own_paths(gateway: Served, scripte
     assert tuple(receipt_of(made)) == tuple(receipt_of(said)) == SAID
 
 
+def test_a_streamed_response_has_its_receipt_in_an_event_of_its_own_where_it_was_asked_for(
+    gateway: Served, scripted: Scripted
+) -> None:
+    begun = {
+        "id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-5.5", "status": "in_progress",
+        "output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+    }  # fmt: skip
+    text = {"item_id": "m", "output_index": 0, "content_index": 0, "delta": "Hello.", "logprobs": []}
+    usage = {
+        "input_tokens": 5, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 2,
+        "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 7,
+    }  # fmt: skip
+    events = [
+        ("response.created", {"response": begun}),
+        ("response.output_text.delta", text),
+        ("response.completed", {"response": {**begun, "status": "completed", "usage": usage}}),
+    ]
+
+    def scene(exchange: Any) -> None:
+        exchange.begin_stream()
+        for number, (name, data) in enumerate(events):
+            exchange.chunk(event({"type": name, "sequence_number": number, **data}))
+        exchange.end_stream()
+
+    scripted.play(scene)
+    names = [name for name, _ in events]
+    with gateway.client() as client:
+        asked: Any = {"model": "gpt-5.5", "input": "Say hello.", "stream": True}
+        assert [e.type for e in client.responses.create(**asked)] == names
+        told: list[Any] = list(client.responses.create(extra_headers={"x-greenai-receipt": "body"}, **asked))
+    assert [e.type for e in told] == [*names, "greenai.receipt"]
+    assert told[-1].greenai["outcome"] == "large"
+    assert gateway.live()["by_outcome"][0]["calls"] == 2
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 
