@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from greenai.features import AsyncFeature, AsyncFeatureResult, Feature, FeatureResult
     from greenai.hooks import collecting, last_receipt
+    from greenai.integrations.completion import acompletion, completion
     from greenai.integrations.decorator import green
     from greenai.integrations.instrument import instrument, uninstrument
     from greenai.integrations.wrap import wrap
@@ -81,7 +82,9 @@ __all__ = [
     "Usage",
     "WeightsDamaged",
     "__version__",
+    "acompletion",
     "collecting",
+    "completion",
     "green",
     "instrument",
     "last_receipt",
@@ -110,6 +113,8 @@ _HOME = {
     "Reading": "readings",
     "Receipt": "values",
     "Usage": "values",
+    "acompletion": "integrations.completion",
+    "completion": "integrations.completion",
     "green": "integrations.decorator",
     "instrument": "integrations.instrument",
     "uninstrument": "integrations.instrument",

@@ -51,14 +51,15 @@ EXAMPLES = list(find_examples(*PAGES, ROOT / "greenai"))
 def test_python_prints_what_it_says(
     example: CodeExample, eval_example: EvalExample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if ROOT / "docs" / "hosts" in example.path.parents:
-        for package in ELSEWHERE:
-            if package in example.path.read_text("utf-8"):
-                pytest.importorskip(package)
-        set_wire(monkeypatch)
+    text = example.path.read_text("utf-8") if ROOT / "docs" / "hosts" in example.path.parents else ""
+    frameworks = [package for package in ELSEWHERE if package in text]
+    for package in frameworks:
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GREENAI_WEIGHTS_DIR", str(tmp_path / "weights"))
     set_stage(monkeypatch, keys="MissingKey" not in example.source)
+    if frameworks:
+        set_wire(monkeypatch)
     eval_example.set_config(line_length=120)
     if eval_example.update_examples:
         eval_example.run_print_update(example)

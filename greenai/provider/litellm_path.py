@@ -91,7 +91,7 @@ def send(call: Call) -> ChatCompletion:
     arguments = wire(call)
     litellm = loaded()
     with _translated():
-        return _shaped(litellm.completion(**arguments))
+        return completion_of(litellm.completion(**arguments))
 
 
 async def asend(call: Call) -> ChatCompletion:
@@ -99,14 +99,15 @@ async def asend(call: Call) -> ChatCompletion:
     arguments = wire(call)
     litellm = loaded()
     with _translated():
-        return _shaped(await litellm.acompletion(**arguments))
+        return completion_of(await litellm.acompletion(**arguments))
 
 
-def _shaped(response: Any) -> ChatCompletion:
+def completion_of(response: Any) -> ChatCompletion:
+    """Return openai's completion."""
     return completion_from(response.model_dump(mode="json"))
 
 
-def _chunk(native: Any) -> ChatCompletionChunk:
+def chunk_of(native: Any) -> ChatCompletionChunk:
     """Return openai's chunk; the one with the usage has no choices there, and an empty one with litellm."""
     body: dict[str, Any] = native.model_dump(mode="json")
     if body.get("usage") is not None and not any(_says(c) for c in body.get("choices") or ()):
@@ -128,7 +129,7 @@ class LiteLLMStream:
 
     def __next__(self) -> ChatCompletionChunk:
         with _translated():
-            return _chunk(next(self._iterator))
+            return chunk_of(next(self._iterator))
 
     def __iter__(self) -> Iterator[ChatCompletionChunk]:
         return self
@@ -150,7 +151,7 @@ class LiteLLMAsyncStream:
 
     async def __anext__(self) -> ChatCompletionChunk:
         with _translated():
-            return _chunk(await anext(self._iterator))
+            return chunk_of(await anext(self._iterator))
 
     def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
         return self
