@@ -12,7 +12,8 @@ __all__ = ["DONE", "Event", "Splitter", "written"]
 
 DONE = b"data: [DONE]\n\n"
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")  # also of mixed kinds
+_LONGEST_END = 4
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -39,20 +40,22 @@ class Splitter:
     """Cuts a stream of bytes into events."""
 
     def __init__(self) -> None:
-        self._left = b""
+        self._left = bytearray()
 
     def feed(self, more: bytes) -> list[Event]:
-        """Return the events that are whole now."""
-        text, events, start = self._left + more, list[Event](), 0
-        for end in _END.finditer(text):
-            events.append(_event(text[start : end.end()]))
-            start = end.end()
-        self._left = text[start:]
-        return events
+        """Return the events that are whole now. What was looked at is not looked at again, however long an event is."""
+        looked = max(len(self._left) - _LONGEST_END, 0)
+        self._left += more
+        ends = [end.end() for end in _END.finditer(self._left, looked)]
+        if not ends:
+            return []
+        text = bytes(self._left[: ends[-1]])
+        del self._left[: ends[-1]]
+        return [_event(text[start:end]) for start, end in zip((0, *ends), ends, strict=False)]
 
     def rest(self) -> bytes:
         """Return what came after the last whole event."""
-        left, self._left = self._left, b""
+        left, self._left = bytes(self._left), bytearray()
         return left
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenai.wire import sse
 from greenai.wire.sse import DONE, Splitter, written
 
 EVENTS = (
@@ -46,3 +50,25 @@ def test_what_is_no_whole_event_is_left() -> None:
     assert splitter.feed(b"data: half") == []
     assert splitter.rest() == b"data: half"
     assert splitter.rest() == b""
+
+
+@given(st.integers(min_value=1, max_value=9), st.sampled_from([b"\n\r\n", b"\r\n\n", b"\r\n\r\n", b"\r\r", b"\n\n"]))
+def test_an_event_may_end_in_line_ends_of_mixed_kinds(size: int, end: bytes) -> None:
+    whole, splitter = b"".join(b"data: %d%b" % (n, end) for n in range(3)), Splitter()
+    came = [event for at in range(0, len(whole), size) for event in splitter.feed(whole[at : at + size])]
+    assert [event.data for event in came if event.data] == [b"0", b"1", b"2"]
+    assert b"".join(event.raw for event in came) + splitter.rest() == whole
+
+
+def test_what_was_looked_at_of_a_long_event_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, plain = list[int](), sse._END
+
+    class Counting:
+        def finditer(self, text: bytearray, start: int = 0) -> Iterator[re.Match[bytes]]:
+            looked.append(len(text) - start)
+            return plain.finditer(text, start)
+
+    monkeypatch.setattr(sse, "_END", Counting())
+    splitter, piece = Splitter(), b"x" * 1000
+    assert not any(splitter.feed(piece) for _ in range(200))
+    assert sum(looked) < 2 * 200 * len(piece)
