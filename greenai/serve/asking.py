@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.errors import InvalidRequest
 from greenai.serve.errors import Refusal
-from greenai.wire import dialect_of
+from greenai.wire import Asked, dialect_of
 from greenai.wire.exchange import Exchange, Host
 
 if TYPE_CHECKING:
     from greenai.serve.keys import Caller
     from greenai.session import Session
     from greenai.steps import Flow
-    from greenai.values import Answer, Request
+    from greenai.values import Answer
 
 __all__ = ["AUTH", "Asking", "opened"]
 
@@ -43,14 +43,10 @@ class Asking(Exchange):
         self._key = key
 
     @cached_property
-    def request(self) -> Request:
-        """The request as the flow takes it. Raises what an exchange's raises."""
-        asked = self.asked
-        arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": self._headers or None}
-        if self._options:
-            arguments["greenai"] = self._options
-        request = self.session.request("create", asked.messages, asked.model, asked.stream, arguments)
-        return request if self.dialect.name == "chat" else replace(request, api=self.dialect.name)
+    def asked(self) -> Asked:
+        """What the request asks, with the options of its headers beside its arguments."""
+        asked = super().asked
+        return replace(asked, arguments={**asked.arguments, "greenai": self._options}) if self._options else asked
 
     def flow(self) -> Flow[Answer]:
         """Return the flow that answers it; budgets of a key are those of the caller's key."""
@@ -82,13 +78,15 @@ def opened(
         raise Refusal(400, "invalid_json", f"The request's content is no JSON: {error}.") from None
     if not isinstance(body, dict):
         raise Refusal(400, "invalid_json", "The request's content must be a JSON object.")
-    body = {name: value for name, value in body.items() if name not in _OURS}
+    own = {name: value for name, value in body.items() if name not in _OURS}
     kept = (*_FORWARDED, *AUTH) if pass_keys else _FORWARDED
     forwarded = {name: headers[name] for name in kept if name in headers}
     asking = Asking(
-        session, host, dialect, path, body, forwarded, session.config.timeout,
+        session, host, dialect, path, own, forwarded, session.config.timeout,
         options=_options(headers, caller), key=caller.digest or "gateway",
     )  # fmt: skip
+    if len(own) == len(body):
+        asking.content = content  # sent as it is where nothing is changed
     try:
         asking.asked  # noqa: B018  # read now: what follows relies on it
     except Exception as error:  # whatever a caller may have written there
