@@ -193,9 +193,10 @@ class Session:
         return flow.answer(self._scoped(request), self._steps(request))
 
     def flow(self, request: Request, key: str) -> Flow[Answer]:
-        """Return the flow that answers a request which somebody else's library made with a key of its own."""
+        """Return the flow that answers a request which a library made; a wrapped one has a key of its own."""
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return flow.answer(self._scoped(request, lambda: digest), self._steps(request))
+        key_of = (lambda: digest) if self.config.pinned else None
+        return flow.answer(self._scoped(request, key_of), self._steps(request))
 
     def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
         """Return the flow that answers a request with other steps than this session's own."""
