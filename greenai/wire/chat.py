@@ -40,7 +40,9 @@ class Chat:
         """Return path and JSON of the request as the draft has it."""
         arguments = {**draft.arguments}
         extra = {**mapping(arguments.pop("extra_body", None)), **draft.extra}
-        sent = {"model": draft.rung.name, "messages": list(draft.messages), **arguments, **extra}
+        messages = list(draft.messages)
+        same = messages == asked.messages  # also where one of them is no message
+        sent = {"model": draft.rung.name, "messages": body["messages"] if same else messages, **arguments, **extra}
         if body.get("model") is None:  # a deployment is named by its path
             sent.pop("model")
         if "stream" in body:

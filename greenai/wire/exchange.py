@@ -131,6 +131,7 @@ class Exchange:
         self._headers = headers
         self._timeout_s = timeout_s
         self._place = place
+        self.content: bytes | None = None  # what `body` was read from, where that may be sent as it is
 
     @property
     def speaks_chat(self) -> bool:
@@ -159,8 +160,18 @@ class Exchange:
         request = replace(request, api=self.dialect.name)
         return replace(request, options=replace(request.options, substitute=False)) if asked.exact else request
 
+    @cached_property
+    def _is_unnamed(self) -> bool:
+        """Whether only the app's own server knows which model is meant: by its path, or by its own `auto`."""
+        model, session = self.asked.model, self.session
+        if not session.config.pinned or session.resources.settings.ladder is not None:
+            return False
+        return model is None or (model == "auto" and (self.host.base_url is not None or self.host.provider == "azure"))
+
     def _model(self) -> str | None:
         model = self.asked.model
+        if self._is_unnamed:
+            model = "unnamed" if model is None else f"unnamed-{model}"
         if model in (None, "auto") or self.host.base_url is not None or self.host.provider == "openai":
             return model
         return model if str(model).startswith(f"{self.host.provider}/") else f"{self.host.provider}/{model}"
@@ -171,9 +182,16 @@ class Exchange:
         return self.session.flow(self.request, "\n".join(keys))
 
     def sent(self, call: Call) -> tuple[str, bytes]:
-        """Return path and content of what is sent to the host's provider."""
+        """Return path and content of what is sent to the host's provider: byte for byte where nothing was changed."""
         path, body = self.dialect.written(self._path, self._body, self.asked, call.draft)
-        return path, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        if self._is_unnamed:
+            body = {**{name: value for name, value in body.items() if name != "model"}, **self._named()}
+        if self.content is not None and path == self._path and body == self._body:
+            return path, self.content
+        return path, _encoded(body)
+
+    def _named(self) -> dict[str, Any]:
+        return {"model": self._body["model"]} if "model" in self._body else {}
 
     def reply(self, content: bytes, call: Call, latency_s: float, native: object) -> Reply:
         """Read a whole response of the host's provider; what is no answer of this API is delivered all the same."""
@@ -205,8 +223,15 @@ def status_of(error: GreenAIError) -> int:
     return REFUSED if any(isinstance(error, kind) for kind, _ in _CODES) else 400
 
 
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half of a pair, which JSON can name and UTF-8 cannot
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Packet:
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = _encoded(body)
     whole = {"content-type": "application/json", "content-length": str(len(content)), **(headers or {})}
     return Packet(status=status, headers=whole, content=content)
 
@@ -220,10 +245,12 @@ def opened_exchange(
     if dialect is None:
         return None
     try:
-        body = json.loads(content())
+        given = content()
+        body = json.loads(given)
         if not isinstance(body, dict):
             return None
         exchange = Exchange(session, host, dialect, path, body, headers, timeout_s, place)
+        exchange.content = given
         readable = bool(exchange.asked.messages)  # read now, where a failure costs nobody the call
     except Exception:  # a request that we cannot read is the provider's to judge
         logger.debug("A request could not be read; it is sent as it is.", exc_info=True)

@@ -15,6 +15,7 @@ __all__ = ["Native", "Opened", "Sending"]
 
 
 _OF_THE_OLD_CONTENT = (b"content-length", b"transfer-encoding")
+_ANSWERED = range(200, 300).__contains__  # a redirection is the host library's to follow, as an error is its to raise
 
 
 class Native:
@@ -40,7 +41,13 @@ class Opened:
 
 
 class Sending:
-    """The sender of one exchange's flow: the host's own transport, and greenai's own provider for other rungs."""
+    """The sender of one exchange's flow: the host's own transport, and greenai's own provider for other rungs.
+
+    `begun` says that something was sent, `native` is the host provider's latest whole answer.
+    """
+
+    begun = False
+    native: Native | None = None
 
     def __init__(self, http: Any, inner: Any, request: Any, exchange: Exchange) -> None:
         self._http = http
@@ -60,11 +67,13 @@ class Sending:
         return self._http.Request(old.method, url, headers=headers, content=content, extensions=old.extensions)
 
     def _read(self, native: Native, decoded: bytes, call: Call, started: float) -> Reply:
-        if native.status >= 400:
+        if not _ANSWERED(native.status):
             raise Refused(native, Packet(status=native.status, content=decoded))
+        self.native = native
         return self._exchange.reply(decoded, call, time.perf_counter() - started, native)
 
     def _own(self, call: Call) -> bool:
+        self.begun = True
         # Nothing but the host's own API gives vectors or verdicts.
         return self._exchange.host.serves(call.draft.rung) or not self._exchange.request.wants_text
 
@@ -109,7 +118,7 @@ class Sending:
             reply = provider.send(asked)
             return Whole(reply, self._events(reply))
         response = self._inner.handle_request(self._sent(call))
-        if response.status_code >= 400:
+        if not _ANSWERED(response.status_code):
             try:
                 native = Native(response, b"".join(response.stream))
             finally:
@@ -143,7 +152,7 @@ class Sending:
             reply = await provider.asend(asked)
             return AwaitedWhole(reply, self._events(reply))
         response = await self._inner.handle_async_request(self._sent(call))
-        if response.status_code >= 400:
+        if not _ANSWERED(response.status_code):
             try:
                 native = Native(response, b"".join([part async for part in response.stream]))
             finally:

@@ -6,6 +6,7 @@ the host library byte for byte; of a stream, only a usage chunk that the app did
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from functools import cache
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["bare", "green", "is_green"]
 
+logger = logging.getLogger("greenai")
+
 _SSE = {"content-type": "text/event-stream; charset=utf-8"}
+_UNSENT = object()
 _GENERATED = re.compile(r":(?:streamG|g)enerateContent$")
 _STREAMED = re.compile(r"(?:^|&)alt=\w+")
 
@@ -122,6 +126,21 @@ class _Transport:
             slot.refuse(error)
         return self._made(exchange.refusal(error))
 
+    def saved(self, exchange: Exchange, sending: Sending, error: Exception, slot: Slot | None) -> Any:
+        """Return what the app gets where its call failed: None for the error itself, `_UNSENT` for a call without us.
+
+        A failure of greenai's own must cost nobody the call, nor an answer that is there already.
+        """
+        if sending.native is not None:
+            logger.warning("A call could not be settled; its answer is delivered.", exc_info=error)
+            return self.whole(sending.native)
+        if isinstance(error, GreenAIError):
+            return self.refused(exchange, error, slot)
+        if sending.begun:
+            return None
+        logger.warning("A call could not be taken through greenai; it is sent as it is.", exc_info=error)
+        return _UNSENT
+
     def whole(self, native: Native) -> Any:
         stream = self.library.Bytes(native.content)
         return self._response(native.status, headers=native.headers, stream=stream, extensions=native.extensions)
@@ -147,16 +166,19 @@ class _Green(_Transport):
         exchange = self.exchange_of(request, request.read)
         if exchange is None:
             return self.greenai_inner.handle_request(request)
-        slot = current()
+        slot, sending = current(), self.sending(request, exchange)
         try:
-            return self._exchanged(exchange, request, slot)
+            return self._exchanged(exchange, sending, slot)
         except Refused as error:
             return self.whole(error.response)
-        except GreenAIError as error:
-            return self.refused(exchange, error, slot)
+        except Exception as error:
+            saved = self.saved(exchange, sending, error, slot)
+            if saved is None:
+                raise
+            return self.greenai_inner.handle_request(request) if saved is _UNSENT else saved
 
-    def _exchanged(self, exchange: Exchange, request: Any, slot: Slot | None) -> Any:
-        sending, flow = self.sending(request, exchange), exchange.flow()
+    def _exchanged(self, exchange: Exchange, sending: Sending, slot: Slot | None) -> Any:
+        flow = exchange.flow()
         if not exchange.asked.stream:
             return self.answered(exchange, drivers.run(flow, sending), slot)
         opened = drivers.open_stream(flow, sending)
@@ -179,16 +201,19 @@ class _AsyncGreen(_Transport):
         exchange = self.exchange_of(request, lambda: content)
         if exchange is None:
             return await self.greenai_inner.handle_async_request(request)
-        slot = current()
+        slot, sending = current(), self.sending(request, exchange)
         try:
-            return await self._exchanged(exchange, request, slot)
+            return await self._exchanged(exchange, sending, slot)
         except Refused as error:
             return self.whole(error.response)
-        except GreenAIError as error:
-            return self.refused(exchange, error, slot)
+        except Exception as error:
+            saved = self.saved(exchange, sending, error, slot)
+            if saved is None:
+                raise
+            return await self.greenai_inner.handle_async_request(request) if saved is _UNSENT else saved
 
-    async def _exchanged(self, exchange: Exchange, request: Any, slot: Slot | None) -> Any:
-        sending, flow = self.sending(request, exchange), exchange.flow()
+    async def _exchanged(self, exchange: Exchange, sending: Sending, slot: Slot | None) -> Any:
+        flow = exchange.flow()
         driver = drivers.AsyncDriver(sending, exchange.session.resources.threads)
         if not exchange.asked.stream:
             return self.answered(exchange, await driver.run(flow), slot)
