@@ -5,19 +5,24 @@ The classes here lack their base: `transport` adds httpx's or httpx2's, which di
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from greenai.background import background
-from greenai.drivers import Live, StreamEnding
+from greenai.drivers import Live, StreamEnding, quietly
 from greenai.values import Receipt, Reply
 from greenai.wire.exchange import Exchange
 from greenai.wire.slot import Slot
-from greenai.wire.sse import Splitter, written
+from greenai.wire.sse import Event, Splitter, written
 
 __all__ = ["AsyncRelay", "Bytes", "Relay", "Stored", "Tail", "chunk_bytes"]
+
+logger = logging.getLogger("greenai")
 
 _RENEW_EVERY_S = 60.0
 
@@ -36,6 +41,7 @@ class Tail:
         self._splitter = Splitter()
         self._renew_at = _RENEW_EVERY_S
         self._pid = os.getpid()
+        self._blind = False
         self.source = live.opened.source
         _open.add(self)
 
@@ -45,7 +51,17 @@ class Tail:
         if self._live.call.renew is not None and self._live.elapsed() > self._renew_at:
             background.put(self._live.call.renew)
             self._renew_at = self._live.elapsed() + _RENEW_EVERY_S
-        return b"".join([event.raw for event in events if self.seen.add(event)])
+        return b"".join([event.raw for event in events if self._shown(event)])
+
+    def _shown(self, event: Event) -> bool:
+        if self._blind:
+            return True
+        try:
+            return self.seen.add(event)
+        except Exception:  # an event that cannot be read is the app's all the same
+            logger.warning("An event of a stream could not be read; its call is settled without.", exc_info=True)
+            self._blind = True
+            return True
 
     def rest(self) -> bytes:
         """Return what came after the last whole event."""
@@ -55,18 +71,26 @@ class Tail:
         """Settle, the first time."""
         ending = self._take()
         if ending is not None:
-            self._told(ending.finish(self._reply(complete=complete)))
+            with _settling():
+                self._told(ending.finish(self._reply(complete=complete)))
 
     async def afinish(self, *, complete: bool) -> None:
-        """Settle, the first time, awaited."""
+        """Settle, the first time, awaited to its end, also where the reader is cancelled meanwhile."""
         ending = self._take()
-        if ending is not None:
-            self._told(await ending.afinish(self._reply(complete=complete)))
+        if ending is None:
+            return
+        with _settling():
+            # A task of its own: anyio's scopes cancel again at each await of the one that they cancelled.
+            settling = asyncio.ensure_future(ending.afinish(self._reply(complete=complete)))
+            try:
+                await asyncio.shield(settling)
+            finally:
+                await quietly(settling)
+                if not settling.cancelled() and settling.exception() is None:
+                    self._told(settling.result())
 
     def abandon(self) -> None:
         """Queue the settlement, from a finalizer: no lock is taken."""
-        if self._pid != os.getpid():
-            return
         ending = self._take()
         if ending is not None:
             ending.abandon(self._reply(complete=False))
@@ -74,15 +98,24 @@ class Tail:
     def _take(self) -> StreamEnding | None:
         ending, self._ending = self._ending, None
         _open.discard(self)
-        return ending
+        return ending if self._pid == os.getpid() else None  # a forked child has a copy: the call is its parent's
 
     def _reply(self, *, complete: bool) -> Reply:
-        reply: Reply = self.seen.reply(self._live.elapsed(), complete=complete)
+        reply: Reply = self.seen.reply(self._live.elapsed(), complete=complete and not self._blind)
         return reply
 
     def _told(self, receipt: Receipt) -> None:
         if self._slot is not None:
             self._slot.fill(receipt)
+
+
+@contextmanager
+def _settling() -> Generator[None]:
+    """Keep a failure of greenai's own from the app, which has had the whole stream."""
+    try:
+        yield
+    except Exception:
+        logger.warning("A stream could not be settled; it was delivered.", exc_info=True)
 
 
 def _end_left_open() -> None:

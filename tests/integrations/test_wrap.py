@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import pickle
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import openai
 import pytest
@@ -18,6 +21,7 @@ from pydantic import BaseModel
 import greenai
 from greenai import BudgetExceeded, InvalidRequest, wrap
 from greenai.background import background
+from greenai.wire import relay
 from tests.servers import Scripted, answer, html, status, stream, truncated
 
 HELLO: Any = [{"role": "user", "content": "Say hello to Ada in a friendly way."}]
@@ -290,6 +294,75 @@ def test_other_requests_pass_as_they_are(server: Scripted, client: openai.OpenAI
             one.chat.completions.create(model=MODEL, messages=[])
 
 
+def test_what_greenai_does_not_change_goes_out_byte_for_byte(server: Scripted, client: openai.OpenAI) -> None:
+    contents = [
+        b'{"model" : "m",  "temperature": 1.0, "messages": [{"role": "user", "content": "caf\\u00e9"}]}',
+        b'{"messages": [{"role": "user", "content": "half of a pair: \\ud800"}], "model": "m"}',
+        b'{"messages": ["no message"], "model": "m"}',
+        b'{"messages": [{"role": "user", "content": "Hello."}]}',
+        b'{"messages": [{"role": "user", "content": "Hello."}], "model": "auto"}',
+        b'{"messages": [{"role": "user", "content": "Hello."}], "model": 5}',
+    ]
+    for content in contents:
+        server.play(answer())
+        response = client._client.post(f"{server.url}/chat/completions", content=content)
+        assert (response.status_code, [request.raw for request in server.requests]) == (200, [content])
+
+
+def test_half_of_a_pair_is_no_reason_to_fail(server: Scripted, client: openai.OpenAI) -> None:
+    content = b'{"messages": [{"role": "user", "content": "\\ud800"}], "model": "gpt-5.5", "stream": true}'
+    response = client._client.post(f"{server.url}/chat/completions", content=content)
+    assert (response.status_code, server.bodies[0]["messages"][0]["content"]) == (200, "\ud800")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_redirection_is_followed_and_is_no_answer(server: Scripted, client: openai.OpenAI, *, streamed: bool) -> None:
+    server.play(lambda e: e.whole(307, b"", {"location": "/v1/moved/chat/completions"}), answer())
+    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)  # type: ignore[call-overload]
+    assert [chunk.id for chunk in response] if streamed else response.choices
+    ledger = client.greenai._session.resources.ledger  # type: ignore[attr-defined]
+    states = [attempt["state"] for call in ledger.recent() for attempt in ledger.attempts(call["call_id"])]
+    assert sorted(states) == ["answered", "failed"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("reserve", "A call could not be taken through greenai; it is sent as it is."),
+        ("settle_and_record", "could not be settled"),
+    ],
+)
+def test_a_failure_of_greenais_own_costs_nobody_the_call(
+    server: Scripted, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    broken: str, said: str, *, streamed: bool,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(client.greenai._session.resources.ledger, broken, fail)  # type: ignore[attr-defined]
+    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)  # type: ignore[call-overload]
+    assert len(list(response)) == 4 if streamed else response.choices
+    assert (len(server.requests), response.greenai) == (1, None)
+    assert any(said in record.getMessage() for record in caplog.records)
+
+
+def test_an_event_that_cannot_be_read_is_delivered(
+    server: Scripted, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("greenai.wire.chat.ChatSeen.add", fail)
+    server.play(stream(4))
+    pieces = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    assert len([chunk for chunk in pieces if chunk.choices]) == 5
+    assert pieces.greenai.attempts[0].state == "cut"  # type: ignore[attr-defined]
+    assert [record.getMessage() for record in caplog.records] == [
+        "An event of a stream could not be read; its call is settled without."
+    ]
+
+
 def test_collecting_a_wrapped_client_does_not_close_the_apps_own(server: Scripted) -> None:
     own = bare(server)
     server.play(answer(), answer(), answer())
@@ -339,6 +412,46 @@ def test_a_cancelled_call_is_settled(server: Scripted, tmp_path: Path) -> None:
         await own.close()
 
     asyncio.run(cancelled())
+
+
+def test_a_stream_that_anyio_cancels_is_settled(server: Scripted, tmp_path: Path) -> None:
+    async def cancelled() -> None:
+        own = openai.AsyncOpenAI(base_url=server.url, api_key="key", max_retries=0)
+        client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
+        server.play(stream(2, cut_after=1, how="stall"))
+        pieces = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+        with anyio.move_on_after(0.2) as scope:
+            async for _ in pieces:
+                pass
+        assert scope.cancelled_caught
+        assert pieces.greenai.attempts[0].state == "cut"  # type: ignore[attr-defined]
+        (call,) = client.greenai._session.resources.ledger.recent()  # type: ignore[attr-defined]
+        assert call["outcome"] == "large"
+        await own.close()
+
+    asyncio.run(cancelled())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_that_closes_its_copy_of_a_stream_settles_nothing(
+    server: Scripted, client: openai.OpenAI
+) -> None:
+    server.play(stream(4))
+    pieces = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    next(pieces)
+    tails = tuple(relay._open)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this process has threads, and the child uses none of theirs
+        child = os.fork()
+    if child == 0:
+        for tail in tails:
+            tail.finish(complete=False)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert len(list(pieces)) == 4
+    ledger = client.greenai._session.resources.ledger  # type: ignore[attr-defined]
+    states = [attempt["state"] for call in ledger.recent() for attempt in ledger.attempts(call["call_id"])]
+    assert states == ["answered"]
 
 
 def test_a_client_of_another_library_is_refused() -> None:
