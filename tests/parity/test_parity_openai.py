@@ -104,7 +104,7 @@ async def a_lone_surrogate(c: Any) -> Any:
 
 @chat
 async def a_long_prompt(c: Any) -> Any:
-    return await create(c, messages=[SAY[0], {"role": "user", "content": "one two three " * 20}])
+    return await create(c, messages=[SAY[0], {"role": "user", "content": "one two three " * 10}])
 
 
 @chat
@@ -164,7 +164,7 @@ async def an_object_as_text(c: Any) -> Any:
 
 @chat
 async def a_schema(c: Any) -> Any:
-    return await create(c, response_format=FORMAT, max_tokens=40)
+    return await create(c, response_format=FORMAT, max_tokens=8)
 
 
 @chat
