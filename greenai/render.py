@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-__all__ = ["decision_html", "decision_rows", "decision_table", "receipt_html", "receipt_rows", "receipt_table"]
+__all__ = [
+    "answer_html",
+    "decision_html",
+    "decision_rows",
+    "decision_table",
+    "receipt_html",
+    "receipt_rows",
+    "receipt_table",
+]
 
 Row = tuple[str, str]
 """A label and what stands beside it, which may have several lines."""
@@ -94,6 +102,11 @@ def text_of_rows(rows: Sequence[Row]) -> str:
 def receipt_table(receipt: Mapping[str, Any]) -> Table:
     """Return a receipt as a table for a terminal."""
     return _table(receipt_rows(receipt), _RECEIPT)
+
+
+def answer_html(text: str, receipt: Mapping[str, Any]) -> str:
+    """Return an answer and its receipt as HTML."""
+    return f'<p style="white-space:pre-wrap">{escape(text)}</p>{receipt_html(receipt)}'
 
 
 def receipt_html(receipt: Mapping[str, Any]) -> str:

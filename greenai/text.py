@@ -25,6 +25,11 @@ class TextAnswer:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        from greenai.render import answer_html
+
+        return answer_html(self.text, self.greenai.to_dict())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskAnswer:
@@ -45,6 +50,11 @@ class TaskAnswer:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        from greenai.render import answer_html
+
+        return answer_html(self.text, self.greenai.to_dict())
 
 
 class TextStream:
