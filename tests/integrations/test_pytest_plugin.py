@@ -39,7 +39,9 @@ def _loaded() -> None:
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p greenai.integrations.pytest_plugin -p no:greenai -p no:randomly -p no:cacheprovider")
+    monkeypatch.setenv(
+        "PYTEST_ADDOPTS", "-p greenai.integrations.pytest_plugin -p no:greenai -p no:randomly -p no:cacheprovider"
+    )
 
     def make(body: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(TESTS + body)
