@@ -49,7 +49,7 @@ unit: $(VENV)/.dev weights
 # litellm needs openai 2 in the newest release that some indexes serve, so openai 3 is tested without it. So are the
 # clients of other providers: beside litellm there is aiohttp, which google-genai then prefers.
 openai3: $(VENV)-openai3/.ready weights
-	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_errors_parity.py \
+	$(VENV)-openai3/bin/python -m pytest -m "not needs_litellm" tests/test_side_by_side.py tests/test_client.py tests/test_surface.py tests/test_errors_parity.py \
 		tests/wire/test_responses.py tests/wire/test_embeddings.py tests/wire/test_decisions.py \
 		tests/wire/test_elsewhere.py \
 		tests/wire/test_wrapped_anthropic.py tests/wire/test_genai_client.py tests/wire/test_mistral_client.py
