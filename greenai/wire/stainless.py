@@ -10,7 +10,7 @@ import copy
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from greenai.wire import transport
@@ -31,7 +31,10 @@ def wrapped(client: C, session: Session, host: Host) -> C:
     """Return a copy of a client whose model calls pass a session's flow; the client itself is left as it is."""
     given: Any = client
     http = rigged(given._client, session, host, asynchronous=is_asynchronous(given))  # noqa: SLF001  # the library's own place for it
-    made = given.copy(http_client=http)
+    try:
+        made = given.copy(http_client=http)
+    except TypeError:  # a class of the app's own, whose `__init__` takes other arguments
+        made = _shallow(given, http)
     strict = getattr(given, "_strict_response_validation", None)
     if strict is not None:  # the library's own copies forget it
         made._strict_response_validation = strict  # noqa: SLF001
@@ -39,6 +42,16 @@ def wrapped(client: C, session: Session, host: Host) -> C:
     made.__class__ = _green(kind)
     result: C = made
     return result
+
+
+def _shallow(client: Any, http: Any) -> Any:
+    """Return a copy of a client over another HTTP client, whose resources are made anew."""
+    made = copy.copy(client)
+    cached = [name for name in vars(made) if isinstance(getattr(type(made), name, None), cached_property)]
+    for name in cached:
+        del vars(made)[name]
+    made._client = http  # noqa: SLF001
+    return made
 
 
 def dyed(client: C, session: Session, host: Host) -> C:
@@ -92,7 +105,22 @@ def _green(kind: type[Any]) -> type[Any]:
     """
     post = slotted(kind.post, asynchronous=_is_awaited(kind))
     own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, "post": post}
-    return type(kind.__name__, (kind,), own)
+    copying = _copying(kind.copy)
+    return type(kind.__name__, (kind,), {**own, "copy": copying, "with_options": copying})
+
+
+def _copying(plain: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(plain)
+    def copying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made, sending = plain(self, *args, **kwargs), self._client._transport  # noqa: SLF001
+        if "greenai" in vars(self):
+            made.greenai = self.greenai
+        if transport.is_green(sending) and not transport.is_green(made._client._transport):  # noqa: SLF001
+            session, host = sending.greenai_session, sending.greenai_host
+            made._client = rigged(made._client, session, host, asynchronous=is_asynchronous(made))  # noqa: SLF001
+        return made
+
+    return copying
 
 
 def slotted(plain: Callable[..., Any], ready: Ready = lambda _: True, *, asynchronous: bool) -> Callable[..., Any]:
