@@ -51,6 +51,9 @@ _OF_THE_MESSAGE = frozenset(
 )  # fmt: skip
 """Headers of one message or of its trace: none of them makes an answer another one. What is not known here counts."""
 
+_INVALID = (400, 422)
+_without_usage: set[str] = set()  # places that know no `stream_options`
+
 _BALANCERS = ("__cf", "_cfuvid=", "cf_clearance=", "AWSALB", "GCLB=", "ARRAffinity")
 """How the cookies of load balancers begin."""
 
@@ -186,9 +189,20 @@ class Exchange:
         path, body = self.dialect.written(self._path, self._body, self.asked, call.draft)
         if self._is_unnamed:
             body = {**{name: value for name, value in body.items() if name != "model"}, **self._named()}
+        if self._place in _without_usage and "stream_options" not in self._body:
+            body = {name: value for name, value in body.items() if name != "stream_options"}
         if self.content is not None and path == self._path and body == self._body:
             return path, self.content
         return path, _encoded(body)
+
+    def refuses_usage(self, status: int, content: bytes) -> bool:
+        """Say whether a stream was refused only for the usage that greenai asked of it; it is not asked there again."""
+        if status not in _INVALID or b"stream_options" not in content or "stream_options" in self._body:
+            return False
+        if not self._place or self._place in _without_usage:
+            return False
+        _without_usage.add(self._place)
+        return True
 
     def _named(self) -> dict[str, Any]:
         return {"model": self._body["model"]} if "model" in self._body else {}

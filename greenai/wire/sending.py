@@ -123,7 +123,10 @@ class Sending:
                 native = Native(response, b"".join(response.stream))
             finally:
                 response.close()
-            self._read(native, self._decoded(native), call, 0.0)
+            decoded = self._decoded(native)
+            if self._exchange.refuses_usage(native.status, decoded):
+                return self.open(call)
+            self._read(native, decoded, call, 0.0)
         return Opened(response)
 
     def close(self) -> None:
@@ -157,7 +160,10 @@ class Sending:
                 native = Native(response, b"".join([part async for part in response.stream]))
             finally:
                 await response.aclose()
-            self._read(native, self._decoded(native), call, 0.0)
+            decoded = self._decoded(native)
+            if self._exchange.refuses_usage(native.status, decoded):
+                return await self.aopen(call)
+            self._read(native, decoded, call, 0.0)
         return Opened(response)
 
     async def aclose(self) -> None:
