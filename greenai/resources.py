@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -312,9 +313,14 @@ def endpoint_rung(config: Config, model: str) -> Rung:
 
 
 def pinning(resources: Resources) -> Steps:
-    """Return the steps where a name is no ceiling, unless the settings themselves name a ladder for it."""
-    steps = resources.steps
-    return replace(steps, pinned=True, ladder=steps.ladder if resources.settings.ladder is not None else ())
+    """Return the steps where a name is no ceiling, unless the settings themselves name a ladder for it.
+
+    Nor is a prompt too long for the model that the app named, unless the settings say so: its provider knows.
+    """
+    steps, settings = resources.steps, resources.settings
+    longest = steps.max_prompt_bytes if "max_prompt_bytes" in settings.model_fields_set else sys.maxsize
+    ladder = steps.ladder if settings.ladder is not None else ()
+    return replace(steps, pinned=True, ladder=ladder, max_prompt_bytes=longest)
 
 
 def load(explicit: Any, **arguments: Any) -> Settings:

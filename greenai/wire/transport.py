@@ -6,6 +6,7 @@ the host library byte for byte; of a stream, only a usage chunk that the app did
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -194,8 +195,24 @@ class _Green(_Transport):
 
 
 class _AsyncGreen(_Transport):
+    _told = False
+
+    def is_driven(self) -> bool:
+        """Say whether asyncio runs here, which drives the flow; on another library's loop calls pass as they are."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if not self._told:
+                self._told = True
+                logger.warning(
+                    "greenai takes awaited calls on asyncio's loop only; on this one they are sent as they are."
+                )
+            return False
+        return True
+
     async def handle_async_request(self, request: Any) -> Any:
-        if dialect_of(request.method, request.url.path) is None:  # an upload is no business of ours, and stays a stream
+        # An upload is no business of ours, and stays a stream.
+        if dialect_of(request.method, request.url.path) is None or not self.is_driven():
             return await self.greenai_inner.handle_async_request(request)
         content = await request.aread()
         exchange = self.exchange_of(request, lambda: content)

@@ -318,7 +318,7 @@ def test_half_of_a_pair_is_no_reason_to_fail(server: Scripted, client: openai.Op
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_redirection_is_followed_and_is_no_answer(server: Scripted, client: openai.OpenAI, *, streamed: bool) -> None:
     server.play(lambda e: e.whole(307, b"", {"location": "/v1/moved/chat/completions"}), answer())
-    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)  # type: ignore[call-overload]
+    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)
     assert [chunk.id for chunk in response] if streamed else response.choices
     ledger = client.greenai._session.resources.ledger  # type: ignore[attr-defined]
     states = [attempt["state"] for call in ledger.recent() for attempt in ledger.attempts(call["call_id"])]
@@ -341,7 +341,7 @@ def test_a_failure_of_greenais_own_costs_nobody_the_call(
         raise ZeroDivisionError
 
     monkeypatch.setattr(client.greenai._session.resources.ledger, broken, fail)  # type: ignore[attr-defined]
-    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)  # type: ignore[call-overload]
+    response: Any = client.chat.completions.create(model=MODEL, messages=HELLO, stream=streamed)
     assert len(list(response)) == 4 if streamed else response.choices
     assert (len(server.requests), response.greenai) == (1, None)
     assert any(said in record.getMessage() for record in caplog.records)
@@ -361,6 +361,69 @@ def test_an_event_that_cannot_be_read_is_delivered(
     assert [record.getMessage() for record in caplog.records] == [
         "An event of a stream could not be read; its call is settled without."
     ]
+
+
+def test_a_copy_of_a_wrapped_client_is_wrapped_whatever_its_options(server: Scripted, client: openai.OpenAI) -> None:
+    http = httpx.Client()
+    _opened.append(http)
+    for made in (client.with_options(timeout=5), client.copy(http_client=http), client.with_options(http_client=http)):
+        assert made.greenai is client.greenai  # type: ignore[attr-defined]
+        assert made.chat.completions.create(model=MODEL, messages=HELLO).greenai  # type: ignore[attr-defined]
+
+
+def test_a_client_of_a_class_of_the_apps_own_is_wrapped(server: Scripted) -> None:
+    class Ours(openai.OpenAI):
+        def __init__(self, team: str) -> None:
+            super().__init__(base_url=server.url, api_key="key", max_retries=0)
+            self.team = team
+
+    own = Ours("search")
+    _opened.append(own._client)
+    assert not hasattr(own.chat.completions.create(model=MODEL, messages=HELLO), "greenai")
+    wrapped = wrap(own)
+    assert isinstance(wrapped, Ours)
+    assert (wrapped.team, wrapped.chat.completions._client) == ("search", wrapped)
+    assert wrapped.chat.completions.create(model=MODEL, messages=HELLO).greenai  # type: ignore[attr-defined]
+    assert not hasattr(own.chat.completions.create(model=MODEL, messages=HELLO), "greenai")
+
+
+def test_a_server_that_knows_no_stream_options_is_asked_without(server: Scripted, client: openai.OpenAI) -> None:
+    def refusing(exchange: Any) -> None:
+        known = "stream_options" not in exchange.server.received[-1].body
+        (stream(3) if known else status(400, message="Unrecognized request argument: stream_options"))(exchange)
+
+    server.play(refusing)
+    for _ in range(2):
+        pieces = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+        assert len(list(pieces)) == 4
+        assert pieces.greenai.attempts[0].usage.estimated  # type: ignore[attr-defined]
+    assert ["stream_options" in body for body in server.bodies] == [True, False, False]
+    with pytest.raises(openai.BadRequestError, match="stream_options"):
+        client.chat.completions.create(model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True})
+
+
+def test_a_prompt_is_too_long_for_greenai_only_where_the_settings_say_so(server: Scripted, tmp_path: Path) -> None:
+    long: Any = [{"role": "user", "content": "word " * 1_000_000}]
+    assert wrap(bare(server)).chat.completions.create(model=MODEL, messages=long).choices
+    limited = wrap(bare(server), settings={"state_dir": str(tmp_path / "state"), "max_prompt_bytes": 1000})
+    with pytest.raises(greenai.RequestTooLarge):
+        limited.chat.completions.create(model=MODEL, messages=long)
+
+
+def test_on_another_loop_than_asyncios_calls_pass_as_they_are(
+    server: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    trio = pytest.importorskip("trio")
+
+    async def call() -> None:
+        own = openai.AsyncOpenAI(base_url=server.url, api_key="key", max_retries=0)
+        async with wrap(own) as client:
+            for _ in range(2):
+                assert (await client.chat.completions.create(model=MODEL, messages=HELLO)).choices
+
+    trio.run(call)
+    said = [record.getMessage() for record in caplog.records if record.name == "greenai"]
+    assert said == ["greenai takes awaited calls on asyncio's loop only; on this one they are sent as they are."]
 
 
 def test_collecting_a_wrapped_client_does_not_close_the_apps_own(server: Scripted) -> None:
