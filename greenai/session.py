@@ -192,11 +192,12 @@ class Session:
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(self._scoped(request), self._steps(request))
 
-    def flow(self, request: Request, key: str) -> Flow[Answer]:
+    def flow(self, request: Request, key: str, *, nudged: bool = True) -> Flow[Answer]:
         """Return the flow that answers a request which a library made; a wrapped one has a key of its own."""
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         key_of = (lambda: digest) if self.config.pinned else None
-        return flow.answer(self._scoped(request, key_of), self._steps(request))
+        steps = self._steps(request)
+        return flow.answer(self._scoped(request, key_of), steps if nudged else replace(steps, nudges=()))
 
     def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
         """Return the flow that answers a request with other steps than this session's own."""

@@ -51,6 +51,10 @@ _OF_THE_MESSAGE = frozenset(
 )  # fmt: skip
 """Headers of one message or of its trace: none of them makes an answer another one. What is not known here counts."""
 
+_SIGNATURES = ("AWS4-", "Signature ")
+_SIGNED = frozenset(("content-md5", "digest", "content-digest", "x-amz-content-sha256"))
+"""What says that the content is signed: by its header `authorization`, or by a digest."""
+
 _INVALID = (400, 422)
 _without_usage: set[str] = set()  # places that know no `stream_options`
 
@@ -158,10 +162,11 @@ class Exchange:
         arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": said or None}
         request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
         request = replace(request, namespace=_namespace_at(request.namespace, self._place))
-        if self.dialect.name == "chat":
-            return request
-        request = replace(request, api=self.dialect.name)
-        return replace(request, options=replace(request.options, substitute=False)) if asked.exact else request
+        if asked.exact or self._is_signed:
+            request = replace(request, options=replace(request.options, substitute=False))
+        if self.dialect.name != "chat":
+            request = replace(request, api=self.dialect.name)
+        return request
 
     @cached_property
     def _is_unnamed(self) -> bool:
@@ -182,10 +187,18 @@ class Exchange:
     def flow(self) -> Flow[Answer]:
         """Return the flow that answers it; budgets of a key are those of the key in its headers."""
         keys = [self._headers[name] for name in AUTH if name in self._headers]
-        return self.session.flow(self.request, "\n".join(keys))
+        return self.session.flow(self.request, "\n".join(keys), nudged=not self._is_signed)
+
+    @cached_property
+    def _is_signed(self) -> bool:
+        """Whether a signature in its headers is of its content, which then has to stay as it is."""
+        signed = self._headers.get("authorization", "").startswith(_SIGNATURES)
+        return self.content is not None and (signed or not _SIGNED.isdisjoint(self._headers))
 
     def sent(self, call: Call) -> tuple[str, bytes]:
         """Return path and content of what is sent to the host's provider: byte for byte where nothing was changed."""
+        if self._is_signed and self.content is not None:
+            return self._path, self.content
         path, body = self.dialect.written(self._path, self._body, self.asked, call.draft)
         if self._is_unnamed:
             body = {**{name: value for name, value in body.items() if name != "model"}, **self._named()}

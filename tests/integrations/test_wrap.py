@@ -426,6 +426,25 @@ def test_on_another_loop_than_asyncios_calls_pass_as_they_are(
     assert said == ["greenai takes awaited calls on asyncio's loop only; on this one they are sent as they are."]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("header", "value"), [("authorization", "AWS4-HMAC-SHA256 Credential=a"), ("content-digest", "sha-256=:a:")]
+)
+def test_signed_content_stays_as_it_is(
+    server: Scripted, client: openai.OpenAI, header: str, value: str, *, streamed: bool
+) -> None:
+    content = b'{"model" : "gpt-5.5", "messages": [{"role": "user", "content": "Hello."}], "stream": %s}' % (
+        b"true" if streamed else b"false"
+    )
+    url = f"{server.url}/chat/completions"
+    assert client._client.post(url, content=content, headers={header: value}).status_code == 200
+    assert client._client.post(url, content=content).status_code == 200
+    signed, plain = server.requests
+    assert signed.raw == content != plain.raw
+    ledger = client.greenai._session.resources.ledger  # type: ignore[attr-defined]
+    assert len(ledger.recent()) == 2
+
+
 def test_collecting_a_wrapped_client_does_not_close_the_apps_own(server: Scripted) -> None:
     own = bare(server)
     server.play(answer(), answer(), answer())
