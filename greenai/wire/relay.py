@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from greenai import hooks
 from greenai.background import background
 from greenai.drivers import Live, StreamEnding, quietly
 from greenai.values import Receipt, Reply
@@ -87,6 +88,7 @@ class Tail:
             finally:
                 await quietly(settling)
                 if not settling.cancelled() and settling.exception() is None:
+                    hooks.keep_last(settling.result())  # the task kept it in a context of its own
                     self._told(settling.result())
 
     def abandon(self) -> None:
