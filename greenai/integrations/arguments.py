@@ -85,9 +85,15 @@ class Bound:
 
     @cached_property
     def model(self) -> str:
-        """The model that it names, as the catalog knows it; else the function's own name."""
+        """The model that it names, as the catalog knows it; else the function's own name.
+
+        A model of greenai's own engine is not taken for it: the function asks it elsewhere, and what this process's
+        engine uses meanwhile would be the wrong figure.
+        """
         known = None if self._named is None else find(self._named)
-        return known.name if known is not None else f"{FUNCTION}{self._named or self._function.name}"
+        if known is None or known.name.startswith("local/"):
+            return f"{FUNCTION}{self._named or self._function.name}"
+        return known.name
 
     @cached_property
     def messages(self) -> list[Any]:

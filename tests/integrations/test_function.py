@@ -66,6 +66,16 @@ def test_it_is_booked_on_the_ledger_once(recorded: Recorded) -> None:
     assert (row["project"], row["model"]) == ("default", "openai/gpt-5.5")
 
 
+def test_a_local_model_that_the_function_asks_elsewhere_is_not_started_here() -> None:
+    @green
+    def asked(messages: list[dict[str, Any]], model: str = "local/smollm2-135m") -> ChatCompletion:
+        return completion(model="smollm2-135m")  # as a gateway's answer names it
+
+    receipt = asked(QUESTION).greenai  # type: ignore[attr-defined]
+    assert (receipt.model, receipt.energy.method) == ("local/smollm2-135m", "physics-cpu-1")
+    assert receipt.overhead.load_ms == 0
+
+
 def test_a_function_without_a_model_is_metered_as_what_it_says_that_it_asked() -> None:
     @green
     async def reply(prompt: str) -> ChatCompletion:
