@@ -142,7 +142,7 @@ class Function:
             logger.warning("@green on %s: %s", self.name, what)
 
 
-_sessions: dict[object, Session] = {}
+_sessions: dict[object, tuple[Session, object]] = {}  # with the settings, whose id no others may get meanwhile
 _opening = Lock()
 
 
@@ -154,17 +154,18 @@ def session_of(settings: Settings | Mapping[str, Any] | Path | str | None) -> Se
     with _opening:
         found = _sessions.get(key)
         if found is None:
-            found = _sessions[key] = Session.open(
+            session = Session.open(
                 settings, {"base_url": None}, project=None, observe=None, opt_in=None, reason=None, timeout=None,
                 max_retries=None, observers=(), pinned=True,
             )  # fmt: skip
-    return found
+            found = _sessions[key] = session, settings
+    return found[0]
 
 
 def close_all() -> None:
     """Close the sessions of all functions; the next call of one that has none yet opens another."""
     with _opening:
-        sessions = list(_sessions.values())
+        sessions = [session for session, _ in _sessions.values()]
         _sessions.clear()
     for session in sessions:
         session.close(owner=True)

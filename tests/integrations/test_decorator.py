@@ -11,11 +11,13 @@ import pickle
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from greenai import AsyncClient, BudgetExceeded, Client, InvalidRequest, OptInRequired, collecting, green
+from greenai.integrations.decorated import session_of
 from greenai.testing import FakeProvider, FakeReply, offline
 
 STORY = "Tell me a story about a dragon."
@@ -354,3 +356,9 @@ def test_the_last_receipt_is_of_the_context_that_called() -> None:
     inside, outside = asyncio.run(main())
     assert inside is not None
     assert outside is None
+
+
+def test_settings_that_are_gone_give_nobody_their_session(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(8)]
+    found = [session_of({"state_dir": str(folder)}).resources.settings.state_dir for folder in folders]
+    assert found == folders  # the mapping of each is gone before the next is made, and its address is free
