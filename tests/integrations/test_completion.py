@@ -14,7 +14,11 @@ from servers import LlamaServer, Scripted, answer, closed_port_url, status, stre
 
 from greenai import BudgetExceeded, acompletion, completion
 
-pytestmark = [*litellm_marks.ONLY, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [
+    *litellm_marks.ONLY,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 HELLO: Any = [{"role": "user", "content": "Say hello to Ada in a friendly way."}]
 COUNT: Any = [{"role": "user", "content": "Count."}]

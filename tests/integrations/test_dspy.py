@@ -18,7 +18,10 @@ import greenai
 from greenai.integrations.dspy import GreenLM
 
 # DSPy 3.4 announces that 3.5 takes models that are made otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 
 def in_fields(**fields: str) -> str:

@@ -18,7 +18,10 @@ from servers import Scripted, answer
 
 from greenai import BudgetExceeded, collecting, wrap
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 WHICH: Any = [{"role": "user", "content": "Which city is the capital of Italy?"}]
 

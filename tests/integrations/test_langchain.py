@@ -23,7 +23,8 @@ from servers import LlamaServer, Scripted, answer, status, stream
 from greenai import BudgetExceeded, wrap
 from greenai.integrations.langchain import GreenChatModel
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # neither library closes its connections
+# Neither library closes its connections.
+pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.usefixtures("left_open_by_others")]
 
 
 class City(BaseModel):

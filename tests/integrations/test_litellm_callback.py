@@ -15,7 +15,11 @@ from servers import Scripted, stream
 from greenai import completion
 from greenai.integrations.litellm_callback import GreenCallback
 
-pytestmark = [*litellm_marks.ONLY, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::RuntimeWarning")]
+pytestmark = [
+    *litellm_marks.ONLY,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::RuntimeWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 HELLO: Any = [{"role": "user", "content": "Say hello to Ada in a friendly way."}]
 MODEL = "openai/some-model"

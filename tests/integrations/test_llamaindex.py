@@ -20,7 +20,10 @@ from servers import LlamaServer, Scripted, stream
 
 from greenai import Client, last_receipt, wrap
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 
 class City(BaseModel):

@@ -17,7 +17,10 @@ from servers import Scripted, answer, stream
 
 from greenai import BudgetExceeded, collecting, wrap
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,10 @@ from servers import LlamaServer, Scripted, stream
 from greenai import BudgetExceeded, InvalidRequest
 from greenai.integrations.pydantic_ai import GreenModel
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("left_open_by_others"),
+]
 
 
 class City(BaseModel):
