@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from greenai.wire.exchange import Exchange, Host, Packet, Refused, opened_exchan
 from greenai.wire.relay import Tail, chunk_bytes
 from greenai.wire.sending import Native, Opened, Sending
 from greenai.wire.slot import Slot, current
+from greenai.wire.sse import DONE
 
 if TYPE_CHECKING:
     from greenai.session import Session
@@ -162,6 +164,13 @@ class _Transport:
         return self.library.http.Response(*args, **kwargs)
 
 
+async def _chunks(exchange: Exchange, source: AsyncIterable[Any]) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        yield chunk_bytes(chunk)
+    if exchange.speaks_chat:
+        yield DONE
+
+
 class _Green(_Transport):
     def handle_request(self, request: Any) -> Any:
         exchange = self.exchange_of(request, request.read)
@@ -187,7 +196,8 @@ class _Green(_Transport):
             return self.answered(exchange, opened, slot)
         tail = Tail(exchange, opened, StreamEnding(opened), slot)
         source = opened.opened.source
-        parts = source.iter_bytes() if isinstance(opened.opened, Opened) else map(chunk_bytes, source)
+        ended = (DONE,) if exchange.speaks_chat else ()  # which whoever reads the chunks has taken out
+        parts = source.iter_bytes() if isinstance(opened.opened, Opened) else chain(map(chunk_bytes, source), ended)
         return self.live(opened.opened, self.library.Relay(tail, parts, source.close))
 
     def close(self) -> None:
@@ -241,8 +251,7 @@ class _AsyncGreen(_Transport):
         source = opened.opened.source
         if isinstance(opened.opened, Opened):
             return self.live(opened.opened, self.library.AsyncRelay(tail, source.aiter_bytes(), source.aclose))
-        parts = (chunk_bytes(chunk) async for chunk in source)
-        return self.live(opened.opened, self.library.AsyncRelay(tail, parts, source.close))
+        return self.live(opened.opened, self.library.AsyncRelay(tail, _chunks(exchange, source), source.close))
 
     async def aclose(self) -> None:
         await self.greenai_inner.aclose()

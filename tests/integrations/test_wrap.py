@@ -445,6 +445,30 @@ def test_signed_content_stays_as_it_is(
     assert len(ledger.recent()) == 2
 
 
+def test_a_model_of_the_settings_ladder_answers_in_place_of_the_named_one(server: Scripted, tmp_path: Path) -> None:
+    with Scripted() as small:
+        rungs = [
+            {"model": "openai/gpt-5-nano", "base_url": small.url, "tier": "small"},
+            {"model": "openai/gpt-5.5", "base_url": server.url, "tier": "large"},
+        ]
+        client = wrap(bare(server), settings={"state_dir": str(tmp_path / "state"), "ladder": rungs})
+        small.play(answer("A small one's."))
+        create = client.chat.completions.create
+        assert create(model="gpt-5.5", messages=HELLO).choices[0].message.content == "A small one's."
+        asked = client.chat.completions.with_streaming_response
+        with asked.create(model="gpt-5.5", messages=HELLO, stream=True, extra_headers={"x-own": "1"}) as response:
+            lines = [line for line in response.iter_lines() if line]
+        assert lines[-1] == "data: [DONE]"
+        assert len(lines) == 5
+        assert not server.requests
+        assert {(r.headers["authorization"], r.headers.get("x-own")) for r in small.requests} == {
+            ("Bearer no-key", None)
+        }
+        small.play(status(500, headers={"retry-after-ms": "1"}))
+        assert create(model="gpt-5.5", messages=HELLO, seed=1).choices[0].message.content == "Hello there."
+        client.greenai.close()  # type: ignore[attr-defined]
+
+
 def test_collecting_a_wrapped_client_does_not_close_the_apps_own(server: Scripted) -> None:
     own = bare(server)
     server.play(answer(), answer(), answer())
