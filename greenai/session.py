@@ -192,12 +192,13 @@ class Session:
     def _flow(self, request: Request) -> Flow[Answer]:
         return flow.answer(self._scoped(request), self._steps(request))
 
-    def flow(self, request: Request, key: str, *, nudged: bool = True) -> Flow[Answer]:
-        """Return the flow that answers a request which a library made; a wrapped one has a key of its own."""
+    def flow(self, request: Request, key: str, *, nudged: bool = True, laddered: bool = False) -> Flow[Answer]:
+        """Return the flow of a request that a library made; `laddered`: the default ladder holds too."""
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        key_of = (lambda: digest) if self.config.pinned else None
-        steps = self._steps(request)
-        return flow.answer(self._scoped(request, key_of), steps if nudged else replace(steps, nudges=()))
+        key_of = (lambda: digest) if self.config.pinned else None  # a wrapped client has one of its own
+        changes: dict[str, Any] = {"ladder": self.resources.steps.ladder} if laddered else {}
+        changes |= {} if nudged else {"nudges": ()}
+        return flow.answer(self._scoped(request, key_of), replace(self._steps(request), **changes))
 
     def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
         """Return the flow that answers a request with other steps than this session's own."""

@@ -50,7 +50,8 @@ class Asking(Exchange):
 
     def flow(self) -> Flow[Answer]:
         """Return the flow that answers it; budgets of a key are those of the caller's key."""
-        return self.session.flow(self.request, self._key)
+        laddered = self.request.model == "auto" and self.session.config.endpoint is None
+        return self.session.flow(self.request, self._key, laddered=laddered)
 
 
 def opened(

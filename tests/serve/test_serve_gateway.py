@@ -15,6 +15,7 @@ from serving import MESSAGES, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from servers import Scripted
     from serving import Served
@@ -366,6 +367,22 @@ def test_two_hundred_streams_are_open_at_once(gateway: Served, scripted: Scripte
 
 
 # --- models ---------------------------------------------------------------------------------
+
+
+def test_auto_is_the_default_ladder_where_the_settings_name_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with (
+        serving({"weights_dir": tmp_path}) as served,
+        served.client() as client,
+        pytest.raises(openai.InternalServerError) as raised,
+    ):
+        client.chat.completions.create(model="auto", messages=MESSAGES)
+    said = (
+        "The weights of local/smollm2-135m are not on this machine. Bring them with: greenai models pull smollm2-135m"
+    )
+    assert raised.value.body["message"] == said  # type: ignore[index]
 
 
 def test_the_models_are_listed_and_found_by_name() -> None:
