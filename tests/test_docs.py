@@ -108,7 +108,9 @@ def test_commands_exist(page: str, line: str) -> None:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
         assert set(re.findall(r"greenai\[([\w-]+)\]", line)) <= extras.keys(), f"{page}: {line}"
     else:
-        assert words[0] in {"git", "cd", "python", "export", "curl"}, f"{page}: {line} is a command that this test does not know"
+        assert words[0] in {"git", "cd", "python", "export", "curl"}, (
+            f"{page}: {line} is a command that this test does not know"
+        )
 
 
 def parse(words: list[str]) -> None:
