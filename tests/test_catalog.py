@@ -39,6 +39,13 @@ def test_a_similar_name_finds_nothing_or_only_itself(name: str) -> None:
     assert card is None or name in {card.name, *card.aliases}
 
 
+def test_the_remedy_behind_a_base_url_is_a_card_alone() -> None:
+    said = "Write in the settings, with its own size in 1e9 parameters: "
+    card = 'cards = [{ name = "endpoint/gpt-5.5", total_params_b = 7 }].'
+    assert catalog.remedy_for("endpoint/gpt-5.5") == said + card
+    assert catalog.remedy_for("openai/gpt-99").endswith(", or name the model as the catalog does.")
+
+
 def test_suggestions_are_names_of_cards() -> None:
     assert suggest("gpt5.5")[0] == "openai/gpt-5.5"
     assert suggest("smollm2-135m") == ("local/smollm2-135m",)

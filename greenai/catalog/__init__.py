@@ -64,7 +64,9 @@ def find(name: str) -> Card | None:
 def remedy_for(name: str) -> str:
     """Return what to write in the settings for a model that has no card, with an example of a size."""
     line = f"cards = [{{ name = {json.dumps(name)}, total_params_b = 7 }}]"
-    return f"Write in the settings, with its own size in 1e9 parameters: {line}, or name the model as the catalog does."
+    said = f"Write in the settings, with its own size in 1e9 parameters: {line}"
+    # What stands behind a base_url is called endpoint/... whatever it is named.
+    return f"{said}." if name.startswith("endpoint/") else f"{said}, or name the model as the catalog does."
 
 
 def cards() -> tuple[Card, ...]:
