@@ -37,7 +37,8 @@ from greenai.values import (
 
 # --- options ------------------------------------------------------------------------------
 
-_OPTION_NAMES = frozenset(f.name for f in fields(Options))
+OPTION_NAMES = frozenset(f.name for f in fields(Options))
+"""What `with_options` takes of greenai's own, but for the short forms of durations."""
 _NONE: tuple[Grant, ...] = ()
 
 
@@ -76,9 +77,9 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     if not changes:
         return options
     given = {_SHORT.get(name, name): value for name, value in changes.items()}
-    unknown = sorted(given.keys() - _OPTION_NAMES)
+    unknown = sorted(given.keys() - OPTION_NAMES)
     if unknown:
-        known = sorted(_OPTION_NAMES.difference(_SHORT.values()).union(_SHORT))
+        known = sorted(OPTION_NAMES.difference(_SHORT.values()).union(_SHORT))
         raise InvalidRequest(f"Unknown option {unknown[0]!r}. Known options: {', '.join(known)}.")
     for name in _SHORT.values() & given.keys():
         given[name] = _duration(name, given[name])
@@ -162,7 +163,7 @@ def _call_changes(given: Options | Mapping[str, Any] | None) -> Mapping[str, Any
         return {}
     if isinstance(given, Options):
         default = Options()
-        return {n: getattr(given, n) for n in _OPTION_NAMES if getattr(given, n) != getattr(default, n)}
+        return {n: getattr(given, n) for n in OPTION_NAMES if getattr(given, n) != getattr(default, n)}
     return given
 
 

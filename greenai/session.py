@@ -1,7 +1,6 @@
 """One client's session: its configuration, what it shares with its copies, and a driver for each colour.
 
-The clients (client.py) are typed surfaces over this; it is imported when the first one is made, because settings
-bring pydantic, and importing greenai must cost nothing.
+The clients (client.py) are typed surfaces over this. It is imported when one is made, since settings bring pydantic.
 """
 
 from __future__ import annotations

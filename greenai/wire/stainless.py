@@ -7,12 +7,14 @@ and hangs the receipt on what its own library made of the response. All else is 
 from __future__ import annotations
 
 import copy
+import inspect
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property, partial, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from greenai.request import OPTION_NAMES
 from greenai.wire import transport
 from greenai.wire.slot import open_slot
 
@@ -110,14 +112,20 @@ def _green(kind: type[Any]) -> type[Any]:
 
 
 def _copying(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a client's `copy` that keeps greenai, and takes its options besides, as the receipts' lines say."""
+    theirs = inspect.signature(plain).parameters.keys()
+
     @wraps(plain)
     def copying(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made, sending = plain(self, *args, **kwargs), self._client._transport  # noqa: SLF001
+        sending = self._client._transport  # noqa: SLF001
+        ours = {name: kwargs.pop(name) for name in (OPTION_NAMES - theirs) & kwargs.keys()}
+        made = plain(self, *args, **kwargs)
         if "greenai" in vars(self):
-            made.greenai = self.greenai
-        if transport.is_green(sending) and not transport.is_green(made._client._transport):  # noqa: SLF001
-            session, host = sending.greenai_session, sending.greenai_host
-            made._client = rigged(made._client, session, host, asynchronous=is_asynchronous(made))  # noqa: SLF001
+            made.greenai = self.greenai.with_options(**ours) if ours else self.greenai
+        if transport.is_green(sending) and (ours or not transport.is_green(made._client._transport)):  # noqa: SLF001
+            session = sending.greenai_session.with_options(ours) if ours else sending.greenai_session
+            host, asynchronous = sending.greenai_host, is_asynchronous(made)
+            made._client = rigged(made._client, session, host, asynchronous=asynchronous)  # noqa: SLF001
         return made
 
     return copying

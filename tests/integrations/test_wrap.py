@@ -284,6 +284,21 @@ def test_reasoning_needs_an_opt_in_where_it_is_strict(server: Scripted, tmp_path
     assert [body.get("reasoning_effort") for body in server.bodies] == ["none", "high"]
 
 
+def test_a_receipts_line_can_be_written_as_it_is(server: Scripted, client: openai.OpenAI) -> None:
+    server.play(answer(), answer(), answer())
+    first = client.chat.completions.create(model="gpt-5.5", messages=HELLO)
+    line = next(note.override for note in first.greenai.nudges if note.nudge == "effort")  # type: ignore[attr-defined]
+    assert line == 'with_options(opt_in={"reasoning"}, reason="...")'
+    careful: openai.OpenAI = eval(f"client.{line}", {"client": client})
+    assert type(careful) is type(client)
+    second = careful.chat.completions.create(model="gpt-5.5", messages=HELLO, temperature=0.5)
+    (given,) = second.greenai.opt_ins  # type: ignore[attr-defined]
+    assert (given.kind, given.reason) == ("reasoning", "...")
+    assert client.chat.completions.create(model="gpt-5.5", messages=HELLO, temperature=0.7).greenai.opt_ins == ()  # type: ignore[attr-defined]
+    with pytest.raises(InvalidRequest, match="reason"):
+        client.with_options(opt_in={"reasoning"})  # type: ignore[call-arg]
+
+
 def test_other_requests_pass_as_they_are(server: Scripted, client: openai.OpenAI) -> None:
     server.play(answer())
     assert client.post("/foo/bar", cast_to=object, body={"a": 1}) is not None
