@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from greenai import catalog
-from greenai.catalog import cards, find, suggest
+from greenai.catalog import cards, find, register, suggest
 from greenai.catalog.families import first
 from greenai.errors import SettingsError
 from greenai.settings import load_settings
-from greenai.settings.cards import CardEntry
+from greenai.settings.cards import CardEntry, PriceEntry
 
 TRAINING = Path(__file__).parents[1] / "training" / "catalog"
 
@@ -41,8 +42,12 @@ def test_a_similar_name_finds_nothing_or_only_itself(name: str) -> None:
 
 def test_the_remedy_behind_a_base_url_is_a_card_alone() -> None:
     said = "Write in the settings, with its own size in 1e9 parameters: "
-    card = 'cards = [{ name = "endpoint/gpt-5.5", total_params_b = 7 }].'
-    assert catalog.remedy_for("endpoint/gpt-5.5") == said + card
+    card = 'cards = [{ name = "endpoint/acme-7b", total_params_b = 7 }].'
+    assert catalog.remedy_for("endpoint/acme-7b") == said + card
+    assert catalog.remedy_for("endpoint/gpt-5.5") == (
+        "If it is openai/gpt-5.5 that answers there, write in the settings: "
+        'cards = [{ name = "endpoint/gpt-5.5", same_as = "openai/gpt-5.5" }].'
+    )
     assert catalog.remedy_for("openai/gpt-99").endswith(", or name the model as the catalog does.")
 
 
@@ -474,3 +479,40 @@ def test_an_own_card_that_says_nothing_is_known_has_nothing_sent(own: Register) 
     own({"name": "hosted_vllm/acme/qwen3-other", "total_params_b": 8})
     assert catalog.switch_of("hosted_vllm/acme/qwen3-tuned").status == "unknown"
     assert catalog.switch_of("hosted_vllm/acme/qwen3-other").status == "off"
+
+
+def test_a_card_may_be_the_same_as_one_of_the_catalog() -> None:
+    theirs = find("openai/gpt-5.5")
+    assert theirs is not None
+    register([CardEntry(name="endpoint/gpt-5.5", same_as="openai/gpt-5.5", price=PriceEntry(input=1, output=2))])
+    ours = find("endpoint/gpt-5.5")
+    assert ours is not None
+    same = ("total_params_b", "active_params_b", "params_source", "tier", "capabilities", "reasoning", "context_tokens")
+    assert all(getattr(ours, field) == getattr(theirs, field) for field in same)
+    assert (ours.provider, ours.ladder, ours.aliases, ours.same_as) == (
+        "endpoint",
+        ("endpoint/gpt-5.5",),
+        (),
+        theirs.name,
+    )
+    assert ours.price is not None
+    assert (ours.price.input, find("gpt-5.5")) == (1, theirs)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            {"same_as": "openai/gpt-5.55"},
+            "has same_as = 'openai/gpt-5.55', which the catalog has not. Did you mean openai/gpt-5.5?",
+        ),
+        (
+            {"same_as": "openai/gpt-5.5", "replace": True},
+            "same_as is for a model that the catalog has not; leave out replace",
+        ),
+    ],
+)
+def test_a_card_that_is_the_same_as_none_is_refused(entry: dict[str, Any], said: str) -> None:
+    with pytest.raises((SettingsError, ValidationError)) as raised:
+        register([CardEntry(name="endpoint/gpt-5.5", **entry)])
+    assert said in str(raised.value)

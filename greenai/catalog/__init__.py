@@ -62,7 +62,11 @@ def find(name: str) -> Card | None:
 
 
 def remedy_for(name: str) -> str:
-    """Return what to write in the settings for a model that has no card, with an example of a size."""
+    """Return what to write in the settings for a model that has no card: whose it is, or an example of a size."""
+    meant = find(name.removeprefix("endpoint/")) if name.startswith("endpoint/") else None
+    if meant is not None:  # any server may call its models as it likes, so the app has to say so
+        line = f"cards = [{{ name = {json.dumps(name)}, same_as = {json.dumps(meant.name)} }}]"
+        return f"If it is {meant.name} that answers there, write in the settings: {line}."
     line = f"cards = [{{ name = {json.dumps(name)}, total_params_b = 7 }}]"
     said = f"Write in the settings, with its own size in 1e9 parameters: {line}"
     # What stands behind a base_url is called endpoint/... whatever it is named.

@@ -26,6 +26,10 @@ __all__ = ["OwnCard", "added"]
 _NO_SHAPE: dict[str, Any] = {"layers": None, "kv_gb_per_1k_tokens": None, "shared_params_b": None, "hybrid": False}
 
 
+_NO_FIELDS = frozenset(("name", "replace", "same_as", "source", "date"))
+"""What an entry says of the card itself, and not of the model."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnCard(Card):
     """A card of an app's own, or one of the catalog with what the app states in place.
@@ -67,6 +71,8 @@ def added(
 
 def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str, Switch]) -> Card:
     """Return the card that an entry describes; with `replace` the catalog's card with the stated fields in place."""
+    if entry.same_as is not None:
+        return _same(entry, entry.same_as, shipped, switches)
     if not entry.replace:
         stated = _fields(entry, switches)
         fields: dict[str, Any] = {"aliases": (), "ladder": (entry.name,), **stated, **_origin(entry, stated)}
@@ -79,13 +85,28 @@ def card_of(entry: CardEntry, shipped: Mapping[str, Card], switches: Mapping[str
         raise SettingsError(
             f"{entry.place}: {entry.name} has replace = true, and the catalog has no such model. {hint}"
         )
+    return _over(base, entry, switches, aliases=tuple(dict.fromkeys((*base.aliases, *entry.aliases))))
+
+
+def _same(entry: CardEntry, name: str, shipped: Mapping[str, Card], switches: Mapping[str, Switch]) -> Card:
+    """Return the catalog's card of a model, by the name that an address of the app's own has for it."""
+    base = shipped.get(name)
+    if base is None:
+        close = get_close_matches(name, shipped, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "`greenai models list --all` lists what it has."
+        raise SettingsError(f"{entry.place}: {entry.name} has same_as = {name!r}, which the catalog has not. {hint}")
+    own = {"name": entry.name, "provider": entry.name.partition("/")[0], "aliases": entry.aliases, "same_as": base.name}
+    return _over(base, entry, switches, ladder=entry.ladder or (entry.name,), **own)
+
+
+def _over(base: Card, entry: CardEntry, switches: Mapping[str, Switch], **own: Any) -> Card:
+    """Return a card of the catalog with what the entry states in place."""
     changes = _fields(entry, switches)
     if "total_params_b" in changes and "active_params_b" not in changes:
         changes["active_params_b"] = changes["total_params_b"]
     if "total_params_b" in changes:
         changes = {**_NO_SHAPE, **changes}  # the base's layers and cache are those of a model of another size
-    changes |= _origin(entry, changes, base)
-    changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *entry.aliases)))
+    changes |= {**_origin(entry, changes, base), **own}
     kept = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
     card = OwnCard(**{**kept, **changes})
     if card.total_params_b and card.active_params_b and card.active_params_b.mid > card.total_params_b.mid:
@@ -105,11 +126,11 @@ def _origin(entry: CardEntry, stated: Mapping[str, Any], base: Card | None = Non
 
 def _fields(entry: CardEntry, switches: Mapping[str, Switch]) -> dict[str, Any]:
     """Return what the entry states, as fields of a card."""
-    stated = {key: getattr(entry, key) for key in entry.model_fields_set - {"name", "replace", "source", "date"}}
+    stated = {key: getattr(entry, key) for key in entry.model_fields_set - _NO_FIELDS}
     for key in ("total_params_b", "active_params_b"):
         if stated.get(key) is not None:
             stated[key] = _range(stated[key])
-    if "total_params_b" in stated or not entry.replace:
+    if "total_params_b" in stated or not (entry.replace or entry.same_as):
         stated |= {"params_source": entry.source, "params_date": entry.date or ""}
         total, active = stated.get("total_params_b"), stated.get("active_params_b")
         stated["moe"] = bool(total and active and active.mid < total.mid)

@@ -149,8 +149,9 @@ class CardEntry(_Placed):
 
     `active_params_b` None means that every parameter is used for each token. `ladder` are siblings at the same
     provider, least energy first, this model among them. `deployment` is the server, as far as the app knows it.
-    `reasoning` names a switch of the catalog. With `replace` the card is one that the catalog has: what the entry
-    states replaces the catalog's, and the rest stays.
+    `reasoning` names a switch of the catalog. `same_as` names a card of the catalog whose model this is, behind an
+    address of the app's own: what the entry does not state is that card's. With `replace` the card is one that the
+    catalog has: what the entry states replaces the catalog's, and the rest stays.
     """
 
     LIST = "cards"
@@ -172,11 +173,15 @@ class CardEntry(_Placed):
     capabilities: Annotated[frozenset[str], AfterValidator(_known)] = frozenset()
     source: Annotated[str, Field(min_length=3, max_length=500)] = STATED_BY_APP
     date: Annotated[str, DAY] | None = None
+    same_as: Annotated[str, MODEL] | None = None
     replace: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> CardEntry:
-        if self.active_params_b is not None and self.total_params_b is None and not self.replace:
+        if self.same_as is not None and self.replace:
+            raise ValueError("same_as is for a model that the catalog has not; leave out replace")
+        based = self.replace or self.same_as is not None
+        if self.active_params_b is not None and self.total_params_b is None and not based:
             raise ValueError("active_params_b needs total_params_b")
         if self.total_params_b and self.active_params_b and self.active_params_b.mid > self.total_params_b.mid:
             raise ValueError("active_params_b is above total_params_b")
