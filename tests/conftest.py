@@ -80,6 +80,16 @@ def _languages_of_one_test() -> Iterator[None]:
     messages._languages.update(before)
 
 
+@pytest.fixture(autouse=True)
+def _counted_in_one_test() -> Iterator[None]:
+    """Take back what a test, or the gateway in it, had counted: that goes on for the whole process."""
+    yield
+    for name in ("prometheus", "otel"):
+        counting = sys.modules.get(f"greenai.integrations.{name}")
+        if counting is not None:
+            counting.uninstrument()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _classifier_weights() -> None:
     """Read the classifier's weights: the first call of a process does, so no test depends on which one came first."""
