@@ -77,8 +77,8 @@ def _library(name: str) -> Any:
         Relay=type("Relay", (relay.Relay, sync), {}),
         AsyncRelay=type("AsyncRelay", (relay.AsyncRelay, awaited), {}),
     )
-    made.Green = type("Green", (_Green, http.BaseTransport), {"library": made})
-    made.AsyncGreen = type("AsyncGreen", (_AsyncGreen, http.AsyncBaseTransport), {"library": made})
+    made.Green = type("Green", (_Green, http.BaseTransport), {"made_over": made})
+    made.AsyncGreen = type("AsyncGreen", (_AsyncGreen, http.AsyncBaseTransport), {"made_over": made})
     return made
 
 
@@ -91,7 +91,8 @@ def _place(url: Any) -> str:
 class _Transport:
     """What both colours are: responses made of what came of an exchange."""
 
-    library: Any
+    made_over: Any
+    """The HTTP library, and the classes that were made over it."""
 
     def __init__(self, inner: Any, session: Session, host: Host) -> None:
         self.greenai_inner = inner
@@ -114,13 +115,13 @@ class _Transport:
         )
 
     def sending(self, request: Any, exchange: Exchange) -> Sending:
-        return Sending(self.library.http, self.greenai_inner, request, exchange)
+        return Sending(self.made_over.http, self.greenai_inner, request, exchange)
 
     def answered(self, exchange: Exchange, answer: Answer, slot: Slot | None) -> Any:
         if slot is not None:
             slot.fill(answer.receipt)
         if exchange.asked.stream:
-            return self._response(200, headers=_SSE, stream=self.library.Stored(exchange.events(answer)))
+            return self._response(200, headers=_SSE, stream=self.made_over.Stored(exchange.events(answer)))
         native = answer.reply.native
         return self.whole(native) if isinstance(native, Native) else self._made(exchange.given(answer))
 
@@ -145,7 +146,7 @@ class _Transport:
         return _UNSENT
 
     def whole(self, native: Native) -> Any:
-        stream = self.library.Bytes(native.content)
+        stream = self.made_over.Bytes(native.content)
         return self._response(native.status, headers=native.headers, stream=stream, extensions=native.extensions)
 
     def live(self, opened: Any, relayed: Any) -> Any:
@@ -157,11 +158,11 @@ class _Transport:
         return self._response(came.status_code, headers=headers, stream=relayed, extensions=came.extensions)
 
     def _made(self, packet: Packet) -> Any:
-        stream = self.library.Bytes(packet.content)
+        stream = self.made_over.Bytes(packet.content)
         return self._response(packet.status, headers=dict(packet.headers), stream=stream)
 
     def _response(self, *args: Any, **kwargs: Any) -> Any:
-        return self.library.http.Response(*args, **kwargs)
+        return self.made_over.http.Response(*args, **kwargs)
 
 
 async def _chunks(exchange: Exchange, source: AsyncIterable[Any]) -> AsyncIterator[bytes]:
@@ -198,7 +199,7 @@ class _Green(_Transport):
         source = opened.opened.source
         ended = (DONE,) if exchange.speaks_chat else ()  # which whoever reads the chunks has taken out
         parts = source.iter_bytes() if isinstance(opened.opened, Opened) else chain(map(chunk_bytes, source), ended)
-        return self.live(opened.opened, self.library.Relay(tail, parts, source.close))
+        return self.live(opened.opened, self.made_over.Relay(tail, parts, source.close))
 
     def close(self) -> None:
         self.greenai_inner.close()
@@ -250,8 +251,8 @@ class _AsyncGreen(_Transport):
         tail = Tail(exchange, opened, StreamEnding(opened, driver), slot)
         source = opened.opened.source
         if isinstance(opened.opened, Opened):
-            return self.live(opened.opened, self.library.AsyncRelay(tail, source.aiter_bytes(), source.aclose))
-        return self.live(opened.opened, self.library.AsyncRelay(tail, _chunks(exchange, source), source.close))
+            return self.live(opened.opened, self.made_over.AsyncRelay(tail, source.aiter_bytes(), source.aclose))
+        return self.live(opened.opened, self.made_over.AsyncRelay(tail, _chunks(exchange, source), source.close))
 
     async def aclose(self) -> None:
         await self.greenai_inner.aclose()
