@@ -196,8 +196,8 @@ class Session:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         key_of = (lambda: digest) if self.config.pinned else None  # a wrapped client has one of its own
         changes: dict[str, Any] = {"ladder": self.resources.steps.ladder} if laddered else {}
-        changes |= {} if nudged else {"nudges": ()}
-        return flow.answer(self._scoped(request, key_of), replace(self._steps(request), **changes))
+        steps, changes = self._steps(request), changes if nudged else {**changes, "nudges": ()}
+        return flow.answer(self._scoped(request, key_of), replace(steps, **changes) if changes else steps)
 
     def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
         """Return the flow that answers a request with other steps than this session's own."""

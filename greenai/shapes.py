@@ -16,6 +16,7 @@ import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
+from greenai.reported import count, energy_j
 from greenai.thoughts import thinks
 from greenai.values import Receipt, Reply, Usage
 
@@ -31,7 +32,6 @@ __all__ = [
     "read",
     "read_usage",
     "reasoning_of",
-    "reported_energy",
     "with_receipt",
 ]
 
@@ -94,7 +94,7 @@ def read(native: Any, model: str, latency_s: float) -> Reply:
         native=native,
         tool_calls=bool(getattr(message, "tool_calls", None) or getattr(message, "function_call", None)),
         reasoning_text=bool(thought) or thinks(text),
-        reported_energy_j=reported_energy(native),
+        reported_energy_j=energy_j(native),
         service_tier=tier_of(native),
         token_logprobs=_token_logprobs(choice),
     )
@@ -136,38 +136,13 @@ def read_usage(usage: Any) -> Usage:
         return Usage()
     prompt = getattr(usage, "prompt_tokens_details", None)
     output = getattr(usage, "completion_tokens_details", None)
-    sent, cached = _count(getattr(usage, "prompt_tokens", None)), _count(getattr(prompt, "cached_tokens", None))
+    sent, cached = count(getattr(usage, "prompt_tokens", None)), count(getattr(prompt, "cached_tokens", None))
     return Usage(
         input_tokens=sent,
-        output_tokens=_count(getattr(usage, "completion_tokens", None)),
+        output_tokens=count(getattr(usage, "completion_tokens", None)),
         cached_tokens=cached if cached is None or sent is None else min(cached, sent),
-        reasoning_tokens=_count(getattr(output, "reasoning_tokens", None)),
+        reasoning_tokens=count(getattr(output, "reasoning_tokens", None)),
     )
-
-
-# No context window reaches this; a larger figure is a provider's bug and would be charged as energy.
-_MOST_TOKENS = 100_000_000
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
-
-
-def reported_energy(native: object) -> float | None:
-    """Return the energy in joules that the provider itself reports; else None, and never 0 for work that was done.
-
-    The fields are Neuralwatt's: `energy_joules`, or `energy_kwh`, in an object `energy` beside `usage`.
-    """
-    for holder in (_field(native, "energy"), native):
-        for name, to_joules in (("energy_joules", 1.0), ("energy_kwh", 3.6e6)):
-            value = _field(holder, name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
-                return float(value) * to_joules
-    return None
-
-
-def _field(holder: object, name: str) -> object:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
 
 
 # --- errors -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from openai.types import CompletionUsage
 
 from greenai.background import background
 from greenai.deltas import Piece, Record, cut, message_of, split
+from greenai.reported import energy_j
 from greenai.shapes import (
     ChatCompletionChunk,
     chunk_from,
@@ -26,7 +27,6 @@ from greenai.shapes import (
     no_request,
     read_usage,
     reasoning_of,
-    reported_energy,
     tier_of,
 )
 from greenai.thoughts import thinks
@@ -79,9 +79,9 @@ class Seen:
         self.service_tier = self.service_tier or tier_of(chunk)
         if usage is not None:
             self.usage = usage
-            self.energy_j = self.energy_j or reported_energy(chunk)
+            self.energy_j = self.energy_j or energy_j(chunk)
         if not choices or not isinstance(choices, list):
-            self.energy_j = self.energy_j or reported_energy(chunk)
+            self.energy_j = self.energy_j or energy_j(chunk)
             return usage is not None
         if not self.id:
             self.id, self.created, self.model = chunk.id, chunk.created, chunk.model or self.model
@@ -194,7 +194,7 @@ class EnergyComments(_Decoder):  # type: ignore[misc]  # the base is only known 
         """Decode one line."""
         if line.startswith(_COMMENT):
             with suppress(ValueError, RecursionError):
-                self.energy_j = reported_energy(json.loads(line.removeprefix(_COMMENT)))
+                self.energy_j = energy_j(json.loads(line.removeprefix(_COMMENT)))
         return super().decode(line)
 
 

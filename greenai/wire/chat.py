@@ -8,6 +8,7 @@ from typing import Any
 
 from greenai._params import KNOWN
 from greenai.deltas import Record, cut, message_of, split
+from greenai.reported import energy_j
 from greenai.thoughts import thinks
 from greenai.values import Draft, Reply, Usage
 from greenai.wire import Asked, sse
@@ -66,7 +67,7 @@ class Chat:
             body=body,
             tool_calls=bool(message.get("tool_calls") or message.get("function_call")),
             reasoning_text=bool(thought) or thinks(said),
-            reported_energy_j=energy_in(body),
+            reported_energy_j=energy_j(body),
             service_tier=text(body.get("service_tier")) or None,
         )
 
@@ -127,7 +128,7 @@ class ChatSeen:
         if chunk is None:
             return True
         choices, usage = listed(chunk.get("choices")), chunk.get("usage")
-        self._energy_j = self._energy_j or energy_in(chunk)
+        self._energy_j = self._energy_j or energy_j(chunk)
         self._usage = usage or self._usage
         if not choices:
             return not (usage and self._hide_usage)
@@ -187,16 +188,6 @@ class ChatSeen:
 def reasoning_in(message: Mapping[str, Any]) -> str:
     """Return the reasoning in a message or a piece of one: servers disagree on its name."""
     return text(message.get("reasoning_content")) or text(message.get("reasoning"))
-
-
-def energy_in(body: Mapping[str, Any]) -> float | None:
-    """Return the joules that a provider reports itself (Neuralwatt's fields), else None."""
-    for holder in (mapping(body.get("energy")), body):
-        for name, to_joules in (("energy_joules", 1.0), ("energy_kwh", 3.6e6)):
-            value = holder.get(name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf"):
-                return float(value) * to_joules
-    return None
 
 
 def _with_thought(usage: Usage, said: str, thought: str) -> Usage:

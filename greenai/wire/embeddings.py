@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from greenai._params import KNOWN
+from greenai.reported import energy_j
 from greenai.values import Draft, Reply
 from greenai.wire import Asked
-from greenai.wire.chat import energy_in
 from greenai.wire.fields import mapping, text, usage_of
 from greenai.wire.sse import Event
 
@@ -110,7 +110,7 @@ class Embeddings(Verbatim):
             usage=replace(usage_of(usage), output_tokens=0, reasoning_tokens=0),
             latency_s=latency_s,
             body={"object": "chat.completion", "model": named, "choices": [choice], "usage": usage, "wire": dict(body)},
-            reported_energy_j=energy_in(body),
+            reported_energy_j=energy_j(body),
             complete=bool(body.get("data")),
         )
 

@@ -95,12 +95,13 @@ class Refused(Exception):  # what the provider answered, on its way back to the 
     """The provider refused: its response goes to the host library as it is."""
 
     def __init__(self, response: Any, packet: Packet) -> None:
-        error = mapping(packet.json().get("error"))
-        said = error.get("message") or packet.json().get("message") or packet.content[:500].decode("utf-8", "replace")
+        body = packet.json()
+        error = mapping(body.get("error"))
+        said = error.get("message") or body.get("message") or packet.content[:500].decode("utf-8", "replace")
         super().__init__(f"Error code: {packet.status} - {said}")
         self.response = response
         self.status_code = packet.status
-        self.body = error or packet.json()
+        self.body = error or body
         self.message = str(said)
         self.param = error.get("param")
 

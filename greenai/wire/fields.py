@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-__all__ = ["MOST_TOKENS", "count", "listed", "mapping", "text", "usage_of"]
+__all__ = ["count", "listed", "mapping", "text", "usage_of"]
 
+from greenai.reported import count
 from greenai.values import Usage
-
-MOST_TOKENS = 100_000_000
-"""No context window reaches this; a larger figure is a provider's bug and would be charged as energy."""
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -28,11 +26,6 @@ def listed(value: object) -> list[Any]:
 def text(value: object) -> str:
     """Return a JSON string, an empty one where it is none."""
     return value if isinstance(value, str) else ""
-
-
-def count(value: object) -> int | None:
-    """Return a count of tokens; what is no whole number, negative or absurd becomes None."""
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def usage_of(usage: object) -> Usage:

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from greenai._params import KNOWN
+from greenai.reported import energy_j
 from greenai.thoughts import thinks
 from greenai.values import PENDING, Draft, Reply
 from greenai.wire import Asked
-from greenai.wire.chat import energy_in
 from greenai.wire.fields import count, listed, mapping, text, usage_of
 from greenai.wire.responses_items import items_of, message_of, messages_of, output_of
 from greenai.wire.responses_stream import ResponsesSeen, events_of
@@ -93,7 +93,7 @@ class Responses:
             body={"object": "chat.completion", "model": named, "choices": [choice], "usage": usage, "wire": dict(body)},
             tool_calls=bool(message.get("tool_calls")),
             reasoning_text=thought or thinks(said),
-            reported_energy_j=energy_in(body),
+            reported_energy_j=energy_j(body),
             complete=status not in ("failed", "cancelled"),
             service_tier=text(body.get("service_tier")) or None,
         )

@@ -1,4 +1,4 @@
-"""The energy that a provider reports in a response."""
+"""Counts of tokens and energy that providers report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from greenai import shapes
+from greenai import reported
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,11 @@ from greenai import shapes
     ],
 )
 def test_the_energy_that_a_response_reports(native: object, energy_j: Any) -> None:
-    assert shapes.reported_energy(native) == energy_j
+    assert reported.energy_j(native) == energy_j
+
+
+@pytest.mark.parametrize(
+    ("value", "counted"), [(0, 0), (7, 7), (-1, None), (10**9, None), (True, None), (7.0, None), ("7", None)]
+)
+def test_a_count_is_a_whole_number_that_can_be_one(value: object, counted: int | None) -> None:
+    assert reported.count(value) == counted
