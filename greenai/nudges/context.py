@@ -20,7 +20,8 @@ class NudgeContext:
     `explicit` names the arguments that the app gave itself. `thresholds` are what the classifier's probabilities are
     held against, by their names; one that has none says nothing about a single call. `off` names the nudges that the
     project switched off, `language` is that of what the others say. `stream` says that the answer comes in pieces,
-    `pinned` that the call reaches exactly the model that it names.
+    `pinned` that the call reaches exactly the model that it names. `api` is the HTTP API that the app speaks, by the
+    name of its dialect: an override is told in that one's words.
     """
 
     card: Card | None
@@ -32,6 +33,7 @@ class NudgeContext:
     language: str = "en"
     stream: bool = False
     pinned: bool = False
+    api: str = "chat"
 
 
 class Nudge(Protocol):

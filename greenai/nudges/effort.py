@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.catalog import Switch, switch_of
 from greenai.nudges import learnt
+from greenai.nudges.asking import ask_for_it, leave_it
 from greenai.nudges.messages import say
 from greenai.values import Draft, Note
 
@@ -42,8 +43,6 @@ __all__ = [
 
 NAME = "effort"
 OVERRIDE = 'with_options(opt_in={"reasoning"}, reason="...")'
-ASK_FOR_IT = 'reasoning_effort="medium"'
-LEAVE_IT = 'reasoning_effort="none"'
 GAIN = "reasoning_gain"
 SURE = 0.9
 """P(right without reasoning) from which on there is nothing to gain. Chosen so that word problems of grade school,
@@ -145,10 +144,12 @@ def _decided(draft: Draft, switch: Switch, context: NudgeContext) -> Draft:
     right = _right_anyway(draft.rung.model, context.assessment)
     data = {"model": draft.rung.model, "gain": gain, "threshold": threshold}
     if gain >= threshold and right is None:
-        return _with_note(_on(draft, switch), _note("on", data, context.language, LEAVE_IT))
+        leave = leave_it(context.api, draft.rung.model, switch.off)
+        return _with_note(_on(draft, switch), _note("on", data, context.language, leave))
     why = "gains_little" if gain < threshold else "right_anyway"
     data = data if gain < threshold else {"model": draft.rung.model, "right": right, "threshold": SURE}
-    return _with_note(_off(draft, switch), _note(f"{why}_{switch.status}", data, context.language, ASK_FOR_IT))
+    ask = ask_for_it(context.api, draft.rung.model)
+    return _with_note(_off(draft, switch), _note(f"{why}_{switch.status}", data, context.language, ask))
 
 
 def expected_gain(rung: Rung, assessment: Assessment | None, thresholds: Mapping[str, float]) -> float | None:

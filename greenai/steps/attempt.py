@@ -192,6 +192,7 @@ def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Reques
         language=language,
         stream=request.stream,
         pinned=route.is_pin(request, steps.ladder, find, endpoint=steps.endpoint, pinned=steps.pinned),
+        api=request.api,
     )
     return _nudged(draft, context, steps)
 
