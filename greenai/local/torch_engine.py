@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from greenai.errors import MissingExtra, ModelMissing
 
-__all__ = ["KINDS", "Done", "Kind", "TaskModel"]
+__all__ = ["KINDS", "SAFE", "Done", "Kind", "TaskModel", "best_device"]
 
 Kind = Literal["classification", "extraction", "question-answering", "summarisation"]
 KINDS: tuple[Kind, ...] = ("classification", "extraction", "question-answering", "summarisation")
@@ -78,10 +78,11 @@ def _loaded(model: str, kind: Kind) -> Any:
         ) from error
 
 
-_SAFE = {"use_safetensors": True, "trust_remote_code": False}
+SAFE = {"use_safetensors": True, "trust_remote_code": False}
+"""What every model is loaded with: no pickles, and no code that comes with it."""
 
 
-def _device(torch: Any) -> str:
+def best_device(torch: Any) -> str:
     """Return the GPU where there is one, else the processor."""
     if torch.cuda.is_available():
         return "cuda"
@@ -121,8 +122,8 @@ class _Extraction:
 
 def _pipeline(transformers: Any, torch: Any, task: str, kind: str, model: str, **more: Any) -> Any:
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    weights = getattr(transformers, kind).from_pretrained(model, **_SAFE)
-    return transformers.pipeline(task, model=weights, tokenizer=tokenizer, device=_device(torch), **more)
+    weights = getattr(transformers, kind).from_pretrained(model, **SAFE)
+    return transformers.pipeline(task, model=weights, tokenizer=tokenizer, device=best_device(torch), **more)
 
 
 class _Answering:
@@ -131,8 +132,8 @@ class _Answering:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
         self._torch = torch
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        weights = transformers.AutoModelForQuestionAnswering.from_pretrained(model, **_SAFE)
-        self._model = weights.to(_device(torch)).eval()
+        weights = transformers.AutoModelForQuestionAnswering.from_pretrained(model, **SAFE)
+        self._model = weights.to(best_device(torch)).eval()
 
     def __call__(self, text: str, question: str | None) -> Done:
         given = self._tokenizer(
@@ -170,8 +171,8 @@ class _Summary:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
         self._torch = torch
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        weights = transformers.AutoModelForSeq2SeqLM.from_pretrained(model, **_SAFE)
-        self._model = weights.to(_device(torch)).eval()
+        weights = transformers.AutoModelForSeq2SeqLM.from_pretrained(model, **SAFE)
+        self._model = weights.to(best_device(torch)).eval()
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
