@@ -51,6 +51,9 @@ class Exchange(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the client went away first
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def log_message(self, *args: object) -> None:
         pass
 

@@ -126,17 +126,21 @@ class Charge:
         """Replace what is held by what the attempt used, and remember it for the next of its kind."""
         tariff, task = self.spending.tariff, self.task
         amount = charges.used(attempt, tariff, reasoned=task is not None and task.reasons)
+        if self.settle_at(amount) and task is not None and attempt.state in ("answered", "discarded"):
+            tariff.history.add(task, attempt.usage, attempt.energy.energy_j, attempt.service)
+
+    def settle_at(self, amount: Amount) -> bool:
+        """Replace what is held by an amount; return whether nothing had ended the hold before."""
         first = self._first()
         self._end(lambda hold: hold.settle(amount))
         if not first:
-            return
+            return False
         if amount != Amount():
             for unchecked in self.unchecked:
                 self.spending.count(unchecked, amount)
         for run in self.runs:
             run.add(amount)
-        if task is not None and attempt.state in ("answered", "discarded"):
-            tariff.history.add(task, attempt.usage, attempt.energy.energy_j, attempt.service)
+        return True
 
     def release(self) -> None:
         """End the hold: nothing was used."""

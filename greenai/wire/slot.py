@@ -17,12 +17,14 @@ __all__ = ["Slot", "current", "held", "open_slot"]
 class Slot:
     """What came of the latest exchange of one call: its receipt, or greenai's own refusal.
 
-    A host library that retries makes several exchanges, and the last one counts.
+    A host library that retries makes several exchanges, and the last one counts. `expected` says that what is fetched
+    has a receipt, or will have one: most has none.
     """
 
     def __init__(self) -> None:
         self.receipt: Receipt | None = None
         self.error: GreenAIError | None = None
+        self.expected = False
         self._tell: Callable[[Receipt], None] | None = None
 
     def fill(self, receipt: Receipt) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from greenai.values import Receipt
     from greenai.wire.exchange import Host
 
-__all__ = ["attach", "dyed", "is_asynchronous", "rigged", "slotted", "wrapped"]
+__all__ = ["Ready", "attach", "dyed", "is_asynchronous", "is_awaited", "rigged", "slotted", "unrigged", "wrapped"]
 
 C = TypeVar("C")
 Ready: TypeAlias = Callable[[Any], bool]
@@ -67,10 +67,11 @@ def dyed(client: C, session: Session, host: Host) -> C:
 
 def is_asynchronous(client: object) -> bool:
     """Say whether a client of these libraries is awaited."""
-    return _is_awaited(type(client))
+    return is_awaited(type(client))
 
 
-def _is_awaited(kind: type[Any]) -> bool:
+def is_awaited(kind: type[Any]) -> bool:
+    """Say whether clients of a class are awaited."""
     return any(cls.__name__ == "AsyncAPIClient" for cls in kind.__mro__)
 
 
@@ -93,6 +94,15 @@ def rigged(http: Any, session: Session, host: Host, *, asynchronous: bool) -> An
     return made
 
 
+def unrigged(http: Any) -> Any:
+    """Return the HTTP client that one was a copy of, closed where the copy was meanwhile; or itself."""
+    theirs = getattr(http, "_greenai_of", None)
+    if theirs is None:
+        return http
+    theirs._state = http._state  # noqa: SLF001  # opened, or closed, with the connections that both share
+    return theirs
+
+
 @cache
 def _uncollected(kind: type[Any]) -> type[Any]:
     own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__del__": lambda _: None}
@@ -105,8 +115,10 @@ def _green(kind: type[Any]) -> type[Any]:
 
     It has one base and no slots, so that its objects have the layout of the library's, and a copy can become one.
     """
-    post = slotted(kind.post, asynchronous=_is_awaited(kind))
-    own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, "post": post}
+    post = slotted(kind.post, asynchronous=is_awaited(kind))
+    get = slotted(kind.get, asynchronous=is_awaited(kind), always=False)  # a batch, and its answers
+    named = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    own = {**named, "post": post, "get": get}
     copying = _copying(kind.copy)
     return type(kind.__name__, (kind,), {**own, "copy": copying, "with_options": copying})
 
@@ -131,12 +143,17 @@ def _copying(plain: Callable[..., Any]) -> Callable[..., Any]:
     return copying
 
 
-def slotted(plain: Callable[..., Any], ready: Ready = lambda _: True, *, asynchronous: bool) -> Callable[..., Any]:
-    """Return a client's method with a slot around it, and the receipt on what it returns, if the client is `ready`."""
-    return _awaited(plain, ready) if asynchronous else _plain(plain, ready)
+def slotted(
+    plain: Callable[..., Any], ready: Ready = lambda _: True, *, asynchronous: bool, always: bool = True
+) -> Callable[..., Any]:
+    """Return a client's method with a slot around it, and the receipt on what it returns, if the client is `ready`.
+
+    With `always` False only what is expected to have a receipt gets the attribute.
+    """
+    return (_awaited if asynchronous else _plain)(plain, ready, always=always)
 
 
-def _plain(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
+def _plain(plain: Callable[..., Any], ready: Ready, *, always: bool) -> Callable[..., Any]:
     @wraps(plain)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not ready(self):
@@ -148,13 +165,14 @@ def _plain(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
                 if slot.error is not None:
                     raise slot.error from None
                 raise
-        slot.then(partial(attach, _target(response)))
+        if always or slot.expected:
+            slot.then(partial(attach, _target(response)))
         return response
 
     return method
 
 
-def _awaited(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
+def _awaited(plain: Callable[..., Any], ready: Ready, *, always: bool) -> Callable[..., Any]:
     @wraps(plain)
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not ready(self):
@@ -166,7 +184,8 @@ def _awaited(plain: Callable[..., Any], ready: Ready) -> Callable[..., Any]:
                 if slot.error is not None:
                     raise slot.error from None
                 raise
-        slot.then(partial(attach, _target(response)))
+        if always or slot.expected:
+            slot.then(partial(attach, _target(response)))
         return response
 
     return method

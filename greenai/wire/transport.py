@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from itertools import chain
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ from greenai.drivers import StreamEnding
 from greenai.errors import GreenAIError
 from greenai.values import Answer
 from greenai.wire import dialect_of, relay
+from greenai.wire.besides import apassed, passed
 from greenai.wire.exchange import Exchange, Host, Packet, Refused, opened_exchange
 from greenai.wire.relay import Tail, chunk_bytes
 from greenai.wire.sending import Native, Opened, Sending
@@ -84,8 +85,13 @@ def _library(name: str) -> Any:
 
 def _place(url: Any) -> str:
     """Return where a request goes; a whole answer and a stream of it come from the same place."""
-    path, query = _GENERATED.sub("", url.path), _STREAMED.sub("", url.query.decode("ascii", "replace"))
-    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}{path}?{query}"
+    return _placed(url.scheme, url.netloc, url.path, url.query)
+
+
+@lru_cache(maxsize=1024)
+def _placed(scheme: str, server: bytes, path: str, query: bytes) -> str:
+    path, told = _GENERATED.sub("", path), _STREAMED.sub("", query.decode("ascii", "replace"))
+    return f"{scheme}://{server.decode('ascii', 'replace')}{path}?{told}"
 
 
 class _Transport:
@@ -109,7 +115,7 @@ class _Transport:
             request.method,
             request.url.path,
             content,
-            {name.lower(): value for name, value in request.headers.items()},
+            dict(request.headers.items()),  # by names in small letters
             timeout if isinstance(timeout, (int, float)) and timeout > 0 else None,
             _place(request.url),
         )
@@ -176,7 +182,7 @@ class _Green(_Transport):
     def handle_request(self, request: Any) -> Any:
         exchange = self.exchange_of(request, request.read)
         if exchange is None:
-            return self.greenai_inner.handle_request(request)
+            return passed(self, request)
         slot, sending = current(), self.sending(request, exchange)
         try:
             return self._exchanged(exchange, sending, slot)
@@ -222,8 +228,9 @@ class _AsyncGreen(_Transport):
         return True
 
     async def handle_async_request(self, request: Any) -> Any:
-        # An upload is no business of ours, and stays a stream.
-        if dialect_of(request.method, request.url.path) is None or not self.is_driven():
+        if dialect_of(request.method, request.url.path) is None:  # an upload is one, and stays a stream
+            return await apassed(self, request)
+        if not self.is_driven():
             return await self.greenai_inner.handle_async_request(request)
         content = await request.aread()
         exchange = self.exchange_of(request, lambda: content)
