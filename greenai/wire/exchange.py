@@ -162,12 +162,11 @@ class Exchange:
         said = {n: v for n, value in self._headers.items() if _counts(n) and (v := _without_balancers(n, value))}
         arguments = {**asked.arguments, "timeout": self._timeout_s, "extra_headers": said or None}
         request = self.session.request("create", asked.messages, self._model(), asked.stream, arguments)
-        request = replace(request, namespace=_namespace_at(request.namespace, self._place))
+        options = request.options
         if asked.exact or self._is_signed:
-            request = replace(request, options=replace(request.options, substitute=False))
-        if self.dialect.name != "chat":
-            request = replace(request, api=self.dialect.name)
-        return request
+            options = replace(options, substitute=False)
+        namespace = _namespace_at(request.namespace, self._place)
+        return replace(request, namespace=namespace, options=options, api=self.dialect.name)
 
     @cached_property
     def _is_unnamed(self) -> bool:
@@ -286,6 +285,7 @@ def opened_exchange(
     return exchange if readable else None
 
 
+@lru_cache(maxsize=1024)
 def _counts(header: str) -> bool:
     """Say whether a header may tell callers or answers apart: any may that nobody knew when this was written."""
     return header not in _OF_THE_MESSAGE and not header.startswith(_TELEMETRY)

@@ -14,7 +14,6 @@ from greenai.wire.exchange import Exchange, Packet, Refused
 __all__ = ["Native", "Opened", "Sending"]
 
 
-_OF_THE_OLD_CONTENT = (b"content-length", b"transfer-encoding")
 _ANSWERED = range(200, 300).__contains__  # a redirection is the host library's to follow, as an error is its to raise
 
 
@@ -62,9 +61,16 @@ class Sending:
     def _sent(self, call: Call) -> Any:
         path, content = self._exchange.sent(call)
         old = self._request
+        if content is self._exchange.content:  # nothing was changed: neither the path nor a byte
+            return old
         url = old.url if path == old.url.path else old.url.copy_with(path=path)
-        headers = [(name, value) for name, value in old.headers.raw if name.lower() not in _OF_THE_OLD_CONTENT]
-        return self._http.Request(old.method, url, headers=headers, content=content, extensions=old.extensions)
+        headers = self._http.Headers(old.headers)
+        headers["content-length"] = str(len(content))
+        if "transfer-encoding" in headers:
+            del headers["transfer-encoding"]
+        # With a stream nothing of a request is made anew, which takes as long as the rest of sending it.
+        stream = self._http.ByteStream(content)
+        return self._http.Request(old.method, url, headers=headers, stream=stream, extensions=old.extensions)
 
     def _read(self, native: Native, decoded: bytes, call: Call, started: float) -> Reply:
         if not _ANSWERED(native.status):
