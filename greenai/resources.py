@@ -9,6 +9,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -155,6 +156,17 @@ class Resources:
             spending=self.spending,
             flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
+
+    @cached_property
+    def pinned(self) -> Steps:
+        """The steps where a name is no ceiling, unless the settings themselves name a ladder for it.
+
+        Nor is a prompt too long for the model that the app named, unless the settings say so: its provider knows.
+        """
+        settings = self.settings
+        longest = self.steps.max_prompt_bytes if "max_prompt_bytes" in settings.model_fields_set else sys.maxsize
+        ladder = self.steps.ladder if settings.ladder is not None else ()
+        return replace(self.steps, pinned=True, ladder=ladder, max_prompt_bytes=longest)
 
     def close(self) -> None:
         """Unload local models, close the ledger and the cache, let the threads end."""
@@ -310,17 +322,6 @@ class Recent:
 def endpoint_rung(config: Config, model: str) -> Rung:
     """Return the one rung of a client with a `base_url`: the model's name goes there exactly as written."""
     return Rung(model=f"endpoint/{model}", base_url=config.endpoint, tier="large")
-
-
-def pinning(resources: Resources) -> Steps:
-    """Return the steps where a name is no ceiling, unless the settings themselves name a ladder for it.
-
-    Nor is a prompt too long for the model that the app named, unless the settings say so: its provider knows.
-    """
-    steps, settings = resources.steps, resources.settings
-    longest = steps.max_prompt_bytes if "max_prompt_bytes" in settings.model_fields_set else sys.maxsize
-    ladder = steps.ladder if settings.ladder is not None else ()
-    return replace(steps, pinned=True, ladder=ladder, max_prompt_bytes=longest)
 
 
 def load(explicit: Any, **arguments: Any) -> Settings:

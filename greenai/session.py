@@ -22,7 +22,7 @@ from greenai.grants import Grant
 from greenai.opt_ins import Block, Policies, blocks, in_force, named
 from greenai.opt_ins import given as granted
 from greenai.request import also, asked_with, changed, make_request, of_blocks, options_from
-from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load, pinning
+from greenai.resources import Config, Outside, ProviderSource, Recent, Resources, endpoint_rung, load
 from greenai.settings import duration_s
 from greenai.steps import Flow, Steps, caching, learning
 from greenai.steps.advising import clean_hour
@@ -214,7 +214,7 @@ class Session:
         return replace(request, scopes=scopes) if scopes else request
 
     def _steps(self, request: Request) -> Steps:
-        steps, model = pinning(self.resources) if self.config.pinned else self.resources.steps, request.model
+        steps, model = self.resources.pinned if self.config.pinned else self.resources.steps, request.model
         if self.config.endpoint is None or (model is not None and model.startswith("local/")):
             return steps
         if model in (None, "auto") and self.resources.settings.ladder is not None:
