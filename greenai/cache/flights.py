@@ -43,9 +43,25 @@ class Flight:
     def __init__(self, flights: Flights, key: str) -> None:
         self.key = key
         self.failed = False
-        self.answer: Future[Entry | None] = Future()
-        self.answer.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self._flights = flights
+        self._answer: Future[Entry | None] | None = None
+        self._came: tuple[Entry | None] | None = None
+
+    @property
+    def answer(self) -> Future[Entry | None]:
+        """What it comes to. Most calls have nobody who waits for them, so it is made where somebody asks."""
+        with self._flights.lock:
+            if self._answer is None:
+                self._answer = Future()
+                self._answer.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for others
+                if self._came is not None:
+                    self._answer.set_result(self._came[0])
+            return self._answer
+
+    def came(self, entry: Entry | None) -> Future[Entry | None] | None:
+        """Note what it came to, and return what tells those who wait; the caller has the lock."""
+        self._came = (entry,)
+        return self._answer
 
     def is_free(self) -> bool:
         """Say whether no other process leads this key, and lead it from now on."""
@@ -71,8 +87,8 @@ class Flights:
     def __init__(self, lock_file: Path | None = None) -> None:
         self.locks = KeyLocks(lock_file)
         self.landed = 0
+        self.lock = Lock()
         self._flying: dict[str, Flight] = {}
-        self._lock = Lock()
         self._pid = os.getpid()
 
     @property
@@ -86,7 +102,7 @@ class Flights:
         None where there is nothing to wait for: nobody flies and the caller may not `lead`, or the present context
         leads it itself.
         """
-        with self._lock:
+        with self.lock:
             flying = self._current()
             found = flying.get(key)
             if found is not None:
@@ -99,14 +115,16 @@ class Flights:
 
     def land(self, flight: Flight, entry: Entry | None) -> None:
         """End a flight; only the first landing counts."""
-        with self._lock:
+        with self.lock:
             if self._current().get(flight.key) is not flight:
                 return
             del self._flying[flight.key]
             self.landed += entry is not None
+            waited_for = flight.came(entry)
         _led.set(_led.get() - {flight.key})
         self.locks.release(flight.key)
-        flight.answer.set_result(entry)
+        if waited_for is not None:
+            waited_for.set_result(entry)
 
     def _current(self) -> dict[str, Flight]:
         if self._pid != os.getpid():  # what the parent leads never lands here
