@@ -7,6 +7,8 @@ hosts its customers' servers has the name of the service in its row, never the c
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 __all__ = ["is_of", "port_of", "provider_of"]
 
 _AZURE = (
@@ -62,6 +64,7 @@ _DOMAINS: dict[str, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def is_of(provider: str, url: str) -> bool:
     """Say whether the host of `url` lies in one of the provider's own domains."""
     labels = _labels(url)

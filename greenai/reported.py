@@ -30,4 +30,7 @@ def energy_j(native: object) -> float | None:
 
 
 def _field(holder: object, name: str) -> object:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    if type(holder) is dict or isinstance(holder, Mapping):
+        found: object = holder.get(name)  # type: ignore[union-attr]
+        return found
+    return getattr(holder, name, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from greenai.meters.core_time import READS_OTHERS, process_ns
@@ -38,6 +39,7 @@ def reading(core_s: float, watts_per_core: float | None = None) -> Reading:
     )
 
 
+@lru_cache(maxsize=64)
 def method(watts_per_core: float, whose: str | None = None) -> str:
     """Return the method's name with its one coefficient, and whose figure that is."""
     return f"cpu-time-2 ({significant(watts_per_core, 3)} W per core{f', {whose}' if whose else ''})"

@@ -289,7 +289,7 @@ class SqliteFile:
 
     def _seen(self) -> tuple[int, int] | None:
         try:
-            found = (self.path or Path()).stat()
+            found = os.stat(self.path or "")  # noqa: PTH116  Path.stat takes longer, and this is done at each write
         except OSError:
             return None
         return found.st_dev, found.st_ino
