@@ -8,132 +8,34 @@ neither uses nor ends its parent's engines: it starts its own.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
-import json
 import os
-import re
-import signal
-import subprocess
-import sys
 import threading
+import time
 import weakref
-from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from greenai.errors import EngineError, MissingExtra, ModelMissing
-from greenai.local.cpus import compute_threads
-from greenai.local.names import KNOWN, parse, path_of
-from greenai.units import format_bytes
+from greenai.local.names import parse, path_of
+from greenai.local.parker import Lease, Parker, Parking
+from greenai.local.process import Engine, EngineSettings, check_magic, launch
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
 
-WORKER = Path(__file__).with_name("worker.py")
-# Threads that wait for each other sleep instead of spinning, unless the user's environment speaks of it. See `cpus`.
-CALM_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
-LOG_LINES = 40
-LOG_LINES_SHOWN = 3
-LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] \w* *")  # llama.cpp's time, level and component
-GGUF_MAGIC = b"GGUF"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """How local models are run.
-
-    Args:
-        slots: How many answers one model generates at the same time; further callers wait.
-        context_tokens: Prompt and answer of one slot together, in tokens. Memory grows with both.
-        threads: CPU threads that compute; None leaves one of the physical cores to the app (see `cpus`).
-        weights_dir: Where weights are kept; None is the user's cache folder.
-        start_timeout_s: How long loading may take, in seconds.
-    """
-
-    slots: int = 4
-    context_tokens: int = 4096
-    threads: int | None = None
-    weights_dir: Path | None = None
-    start_timeout_s: float = 300.0
-
-
-class Engine:
-    """One running model: an OpenAI-compatible server on loopback, in a process of its own.
-
-    Attributes:
-        model: The name it was asked for by, without `local/`; the server answers to it too.
-        card_name: The name of its catalog card, if it has one: `local/` and the model.
-        base_url: Where it listens, `http://127.0.0.1:PORT/v1`.
-        api_key: The key it asks for; random, new at every start.
-        pid: Its process, for the meters.
-        load_s: How long loading took, in seconds.
-        defaults: Arguments to send when the caller gives none.
-        default_system: System prompt to send when the caller gives none; None leaves the template's own.
-    """
-
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        log: deque[str],
-        *,
-        model: str,
-        api_key: str,
-        base_url: str,
-        load_s: float,
-        core_s: float | None = None,
-    ) -> None:
-        known = KNOWN.get(model)
-        self.model = model
-        self.card_name = f"local/{model}"
-        self.base_url = base_url
-        self.api_key = api_key
-        self.pid = process.pid
-        self.load_s = load_s
-        self._start_core_s = deque(() if core_s is None else (core_s,))
-        self.defaults: Mapping[str, Any] = known.defaults if known else {}
-        self.default_system = known.default_system if known else None
-        self._process = process
-        self._log = log
-        self._finalizer = weakref.finalize(self, _stop, process)
-
-    def __repr__(self) -> str:
-        return f"Engine(model={self.model!r}, pid={self.pid}, base_url={self.base_url!r}, alive={self.alive()})"
-
-    @property
-    def log_tail(self) -> tuple[str, ...]:
-        """The last lines that the engine wrote, for error messages."""
-        return tuple(self._log)
-
-    def take_start(self) -> float | None:
-        """Return the core-seconds that starting took, once: whoever asks first is charged for it; None afterwards."""
-        try:
-            return self._start_core_s.pop()
-        except IndexError:
-            return None
-
-    def alive(self) -> bool:
-        """Return whether the process runs and belongs to this process (not to a parent that forked it)."""
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End the process and free its memory; answers in progress are cut. A second call does nothing."""
-        self._finalizer()
-
-    def disown(self) -> None:
-        """Forget the process without touching it: called in a forked child, whose parent still uses it."""
-        self._finalizer.detach()
-        # Popen takes a process with a return code for ended: it neither signals it nor waits for it.
-        self._process.returncode = 0
-        _close_pipes(self._process)
-
 
 class Engines:
-    """The running models of one client. Safe from any thread, and after a fork."""
+    """The running models of one client. Safe from any thread, and after a fork.
 
-    def __init__(self, settings: EngineSettings | None = None) -> None:
+    With `parking`, a model is unloaded when its stay is over; without, it stays until `close`.
+    """
+
+    parker: Parker | None = None
+
+    def __init__(self, settings: EngineSettings | None = None, parking: Parking | None = None) -> None:
         self.settings = settings or EngineSettings()
+        self.parker = None if parking is None else Parker(parking)
         self._running: dict[str, Engine] = {}
         self._closed = False
         self._new_locks()
@@ -161,6 +63,44 @@ class Engines:
             return engine
         return self._loading_of(name).result(timeout_s)
 
+    def lease(self, name: str, timeout_s: float | None = None) -> Lease:
+        """Return the running engine of model `name` as `get` does; it is not unloaded before the lease is released."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            engine = self.get(name, None if deadline is None else max(deadline - time.monotonic(), 0.0))
+            stay = engine.stay
+            if stay is None or stay.begin():
+                return Lease(engine, stay, self.parker)
+            self._leave(name, engine)  # it is being unloaded: who asks again waits for that, and for the next start
+
+    def park(self) -> None:
+        """Unload the models whose stay is over. An answer in progress is never cut."""
+        parker = self.parker
+        if parker is None:
+            return
+        for stay, name, engine in parker.due():
+            self._unload(name, engine)
+            parker.unloaded(stay, name)
+        parker.book_open()
+
+    def _unload(self, name: str, engine: Engine) -> None:
+        gone = self._leave(name, engine)
+        try:
+            engine.close()
+        finally:
+            with self._state:
+                self._unloading.pop(name, None)
+            with suppress(InvalidStateError):  # these engines were closed meanwhile
+                gone.set_result(None)
+
+    def _leave(self, name: str, engine: Engine) -> Future[None]:
+        """Let nobody find an engine that is being unloaded; return what is done once its process has ended."""
+        with self._state:
+            if self._running.get(name) is engine:
+                del self._running[name]
+                self._unloading[name] = Future()
+            return self._unloading.get(name) or Future()
+
     def running(self) -> tuple[Engine, ...]:
         """Return the engines that run now."""
         return tuple(engine for engine in list(self._running.values()) if engine.alive())
@@ -171,12 +111,19 @@ class Engines:
             self._closed = True
             engines = list(self._running.values())
             self._running.clear()
+            unloading = list(self._unloading.values())
+        for gone in unloading:
+            with suppress(InvalidStateError):  # it has ended
+                gone.set_result(None)
+        if self.parker is not None:
+            self.parker.close()
         for engine in engines:
             engine.close()
 
     def _new_locks(self) -> None:
         self._state = threading.Lock()
         self._loading: dict[str, Future[Engine]] = {}
+        self._unloading: dict[str, Future[None]] = {}
 
     def _loading_of(self, name: str) -> Future[Engine]:
         """Return the one start of this model that goes on, beginning it if there is none."""
@@ -194,7 +141,7 @@ class Engines:
 
     def _load(self, name: str, loading: Future[Engine]) -> None:
         try:
-            engine = self._keep(name, self._start(name))
+            engine = self._keep(name, self._started(name))
         except BaseException as error:  # noqa: BLE001  # handed to everyone who waits
             self._done_loading(name)
             loading.set_exception(error)
@@ -219,6 +166,22 @@ class Engines:
         self._refuse_if_closed()
         return engine
 
+    def _started(self, name: str) -> Engine:
+        """Start a model, never while it is still being unloaded: at no moment is it in memory twice."""
+        gone, parker = self._unloading.get(name), self.parker
+        if gone is not None:
+            gone.result()
+        if parker is None:
+            return self._start(name)
+        parker.watch(self)
+        died = self._running.get(name)
+        if died is not None:
+            parker.forget(died)
+        loading = parker.parking.power.loading()
+        engine = self._start(name)
+        engine.stay = parker.started(name, engine, loading.done(engine.pid, engine.core_s or engine.load_s))
+        return engine
+
     def _start(self, name: str) -> Engine:
         parse(name)
         if importlib.util.find_spec("xllamacpp") is None:
@@ -229,8 +192,8 @@ class Engines:
                 f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
                 model=f"local/{name}",
             )
-        _check_magic(name, path)
-        return _launch(name, path, self.settings)
+        check_magic(name, path)
+        return launch(name, path, self.settings)
 
     def forget_parents_engines(self) -> None:
         """Start anew in a forked child; called there by Python."""
@@ -238,9 +201,11 @@ class Engines:
             engine.disown()
         self._running = {}
         self._new_locks()
+        if self.parker is not None:
+            self.parker = Parker(self.parker.parking)
 
 
-# --- after a fork ---------------------------------------------------------------------------
+# --- after a fork, and at the end -----------------------------------------------------------
 
 _ALL: weakref.WeakSet[Engines] = weakref.WeakSet()
 
@@ -250,185 +215,13 @@ def _leave_the_parents_engines() -> None:
         engines.forget_parents_engines()
 
 
+def _book() -> None:
+    """Book what is left of clients that nobody closed; their processes are ended by finalizers."""
+    for engines in list(_ALL):
+        if engines.parker is not None:
+            engines.parker.close()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_the_parents_engines)
-
-
-# --- one process ----------------------------------------------------------------------------
-
-
-def _launch(name: str, path: Path, settings: EngineSettings) -> Engine:
-    """Start the worker on `path` and wait until it listens.
-
-    Raises:
-        EngineError: It ended or said an error before it listened, or took longer than `start_timeout_s`.
-    """
-    api_key = os.urandom(24).hex()
-    process = _spawn()
-    log: deque[str] = deque(maxlen=LOG_LINES)
-    drain = threading.Thread(target=_drain, args=(process.stderr, log), name="greenai-engine-log", daemon=True)
-    drain.start()
-    deadline = _Deadline(process, settings.start_timeout_s)
-    ready: dict[str, Any] = {}
-    try:
-        ready = _handshake(process, _config(name, path, settings, api_key))
-    finally:
-        deadline.cancel()
-        if "base_url" not in ready:
-            _stop(process)
-    if "base_url" not in ready:
-        drain.join(timeout=1.0)
-        failure = _Failure(timed_out=deadline.passed, said=ready.get("error"), code=process.returncode)
-        raise EngineError(_why_not_started(name, path, settings, failure, list(log)))
-    return Engine(
-        process,
-        log,
-        model=name,
-        api_key=api_key,
-        base_url=ready["base_url"],
-        load_s=ready["load_s"],
-        core_s=ready.get("core_s"),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
-    """How a start failed: too late, with words of the worker, or with an exit code."""
-
-    timed_out: bool
-    said: str | None
-    code: int | None
-
-
-class _Deadline:
-    """Kill `process` after `limit_s` seconds unless cancelled; `passed` says that it did."""
-
-    def __init__(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
-        self.limit_s = limit_s
-        self.passed = False
-        self._process = process
-        self._timer = threading.Timer(limit_s, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self) -> None:
-        self._timer.cancel()
-
-    def _expire(self) -> None:
-        self.passed = True
-        self._process.kill()
-
-
-def _spawn() -> subprocess.Popen[bytes]:
-    """Start Python on the worker's file: nothing of greenai is imported, and `-P` keeps the working folder out.
-
-    The session is its own, so that Ctrl-C at a terminal reaches the app only, which then decides.
-    """
-    if not sys.executable:
-        raise EngineError(
-            "This Python is embedded and does not say where its interpreter is (sys.executable is empty), so no "
-            "engine can be started. Set sys.executable, or name an OpenAI-compatible server with base_url=."
-        )
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-P", str(WORKER)],
-        stdin=pipe,
-        stdout=pipe,
-        stderr=pipe,
-        bufsize=0,
-        env=_environment(),
-        start_new_session=True,
-    )
-
-
-def _environment() -> dict[str, str]:
-    calm = {} if CALM_THREADS.keys() & os.environ.keys() else CALM_THREADS
-    return {**os.environ, **calm}
-
-
-def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Mapping[str, object]:
-    return {
-        "path": str(path),
-        "alias": name,
-        "api_key": api_key,
-        "slots": settings.slots,
-        "context_tokens": settings.context_tokens,
-        "threads": settings.threads or compute_threads(),
-        "parent_pid": os.getpid(),
-        "sys_path": [entry for entry in sys.path if entry],
-    }
-
-
-def _handshake(process: subprocess.Popen[bytes], config: Mapping[str, object]) -> dict[str, Any]:
-    """Send the config and return what the worker answers; empty if it ended without a word."""
-    stdin, stdout = process.stdin, process.stdout
-    if stdin is None or stdout is None:
-        return {}
-    try:
-        stdin.write((json.dumps(config) + "\n").encode())
-    except BrokenPipeError:
-        return {}
-    line = stdout.readline()
-    return json.loads(line) if line else {}
-
-
-def _drain(stream: IO[bytes], log: deque[str]) -> None:
-    """Keep the last lines of `stream` until it ends; an undrained pipe would stop the engine when full."""
-    with stream:
-        for line in stream:
-            log.append(line.decode(errors="replace").rstrip())
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process at once: it has no state to save."""
-    process.kill()
-    process.wait()
-    _close_pipes(process)
-
-
-def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-
-
-# --- error messages -------------------------------------------------------------------------
-
-
-def _check_magic(name: str, path: Path) -> None:
-    with path.open("rb") as file:
-        magic = file.read(len(GGUF_MAGIC))
-    if magic != GGUF_MAGIC:
-        raise EngineError(
-            f"local/{name} cannot be loaded: {path} begins with {magic!r}, not with {GGUF_MAGIC!r}, so it is not a "
-            f"GGUF file. {_bring_again(name)}"
-        )
-
-
-def _why_not_started(name: str, path: Path, settings: EngineSettings, failure: _Failure, log: Sequence[str]) -> str:
-    what = f"{path} ({format_bytes(path.stat().st_size)})"
-    if failure.timed_out:
-        return (
-            f"The engine of local/{name} did not finish loading {what} within {settings.start_timeout_s:g} s. End what "
-            "else uses this machine, or name a smaller model."
-        )
-    how = failure.said or _ending(failure.code)
-    words = "; ".join(LOG_PREFIX.sub("", line) for line in log[-LOG_LINES_SHOWN:])
-    return (
-        f"The engine of local/{name} could not load {what}: {how}{f' [{words}]' if words else ''}. If memory ran out, "
-        f"lower slots (now {settings.slots}) or context_tokens (now {settings.context_tokens}) of [local] in "
-        f"greenai.toml. If the file is damaged: {_bring_again(name)}"
-    )
-
-
-def _ending(code: int | None) -> str:
-    """Say how a process ended that said nothing itself."""
-    if code is not None and code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
-    return f"it ended with exit code {code}"
-
-
-def _bring_again(name: str) -> str:
-    if isinstance(parse(name), Path):
-        return "Name another GGUF file."
-    return f"Bring it again with: greenai models rm {name} && greenai models pull {name}"
+atexit.register(_book)

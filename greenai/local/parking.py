@@ -209,14 +209,17 @@ class Stay:
         reload_j: what starting it takes, as far as that is known.
         idle: begins to measure its idling.
         clock: seconds that only grow.
-        wake: called whenever idling begins.
+        wake: called whenever idling begins, with when it may be over by that clock.
+
+    `last` is what idling took the last time, from its beginning.
     """
 
     policy: KeepPolicy
     reload_j: Callable[[], float | None]
     idle: Callable[[], IdleWindow]
     clock: Callable[[], float]
-    wake: Callable[[], object] = lambda: None
+    wake: Callable[[float], object] = lambda _: None
+    last: Idle = field(default_factory=Idle)
     users: int = 0
     over: bool = False
     idle_since: float | None = None
@@ -243,12 +246,15 @@ class Stay:
 
     def end(self) -> None:
         """Note that an answer ended."""
+        found = None
         with self._lock:
             self.users -= 1
             if self.users == 0 and not self.over:
                 self._rest()
                 self._ready_at = 0.0
-        self.wake()
+                found = self._verdict()
+        if found is not None:
+            self.wake(self.clock() + found.left_s)
 
     def verdict(self) -> Verdict | None:
         """Say when the process is to be unloaded; None while an answer is in progress."""
@@ -279,10 +285,10 @@ class Stay:
             spells, self._spells = self._spells, []
             return spells
 
-    def watts(self) -> float:
-        """Return what idling takes now, in watts; 0 while an answer is in progress."""
+    def now(self) -> Idle | None:
+        """Return what idling has taken since the last answer; None while one is in progress."""
         window = self._window
-        return 0.0 if window is None else window.read().watts
+        return None if window is None else window.read()
 
     def _verdict(self) -> Verdict | None:
         if self._window is None:
@@ -305,7 +311,7 @@ class Stay:
         if self._window is not None and self.idle_since is not None:
             now = self._window.read()
             self._spells.append((self.idle_since + self._told.seconds, now.since(self._told)))
-            self._told = now
+            self._told = self.last = now
 
 
 Policies = Callable[[str], KeepPolicy]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ class World:
     watts: float = 50.0
     reload_j: float = 3000.0
     now: float = 0.0
-    woken: int = 0
+    woken: list[float] = field(default_factory=list[float])
 
     def clock(self) -> float:
         return self.now
@@ -37,8 +37,8 @@ class World:
     def window(self) -> Window:
         return Window(self, self.now)
 
-    def wake(self) -> None:
-        self.woken += 1
+    def wake(self, over_at: float) -> None:
+        self.woken.append(over_at)
 
     def stay(self, policy: KeepPolicy | None = None) -> Stay:
         return Stay(policy or KeepPolicy(), lambda: self.reload_j, self.window, self.clock, self.wake)
@@ -226,7 +226,7 @@ def test_an_answer_in_progress_is_never_over() -> None:
     stay.end()
     assert not stay.retire()  # the other one goes on
     stay.end()
-    assert world.woken == 2
+    assert world.woken == [1e6]  # when the last one ended, and not before
     assert stay.retire()
     assert not stay.begin()
     assert not stay.retire()  # once

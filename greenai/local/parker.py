@@ -1,0 +1,290 @@
+"""Unload the models of one `Engines` when their stay is over, and say what idling took.
+
+One daemon thread sleeps until the next stay may be over; whoever ends an answer, and with it begins another stay, wakes
+it only if that one may be over sooner. It holds the engines weakly: engines that an app forgets end, and the thread
+with them. What decides is in `parking`; who starts and ends processes in `engines`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from greenai._locks import Lock
+from greenai.local.parking import Idle, KeepPolicy, Policies, Power, Reloads, Spell, Stay
+
+if TYPE_CHECKING:
+    from greenai.local.engines import Engines
+    from greenai.local.process import Engine
+
+__all__ = ["Lease", "Parker", "Parking", "Running"]
+
+logger = logging.getLogger("greenai")
+
+BOOK_EVERY_S = 3600.0
+"""A model that stays for long has its idling booked so often: what a killed process had not booked is lost."""
+
+SHORTEST_S = 0.01
+"""The thread sleeps at least so long: a reading of watts over a very short time may tell far too many."""
+
+Book = Callable[[Sequence[Spell]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parking:
+    """How models are parked: whose policy is which, what idling and starting take, and where that is booked."""
+
+    power: Power
+    policies: Policies = lambda _: KeepPolicy()
+    book: Book | None = None
+
+
+class Lease:
+    """An engine that stays in memory until `release`, which may be called again; forgetting the lease releases it."""
+
+    __slots__ = ("_parker", "_stay", "engine")
+
+    def __init__(self, engine: Engine, stay: Stay | None = None, parker: Parker | None = None) -> None:
+        self.engine = engine
+        self._stay = stay
+        self._parker = parker
+
+    def release(self) -> None:
+        """Let the engine go."""
+        stay, self._stay = self._stay, None
+        if stay is not None:
+            stay.end()
+
+    def __del__(self) -> None:
+        """Let the parker's thread release it: a finalizer may run anywhere, and must take no lock."""
+        if self._stay is not None and self._parker is not None:
+            self._parker.later(self._stay.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One model in memory, as `local_models()` tells of it.
+
+    Attributes:
+        model: `local/` and its name.
+        pid: its process.
+        memory_bytes: what that holds; None where it cannot be told.
+        answering: how many answers are in progress.
+        idle_s: for how long nobody has asked, in seconds; None while an answer is in progress.
+        idle_j: what idling has taken since, in joules.
+        unload_in_s: in how many seconds it is unloaded if nobody asks; None never, or not before an answer has ended.
+        why: what decides that.
+    """
+
+    model: str
+    pid: int
+    memory_bytes: int | None
+    answering: int
+    idle_s: float | None
+    idle_j: float | None
+    unload_in_s: float | None
+    why: str
+
+
+@dataclass(slots=True)
+class _Parked:
+    """A model that was unloaded: since when, and what idling would go on to take."""
+
+    since: float
+    watts: float
+    method: str
+
+
+@dataclass(slots=True, eq=False)
+class Parker:
+    """Knows the stays of one client's models, and ends them."""
+
+    parking: Parking
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    stopped: bool = False
+    reloads: dict[str, Reloads] = field(default_factory=dict[str, Reloads])
+    stays: dict[Stay, tuple[str, Engine]] = field(default_factory=dict["Stay", "tuple[str, Engine]"])
+    _parked: dict[str, _Parked] = field(default_factory=dict[str, _Parked])
+    _wakes: queue.SimpleQueue[Callable[[], object] | None] = field(
+        default_factory=queue.SimpleQueue[Callable[[], object] | None]
+    )
+    _wakes_at: float = math.inf
+    _booked_at: float = field(init=False)
+    _watching: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        """Begin the hour after which open stays are booked."""
+        self._booked_at = self.clock()
+
+    def started(self, name: str, engine: Engine, energy_j: float) -> Stay:
+        """Note that a model is in memory, and what its start took; return its stay."""
+        reloads = self.reloads.setdefault(name, Reloads())
+        reloads.add(energy_j)
+        stay = Stay(
+            policy=self.parking.policies(name),
+            reload_j=lambda: reloads.energy_j,
+            idle=partial(self.parking.power.idle, engine.pid),
+            clock=self.clock,
+            wake=self.rested,
+        )
+        with self._lock:
+            self.stays[stay] = (name, engine)
+            parked = self._parked.pop(name, None)
+        if parked is not None:
+            self._book([self._parked_spell(name, parked, energy_j)])
+        self.rested(self.clock())
+        return stay
+
+    def rested(self, over_at: float) -> None:
+        """Wake the thread, unless it wakes by itself before a stay that begins now may be over."""
+        if min(over_at, self.clock() + BOOK_EVERY_S) < self._wakes_at:
+            self._wakes.put(None)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Have the thread do something: from finalizers, which must take no lock."""
+        self._wakes.put(work)
+
+    def watch(self, engines: Engines) -> None:
+        """Start the thread that ends stays, once."""
+        with self._lock:
+            if self._watching:
+                return
+            self._watching = True
+        weakref.finalize(engines, self._wakes.put, _STOP).atexit = False
+        own = (weakref.ref(engines), self, self._wakes)
+        threading.Thread(target=_run, args=own, name="greenai-parker", daemon=True).start()
+
+    def wait_s(self) -> float | None:
+        """Return how long the thread may sleep; None: until it is woken."""
+        self._wakes_at = math.inf  # whoever rests from here on wakes it
+        lefts = [found.left_s for stay in self._all() if (found := stay.verdict()) is not None]
+        left_s = min([*lefts, self._booking_s()] if lefts else [math.inf])
+        self._wakes_at = self.clock() + left_s
+        return None if math.isinf(left_s) else max(left_s, SHORTEST_S)
+
+    def due(self) -> list[tuple[Stay, str, Engine]]:
+        """Return the stays that are over; they can be used no more."""
+        with self._lock:
+            known = list(self.stays.items())
+        return [(stay, name, engine) for stay, (name, engine) in known if stay.retire()]
+
+    def unloaded(self, stay: Stay, name: str) -> None:
+        """Note that a model's process has been ended, and book what it took while nobody asked."""
+        self._book(self._warm(stay, name))
+        idle = stay.last
+        with self._lock:
+            self.stays.pop(stay, None)
+            watts = idle.energy_j / idle.seconds if idle.seconds else idle.watts
+            self._parked[name] = _Parked(self.clock(), watts, idle.method)
+
+    def forget(self, engine: Engine) -> None:
+        """Note that a process is gone by itself."""
+        for stay, name in [(s, n) for s, (n, e) in list(self.stays.items()) if e is engine]:
+            stay.close()
+            self._book(self._warm(stay, name))
+            self.stays.pop(stay, None)
+
+    def close(self) -> list[tuple[str, Engine]]:
+        """Return what runs, to be ended; book what is left, and let the thread end. A second call does nothing."""
+        self.stopped = True
+        with self._lock:
+            stays, self.stays = self.stays, {}
+            parked, self._parked = self._parked, {}
+        spells = [self._parked_spell(name, one, 0.0) for name, one in parked.items()]
+        for stay, (name, _) in stays.items():
+            stay.close()
+            spells += self._warm(stay, name)
+        self._book(spells)
+        self._wakes.put(_STOP)
+        return list(stays.values())
+
+    def book_open(self) -> None:
+        """Book what idling has taken so far, once an hour."""
+        if self._booking_s() <= 0:
+            self._booked_at = self.clock()
+            self._book([spell for stay, (name, _) in list(self.stays.items()) for spell in self._warm(stay, name)])
+
+    def _all(self) -> list[Stay]:
+        with self._lock:
+            return list(self.stays)
+
+    def _booking_s(self) -> float:
+        return self._booked_at + BOOK_EVERY_S - self.clock()
+
+    def _warm(self, stay: Stay, name: str) -> list[Spell]:
+        offset = self.wall() - self.clock()
+        return [_warm_spell(f"local/{name}", began + offset, idle) for began, idle in stay.taken()]
+
+    def _parked_spell(self, name: str, parked: _Parked, reload_j: float) -> Spell:
+        """Return a time in which a model was unloaded; the reload that ended it is charged to the call it was for."""
+        seconds = self.clock() - parked.since
+        return Spell(
+            model=f"local/{name}",
+            kind="parked",
+            began=self.wall() - seconds,
+            seconds=seconds,
+            saved_j=parked.watts * seconds - reload_j,
+            method=parked.method,
+        )
+
+    def _book(self, spells: Sequence[Spell]) -> None:
+        book, told = self.parking.book, [spell for spell in spells if spell.seconds > 0]
+        if book is not None and told:
+            try:
+                book(told)
+            except Exception:  # a ledger that fails never costs the caller the answer
+                logger.warning("What idle models took could not be booked.", exc_info=True)
+
+
+def _warm_spell(model: str, began: float, idle: Idle) -> Spell:
+    return Spell(
+        model=model,
+        kind="warm",
+        began=began,
+        seconds=idle.seconds,
+        energy_j=idle.energy_j,
+        low_j=idle.low_j,
+        high_j=idle.high_j,
+        method=idle.method,
+    )
+
+
+def _STOP() -> None:  # noqa: N802  # a mark in the queue, not work
+    """End the thread."""
+
+
+def _run(engines: weakref.ref[Engines], parker: Parker, wakes: queue.SimpleQueue[Callable[[], object] | None]) -> None:
+    wait_s: float | None = None
+    while not parker.stopped:
+        work = _next(wakes, wait_s)
+        if work is not None:
+            work()
+        alive = engines()
+        if alive is None or parker.stopped:
+            break
+        try:
+            alive.park()
+            wait_s = parker.wait_s()
+        except Exception:  # the models stay where they are
+            logger.warning("Local models could not be unloaded.", exc_info=True)
+            wait_s = BOOK_EVERY_S
+        del alive
+    for _, engine in parker.close():
+        engine.close()
+
+
+def _next(wakes: queue.SimpleQueue[Callable[[], object] | None], wait_s: float | None) -> Callable[[], object] | None:
+    with suppress(queue.Empty):
+        return wakes.get(timeout=wait_s)
+    return None

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import gc
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from greenai.errors import EngineError
+from greenai.local import Engines, EngineSettings
+from greenai.local.parker import Parking
+from greenai.local.parking import Idle, KeepPolicy, Spell
+from greenai.meters.idle import IdlePower
+from tests.local.test_engines import QUESTION, gone, post
+
+FakeLlama = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Resting:
+    """A process that draws so many watts while it idles."""
+
+    watts: float
+    began: float
+
+    def read(self) -> Idle:
+        seconds = time.monotonic() - self.began
+        return Idle(seconds=seconds, watts=self.watts, energy_j=self.watts * seconds, method="fake-1")
+
+
+@dataclass
+class FakePower:
+    """A machine on which idling draws `watts`, and a start takes `reload_j`."""
+
+    watts: float = 10.0
+    reload_j: float = 1.0
+    started: list[int] = field(default_factory=list[int])
+
+    def loading(self) -> FakePower:
+        return self
+
+    def done(self, pid: int, core_s: float) -> float:
+        assert core_s > 0
+        self.started.append(pid)
+        return self.reload_j
+
+    def idle(self, _pid: int) -> Resting:
+        return Resting(self.watts, time.monotonic())
+
+
+@dataclass
+class Scene:
+    """Engines that park, what they booked, and what they draw."""
+
+    power: FakePower = field(default_factory=FakePower)
+    policy: KeepPolicy = field(default_factory=KeepPolicy)
+    booked: list[Spell] = field(default_factory=list[Spell])
+    made: list[Engines] = field(default_factory=list[Engines])
+
+    def engines(self, weights_dir: Path | None = None) -> Engines:
+        parking = Parking(power=self.power, policies=lambda _: self.policy, book=self.booked.extend)
+        self.made.append(Engines(EngineSettings(weights_dir=weights_dir, slots=2, context_tokens=512), parking))
+        return self.made[-1]
+
+    def kinds(self) -> list[str]:
+        return [spell.kind for spell in self.booked]
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    yield made
+    for engines in made.made:
+        engines.close()
+
+
+def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in list(pids) if not gone(pid, within_s=0.001)]
+
+
+def test_the_rule_unloads_once_idling_has_taken_what_a_reload_takes(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.power = FakePower(watts=10.0, reload_j=4.0)  # 0.4 s
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    rested = time.monotonic()
+    lease.release()
+    assert gone(lease.engine.pid)
+    assert time.monotonic() - rested >= 0.4
+    assert engines.running() == ()
+    again = engines.lease(lease.engine.model)
+    assert post(again.engine, {})["pid"] == again.engine.pid != lease.engine.pid
+    again.release()
+    lease.release()  # once more does nothing
+    assert len(scene.power.started) == 2
+
+
+def test_an_answer_in_progress_is_never_cut_whatever_the_policy_says(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    time.sleep(1.2)  # longer than a new process is spared
+    assert post(lease.engine, {})["pid"] == lease.engine.pid
+    other = engines.lease(lease.engine.model)
+    assert other.engine is lease.engine
+    lease.release()
+    assert post(other.engine, {})["pid"] == other.engine.pid
+    other.release()
+    assert gone(other.engine.pid)
+
+
+def test_keep_alive_forever_stays(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=math.inf)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    time.sleep(0.5)
+    assert [engine.pid for engine in engines.running()] == [lease.engine.pid]
+
+
+def test_a_request_during_unload_waits_for_the_new_start_and_never_are_two_in_memory(
+    scene: Scene, fake_llama: FakeLlama
+) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    first = engines.lease(fake_llama("serve"))
+    closing, go_on = threading.Event(), threading.Event()
+    close = first.engine.close
+
+    def slowly() -> None:
+        closing.set()
+        assert go_on.wait(10)
+        assert len(scene.power.started) == 1  # nothing was started beside it
+        close()
+
+    first.engine.close = slowly  # type: ignore[method-assign]
+    first.release()
+    assert closing.wait(10)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(engines.lease, first.engine.model) for _ in range(8)]
+        time.sleep(0.2)
+        assert not any(one.done() for one in asked)
+        assert alive([first.engine.pid]) == [first.engine.pid]
+        go_on.set()
+        leases = [one.result(10) for one in asked]
+    assert {lease.engine.pid for lease in leases} == {scene.power.started[1]}
+    assert gone(first.engine.pid)
+    assert [post(lease.engine, {})["pid"] for lease in leases[:2]] == [scene.power.started[1]] * 2
+    for lease in leases:
+        lease.release()
+
+
+def test_under_many_callers_and_constant_unloading_every_request_is_answered(
+    scene: Scene, fake_llama: FakeLlama
+) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    path = fake_llama("serve")
+    engines.lease(path).release()
+    most = 0
+
+    def ask(number: int) -> bool:
+        nonlocal most
+        time.sleep(number % 5 * 0.25)
+        lease = engines.lease(path)
+        most = max(most, len(alive(scene.power.started)))
+        answered = bool(post(lease.engine, {})["pid"] == lease.engine.pid)
+        lease.release()
+        return answered
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(ask, range(24)))
+    assert most == 1
+    assert len(scene.power.started) > 1
+
+
+def test_a_lease_that_is_forgotten_is_released(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    pid = lease.engine.pid
+    del lease
+    gc.collect()
+    assert gone(pid)
+
+
+def test_engines_that_are_forgotten_end_their_processes_and_book_what_idling_took(
+    scene: Scene, fake_llama: FakeLlama
+) -> None:
+    scene.policy = KeepPolicy(keep_s=math.inf)
+    engines = scene.engines()
+    scene.made.clear()
+    lease = engines.lease(fake_llama("serve"))
+    pid = lease.engine.pid
+    lease.release()
+    time.sleep(0.1)
+    del engines, lease
+    gc.collect()
+    assert gone(pid)
+    assert scene.kinds() == ["warm"] * len(scene.booked) != []
+
+
+def test_close_ends_a_model_that_idles_and_one_that_is_parked_is_booked(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    assert gone(lease.engine.pid)
+    time.sleep(0.3)
+    engines.close()
+    engines.close()
+    with pytest.raises(EngineError, match="are closed"):
+        engines.lease(lease.engine.model)
+    parked = scene.booked[-1]
+    assert parked.kind == "parked"
+    assert parked.model == f"local/{lease.engine.model}"
+    assert parked.energy_j == 0.0
+    assert parked.saved_j == pytest.approx(10.0 * parked.seconds)
+
+
+def test_what_is_booked_is_counted_once_and_adds_up_to_the_time_that_nobody_asked(
+    scene: Scene, fake_llama: FakeLlama
+) -> None:
+    scene.power = FakePower(watts=10.0, reload_j=3.0)
+    engines = scene.engines()
+    path = fake_llama("serve")
+    began = time.monotonic()
+    for _ in range(3):
+        lease = engines.lease(path)
+        time.sleep(0.1)
+        lease.release()
+        time.sleep(0.1)
+    assert gone(lease.engine.pid)
+    engines.lease(path).release()
+    engines.close()
+    whole_s = time.monotonic() - began
+    warm = [spell for spell in scene.booked if spell.kind == "warm"]
+    (parked,) = [spell for spell in scene.booked if spell.kind == "parked"]
+    assert 0.5 <= sum(spell.seconds for spell in warm) < whole_s - 0.3
+    assert sum(spell.energy_j for spell in warm) == pytest.approx(10.0 * sum(spell.seconds for spell in warm))
+    assert parked.saved_j == pytest.approx(10.0 * parked.seconds - 3.0)  # the reload that the rule had to pay
+
+
+def test_a_ledger_that_fails_costs_nobody_the_answer(fake_llama: FakeLlama, caplog: pytest.LogCaptureFixture) -> None:
+    def book(_: object) -> None:
+        raise OSError("disk full")
+
+    parking = Parking(power=FakePower(), policies=lambda _: KeepPolicy(keep_s=0.0), book=book)
+    engines = Engines(EngineSettings(slots=1, context_tokens=512), parking)
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    assert gone(lease.engine.pid)
+    engines.close()
+    assert "What idle models took could not be booked." in caplog.text
+
+
+def test_a_model_that_died_is_started_again_and_its_idling_booked(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=math.inf)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    os.kill(lease.engine.pid, 9)
+    while lease.engine.alive():
+        time.sleep(0.01)
+    again = engines.lease(lease.engine.model)
+    assert post(again.engine, {})["pid"] == again.engine.pid
+    again.release()
+    assert scene.kinds() == ["warm", "warm"]  # before the first lease, and after it
+    assert engines.parker is not None
+    assert len(engines.parker.stays) == 1
+
+
+def test_a_forked_child_parks_its_own(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            own = engines.lease(lease.engine.model)
+            pid = own.engine.pid
+            own.release()
+            code = 0 if gone(pid) and pid != lease.engine.pid else 2
+            engines.close()
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert post(lease.engine, {})["pid"] == lease.engine.pid
+    lease.release()
+    assert gone(lease.engine.pid)
+
+
+def test_two_clients_have_engines_each(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.policy = KeepPolicy(keep_s=0.0)
+    path = fake_llama("serve")
+    one, two = scene.engines(), scene.engines()
+    kept, left = one.lease(path), two.lease(path)
+    left.release()
+    assert gone(left.engine.pid)
+    assert post(kept.engine, {})["pid"] == kept.engine.pid
+    kept.release()
+
+
+# --- the real model -------------------------------------------------------------------------
+
+
+def resident_bytes(root: int) -> int:
+    """Return what a process and all that it started hold in memory."""
+    tree, total = {root}, 0
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(stat[1])
+            except OSError:
+                continue
+    while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
+        tree |= more
+    for pid in tree:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            continue
+    return total
+
+
+@pytest.mark.needs_weights
+def test_memory_after_unloading_is_within_5_percent_of_before(weights_dir: Path) -> None:
+    parking = Parking(power=IdlePower(), policies=lambda _: KeepPolicy(keep_s=0.0))
+    engines = Engines(EngineSettings(weights_dir=weights_dir, slots=2, context_tokens=512), parking)
+    try:
+        gc.collect()
+        before = resident_bytes(os.getpid())
+        during: list[int] = []
+        for _ in range(2):
+            lease = engines.lease("smollm2-135m")
+            answer = post(lease.engine, {**lease.engine.defaults, "messages": QUESTION, "max_tokens": 8})
+            assert answer["choices"][0]["message"]["content"] == "The capital of France is Paris."
+            during.append(resident_bytes(os.getpid()))
+            pid = lease.engine.pid
+            lease.release()
+            del lease
+            assert gone(pid)
+        after = resident_bytes(os.getpid())
+    finally:
+        engines.close()
+    assert min(during) > before + 100_000_000
+    assert after == pytest.approx(before, rel=0.05)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from greenai.meters import nvml
+from greenai.meters.idle import IdlePower, memory_bytes
+from tests.gpus import Clock, FakeNvml, NVMLError
+
+OWN = os.getpid()
+
+
+def proc_of(tmp_path: Path, pid: int, pages: int) -> Path:
+    (tmp_path / str(pid)).mkdir()
+    (tmp_path / str(pid) / "statm").write_text(f"9999 {pages} 10 1 0 5 0\n")
+    return tmp_path
+
+
+def test_memory_is_what_the_process_holds(tmp_path: Path) -> None:
+    assert memory_bytes(7, proc_of(tmp_path, 7, 300)) == 300 * os.sysconf("SC_PAGE_SIZE")
+    assert memory_bytes(8, tmp_path) is None
+    assert (memory_bytes(OWN) or 0) > 1_000_000
+
+
+def test_on_a_processor_idling_is_memory_and_core_time(tmp_path: Path) -> None:
+    pages = 10**9 // os.sysconf("SC_PAGE_SIZE")
+    clock = Clock()
+    power = IdlePower(watts_per_core=10.0, api=FakeNvml([]), clock=clock, proc=proc_of(tmp_path, OWN, pages))
+    window = power.idle(OWN)
+    clock.now_s += 1000.0
+    idle = window.read()
+    assert idle.seconds == 1000.0
+    core_j = idle.energy_j - 100.0 * pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+    assert 0 < core_j < 10.0  # this process's own core time meanwhile
+    assert idle.watts == pytest.approx(idle.energy_j / 1000)
+    assert 15.0 < idle.low_j < idle.energy_j < idle.high_j
+    assert idle.method == "idle-1 (core time, memory at 0.1 W/GB)"
+
+
+def test_a_process_that_rests_takes_hardly_any_core_time() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        window = IdlePower(watts_per_core=10.0, api=FakeNvml([])).idle(child.pid)
+        time.sleep(0.2)
+        idle = window.read()
+        held_gb = (memory_bytes(child.pid) or 0) / 1e9
+        assert idle.energy_j == pytest.approx(idle.seconds * held_gb * 0.1, abs=0.05)
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_a_start_takes_its_core_time_and_what_its_gpus_counted() -> None:
+    api = FakeNvml([set(), set()], energy_mj={0: 5_000, 1: 5_000}, watts=70.0)
+    power = IdlePower(watts_per_core=10.0, api=api)
+    loading = power.loading()
+    api.users[1] = {OWN}
+    api.energy_mj = {0: 6_000, 1: 905_000}
+    assert loading.done(OWN, 2.0) == pytest.approx(20.0 + 900.0)
+
+
+def test_a_gpus_context_counts_as_published_until_the_sensor_has_shown_it() -> None:
+    clock = Clock()
+    api = FakeNvml([set()], watts=70.0)
+    power = IdlePower(watts_per_core=10.0, api=api, clock=clock, proc=Path("/nowhere"))
+    power.loading()
+    api.users[0], api.watts = {OWN}, 120.0
+    window = power.idle(OWN)
+    clock.now_s += 1.0
+    assert window.read().watts == pytest.approx(41.0, rel=0.1)  # the last answer may still be in the sensor's mean
+    assert "GPU context 41 W assumed" in window.read().method
+    clock.now_s += 9.0
+    idle = window.read()
+    assert idle.energy_j == pytest.approx(500.0, rel=0.05)
+    assert idle.low_j < 500.0 < idle.high_j
+    assert "GPU context 50 W measured" in idle.method
+    again = power.idle(OWN)
+    assert "50 W measured" in again.read().method  # it is known from now on
+
+
+def test_a_gpu_that_others_use_tells_nothing_of_this_context() -> None:
+    clock = Clock()
+    api = FakeNvml([{1}], watts=300.0)
+    power = IdlePower(watts_per_core=10.0, api=api, clock=clock)
+    power.loading()
+    api.users[0] = {1, OWN}
+    window = power.idle(OWN)
+    clock.now_s += 10.0
+    assert "GPU context 41 W assumed" in window.read().method
+
+
+def test_a_gpu_that_fell_off_the_bus_costs_nobody_the_answer() -> None:
+    api = FakeNvml([{OWN}], watts=70.0, failure=NVMLError("GPU is lost", 15))
+    power = IdlePower(watts_per_core=10.0, api=api)
+    loading = power.loading()
+    assert loading.done(OWN, 1.0) == 10.0
+    assert nvml.machine(api) is not None
