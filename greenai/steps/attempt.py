@@ -17,7 +17,7 @@ from greenai.catalog import Card, find
 from greenai.errors import BudgetExceeded, GreenAIError, LedgerError, OptInRequired
 from greenai.grants import fix
 from greenai.ledger import Hold
-from greenai.local import Engine
+from greenai.local import Engine, Lease
 from greenai.nudges import effort, learnt, output_length
 from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
@@ -76,9 +76,26 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
 
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
     """
-    request, ttl_s = way.request, _ttl_s(way.request)
     try:
-        rung, engine = yield from _loaded(way.rung, request, steps, watch)
+        rung, lease = yield from _loaded(way.rung, way.request, steps, watch)
+    except BaseException:  # nothing was sent
+        way.release()
+        raise
+    if rung is not way.rung:
+        way = replace(way, rung=rung)
+    if lease is None:
+        return (yield from _asked(way, None, attempt_id, plan, steps, watch))
+    try:
+        return (yield from _asked(way, lease.engine, attempt_id, plan, steps, watch))
+    finally:
+        lease.release()  # from here on the model may be unloaded
+
+
+def _asked(
+    way: Way, engine: Engine | None, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatch
+) -> Flow[Climbed]:
+    request, rung, ttl_s = way.request, way.rung, _ttl_s(way.request)
+    try:
         card = find(rung.model)
         draft = way.applied(_draft(rung, card, engine, request, plan, steps))
         expected = _expected(rung, request, plan)
@@ -147,7 +164,7 @@ def _left_s(request: Request) -> float:
     return max(request.deadline - time.monotonic(), 0.0)
 
 
-def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Engine | None]]:
+def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Lease | None]]:
     if rung.provider != "local" or rung.base_url is not None:
         return rung, None
     left_s = _left_s(request)
@@ -155,18 +172,19 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     started = time.perf_counter()
     try:
-        engine: Engine = yield Work(
-            "load", partial(steps.engines.get, rung.name, None if math.isinf(left_s) else left_s)
+        lease: Lease = yield Work(
+            "load", partial(steps.engines.lease, rung.name, None if math.isinf(left_s) else left_s)
         )
     except TimeoutError:  # the provider says so in openai's words
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
+    engine = lease.engine
     elapsed_s = time.perf_counter() - started
     started_core_s = engine.take_start()
     if started_core_s is not None:
         watch.loaded(elapsed_s, started_core_s)
     else:
         watch.away(elapsed_s)  # found running, or waited for while another call started it, which is charged for it
-    return replace(rung, base_url=engine.base_url, api_key=engine.api_key), engine
+    return replace(rung, base_url=engine.base_url, api_key=engine.api_key), lease
 
 
 def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:
