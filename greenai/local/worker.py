@@ -1,4 +1,4 @@
-"""The child process that holds one local model: llama.cpp with its own HTTP server on loopback.
+"""The child process that holds one local model: llama.cpp with its own HTTP server on loopback, or torch with ours.
 
     parent                                       this process
     one JSON line on stdin: the config    ──►    load the model, listen on a free port
@@ -6,8 +6,8 @@
     stdin closed, or the parent gone      ──►    exit at once
 
 A process of its own, because freeing a model inside a long-lived process leaves part of its memory behind, and
-a crash in native code would take the app with it. It imports nothing else of greenai, so it starts in the time
-that Python and llama.cpp take. Run as a file or with `python -m greenai.local.worker`.
+a crash in native code would take the app with it. For llama.cpp it imports nothing else of greenai, so it starts in
+the time that Python and llama.cpp take. Run as a file or with `python -m greenai.local.worker`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     sys.path[:] = config["sys_path"]
     started = time.perf_counter()
     try:
-        server = _serve(config)
+        server = _serve_torch(config) if config.get("engine") == "torch" else _serve(config)
     except (ImportError, RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
         _say(answer, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
@@ -88,6 +88,16 @@ def _serve(config: Mapping[str, Any]) -> Any:
     params.ui = False
     params.endpoint_slots = False
     return xllamacpp.Server(params)
+
+
+def _serve_torch(config: Mapping[str, Any]) -> Any:
+    from greenai.errors import ModelError
+    from greenai.local.torch_worker import serve
+
+    try:
+        return serve(config)
+    except ModelError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def _exit_when_parent_is_gone(parent_pid: int) -> None:
