@@ -1,12 +1,9 @@
 """`instrument`: the clients of this process that other code makes and holds pass greenai, until that is undone.
 
-library       classes                      what of them
-──────────    ─────────────────────────    ──────────────────────────────────────────────────
-openai        OpenAI, AsyncOpenAI,         the public method `request`, and at a client's first
-              Azure's                      use the transport of its HTTP client
-anthropic     Anthropic, AsyncAnthropic    the same
+A library is touched once it is imported: one method of its classes that makes calls, or a few, and at a client's first
+use the transport of its HTTP client. What is specific to each is in libraries.py.
 
-Nothing else is touched: who patches methods of resources, as tracers do, goes on seeing every call, whether it came
+Nothing else is touched: who patches methods above these, as tracers do, goes on seeing every call, whether it came
 first or second. Clients that are wrapped, and greenai's own, are left as they are.
 """
 
@@ -15,31 +12,26 @@ from __future__ import annotations
 import importlib.util
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from greenai.around import is_ours
 from greenai.errors import InvalidRequest
-from greenai.integrations.wrap import host_at
+from greenai.integrations.imported import Watch
+from greenai.integrations.libraries import LIBRARIES, Library
 from greenai.session import Session
 from greenai.wire import transport
-from greenai.wire.stainless import is_asynchronous, rigged, slotted
+from greenai.wire.stainless import Ready, rigged
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from greenai.hooks import Observer
     from greenai.settings import Settings
 
 __all__ = ["Instrumented", "instrument", "uninstrument"]
-
-_CLASSES: Mapping[str, Sequence[str]] = {
-    "openai": ("OpenAI", "AsyncOpenAI"),
-    "anthropic": ("Anthropic", "AsyncAnthropic"),
-}
 
 _changing = threading.RLock()
 _present: list[Instrumented] = []
@@ -54,7 +46,7 @@ def instrument(
     observe: bool | None = None,
     observers: Sequence[Observer] = (),
 ) -> Instrumented:
-    """Have the model calls of every openai and anthropic client of this process pass greenai.
+    """Have the model calls of every client of openai, anthropic, google-genai and mistralai here pass greenai.
 
     It holds for clients that are there already and for those to come. Called again with the same options it changes
     nothing. The model that a call names is the one that answers, unless the settings name a ladder for it.
@@ -71,7 +63,7 @@ def instrument(
         What undoes it, with `undo()` or as a `with` block.
 
     Raises:
-        InvalidRequest: it was called before with other options, or neither library is installed.
+        InvalidRequest: it was called before with other options, or none of the libraries is installed.
         SettingsError: a setting is wrong.
     """
     options: dict[str, Any] = {
@@ -102,11 +94,11 @@ class Instrumented:
     """What `instrument` did, and what takes it back, also from clients that were used meanwhile."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        names = [name for name in _CLASSES if importlib.util.find_spec(name) is not None]
-        if not names:
+        found = [library for library in LIBRARIES if _is_there(library.name)]
+        if not found:
             raise InvalidRequest(
-                "greenai.instrument() found neither openai nor anthropic, so there is nothing to instrument. "
-                "Install the library that the app uses: pip install openai"
+                "greenai.instrument() found none of openai, anthropic, google-genai and mistralai, so there is nothing "
+                "to instrument. Install the library that the app uses: pip install openai"
             )
         self.options = options
         self._session: Session | None = Session.open(
@@ -121,14 +113,13 @@ class Instrumented:
             observers=options["observers"],
             pinned=True,
         )
-        self._touched: weakref.WeakSet[Any] = weakref.WeakSet()
+        # By the library and their id, as some have no hash.
+        self._touched: weakref.WeakValueDictionary[tuple[str, int], Any] = weakref.WeakValueDictionary()
         self._green: weakref.WeakSet[Any] = weakref.WeakSet()
         self._sessions: dict[str | None, Session] = {}
-        self._patches = [
-            _Patch(getattr(import_module(name), kind), partial(self._ready, name))
-            for name in names
-            for kind in _CLASSES[name]
-        ]
+        self._patches: list[_Patch] = []
+        by_module = {module: library for library in found for module in library.methods}
+        self._watch = Watch(by_module, lambda module: self._patch(by_module[module.__name__], module))
 
     def undo(self) -> None:
         """Have no call pass greenai any more; again: nothing."""
@@ -137,12 +128,13 @@ class Instrumented:
             if session is None:
                 return
             _present.remove(self)
+            self._watch.end()
             for patch in self._patches:
                 patch.remove()
             for green in tuple(self._green):
                 green.greenai_session = None  # also in copies of a client that were never used
-            for client in tuple(self._touched):
-                _restore(client)
+            for (name, _), holder in tuple(self._touched.items()):
+                next(library for library in LIBRARIES if library.name == name).restore(holder)
             for shared in self._sessions.values():
                 shared.close(owner=False)
             session.close(owner=True)
@@ -155,30 +147,39 @@ class Instrumented:
     ) -> None:
         self.undo()
 
-    def _ready(self, provider: str, client: Any) -> bool:
-        """Have a client's HTTP client pass greenai, at its first use; return whether it does by this."""
+    def _patch(self, library: Library, module: ModuleType) -> None:
+        for kind, names in library.methods[module.__name__].items():
+            found = getattr(module, kind, None)
+            self._patches += [
+                _Patch(found, name, library, partial(self._ready, library)) for name in names if hasattr(found, name)
+            ]
+
+    def _ready(self, library: Library, owner: Any) -> bool:
+        """Have an owner's HTTP clients pass greenai, at its first use; return whether they do by this."""
         if self._session is None or is_ours():
             return False
-        sending = client._client._transport  # noqa: SLF001  # where both libraries have kept it since httpx 0.13
+        sending = library.sending(library.holder(owner))
+        if sending is None:
+            return False
         if transport.is_green(sending) and sending.greenai_session is not None:
             return sending in self._green
         with _changing:
-            return self._rig(provider, client)
+            return self._rig(library, owner)
 
-    def _rig(self, provider: str, client: Any) -> bool:
+    def _rig(self, library: Library, owner: Any) -> bool:
         if self._session is None:
             return False
-        sending = client._client._transport  # noqa: SLF001
+        holder = library.holder(owner)
+        sending = library.sending(holder)
         if transport.is_green(sending) and sending.greenai_session is not None:
             return True  # another thread's first use of it came before
-        host = host_at(provider, str(client.base_url))
-        session = self._of(host.base_url)
-        made = rigged(client._client, session, host, asynchronous=is_asynchronous(client))  # noqa: SLF001
-        client._client = made  # noqa: SLF001
-        self._touched.add(client)
-        for sending in (made._transport, *made._mounts.values()):  # noqa: SLF001
-            if sending is not None:
-                self._green.add(sending)
+        host = library.host(owner)
+        made = library.rig(holder, partial(rigged, session=self._of(host.base_url), host=host))
+        self._touched[library.name, id(holder)] = holder
+        for http in made:
+            for sending in (http._transport, *http._mounts.values()):  # noqa: SLF001
+                if sending is not None:
+                    self._green.add(sending)
         return True
 
     def _of(self, base_url: str | None) -> Session:
@@ -192,29 +193,27 @@ class Instrumented:
 
 
 class _Patch:
-    """One class whose clients open a slot for each request, and hang the receipt on what comes of it."""
+    """One method of a class, that opens a slot for each request, and hangs the receipt on what comes of it."""
 
-    def __init__(self, kind: Any, ready: Callable[[Any], bool]) -> None:
+    def __init__(self, kind: Any, name: str, library: Library, ready: Ready) -> None:
         self._kind = kind
-        self._before: Any = vars(kind).get("request")  # None where it is inherited
-        self._made = slotted(kind.request, ready, asynchronous=kind.__name__.startswith("Async"))
-        kind.request = self._made
+        self._name = name
+        self._before: Any = vars(kind).get(name)  # None where it is inherited
+        self._made = library.slotted(kind, getattr(kind, name), ready)
+        setattr(kind, name, self._made)
 
     def remove(self) -> None:
         """Take it back; where somebody patched the method since, theirs stays, and calls what was there before ours."""
-        if vars(self._kind).get("request") is not self._made:
+        if vars(self._kind).get(self._name) is not self._made:
             return
         if self._before is None:
-            del self._kind.request
+            delattr(self._kind, self._name)
         else:
-            self._kind.request = self._before
+            setattr(self._kind, self._name, self._before)
 
 
-def _restore(client: Any) -> None:
-    """Give a client back the HTTP client that it had, closed where the app has closed it meanwhile."""
-    ours = client._client  # noqa: SLF001
-    theirs = getattr(ours, "_greenai_of", None)
-    if theirs is None:
-        return
-    theirs._state = ours._state  # noqa: SLF001  # opened, or closed, with the connections that both share
-    client._client = theirs  # noqa: SLF001
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the package above it
+        return False

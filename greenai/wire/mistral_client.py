@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from greenai.session import Session
     from greenai.wire.exchange import Host
 
-__all__ = ["address_of", "wrapped"]
+__all__ = ["METHODS", "address_of", "restore", "rig", "slotted", "wrapped"]
 
 C = TypeVar("C")
 
@@ -25,7 +27,15 @@ _CALLS: Mapping[str, tuple[str, ...]] = {
     "embeddings": ("create",),
     "responses": ("create",),
 }
+_PLACES = (("client", False), ("async_client", True))
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    part: (*names, *(f"{name}_async" for name in names)) for part, names in _CALLS.items()
+}
 """The parts of a client whose calls answer with a receipt, and these calls; each has one that is awaited beside it."""
+
+_calling: ContextVar[object] = ContextVar("greenai.mistral", default=None)
+"""The part whose call this is within: its helpers are made of its other calls."""
 
 
 def address_of(client: Any) -> str:
@@ -42,7 +52,7 @@ def wrapped(client: C, session: Session, host: Host) -> C:
     """
     given: Any = client
     config = copy.copy(given.sdk_configuration)
-    for name, asynchronous in (("client", False), ("async_client", True)):
+    for name, asynchronous in _PLACES:
         http = getattr(config, name)
         if not hasattr(http, "_transport"):
             raise InvalidRequest(
@@ -67,9 +77,9 @@ def _green_client(kind: type[Any]) -> type[Any]:
 
     def part(self: Any, name: str) -> Any:
         found = plain(self, name)
-        if name in _CALLS:
+        if name in METHODS:
             part_kind: Any = type(found)
-            found.__class__ = _green(part_kind, _CALLS[name])
+            found.__class__ = _green(part_kind, METHODS[name])
         return found
 
     return _subclass(kind, {"__getattr__": part})
@@ -77,8 +87,7 @@ def _green_client(kind: type[Any]) -> type[Any]:
 
 @cache
 def _green(kind: type[Any], names: tuple[str, ...]) -> type[Any]:
-    both = (*names, *(f"{name}_async" for name in names))
-    return _subclass(kind, {name: _answering(getattr(kind, name), kind) for name in both if hasattr(kind, name)})
+    return _subclass(kind, {name: slotted(getattr(kind, name)) for name in names if hasattr(kind, name)})
 
 
 def _subclass(kind: type[Any], own: dict[str, Any]) -> type[Any]:
@@ -86,24 +95,56 @@ def _subclass(kind: type[Any], own: dict[str, Any]) -> type[Any]:
     return type(kind.__name__, (kind,), {**named, **own})
 
 
-def _answering(plain: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
-    """Return a method whose answers have their receipts. Within it the library's own class calls itself."""
+# --- for clients that other code holds ----------------------------------------------------
 
-    def of(self: Any) -> Any:
-        twin = copy.copy(self)
-        twin.__class__ = kind
-        return twin
 
+def rig(config: Any, put: Callable[..., Any]) -> list[Any]:
+    """Have a configuration's own HTTP clients pass the flow until `restore`; return those that were made for it."""
+    made: list[Any] = []
+    for name, asynchronous in _PLACES:
+        http = getattr(config, name)
+        if hasattr(http, "_transport"):  # None once it was closed; an app may pass one of no library that we know
+            setattr(config, name, put(http, asynchronous=asynchronous))
+            made.append(getattr(config, name))
+    return made
+
+
+def restore(config: Any) -> None:
+    """Give a configuration back the HTTP clients that it had, closed where the app has closed them meanwhile."""
+    for name, _ in _PLACES:
+        setattr(config, name, stainless.unrigged(getattr(config, name)))
+
+
+# --- methods ------------------------------------------------------------------------------
+
+
+def slotted(plain: Callable[..., Any], ready: stainless.Ready = lambda _: True) -> Callable[..., Any]:
+    """Return one of `METHODS` with a slot around it, and the receipt on what it returns, if its object is `ready`."""
     if inspect.iscoroutinefunction(plain):
 
         @wraps(plain)
         async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return await awaited(lambda: plain(of(self), *args, **kwargs))
+            if _calling.get() is self or not ready(self):
+                return await plain(self, *args, **kwargs)
+            with _within(self):
+                return await awaited(lambda: plain(self, *args, **kwargs))
 
         return method
 
     @wraps(plain)
     def called_method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return called(lambda: plain(of(self), *args, **kwargs))
+        if _calling.get() is self or not ready(self):
+            return plain(self, *args, **kwargs)
+        with _within(self):
+            return called(lambda: plain(self, *args, **kwargs))
 
     return called_method
+
+
+@contextmanager
+def _within(part: object) -> Generator[None]:
+    token = _calling.set(part)
+    try:
+        yield
+    finally:
+        _calling.reset(token)
