@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.serve import errors, receipts
-from greenai.serve.pool import spread
+from greenai.serve.pool import Spread
 from greenai.shapes import http_library
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def test_connections_are_used_again_and_given_back_after_failures(scripted: Scri
     http = http_library()
 
     async def run() -> tuple[int, list[int]]:
-        pool = spread(http)
-        request = http.Request("POST", f"{scripted.url}/chat/completions", content=b"{}")
+        pool = Spread(http)
+        request = pool.request(f"{scripted.url}/chat/completions", {}, b"{}", 10.0, 10.0)
 
         async def ask() -> None:
             response = await pool.handle_async_request(request)
@@ -60,11 +60,11 @@ def test_connections_are_used_again_and_given_back_after_failures(scripted: Scri
             await ask()
         one = [len(free) for free in pool._free.values()]
         await asyncio.gather(*(ask() for _ in range(6)))
-        refused = http.Request("POST", "http://127.0.0.1:9/v1", content=b"{}")
+        refused = pool.request("http://127.0.0.1:9/v1", {}, b"{}", 10.0, 10.0)
         with pytest.raises(http.ConnectError):
             await pool.handle_async_request(refused)
         many = [len(free) for free in pool._free.values()]
         await pool.aclose()
         return one[0], many
 
-    assert asyncio.run(run()) == (1, [6, 1])
+    assert asyncio.run(run()) == (1, [6, 0])
