@@ -16,13 +16,17 @@ import time
 import weakref
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from dataclasses import replace
 
 from greenai.errors import EngineError, MissingExtra, ModelMissing
 from greenai.local.names import parse, path_of
-from greenai.local.parker import Lease, Parker, Parking
-from greenai.local.process import Engine, EngineSettings, check_magic, launch
+from greenai.local.parker import Book, Lease, Parker, Parking
+from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
+
+PACKAGES = {"llama": ("xllamacpp",), "torch": ("torch", "transformers")}
+EXTRAS = {"llama": "local", "torch": "torch"}
 
 
 class Engines:
@@ -47,14 +51,14 @@ class Engines:
         Every caller waits for the one start of a model; a caller whose time is over leaves, and the start goes on.
 
         Args:
-            name: What follows `local/`: a known name (`smollm2-135m`), the path of a GGUF file, or a hub id
-                (`org/repo`, `org/repo:file.gguf`).
+            name: What follows `local/`: a known name (`smollm2-135m`), the path of a GGUF file or of a folder with
+                config.json and safetensors, or a hub id (`org/repo`, `org/repo:file.gguf`).
             timeout_s: How long this caller waits, in seconds; None waits until it is ready or has failed.
 
         Raises:
             TimeoutError: It was not ready in time.
             UnknownModel: `name` is none of these.
-            MissingExtra: llama.cpp is not installed.
+            MissingExtra: llama.cpp, or torch for a folder, is not installed.
             ModelMissing: The weights are not on this machine.
             EngineError: The process did not start, or these engines are closed.
         """
@@ -72,6 +76,11 @@ class Engines:
             if stay is None or stay.begin():
                 return Lease(engine, stay, self.parker)
             self._leave(name, engine)  # it is being unloaded: who asks again waits for that, and for the next start
+
+    def book_with(self, book: Book) -> None:
+        """Book what idle models take with this function."""
+        if self.parker is not None:
+            self.parker.parking = replace(self.parker.parking, book=book)
 
     def park(self) -> None:
         """Unload the models whose stay is over. An answer in progress is never cut."""
@@ -184,15 +193,18 @@ class Engines:
 
     def _start(self, name: str) -> Engine:
         parse(name)
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise MissingExtra("local", "xllamacpp", f"local/{name}")
         path = path_of(name, self.settings.weights_dir)
+        kind = kind_of(path)
+        for package in PACKAGES[kind]:
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtra(EXTRAS[kind], package, f"local/{name}")
         if path is None:
             raise ModelMissing(
                 f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
                 model=f"local/{name}",
             )
-        check_magic(name, path)
+        if kind == "llama":
+            check_magic(name, path)
         return launch(name, path, self.settings)
 
     def forget_parents_engines(self) -> None:

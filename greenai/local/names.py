@@ -1,12 +1,14 @@
 """Which names of local models there are, which weights each stands for, and where these lie on this machine.
 
-A name is one of three things: a known model (`smollm2-135m`), the path of a GGUF file (it ends in `.gguf`), or a hub id
-(`org/repo` or `org/repo:file.gguf`). How weights come here is left to `weights`.
+A name is one of three things: a known model (`smollm2-135m`), a path, or a hub id (`org/repo` or
+`org/repo:file.gguf`). A path is that of a GGUF file (it ends in `.gguf`), which llama.cpp runs, or of a folder with
+config.json and safetensors, which torch runs. How weights come here is left to `weights`.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ __all__ = [
     "default_dir",
     "folder_of",
     "ggufs_in",
+    "is_model_folder",
     "parse",
     "path_of",
     "pick",
@@ -38,6 +41,9 @@ HUB_FOLDER = "hub"
 # Which quantization to take where the name leaves it open: the first of these that the repository has. Q4_K_M is what
 # llama.cpp itself takes; decoding reads every weight once per token, so fewer bits are also less energy.
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0")
+FOLDER_FILES = (".json", ".safetensors", ".jinja", ".model", ".txt")
+"""What a folder of a model is made of: its weights, its settings and its tokenizer."""
+
 SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
 
@@ -121,10 +127,12 @@ def parse(name: str) -> Known | Path | HubName:
     """
     if name in KNOWN:
         return KNOWN[name]
+    path = Path(name).expanduser()
+    if is_model_folder(path):  # before hub ids: a relative folder may look like one
+        return path.absolute()
     match = HUB_ID.fullmatch(name)
     if match and not (name.lower().endswith(".gguf") and match["file"] is None) and ".." not in name:
         return HubName(repo=match["repo"], file=match["file"])
-    path = Path(name).expanduser()
     if path.is_file():
         return path.absolute()
     raise _unknown(name)
@@ -135,11 +143,11 @@ def _unknown(name: str) -> UnknownModel:
     if name.lower().endswith(".gguf"):
         what = f"There is no file {Path(name).expanduser().absolute()}, so local/{name} cannot be loaded."
     else:
-        what = f"local/{name} is no known model, no GGUF file and no hub id."
+        what = f"local/{name} is no known model, no GGUF file, no folder of a model and no hub id."
     meant = f" Did you mean local/{suggestions[0]}?" if suggestions else ""
     return UnknownModel(
-        f"{what}{meant} Name one of {', '.join(f'local/{k}' for k in KNOWN)}, a path as local/<file.gguf>, or a hub id "
-        "as local/<org>/<repo>.",
+        f"{what}{meant} Name one of {', '.join(f'local/{k}' for k in KNOWN)}, a path as local/<file.gguf> or "
+        "local/<folder with config.json>, or a hub id as local/<org>/<repo>.",
         model=f"local/{name}",
         suggestions=tuple(f"local/{s}" for s in suggestions),
     )
@@ -180,7 +188,12 @@ def path_of(name: str, weights_dir: Path | None = None) -> Path | None:
     if target.file is not None:
         path = folder / target.file
         return path if path.is_file() else None
-    return _picked(target.repo, folder)
+    return _picked(target.repo, folder) or (folder if is_model_folder(folder) else None)
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether torch can run what lies in this folder: a model's config and its weights as safetensors."""
+    return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
 
 
 def revision_of(name: str, weights_dir: Path | None = None) -> str | None:
@@ -193,10 +206,18 @@ def revision_of(name: str, weights_dir: Path | None = None) -> str | None:
         return known.sha256
     try:
         path = path_of(name, weights_dir)
-        stat = None if path is None else path.stat()
+        return None if path is None else _revision(path)
     except (ModelError, OSError):
         return None
-    return None if path is None or stat is None else f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _revision(path: Path) -> str:
+    if not path.is_dir():
+        stat = path.stat()
+        return f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}"
+    files = sorted(p for p in path.iterdir() if p.suffix in FOLDER_FILES and p.is_file())
+    parts = "|".join(_revision(file) for file in files)
+    return f"{path.name}:{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
 
 
 def folder_of(target: Known | HubName, weights_dir: Path | None) -> Path:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from greenai.errors import EngineError
 from greenai.local.cpus import compute_threads
@@ -25,7 +25,7 @@ from greenai.local.names import KNOWN, parse
 from greenai.local.parking import Stay
 from greenai.units import format_bytes
 
-__all__ = ["Engine", "EngineSettings", "check_magic", "launch"]
+__all__ = ["Engine", "EngineSettings", "check_magic", "kind_of", "launch"]
 
 WORKER = Path(__file__).with_name("worker.py")
 # Threads that wait for each other sleep instead of spinning, unless the user's environment speaks of it. See `cpus`.
@@ -46,6 +46,9 @@ class EngineSettings:
         threads: CPU threads that compute; None leaves one of the physical cores to the app (see `cpus`).
         weights_dir: Where weights are kept; None is the user's cache folder.
         start_timeout_s: How long loading may take, in seconds.
+        flash: Whether llama.cpp uses flash attention; None leaves it to llama.cpp.
+        cache_type: Type of llama.cpp's key-value cache, such as "q8_0"; None is its own, f16.
+        ubatch: Tokens of prompts that llama.cpp works on at once; None is its own, 512.
     """
 
     slots: int = 4
@@ -53,6 +56,9 @@ class EngineSettings:
     threads: int | None = None
     weights_dir: Path | None = None
     start_timeout_s: float = 300.0
+    flash: bool | None = None
+    cache_type: str | None = None
+    ubatch: int | None = None
 
 
 class Engine:
@@ -128,6 +134,11 @@ class Engine:
         # Popen takes a process with a return code for ended: it neither signals it nor waits for it.
         self._process.returncode = 0
         _close_pipes(self._process)
+
+
+def kind_of(path: Path | None) -> Literal["llama", "torch"]:
+    """Return what runs these weights: torch a folder, llama.cpp a file, and what is not here."""
+    return "torch" if path is not None and path.is_dir() else "llama"
 
 
 def launch(name: str, path: Path, settings: EngineSettings) -> Engine:
@@ -221,12 +232,16 @@ def _environment() -> dict[str, str]:
 
 def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Mapping[str, object]:
     return {
+        "engine": kind_of(path),
         "path": str(path),
         "alias": name,
         "api_key": api_key,
         "slots": settings.slots,
         "context_tokens": settings.context_tokens,
         "threads": settings.threads or compute_threads(),
+        "flash": settings.flash,
+        "cache_type": settings.cache_type,
+        "ubatch": settings.ubatch,
         "parent_pid": os.getpid(),
         "sys_path": [entry for entry in sys.path if entry],
     }
@@ -284,7 +299,8 @@ def check_magic(name: str, path: Path) -> None:
 
 
 def _why_not_started(name: str, path: Path, settings: EngineSettings, failure: _Failure, log: Sequence[str]) -> str:
-    what = f"{path} ({format_bytes(path.stat().st_size)})"
+    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
+    what = f"{path} ({format_bytes(sum(file.stat().st_size for file in files))})"
     if failure.timed_out:
         return (
             f"The engine of local/{name} did not finish loading {what} within {settings.start_timeout_s:g} s. End what "
@@ -307,6 +323,7 @@ def _ending(code: int | None) -> str:
 
 
 def _bring_again(name: str) -> str:
-    if isinstance(parse(name), Path):
-        return "Name another GGUF file."
+    found = parse(name)
+    if isinstance(found, Path):
+        return "Name another folder." if found.is_dir() else "Name another GGUF file."
     return f"Bring it again with: greenai models rm {name} && greenai models pull {name}"

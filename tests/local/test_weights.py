@@ -45,8 +45,9 @@ def test_an_unknown_name_is_told_what_names_there_are() -> None:
     with pytest.raises(UnknownModel) as caught:
         names.parse("smollm2")
     assert str(caught.value) == (
-        "local/smollm2 is no known model, no GGUF file and no hub id. Did you mean local/smollm2-135m? Name one of "
-        "local/smollm2-135m, a path as local/<file.gguf>, or a hub id as local/<org>/<repo>."
+        "local/smollm2 is no known model, no GGUF file, no folder of a model and no hub id. Did you mean "
+        "local/smollm2-135m? Name one of local/smollm2-135m, a path as local/<file.gguf> or local/<folder with "
+        "config.json>, or a hub id as local/<org>/<repo>."
     )
 
 
@@ -262,3 +263,39 @@ def test_when_neither_source_answers_both_reasons_are_given(
 @pytest.mark.needs_weights
 def test_the_real_weights_have_the_hash_that_is_known(weights_dir: Path) -> None:
     assert weights.verify("smollm2-135m", weights_dir) is True
+
+
+def model_folder(path: Path, weights_bytes: bytes = b"w") -> Path:
+    path.mkdir(parents=True)
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(weights_bytes)
+    return path
+
+
+def test_a_folder_with_config_and_safetensors_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = model_folder(tmp_path / "org" / "repo")
+    assert names.parse(str(folder)) == names.path_of(str(folder)) == folder
+    monkeypatch.chdir(tmp_path)
+    assert names.parse("org/repo") == folder
+    (folder / "model.safetensors").unlink()
+    assert names.parse("org/repo") == names.HubName(repo="org/repo", file=None)
+    with pytest.raises(UnknownModel):
+        names.parse(str(folder))
+
+
+def test_a_folder_that_the_hub_gave_is_found_where_there_is_no_gguf(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / names.HUB_FOLDER / "org" / "repo")
+    assert names.path_of("org/repo", tmp_path) == folder
+    (folder / "repo.Q4_0.gguf").write_bytes(b"GGUF")
+    assert names.path_of("org/repo", tmp_path) == folder / "repo.Q4_0.gguf"
+
+
+def test_a_folders_revision_is_of_its_files(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "mine")
+    first = names.revision_of(str(folder))
+    assert first is not None
+    assert first.startswith("mine:")
+    (folder / "README.md").write_text("words")
+    assert names.revision_of(str(folder)) == first
+    (folder / "model.safetensors").write_bytes(b"other")
+    assert names.revision_of(str(folder)) != first
