@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from greenai.correction import Label
     from greenai.grants import Grant
+    from greenai.local.parking import Spell
     from greenai.readings import Reading
     from greenai.values import Attempt, Entry, Receipt, Usage
 
@@ -257,6 +259,15 @@ class Ledger:
         """Count today what a feature gave, generated or not, and how much of it somebody used."""
         day = int(self._clock() // DAY_S)
         self._do(lambda db: db.offer(project, feature, day, offered, used))
+
+    def idled(self, spells: Sequence[Spell]) -> None:
+        """Keep times in which nobody asked a model on this machine, by days; no call's own figures change."""
+        rows = [
+            (secrets.token_hex(8), s.model, s.kind, s.began, s.seconds, s.energy_j, s.low_j, s.high_j, s.saved_j,
+             s.method)
+            for spell in spells for s in spell.by_day()
+        ]  # fmt: skip
+        self._do(lambda db: db.idle(rows))
 
     def used(self, call_id: str) -> bool:
         """Note that somebody used what a call gave; return whether the ledger has the call."""

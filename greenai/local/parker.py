@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from greenai.local.engines import Engines
     from greenai.local.process import Engine
 
-__all__ = ["Lease", "Parker", "Parking", "Running"]
+__all__ = ["Book", "Lease", "Parker", "Parking", "Running"]
 
 logger = logging.getLogger("greenai")
 

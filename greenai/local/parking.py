@@ -19,10 +19,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from greenai._locks import Lock
-from greenai.local.schedule import Schedule
+
+if TYPE_CHECKING:
+    from greenai.settings.schedule import Schedule
 
 __all__ = [
     "Idle", "IdleWindow", "KeepPolicy", "Loading", "Policies", "Power", "Reloads", "Spell", "Stay", "Verdict",

@@ -129,7 +129,7 @@ class IdlePower:
                 more_w = now_w - bare_w
                 known = _Watts(more_w, max(more_w - error_w, 0.0), more_w + error_w, measured=True)
                 self._context[gpu.index] = known
-        return known or _stated("gpu_context_watts")
+        return known or _stated("context_watts")
 
     def _gpus(self) -> list[nvml.Gpu]:
         found = nvml.machine(self.api)

@@ -108,6 +108,15 @@ class LedgerDb(SqliteFile):
         """Add to what a feature gave on a day, and to how much of it was used."""
         self._write(lambda con: _execute(con, schema.OFFER, (project, feature, day, offered, used)))
 
+    def idle(self, rows: Sequence[Row]) -> None:
+        """Add times in which nobody asked a model on this machine (`IDLE_COLUMNS`)."""
+
+        def work(con: sqlite3.Connection) -> None:
+            for row in rows:
+                _execute(con, schema.IDLE, row)
+
+        self._write(work)
+
     def use(self, call_id: str) -> bool:
         """Note that what a call gave was used; return whether there is such a call."""
         return self._write(lambda con: con.execute(schema.USE, (call_id,)).rowcount > 0)
@@ -122,6 +131,7 @@ class LedgerDb(SqliteFile):
             target.executemany(schema.LABEL, source.execute(schema.ALL_LABELS))
             target.executemany(schema.TALLY, source.execute(schema.ALL_TALLIES))
             target.executemany(schema.OFFER, source.execute(schema.ALL_OFFERS))
+            target.executemany(schema.IDLE, source.execute(schema.ALL_IDLE))
             for statement in schema.EMPTY:
                 source.execute(statement)
 

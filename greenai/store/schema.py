@@ -19,6 +19,10 @@ RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expi
 
 LABEL_COLUMNS = ("call_id", "created", "project", "method", "loss", "model", "outcome", "good", "source", "top_bad")
 
+IDLE_COLUMNS = (
+    "spell_id", "model", "kind", "began", "seconds", "energy_j", "low_j", "high_j", "saved_j", "method",
+)  # fmt: skip
+
 SETTLE_COLUMNS = (
     "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s", "error", "retries",
@@ -33,6 +37,7 @@ READ_COLUMNS = {
     "attempts": ATTEMPT_COLUMNS,
     "labels": LABEL_COLUMNS,
     "offers": ("project", "feature", "day", "offered", "used"),
+    "idle": IDLE_COLUMNS,
 }
 
 # One entry per schema version, each a list of statements that run in one transaction. Append only.
@@ -129,6 +134,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # What kind of task the classifier took a call for: what it will hardly exceed is told by others of its kind.
     ("ALTER TABLE calls ADD COLUMN task TEXT",),
+    # Times in which nobody asked a model on this machine: idling in memory (`warm`, which took energy), or unloaded
+    # (`parked`, with what staying would have taken less the reload that ended it, which is charged to its call).
+    (
+        """
+        CREATE TABLE idle (
+            spell_id TEXT PRIMARY KEY, model TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('warm', 'parked')),
+            began REAL NOT NULL, seconds REAL NOT NULL, energy_j REAL NOT NULL, low_j REAL NOT NULL,
+            high_j REAL NOT NULL, saved_j REAL NOT NULL, method TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX idle_began ON idle (began)",
+    ),
 )
 
 
@@ -179,6 +196,7 @@ OFFER = (
     "INSERT INTO offers (project, feature, day, offered, used) VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, feature, "
     "day) DO UPDATE SET offered = offered + excluded.offered, used = used + excluded.used"
 )
+IDLE = f"INSERT OR IGNORE INTO idle ({', '.join(IDLE_COLUMNS)}) VALUES ({_marks(len(IDLE_COLUMNS))})"
 USE = "UPDATE calls SET used = 1 WHERE call_id = ?"
 ASK_CHOICE = "INSERT OR IGNORE INTO asked_choices (project, created) VALUES (?, ?)"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
@@ -213,4 +231,5 @@ ALL_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
 ALL_LABELS = f"SELECT {', '.join(LABEL_COLUMNS)} FROM labels"
 ALL_TALLIES = "SELECT project, method, era, bin, count FROM drift"
 ALL_OFFERS = "SELECT project, feature, day, offered, used FROM offers"
-EMPTY = ("DELETE FROM calls", "DELETE FROM attempts", "DELETE FROM labels", "DELETE FROM drift", "DELETE FROM offers")
+ALL_IDLE = f"SELECT {', '.join(IDLE_COLUMNS)} FROM idle"
+EMPTY = tuple(f"DELETE FROM {table}" for table in ("calls", "attempts", "labels", "drift", "offers", "idle"))

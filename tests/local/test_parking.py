@@ -19,7 +19,7 @@ from greenai.local.parking import (
     policies,
     verdict,
 )
-from greenai.local.schedule import schedule
+from greenai.settings.schedule import schedule
 
 
 @dataclass

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from greenai.local.schedule import local_time, schedule
+from greenai.settings.schedule import local_time, schedule
 
 
 def at(text: str, zone: str = "UTC") -> float:
