@@ -24,6 +24,7 @@ _STUBS_BEYOND_ASCII = (
     "modèl", "límit", "orçamento", "réfléch", "推理", "思考", "预算", "限制", "予算", "制限", "考え", "模型", "モデル",
     "думай", "размышляй", "рассуждай", "бюджет", "лимит",
 )  # fmt: skip
+_EVERY_STUB = (*_STUBS, *_STUBS_BEYOND_ASCII)
 
 _MUCH = r"(?:maximum|maximal|max|x?high|higher|highest|full|extended|deep|deeper|unlimited|extra|more|hard|harder)"
 _HARD = r"(?:hard|harder|long|longer|deep|deeper|deeply)"
@@ -90,6 +91,4 @@ def _is_demand(sentence: str) -> bool:
 
 def _has_stub(text: str) -> bool:
     lower = text.lower()
-    return any(stub in lower for stub in _STUBS) or (
-        not lower.isascii() and any(stub in lower for stub in _STUBS_BEYOND_ASCII)
-    )
+    return any(map(lower.__contains__, _STUBS if lower.isascii() else _EVERY_STUB))

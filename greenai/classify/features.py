@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from greenai.embed.vectors import weights_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.int64]
 
 PAIRS = 1 << 15  # buckets for pairs of neighbouring words, both in the vocabulary
+_FEW = 80  # words, up to which numbers one by one are faster than arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,23 @@ SCALES = Scales()
 
 def pairs_of(sequence: list[int]) -> tuple[Ids, Floats]:
     """Return the buckets of the pairs of neighbouring known words, and their weights, of unit length together."""
+    import numpy as np
+
+    if len(sequence) > _FEW:
+        return _many_pairs(sequence)
+    counts: dict[int, int] = {}
+    left = -1
+    for right in sequence:
+        if left >= 0 <= right:
+            mixed = (left * 1_000_003 + right * 8_191 + 7) & 0x7FFFFFFF
+            bucket = (mixed ^ (mixed >> 13)) % PAIRS
+            counts[bucket] = counts.get(bucket, 0) + 1
+        left = right
+    ids = sorted(counts)
+    return np.array(ids, np.int64), weights_of([counts[bucket] for bucket in ids])
+
+
+def _many_pairs(sequence: list[int]) -> tuple[Ids, Floats]:
     import numpy as np
 
     numbers = np.array(sequence, np.int64)

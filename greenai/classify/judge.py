@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from greenai.classify import ability, combine
@@ -39,6 +40,7 @@ _INSTRUCTION = any_of(
 # Where nothing is gained by reasoning: texts that are surely everyday ones, and resemble none of the recorded tasks.
 _EVERYDAY = (0.8, 1.0)  # the share of the domain "other"
 _LIKE_A_TASK = (0.95, 1.05)  # as near to a known reasoning task as its own prompts are
+_BEYOND_ASCII = SIGNALS.index("share beyond ASCII")
 _LIVE = 0.7  # from here on a rule saw words of live data
 _UNSURE = 0.79
 _ONE_OFF = 0.6  # what the rules say of an action, a random wish, or somebody's own records
@@ -84,7 +86,7 @@ def judge(heads: Heads, scored: Scored, asked: Asked, *, method: str) -> Assessm
     domains = softmax([s * params["domain_slope"] for s in scores["domains"]])
     tasks = _mixed(softmax([s * params["task_slope"] for s in scores["tasks"]]), TASKS.index("other"), trust)
     sources = _mixed(softmax([s * params["source_slope"] for s in scores["sources"]]), SOURCES.index("generate"), trust)
-    task = TASKS[max(range(len(TASKS)), key=tasks.__getitem__)]
+    task = TASKS[tasks.index(max(tasks))]
     volatile, volatile_why, one_off = _volatile(params, scores, asked, task, trust)
     large = _careful("large_gain", large_gain(params, scored, domains), trust)
     reasoning = _careful("reasoning_gain", reasoning_gain(params, scored, domains), trust)
@@ -123,11 +125,10 @@ def legible(scored: Scored) -> float:
         return 0.0
     known = 1 - (bag.strangers + bag.corrected) / len(bag.words)
     trust = min(1.0, max(0.0, (known - 0.3) / 0.4))
-    seen = set(bag.words)
-    foreign = len(seen & _FOREIGN)
-    if foreign >= 2 and foreign > len(seen & _FOREIGN_TO_ENGLISH):
+    foreign = len(bag.known & _FOREIGN)
+    if foreign >= 2 and foreign > len(bag.known & _FOREIGN_TO_ENGLISH):
         trust *= 0.2
-    beyond = scored.signals[SIGNALS.index("share beyond ASCII")]
+    beyond = scored.signals[_BEYOND_ASCII]
     return trust * max(0.0, 1 - 3 * beyond)
 
 
@@ -156,7 +157,8 @@ def reasoning_gain(params: Mapping[str, Any], scored: Scored, domains: Sequence[
     scores, scaling = scored.scores, params["scaling"]
     # three short lists: arrays would cost more than they save
     shares, means, within = softmax(scores["reasoning tasks"]), params["reasoning_means"], scores["within tasks"]
-    by_task = sum(s * (m + combine.WITHIN_TASK * w) for s, m, w in zip(shares, means, within, strict=True))
+    gains = [mean + combine.WITHIN_TASK * own for mean, own in zip(means, within, strict=True)]
+    by_task = sum(map(mul, shares, gains))
     z = {
         "by task": _standard(scaling, "by task", by_task),
         "reasoning": _standard(scaling, "reasoning", scores["reasoning"][0]),

@@ -24,6 +24,9 @@ _TIMES = words_of("today tonight now currently current latest tomorrow yesterday
 _YOU = frozenset(("you", "your", "yours"))
 _ME = frozenset(("i", "my", "me", "mine", "we", "our"))
 _CONDITIONS = words_of("must should only exactly least most ensure constraint each every all if then")
+_OPERATORS = frozenset("=+*/<>^%")
+_FORMULAE = frozenset("\\$")
+_CODE_MARKS = frozenset("`{(;")
 _LONG = 8
 _OPTION = re.compile(r"(?m)^\s{0,8}\(?[a-j][.)]\s")
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
@@ -37,20 +40,26 @@ SIGNALS: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def signals_of(text: str, words: list[str], *, strangers: int, numerals: int) -> list[float]:
+def signals_of(
+    text: str, words: list[str], known: frozenset[str] | None = None, *, strangers: int, numerals: int
+) -> list[float]:
     """Return the signals of a text in lower case, given its words.
 
     Args:
         text: the text, clipped as `embed.words.clipped` does.
-        words: its words.
+        words: its words, and its marks one by one.
+        known: the same, each once.
         strangers: how many of them are not in the vocabulary.
         numerals: how many of them are numbers.
     """
     size, count = len(text), len(words) or 1
     lengths = list(map(len, words))
-    known = set(words)
+    known = frozenset(words) if known is None else known
     first = words[0] if words else ""
     has = text.count
+    code = has("def ") + has("return ") + has("import ")
+    if not known.isdisjoint(_CODE_MARKS):
+        code += has("```") + has("{") + has("()") + has(";\n")
     options = _OPTION.split(text)[1:] if ". " in text or ") " in text or ".\n" in text else []
     return [
         math.log1p(size),
@@ -58,9 +67,9 @@ def signals_of(text: str, words: list[str], *, strangers: int, numerals: int) ->
         sum(lengths) / count,
         numerals / count,
         math.log1p(len(_NUMBER.findall(text))),
-        math.log1p(has("=") + has("+") + has("*") + has("/") + has("<") + has(">") + has("^") + has("%")),
-        math.log1p(has("\\") + has("$")),
-        math.log1p(has("```") + has("def ") + has("return ") + has("import ") + has("{") + has("()") + has(";\n")),
+        math.log1p(sum(map(has, _OPERATORS & known))),
+        math.log1p(sum(map(has, _FORMULAE & known))),
+        math.log1p(code),
         math.log1p(has("?")),
         math.log1p(len(options)),
         math.log1p(has("\n")),

@@ -36,7 +36,11 @@ def clipped(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """Return words, punctuation marks one by one, and numbers, in order."""
-    text = clipped(text)
+    return tokens_of(clipped(text))
+
+
+def tokens_of(text: str) -> list[str]:
+    """Return the same of a text that is clipped already."""
     return (_ASCII if text.isascii() else _TOKEN).findall(text)
 
 
