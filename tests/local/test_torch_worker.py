@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import openai
 import pytest
 
 pytest.importorskip("torch")
@@ -20,6 +21,9 @@ pytest.importorskip("transformers")
 
 from tiny_models import llama
 
+from greenai import Client
+from greenai.errors import EngineError
+from greenai.local import Engines, EngineSettings
 from greenai.local.torch_worker import Server, serve
 
 KEY = "the-key"
@@ -199,3 +203,76 @@ def test_a_caller_that_hangs_up_frees_its_row(server: Server, stream: bool) -> N
         server.batcher._run = run
     assert asked(server, chat("hello"))[0] == 200
     assert len(seen[0].tokens) <= 1
+
+
+# --- through greenai ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    settings = {
+        "ladder": [{"model": f"local/{folder}", "tier": "small"}], "cache": "off",
+        "local": {"context_tokens": 256}, "state_dir": str(tmp_path_factory.mktemp("state")),
+    }  # fmt: skip
+    with Client(settings=settings) as made:
+        yield made
+
+
+def test_a_folder_is_a_model_like_any_other(client: Client, folder: Path) -> None:
+    answer = client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "say: a hat"}], max_tokens=9
+    )
+    receipt = answer.greenai
+    assert answer.choices[0].message.content
+    assert receipt.model == f"local/{folder}"
+    assert receipt.usage.output_tokens == 9
+    assert receipt.usage.estimated is False
+    assert receipt.energy.energy_j is not None
+    assert receipt.energy.energy_j > 0
+    assert receipt.cost_usd == 0.0
+
+
+def test_its_streams_say_the_same(client: Client) -> None:
+    asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "say: a tree"}], "max_tokens": 9}
+    whole = client.chat.completions.create(**asked).choices[0].message.content
+    pieces = [
+        c.choices[0].delta.content or "" for c in client.chat.completions.create(**asked, stream=True) if c.choices
+    ]
+    assert "".join(pieces) == whole
+    assert len(pieces) > 3
+
+
+def test_what_it_cannot_do_is_openais_error(client: Client) -> None:
+    with pytest.raises(openai.BadRequestError, match="do not take tools here") as refused:
+        client.chat.completions.create(
+            model="auto",
+            messages=[{"role": "user", "content": "hi"}],
+            tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
+        )
+    assert refused.value.status_code == 400
+
+
+def test_many_at_once_share_what_the_process_used(client: Client) -> None:
+    def ask(n: int) -> Any:
+        return client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": f"say: {n}"}], max_tokens=8
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(16)))
+    alone = [ask(n).choices[0].message.content for n in range(16)]
+    assert [answer.choices[0].message.content for answer in answers] == alone
+    assert all((answer.greenai.energy.energy_j or 0) > 0 for answer in answers)
+
+
+def test_a_damaged_folder_is_told_with_what_torch_said(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(
+            file.read_bytes()[:-40] if file.suffix == ".safetensors" else file.read_bytes()
+        )
+    engines = Engines(EngineSettings())
+    with pytest.raises(EngineError) as refused:
+        engines.get(str(tmp_path))
+    engines.close()
+    assert str(refused.value).startswith(f"The engine of local/{tmp_path} could not load {tmp_path} (")
+    assert str(refused.value).endswith("If the file is damaged: Name another folder.")
