@@ -468,6 +468,13 @@ KEYS: Mapping[str, Key] = {
         example="docs/faq",
         env="docs/faq",
     ),
+    "pick_one": Key(
+        about="Which model on this machine is asked first where a request lets one of a closed list be picked: a table "
+        "with `model`, whose name begins with `local/`, and `threshold`, the probability from which it answers; by "
+        "default no model is asked so. See [One of a closed list](answerers.md#one-of-a-closed-list).",
+        example={"model": "local/smollm2-135m"},
+        env='{"model":"local/smollm2-135m"}',
+    ),
     "projects": Key(
         about="What holds for the calls of one project, by its name: `budget` (a table), `opt_in` with `opt_in_reason` "
         'and `opt_in_expires`, `without_opt_in` (`"downgrade"` or `"refuse"`), `nudges` (switches). In a file this is '

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from greenai import drivers, hooks, meters, nudges, route
 from greenai._locks import Lock
 from greenai.answerers import Registry
+from greenai.answerers.choosing import THRESHOLD, Chooser
 from greenai.answerers.faq import Faq
 from greenai.cache import ExactCache, SemanticTier
 from greenai.cache.callers import environment_of
@@ -154,6 +155,7 @@ class Resources:
             switches=_switches(settings),
             forecast=forecast or (None if settings.carbon_forecast is None else from_csv(settings.carbon_forecast)),
             spending=self.spending,
+            chooser=_chooser(settings),
             flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
 
@@ -182,6 +184,14 @@ def _switches(settings: Settings) -> Callable[[str], tuple[frozenset[str], str]]
     whole = merged(settings.nudges, None)
     own = {name: merged(settings.nudges, table.nudges) for name, table in settings.projects.items()}
     return lambda project: own.get(project, whole)
+
+
+def _chooser(settings: Settings) -> Chooser | None:
+    """Return what picks one of a closed list, where the settings name a model for it."""
+    table = settings.pick_one
+    if table is None:
+        return None
+    return Chooser(model=table.model, threshold=THRESHOLD if table.threshold is None else table.threshold)
 
 
 def _registry(settings: Settings) -> Registry:

@@ -54,6 +54,7 @@ from greenai.settings.fields import (
     size_bytes,
     split,
 )
+from greenai.settings.pick_one import PickOneTable
 from greenai.settings.projects import BudgetTable, FeatureTable, ProjectTable
 from greenai.settings.serve import ServeTable
 from greenai.settings.sources import PREFIX, Source, files
@@ -109,6 +110,7 @@ _EXAMPLES: Mapping[str, str] = {
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "unknown_project": 'unknown_project = "refuse" (or "allow")',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
+    "pick_one": 'pick_one = { model = "local/smollm2-135m", threshold = 0.95 }',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
 }
@@ -197,6 +199,7 @@ class Settings(_Strict):
     local: LocalSettings = LocalSettings()
     cards: tuple[CardEntry, ...] = ()
     faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
+    pick_one: PickOneTable | None = None
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
     nudges: Nudges = NudgeTable()
     carbon_forecast: Place | None = None
@@ -458,7 +461,7 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
-_TABLES: Mapping[str, type[BaseModel]] = {"local": LocalSettings, "faq": FaqSettings}
+_TABLES: Mapping[str, type[BaseModel]] = {"local": LocalSettings, "faq": FaqSettings, "pick_one": PickOneTable}
 _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields, *FaqSettings.model_fields))
 _WORDS = {
     "bool_parsing": "it must be true or false",

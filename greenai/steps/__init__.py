@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from greenai import answerers, hooks, meters, nudges, route
+from greenai.answerers.choosing import Chooser
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
@@ -74,7 +75,7 @@ class Steps:
     opt-ins. `clock` says what time it is, to the answerers; `own` is what the
     project registered to answer without a general model; `flights` are the calls that equal ones wait for. `advisors`
     see the calls that are done, `advised` is what they said; `switches` says which nudges a project has off, and its
-    language; `forecast` knows the hours to come.
+    language; `forecast` knows the hours to come; `chooser` picks one of a closed list, where the settings name one.
     """
 
     classifier: Classifier
@@ -104,6 +105,7 @@ class Steps:
     own: answerers.Registry = field(default_factory=answerers.Registry)
     flights: Flights = field(default_factory=Flights)
     spending: Spending | None = None
+    chooser: Chooser | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

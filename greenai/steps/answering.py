@@ -3,6 +3,7 @@
     built-in tool sure? ── its answer; nothing is classified
     registered function, FAQ or task near enough? ── run it ── text: its answer
                                                             └─ None, an error, not sure: the next one
+    one of a closed list, and a model to pick it? ── choosing.py ── sure: the label
     a question for live data, through `ask`, and nothing
     brings them along? ── outcome lookup_needed, whose reasons say how to register one
     else ── the route to a model
@@ -29,6 +30,7 @@ from greenai.cache.volatility import volatility
 from greenai.classify import UNREAD
 from greenai.readings import Reading
 from greenai.steps import CLOSING, Answering, Flow, Steps, fail_open
+from greenai.steps.choosing import chosen
 from greenai.values import FORM_ARGUMENTS, Assessment, Attempt, Check, Outcome, Request, Usage, Work, text_of
 
 __all__ = ["answered", "assessed", "computed", "solve"]
@@ -89,6 +91,8 @@ def assessed(request: Request, steps: Steps) -> Flow[Assessment]:
 def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: bool) -> Flow[Answering]:
     """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run."""
     own = (yield from _own(request, steps, dry=dry)) if steps.own else Answering()
+    if own.outcome is None and steps.chooser is not None:
+        own = yield from chosen(request, steps, own, dry=dry)
     return own if own.outcome is not None else _lookup(request, assessment, own)
 
 
