@@ -103,12 +103,12 @@ def passing(
     path: str = url.path
     if session is None or host.provider not in _HOSTS or ("/batches" not in path and "/files" not in path):
         return None
-    found = ((kind, matched) for verb, form, kind in _KINDS if verb == method and (matched := form.search(path)))
-    kind, matched = next(found, (None, None))
-    if kind is None or matched is None:
-        return None
-    passed = Passing(session, host, kind, matched.groupdict().get("id") or "", _origin(url), headers, slot)
-    return passed if passed.concerns else None
+    for verb, form, kind in _KINDS:
+        matched = form.search(path) if verb == method else None
+        if matched is not None:
+            passed = Passing(session, host, kind, matched.groupdict().get("id") or "", _origin(url), headers, slot)
+            return passed if passed.concerns else None
+    return None
 
 
 def _origin(url: Any) -> str:
