@@ -50,6 +50,7 @@ _OTHERS = _words(
     "hvor hvem jest czy jak gdzie kiedy dlaczego nie nas\u0131l nerede bir ka\u00e7 bana"
 )
 _SHARED = _words("die hat is son no er me on es da na em ho hai al mi")
+_ONLY_OTHERS = _OTHERS - _SHARED
 _WORDS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _MARKED = re.compile(
     r"[\u00bf\u00a1]|\W*(?:hat|haben|hast|ist|sind) \w+(?: \w+)? \w*(?:ge\w+(?:t|en)|iert|en)\b\W*$|"
@@ -92,8 +93,8 @@ _OWN_OR_POINTING = re.compile(
 def is_foreign(head: str) -> bool:
     """Say whether more of its small words are of other languages than of English."""
     words = _WORDS.findall(head)[:_MIN_WORDS]
-    english = sum(word in _ENGLISH for word in words)
-    others = sum(word in _OTHERS and (word not in _SHARED or not english) for word in words)
+    english = sum(map(_ENGLISH.__contains__, words))
+    others = sum(map((_ONLY_OTHERS if english else _OTHERS).__contains__, words))
     if _MARKED.match(head):
         others += 1
     if others <= english and not head.isascii() and not english:

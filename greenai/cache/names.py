@@ -16,6 +16,7 @@ __all__ = ["Names", "capitals", "names", "plain"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]+)*")
 _ENDED = ".!?:\n"
+_OPENING = " \"'("
 _MOST_CAPITALS = 0.8  # of the words: beyond that capitals say nothing
 
 
@@ -83,9 +84,19 @@ def capitals(text: str) -> frozenset[str]:
 
     None where nearly all words are: then a capital says nothing.
     """
+    if text[1:].islower():  # the only capital is the first letter's
+        return frozenset()
     found = list(_WORD.finditer(text))
     large = [match for match in found if match[0][0].isupper() and match[0] != "I"]
     if len(found) > 2 and len(large) > _MOST_CAPITALS * len(found):
         return frozenset()
-    inside = (match for match in large if match.start() and text[: match.start()].rstrip(" \"'(")[-1:] not in _ENDED)
+    inside = (match for match in large if match.start() and _before(text, match.start()) not in _ENDED)
     return frozenset(plain(match[0].replace("\u2019", "'").removesuffix("'s")) for match in inside)
+
+
+def _before(text: str, at: int) -> str:
+    """Return the character before a word, spaces, quotes and brackets left out."""
+    at -= 1
+    while at >= 0 and text[at] in _OPENING:
+        at -= 1
+    return text[at] if at >= 0 else ""

@@ -25,7 +25,6 @@ _ABOUT_WORDS = re.compile(
     r"synonyms?|antonyms?|define|definition|spell|spelling|pronounce|summari[sz]e|rewrite|rephrase|correct|classify|"
     r"grammar|proofread|paraphrase|rhymes?|between|stand for|origin|expression|letters|count|reverse|extract)\b"
 )
-_SPACE = re.compile(r"\s+")
 _LATIN = re.compile(r"[a-z]{2}")
 
 
@@ -46,9 +45,12 @@ def _instruction(text: str) -> tuple[str, bool]:
     """Return what is asked, in lower case and without quoted text, and whether a text to work on came with it."""
     if len(text) > 2 * _MAX_CHARS:
         text = f"{text[:_MAX_CHARS]}\n\n{text[-_MAX_CHARS:]}"
-    bare = _CODE.sub(' "" ', text.strip().replace("\u2019", "'"))
+    bare = text.strip().replace("\u2019", "'")
+    if "`" in bare:
+        bare = _CODE.sub(' "" ', bare)
     given = '""' in bare
-    bare = _QUOTED.sub(' "" ', bare)
+    if bare.count('"') > 1 or bare.count("'") > 1 or not bare.isascii():
+        bare = _QUOTED.sub(' "" ', bare)
     given = given or ('""' in bare and _ABOUT_WORDS.search(bare) is not None)
     bare = bare.lower()
     cut = wishes.PAYLOAD.match(bare)
@@ -61,7 +63,7 @@ def _instruction(text: str) -> tuple[str, bool]:
 
 
 def _opened(text: str) -> str:
-    return wishes.opened(_SPACE.sub(" ", text).strip())
+    return wishes.opened(" ".join(text.split()))
 
 
 def _unlettered(head: str, text: str) -> Volatility:

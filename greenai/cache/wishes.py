@@ -373,7 +373,7 @@ _CODE_OWN = re.compile(
 
 def supposed(head: str) -> bool:
     """Say whether the facts are made up and stand in the text, with their numbers."""
-    return _SUPPOSED.search(head) is not None and _DIGIT.search(head) is not None
+    return _DIGIT.search(head) is not None and _SUPPOSED.search(head) is not None
 
 
 def is_personal(head: str, *, given: bool) -> bool:
