@@ -41,7 +41,7 @@ def _played(http: Any, request: Any, content: bytes) -> Any:
     found = next((scene for ending, scene in SCENES.items() if request.url.path.endswith(ending)), None)
     if found is None or request.url.host in ("127.0.0.1", "localhost"):
         return None
-    asked = json.loads(content)
+    asked = json.loads(content) if content.startswith(b"{") else {}
     headers = {"x-request-id": "req_1"}
     return http.Response(200, json=found(asked), headers=headers, request=request)
 
@@ -78,8 +78,31 @@ def _vectors(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"object": "list", "model": asked["model"], "data": data, "usage": usage}
 
 
+def _batch(asked: Mapping[str, Any]) -> dict[str, Any]:
+    head = {"id": "batch_1", "object": "batch", "input_file_id": "file-1", "completion_window": "24h", "created_at": 1}
+    head |= {"endpoint": "/v1/chat/completions", "request_counts": {"total": 1, "completed": 1, "failed": 0}}
+    if asked:
+        return {**head, "status": "validating"}
+    usage = {
+        "input_tokens": 14,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 8,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 22,
+    }
+    return {**head, "status": "completed", "output_file_id": "file-2", "model": "gpt-4.1-mini", "usage": usage}
+
+
+def _file(_: Mapping[str, Any]) -> dict[str, Any]:
+    head = {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "asked.jsonl"}
+    return {**head, "purpose": "batch", "status": "processed"}
+
+
 SCENES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "/chat/completions": _completion,
     "/responses": _response,
     "/embeddings": _vectors,
+    "/files": _file,
+    "/batches": _batch,
+    "/batches/batch_1": _batch,
 }

@@ -211,8 +211,9 @@ def _booking(
 
 def _decision(groups: Sequence[Group], failed: int, attempts: Sequence[Attempt]) -> Decision:
     answered = sum(group.count for group in groups)
+    asked = "1 request" if answered + failed == 1 else f"{answered + failed} requests"
     lost = f", {failed} failed" if failed else ""
-    reason = f"A batch of {answered + failed} requests: {answered} answered{lost}. It is one call in the ledger."
+    reason = f"A batch of {asked}: {answered} answered{lost}. It is one call in the ledger."
     return Decision(outcome="large", route=tuple(attempt.model for attempt in attempts), reasons=(reason,))
 
 
