@@ -263,8 +263,8 @@ class Ledger:
     def idled(self, spells: Sequence[Spell]) -> None:
         """Keep times in which nobody asked a model on this machine, by days; no call's own figures change."""
         rows = [
-            (secrets.token_hex(8), s.model, s.kind, s.began, s.seconds, s.energy_j, s.low_j, s.high_j, s.saved_j,
-             s.method)
+            (secrets.token_hex(8), s.model, s.kind, s.began, s.seconds, s.energy_j, s.low_j, s.high_j, s.staying_j,
+             s.reload_j, s.method)
             for spell in spells for s in spell.by_day()
         ]  # fmt: skip
         self._do(lambda db: db.idle(rows))

@@ -29,12 +29,16 @@ from greenai.feedback import Feedback
 from greenai.grants import Grant
 from greenai.hours import Forecast, from_csv
 from greenai.ledger import open_ledger
-from greenai.local import Engines, EngineSettings
+from greenai.local import Engines, EngineSettings, Parking
+from greenai.local.parking import Keeping, KeepPolicy, keeping
 from greenai.meters import carbon
+from greenai.meters.idle import IdlePower
 from greenai.meters.inputs import register_cards
 from greenai.opt_ins import Policies
 from greenai.places import Site
 from greenai.settings import Settings, load_settings
+from greenai.settings.local import KeepTable, LocalSettings, keep_s
+from greenai.settings.schedule import schedule
 from greenai.settings.switches import merged
 from greenai.spending import Spending
 from greenai.steps import Steps
@@ -133,6 +137,7 @@ class Resources:
         self._store = outside.store(settings)
         self.engines = outside.engines(settings)
         self.ledger = open_ledger(settings)
+        self.engines.book_with(self.ledger.idled)
         self.own = _registry(settings)
         register_cards(settings.cards)
         self.spending = Spending(settings, site, settings.rungs(outside.env))
@@ -264,8 +269,21 @@ def _engines(settings: Settings) -> Engines:
             context_tokens=settings.local.context_tokens,
             threads=settings.local.threads,
             weights_dir=settings.weights_dir,
-        )
+        ),
+        Parking(power=IdlePower(settings.watts_per_core), keeping=_keeping(settings.local)),
     )
+
+
+def _keeping(local: LocalSettings) -> Keeping:
+    """Return what says how long each local model stays; what a model's own table leaves out, the whole table says."""
+
+    def policy(table: KeepTable) -> KeepPolicy:
+        kept = table.kept if table.kept is not None else local.kept
+        run_at = table.run_at if table.run_at is not None or table.kept is not None else local.run_at
+        recurs = None if run_at is None else schedule(run_at)
+        return KeepPolicy(keep_s=None if kept is None else keep_s(kept), schedule=recurs)
+
+    return keeping(policy(local), {name: policy(table) for name, table in local.models.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

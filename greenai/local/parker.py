@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from greenai._locks import Lock
-from greenai.local.parking import Idle, KeepPolicy, Policies, Power, Reloads, Spell, Stay
+from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay
 
 if TYPE_CHECKING:
     from greenai.local.engines import Engines
@@ -44,7 +44,7 @@ class Parking:
     """How models are parked: whose policy is which, what idling and starting take, and where that is booked."""
 
     power: Power
-    policies: Policies = lambda _: KeepPolicy()
+    keeping: Keeping = lambda _: KeepPolicy()
     book: Book | None = None
 
 
@@ -132,7 +132,7 @@ class Parker:
         reloads = self.reloads.setdefault(name, Reloads())
         reloads.add(energy_j)
         stay = Stay(
-            policy=self.parking.policies(name),
+            policy=self.parking.keeping(name),
             reload_j=lambda: reloads.energy_j,
             idle=partial(self.parking.power.idle, engine.pid),
             clock=self.clock,
@@ -234,7 +234,8 @@ class Parker:
             kind="parked",
             began=self.wall() - seconds,
             seconds=seconds,
-            saved_j=parked.watts * seconds - reload_j,
+            staying_j=parked.watts * seconds,
+            reload_j=reload_j,
             method=parked.method,
         )
 
@@ -256,6 +257,7 @@ def _warm_spell(model: str, began: float, idle: Idle) -> Spell:
         energy_j=idle.energy_j,
         low_j=idle.low_j,
         high_j=idle.high_j,
+        staying_j=idle.energy_j,
         method=idle.method,
     )
 

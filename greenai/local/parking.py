@@ -27,8 +27,18 @@ if TYPE_CHECKING:
     from greenai.settings.schedule import Schedule
 
 __all__ = [
-    "Idle", "IdleWindow", "KeepPolicy", "Loading", "Policies", "Power", "Reloads", "Spell", "Stay", "Verdict",
-    "policies", "verdict",
+    "Idle",
+    "IdleWindow",
+    "KeepPolicy",
+    "Keeping",
+    "Loading",
+    "Power",
+    "Reloads",
+    "Spell",
+    "Stay",
+    "Verdict",
+    "keeping",
+    "verdict",
 ]  # fmt: skip
 
 STARTS_KEPT = 5
@@ -162,7 +172,8 @@ class Spell:
         energy_j: what idling took; of a parked spell 0.
         low_j: the low end of its 90% interval.
         high_j: the high end.
-        saved_j: of a parked spell what staying would have taken, less the reload that ended it; may be negative.
+        staying_j: what staying in memory takes in that time: of a warm spell the same.
+        reload_j: of a parked spell what the reload took that ended it, which is charged to the call it was for.
         method: what that rests on.
     """
 
@@ -173,24 +184,26 @@ class Spell:
     energy_j: float = 0.0
     low_j: float = 0.0
     high_j: float = 0.0
-    saved_j: float = 0.0
+    staying_j: float = 0.0
+    reload_j: float = 0.0
     method: str = "none"
 
     def by_day(self) -> tuple[Spell, ...]:
-        """Return the spell in pieces that each lie within one day (UTC) and add up to it; `saved_j` falls due last."""
+        """Return the spell in pieces that each lie within one day (UTC) and add up to it; the reload falls due last."""
         pieces: list[Spell] = []
         left = self
         while left.seconds > (until := DAY_S - left.began % DAY_S) > 0:
-            first = left._part(until, saved_j=0.0)
+            first = replace(left._part(until), reload_j=0.0)
             pieces.append(first)
             left = replace(
-                left._part(left.seconds - until, saved_j=left.saved_j),
+                left._part(left.seconds - until),
                 began=left.began + until,
                 energy_j=left.energy_j - first.energy_j,
+                staying_j=left.staying_j - first.staying_j,
             )
         return (*pieces, left)
 
-    def _part(self, seconds: float, saved_j: float) -> Spell:
+    def _part(self, seconds: float) -> Spell:
         share = seconds / self.seconds
         return replace(
             self,
@@ -198,7 +211,7 @@ class Spell:
             energy_j=self.energy_j * share,
             low_j=self.low_j * share,
             high_j=self.high_j * share,
-            saved_j=saved_j,
+            staying_j=self.staying_j * share,
         )
 
 
@@ -316,9 +329,9 @@ class Stay:
             self._told = self.last = now
 
 
-Policies = Callable[[str], KeepPolicy]
+Keeping = Callable[[str], KeepPolicy]
 
 
-def policies(default: KeepPolicy, models: Mapping[str, KeepPolicy]) -> Policies:
+def keeping(default: KeepPolicy, models: Mapping[str, KeepPolicy]) -> Keeping:
     """Return what says which policy a model has: its own, or the default."""
     return lambda name: models.get(name, default)

@@ -14,6 +14,7 @@ from typing import Any
 from greenai.asked import SAME_WITHIN_S
 from greenai.report.amounts import MEASURES, Amounts, Group, added, columns, groups
 from greenai.report.exact import scale_of
+from greenai.report.idle import IdleTax, idle_tax
 from greenai.store.reading import LedgerReader
 
 __all__ = ["REFUSED", "STAGES", "Feature", "Rates", "Report", "Rows", "Span", "Unanswered", "aggregate", "none"]
@@ -119,6 +120,7 @@ class Report:
     features: tuple[Feature, ...] = ()
     rates: Rates = field(default_factory=Rates)
     unanswered: Unanswered = field(default_factory=Unanswered)
+    idle: IdleTax = field(default_factory=IdleTax)
 
     @property
     def answerable(self) -> int:
@@ -150,6 +152,7 @@ class Report:
             ],
             "rates": asdict(self.rates),
             "unanswered_attempts": asdict(self.unanswered),
+            "idle_tax": self.idle.to_dict(),
         }
 
 
@@ -190,6 +193,7 @@ def aggregate(reader: LedgerReader, span: Span | None = None) -> Report:
         features=_features(reader, given, parted("project", "feature", only="feature IS NOT NULL")),
         rates=_rates(reader, given),
         unanswered=_unanswered(reader, given),
+        idle=idle_tax(reader, given),
     )
 
 

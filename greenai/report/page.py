@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from greenai import __version__
-from greenai.report import charts, words
+from greenai.report import charts, idle, words
 from greenai.report.aggregate import DAY_S, REFUSED, STAGES
 from greenai.report.tables import Table, bar, cell, html
 from greenai.units import format_energy
@@ -36,8 +36,8 @@ def page(report: Report, *, made: float) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     whose = "" if report.span.project is None else f" of {words.clean(report.span.project)}"
     sections = () if not report.total.calls else (
-        _over_time, _flow, _by_outcome, _by_project, _by_model, _by_feature, _used_features, _avoided, _rates, _carbon,
-        _basis,
+        _over_time, _flow, _by_outcome, _by_project, _by_model, _by_feature, _used_features, _avoided, _idle,
+        _rates, _carbon, _basis,
     )  # fmt: skip
     cards = _cards(report) if report.total.calls else ""
     body = "".join(section(report) for section in sections)
@@ -250,6 +250,14 @@ def _avoided(report: Report) -> str:
     table = Table(caption="Avoided energy by its baseline", heads=heads, rows=rows, total=total)
     note = "A model of what did not happen: the baseline's energy for the same request, less what was used."
     return _section("avoided", "Avoided, and against what", html(table), note)
+
+
+def _idle(report: Report) -> str:
+    if not report.idle.days:
+        return ""
+    return _section(
+        "idle", "Idle tax of models on this machine", html(idle.page_table(report.idle)), idle.note(report.idle)
+    )
 
 
 def _rates(report: Report) -> str:

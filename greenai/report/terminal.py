@@ -7,7 +7,7 @@ import io
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from greenai.report import words
+from greenai.report import idle, words
 from greenai.report.aggregate import REFUSED
 from greenai.report.amounts import Amounts
 from greenai.units import format_energy
@@ -52,6 +52,9 @@ def tables(report: Report, by: Sequence[str] = DEFAULT, *, width: int = WIDTH) -
         yield _features(report, width)
     if report.by_baseline:
         yield _avoided(report)
+    if report.idle.days:
+        yield _fitted("idle tax", idle.HEADS, idle.lines(report.idle), width, less=(4, 5), names=1, total=True)
+        yield Text(idle.note(report.idle), style="dim")
     yield _pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
     said = ["+ ?: of some of these calls the energy is unknown."] if report.total.energy_unknown else []
     yield Text("\n".join([*said, *words.notes(report)]), style="dim")

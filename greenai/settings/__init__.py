@@ -54,6 +54,8 @@ from greenai.settings.fields import (
     size_bytes,
     split,
 )
+from greenai.settings.local import EXAMPLES as KEEP_EXAMPLES
+from greenai.settings.local import KeepTable, LocalSettings
 from greenai.settings.pick_one import PickOneTable
 from greenai.settings.projects import BudgetTable, FeatureTable, ProjectTable
 from greenai.settings.serve import ServeTable
@@ -133,14 +135,6 @@ class _Strict(BaseModel):
 
 Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 FeatureName = Annotated[str, FEATURE]
-
-
-class LocalSettings(_Strict):
-    """How models on this machine run. `context_tokens` is per slot; `threads` None leaves it to the engine."""
-
-    slots: Annotated[int, Field(ge=1, le=64)] = 4
-    context_tokens: Annotated[int, Field(ge=256, le=1_048_576)] = 4096
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
 class FaqSettings(_Strict):
@@ -455,9 +449,13 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
         meant, fix = source.spell("projects"), f"A project's name alone is written {_EXAMPLES[key]}."
         return f"{source.where(key)}: {source.spell(key)} is a table. Did you mean {meant}.{name}? {fix}"
     if detail["type"] == "extra_forbidden":
-        known = _TABLES.get(key, LadderEntry).model_fields
-        return _unknown_key(source, str(path[-1]), list(known), inside=f"{key}.")
-    example = f" Write for example: {_EXAMPLES[key]}." if key in _EXAMPLES and "for example" not in message else ""
+        one = path[1:2] == ("models",)
+        known = KeepTable.model_fields if one else _TABLES.get(key, LadderEntry).model_fields
+        inside = f"{key}.models.{path[2]}." if one else f"{key}."
+        return _unknown_key(source, str(path[-1]), list(known), inside=inside)
+    example = KEEP_EXAMPLES.get(str(path[-1])) if key == "local" and path[1:] else None
+    example = example or _EXAMPLES.get(key)
+    example = f" Write for example: {example}." if example and "for example" not in message else ""
     return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 

@@ -20,7 +20,8 @@ RESERVE_COLUMNS = ("attempt_id", "call_id", "project", "model", "created", "expi
 LABEL_COLUMNS = ("call_id", "created", "project", "method", "loss", "model", "outcome", "good", "source", "top_bad")
 
 IDLE_COLUMNS = (
-    "spell_id", "model", "kind", "began", "seconds", "energy_j", "low_j", "high_j", "saved_j", "method",
+    "spell_id", "model", "kind", "began", "seconds", "energy_j", "low_j", "high_j", "staying_j", "reload_j",
+    "method",
 )  # fmt: skip
 
 SETTLE_COLUMNS = (
@@ -135,13 +136,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # What kind of task the classifier took a call for: what it will hardly exceed is told by others of its kind.
     ("ALTER TABLE calls ADD COLUMN task TEXT",),
     # Times in which nobody asked a model on this machine: idling in memory (`warm`, which took energy), or unloaded
-    # (`parked`, with what staying would have taken less the reload that ended it, which is charged to its call).
+    # (`parked`, with what staying would have taken, and the reload that ended it, which is charged to its call).
     (
         """
         CREATE TABLE idle (
             spell_id TEXT PRIMARY KEY, model TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('warm', 'parked')),
             began REAL NOT NULL, seconds REAL NOT NULL, energy_j REAL NOT NULL, low_j REAL NOT NULL,
-            high_j REAL NOT NULL, saved_j REAL NOT NULL, method TEXT NOT NULL
+            high_j REAL NOT NULL, staying_j REAL NOT NULL, reload_j REAL NOT NULL, method TEXT NOT NULL
         ) WITHOUT ROWID
         """,
         "CREATE INDEX idle_began ON idle (began)",

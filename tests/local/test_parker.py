@@ -64,7 +64,7 @@ class Scene:
     made: list[Engines] = field(default_factory=list[Engines])
 
     def engines(self, weights_dir: Path | None = None) -> Engines:
-        parking = Parking(power=self.power, policies=lambda _: self.policy, book=self.booked.extend)
+        parking = Parking(power=self.power, keeping=lambda _: self.policy, book=self.booked.extend)
         self.made.append(Engines(EngineSettings(weights_dir=weights_dir, slots=2, context_tokens=512), parking))
         return self.made[-1]
 
@@ -220,7 +220,8 @@ def test_close_ends_a_model_that_idles_and_one_that_is_parked_is_booked(scene: S
     assert parked.kind == "parked"
     assert parked.model == f"local/{lease.engine.model}"
     assert parked.energy_j == 0.0
-    assert parked.saved_j == pytest.approx(10.0 * parked.seconds)
+    assert parked.staying_j == pytest.approx(10.0 * parked.seconds)
+    assert parked.reload_j == 0.0
 
 
 def test_what_is_booked_is_counted_once_and_adds_up_to_the_time_that_nobody_asked(
@@ -243,14 +244,15 @@ def test_what_is_booked_is_counted_once_and_adds_up_to_the_time_that_nobody_aske
     (parked,) = [spell for spell in scene.booked if spell.kind == "parked"]
     assert 0.5 <= sum(spell.seconds for spell in warm) < whole_s - 0.3
     assert sum(spell.energy_j for spell in warm) == pytest.approx(10.0 * sum(spell.seconds for spell in warm))
-    assert parked.saved_j == pytest.approx(10.0 * parked.seconds - 3.0)  # the reload that the rule had to pay
+    assert parked.staying_j == pytest.approx(10.0 * parked.seconds)
+    assert parked.reload_j == 3.0  # the reload that the rule had to pay
 
 
 def test_a_ledger_that_fails_costs_nobody_the_answer(fake_llama: FakeLlama, caplog: pytest.LogCaptureFixture) -> None:
     def book(_: object) -> None:
         raise OSError("disk full")
 
-    parking = Parking(power=FakePower(), policies=lambda _: KeepPolicy(keep_s=0.0), book=book)
+    parking = Parking(power=FakePower(), keeping=lambda _: KeepPolicy(keep_s=0.0), book=book)
     engines = Engines(EngineSettings(slots=1, context_tokens=512), parking)
     lease = engines.lease(fake_llama("serve"))
     lease.release()
@@ -333,7 +335,7 @@ def resident_bytes(root: int) -> int:
 
 @pytest.mark.needs_weights
 def test_memory_after_unloading_is_within_5_percent_of_before(weights_dir: Path) -> None:
-    parking = Parking(power=IdlePower(), policies=lambda _: KeepPolicy(keep_s=0.0))
+    parking = Parking(power=IdlePower(), keeping=lambda _: KeepPolicy(keep_s=0.0))
     engines = Engines(EngineSettings(weights_dir=weights_dir, slots=2, context_tokens=512), parking)
     try:
         gc.collect()

@@ -16,7 +16,7 @@ from greenai.local.parking import (
     Spell,
     Stay,
     Verdict,
-    policies,
+    keeping,
     verdict,
 )
 from greenai.settings.schedule import schedule
@@ -200,7 +200,7 @@ def test_a_stated_time_stands_over_the_rule(policy: KeepPolicy, left_s: float, w
 
 def test_a_model_has_its_own_policy_or_the_default() -> None:
     own, default = KeepPolicy(keep_s=1.0), KeepPolicy()
-    of = policies(default, {"a": own})
+    of = keeping(default, {"a": own})
     assert (of("a"), of("b")) == (own, default)
 
 
@@ -275,19 +275,20 @@ def test_looking_at_what_idling_took_does_not_prolong_the_stay() -> None:
 def test_a_spell_over_midnight_is_told_by_days_that_add_up() -> None:
     spell = Spell(
         model="local/a", kind="warm", began=86_400.0 * 3 - 600, seconds=86_400.0 + 1200, energy_j=870.0, low_j=87.0,
-        high_j=8700.0, saved_j=5.0,
+        high_j=8700.0, staying_j=870.0, reload_j=5.0,
     )  # fmt: skip
     pieces = spell.by_day()
-    assert [(p.began, p.seconds, p.saved_j) for p in pieces] == [
+    assert [(p.began, p.seconds, p.reload_j) for p in pieces] == [
         (86_400.0 * 3 - 600, 600.0, 0.0),
         (86_400.0 * 3, 86_400.0, 0.0),
         (86_400.0 * 4, 600.0, 5.0),
     ]
     assert sum(p.energy_j for p in pieces) == pytest.approx(870.0)
+    assert sum(p.staying_j for p in pieces) == pytest.approx(870.0)
     assert sum(p.low_j for p in pieces) == pytest.approx(87.0)
     assert sum(p.high_j for p in pieces) == pytest.approx(8700.0)
 
 
 def test_a_spell_within_a_day_stays_whole() -> None:
-    spell = Spell(model="local/a", kind="parked", began=10.0, seconds=86_390.0, saved_j=-3.0)
+    spell = Spell(model="local/a", kind="parked", began=10.0, seconds=86_390.0, staying_j=3.0)
     assert spell.by_day() == (spell,)
