@@ -23,6 +23,7 @@ from greenai.cli.models import models
 from greenai.cli.report import report
 from greenai.cli.serve import serve
 from greenai.cli.telemetry import telemetry
+from greenai.cli.tune import tune
 from greenai.cli.why import why
 
 __all__ = ["app"]
@@ -47,6 +48,7 @@ app.add_typer(models, name="models")
 app.add_typer(telemetry, name="telemetry")
 app.command()(doctor)
 app.command()(serve)
+app.command()(tune)
 
 
 def _print_version(wanted: bool) -> None:

@@ -87,7 +87,20 @@ def _serve(config: Mapping[str, Any]) -> Any:
     params.verbosity = LOG_ERRORS
     params.ui = False
     params.endpoint_slots = False
+    _tune(xllamacpp, params, config)
     return xllamacpp.Server(params)
+
+
+def _tune(xllamacpp: Any, params: Any, config: Mapping[str, Any]) -> None:
+    """Set what `greenai tune` varies; what is not given stays llama.cpp's own."""
+    if config.get("flash") is not None:
+        kind = "ENABLED" if config["flash"] else "DISABLED"
+        params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{kind}")
+    if config.get("cache_type"):
+        params.cache_type_k = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config['cache_type'].upper()}")
+        params.cache_type_v = params.cache_type_k
+    if config.get("ubatch"):
+        params.n_ubatch = int(config["ubatch"])
 
 
 def _serve_torch(config: Mapping[str, Any]) -> Any:

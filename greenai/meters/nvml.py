@@ -39,6 +39,7 @@ __all__ = [
     "NvmlWindow",
     "begin",
     "measure_idle",
+    "named",
     "probe",
     "state_idle",
 ]
@@ -387,3 +388,17 @@ def _obstacle(api: Any) -> tuple[str | None, str]:
             "run the container with --pid=host",
         )
     return (None, "") if handles else ("no NVIDIA GPU", "nothing: work on the processor has meters of its own")
+
+
+def named(api: Any = None) -> tuple[str, str] | None:
+    """Return the name of the first GPU and the driver's version, or None where there is none."""
+    api = api or _api(os.getpid())[0]
+    if api is None:
+        return None
+    try:
+        if not api.nvmlDeviceGetCount():
+            return None
+        name = api.nvmlDeviceGetName(api.nvmlDeviceGetHandleByIndex(0))
+        return str(name), str(api.nvmlSystemGetDriverVersion())
+    except api.NVMLError:
+        return None

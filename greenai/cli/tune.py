@@ -1,0 +1,352 @@
+"""`greenai tune`: find, by measuring, how a model on this machine takes the least energy per token."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.models import complete_installed
+from greenai.units import format_duration, format_energy, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.local.profiles import Profile, Profiles
+    from greenai.settings import Settings
+    from greenai.tune.cells import Cells, Interval
+    from greenai.tune.run import Options, Result
+    from greenai.tune.search import Outcome, Progress
+    from greenai.tune.space import Point
+
+__all__ = ["tune"]
+
+ROWS = 8
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="A model on this machine, such as local/smollm2-135m, or a GGUF file.", autocompletion=complete_installed
+    ),
+]
+Tokens = Annotated[int, typer.Option(min=16, help="Length of a request: prompt and answer, in tokens.")]
+MostBatch = Annotated[int | None, typer.Option(min=1, max=4096, help="The largest batch to look at.")]
+P95 = Annotated[float | None, typer.Option(min=0.001, help="Bound on a request's 95th percentile latency, in seconds.")]
+Spend = Annotated[str | None, typer.Option("--budget", help='What the search may take, such as "5Wh".')]
+Measurements = Annotated[int | None, typer.Option(min=1, help="How many measurements the search may make.")]
+Text = Annotated[Path | None, typer.Option(help="A text to measure and judge on, instead of the packaged one.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an earlier search of the same options.")]
+Plot = Annotated[Path | None, typer.Option(help="Draw what was measured to a .svg, .png or .pdf file.")]
+Agreement = Annotated[float, typer.Option(min=0, max=1, help="Part of the tokens that must agree.")]
+Perplexity = Annotated[float, typer.Option(min=1, help="Perplexity against the reference's, at most.")]
+Listed = Annotated[bool, typer.Option("--list", help="List the profiles of this machine.")]
+Forget = Annotated[bool, typer.Option("--forget", help="Delete the model's profiles; without a model, all.")]
+
+
+def tune(
+    model: Name = None,
+    *,
+    tokens: Tokens = 128,
+    most_batch: MostBatch = None,
+    p95: P95 = None,
+    budget: Spend = None,
+    measurements: Measurements = None,
+    text: Text = None,
+    least_agreement: Agreement = 0.85,
+    most_perplexity: Perplexity = 1.1,
+    resume: Resume = False,
+    plot: Plot = None,
+    list_: Listed = False,
+    forget: Forget = False,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how a model on this machine takes the least energy per token, and keep that as a profile.
+
+    Local engines use the profile from then on. The answer may be to leave everything as it is.
+    """
+    if plot is not None:
+        _check_picture(plot)
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        if list_ or forget:
+            _kept(loaded, model, forget=forget, as_json=as_json)
+            return
+        if model is None:
+            raise typer.BadParameter("Name a model, such as local/smollm2-135m, or use --list.")
+        from greenai.tune.guard import Guard
+        from greenai.tune.run import Options
+
+        options = Options(
+            tokens=tokens,
+            most_batch=most_batch,
+            most_p95_s=p95,
+            budget_j=None if budget is None else _joules(budget),
+            measurements=measurements,
+            text=None if text is None else _read(text),
+            guard=Guard(least_agreement=least_agreement, most_perplexity=most_perplexity),
+            resume=resume,
+        )
+        result = _run(model, loaded, options, as_json=as_json)
+        problem = _keep(result, loaded)
+    if as_json:
+        print_json(_plain(result))
+    else:
+        _print(result, problem)
+
+
+def _check_picture(path: Path) -> None:
+    from greenai.cli import plot as picture
+
+    if (problem := picture.wrong_ending(path)) is not None:
+        raise typer.BadParameter(problem)
+    picture.check(path, what="Drawing what was measured")
+
+
+def _joules(text: str) -> float:
+    from greenai.budget import Budget
+    from greenai.errors import InvalidRequest
+
+    try:
+        return Budget.parse(text, unit="energy_j").limit
+    except InvalidRequest as error:
+        raise typer.BadParameter(f"--budget: {error}") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--text: {path} cannot be read: {error}") from None
+
+
+# --- the search -----------------------------------------------------------------------------
+
+
+def _run(model: str, settings: Settings, options: Options, *, as_json: bool) -> Result:
+    from greenai.tune.run import job, run
+
+    made = job(model, settings, options)
+    try:
+        with _shown(watched=not as_json and sys.stderr.isatty()) as told:
+            return run(made, told)
+    except KeyboardInterrupt:
+        line = f"Stopped. What was measured is in {made.journal}; go on with the same options and --resume."
+        console(stderr=True).print(line, markup=False, soft_wrap=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _shown(*, watched: bool) -> Generator[Callable[[Progress], object] | None]:
+    """Show the progress on standard error while somebody watches."""
+    if not watched:
+        yield None
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("measuring", total=None, said="")
+
+        def told(progress: Progress) -> None:
+            said = f"{progress.done} of {progress.expected} at most"
+            if progress.done:
+                left = f"{format_duration(progress.left_s)} left at most"
+                said = f"{said}, {format_energy(progress.spent_j)} used, {left}; {progress.point}"
+            bar.update(task, description=progress.stage, total=progress.expected, completed=progress.done, said=said)
+
+        yield told
+
+
+def _keep(result: Result, settings: Settings) -> str | None:
+    """Keep the profile; return why that failed, or None."""
+    if result.profile is None:
+        return None
+    try:
+        _profiles(settings).keep(result.profile)
+    except OSError as error:
+        return f"The profile could not be kept: {error}. Local engines go on as before."
+    return None
+
+
+def _profiles(settings: Settings) -> Profiles:
+    from greenai.local.profiles import Profiles
+
+    return Profiles(settings.state_dir)
+
+
+# --- what was found -------------------------------------------------------------------------
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    from greenai.tune.cells import plain
+
+    outcome = result.outcome
+    return {
+        "model": result.job.name,
+        "device": result.job.device,
+        "driver": result.job.driver,
+        "engine": result.job.engine,
+        "tokens": result.job.options.tokens,
+        "leave_it": outcome.leave_it,
+        "chosen": _point(outcome, outcome.chosen),
+        "default": _point(outcome, outcome.default),
+        "ratio": None if outcome.ratio is None else dataclasses.asdict(outcome.ratio),
+        "ended": outcome.ended,
+        "measurements": outcome.measurements,
+        "grid": result.job.space.size(),
+        "resumed": result.resumed,
+        "spent_j": outcome.spent_j,
+        "noise": outcome.cells.noise,
+        "journal": str(result.job.journal),
+        "profile": None if result.profile is None else dataclasses.asdict(result.profile),
+        "points": plain(outcome.cells.of),
+    }
+
+
+def _point(outcome: Outcome, point: Point) -> dict[str, Any]:
+    energy = outcome.energy(point)
+    return {**point.to_dict(), "energy_j_per_token": None if energy is None else dataclasses.asdict(energy)}
+
+
+def _print(result: Result, problem: str | None) -> None:
+    out, outcome = console(), result.outcome
+    out.print(_table(outcome))
+    for line in _lines(result):
+        out.print(line, markup=False)
+    if problem is not None:
+        console(stderr=True).print(problem, markup=False, style="red")
+
+
+def _table(outcome: Outcome) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("", "batch", "setting", "energy per token", "95% interval", "p95", "memory", "repeats"):
+        table.add_column(heading, overflow="fold", justify="left" if heading in {"", "setting"} else "right")
+    for point in _shown_points(outcome):
+        cell = outcome.cells.of[point]
+        energy = outcome.energy(point)
+        table.add_row(
+            _mark(outcome, point),
+            str(point.batch),
+            str(point.setting),
+            cell.status.replace("_", " ") if energy is None else format_energy(energy.value),
+            "" if energy is None else _share(energy),
+            "" if energy is None else format_duration(cell.p95_s),
+            _memory(outcome.cells, point),
+            str(len(cell.logs)),
+        )
+    return table
+
+
+def _shown_points(outcome: Outcome) -> list[Point]:
+    """Return the best points, the default, and the neighbours of the chosen one."""
+    ranked = sorted(outcome.cells.candidates(), key=lambda pair: pair[1].mean)
+    first = [point for point, _ in ranked[:ROWS]]
+    chosen = outcome.chosen
+    beside = [dataclasses.replace(chosen, batch=chosen.batch + step) for step in (-1, 1)]
+    more = [p for p in (chosen, outcome.default, *beside) if p in outcome.cells.of and p not in first]
+    return [*first, *more]
+
+
+def _mark(outcome: Outcome, point: Point) -> str:
+    if point == outcome.chosen:
+        return "chosen"
+    return "as it is" if point == outcome.default else ""
+
+
+def _share(energy: Interval) -> str:
+    """Return an interval as percentages round the value."""
+    return f"-{1 - energy.low / energy.value:.0%} +{energy.high / energy.value - 1:.0%}"
+
+
+def _memory(cells: Cells, point: Point) -> str:
+    from greenai.units import format_bytes
+
+    held = max((s.memory_bytes for s in cells.of[point].samples), default=0)
+    return format_bytes(held) if held else ""
+
+
+def _lines(result: Result) -> Iterator[str]:
+    outcome, size = result.outcome, result.job.space.size()
+    yield verdict(outcome)
+    again = f", {result.resumed} of them before" if result.resumed else ""
+    yield (
+        f"{outcome.measurements} measurements{again} of {size} points took {format_energy(outcome.spent_j)}; "
+        f"{outcome.ended}. One reading is off by about {outcome.cells.noise:.0%}."
+    )
+    if result.profile is not None:
+        told = result.profile
+        length = result.job.options.tokens
+        yield f"Meter: {told.method} ({told.evidence}). Requests of {length} tokens on {told.device}."
+    lost = [(p, c) for p, c in outcome.cells.of.items() if c.status == "rejected"]
+    rejected = sorted({f"{p.setting}: {c.samples[-1].why}" for p, c in lost})
+    for line in rejected[:ROWS]:
+        yield f"Rejected: {line}"
+    if not outcome.leave_it:
+        yield "Local engines use this profile from now on. To undo: greenai tune --forget"
+
+
+def verdict(outcome: Outcome) -> str:
+    """Return what to do, in a sentence."""
+    if outcome.ratio is None and outcome.leave_it:
+        return "Leave it as it is: nothing else that may be chosen was better."
+    if outcome.ratio is None:
+        return f"Use {outcome.chosen}: what runs without tuning does not keep the bound."
+    ratio = outcome.ratio
+    part = f"{significant(ratio.value, 3)} ({significant(ratio.low, 3)} to {significant(ratio.high, 3)}) times"
+    if outcome.leave_it:
+        return f"Leave it as it is: the best other point, {outcome.best}, takes {part} its energy, which is not clear."
+    return f"Use {outcome.chosen}: it takes {part} the energy per token of what runs without tuning."
+
+
+# --- profiles -------------------------------------------------------------------------------
+
+
+def _kept(settings: Settings, model: str | None, *, forget: bool, as_json: bool) -> None:
+    profiles = _profiles(settings)
+    if forget:
+        named = None if model is None else f"local/{model.removeprefix('local/')}"
+        gone = profiles.forget(named)
+        if as_json:
+            print_json({"forgotten": gone})
+        else:
+            console().print(f"{gone} profile{'' if gone == 1 else 's'} forgotten.")
+        return
+    held = profiles.all()
+    if as_json:
+        print_json({"profiles": [dataclasses.asdict(p) for p in held], "problems": list(profiles.problems)})
+        return
+    for problem in profiles.problems:
+        console(stderr=True).print(problem, markup=False, soft_wrap=True)
+    console().print(_profile_table(held) if held else "No profiles yet. Make one: greenai tune local/smollm2-135m")
+
+
+def _profile_table(held: tuple[Profile, ...]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("model", "device", "tokens", "precision", "batch", "threads", "energy per token", "measured"):
+        table.add_column(heading, overflow="fold")
+    for p in held:
+        table.add_row(
+            p.name,
+            f"{p.device} {p.driver}".strip(),
+            f"to {p.sequence_bin}",
+            p.precision,
+            str(p.batch),
+            "" if p.threads is None else str(p.threads),
+            format_energy(p.energy_j_per_token),
+            p.measured[:10],
+        )
+    return table

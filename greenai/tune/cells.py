@@ -1,0 +1,203 @@
+"""What has been measured so far, per point, and how sure that is.
+
+Energies are compared as logarithms: noise is a factor, and so is what a setting changes. A reading far above the others
+of its point (another program took the machine) is left out of its mean.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from greenai.tune.space import Point, Sample, Setting, Status
+
+__all__ = ["Cell", "Cells", "Interval", "mean_of", "ratio"]
+
+PRIOR_NOISE = 0.06
+"""Noise of one reading (standard deviation of its logarithm) until enough repeats tell it. Assumption, 2026-11-22."""
+
+FAR = 4.0
+"""Standard deviations from the median of a point's readings beyond which one is left out."""
+
+# Student's t, two-sided 95%, by degrees of freedom; beyond, the normal's.
+_T = (math.inf, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+
+
+def t_value(degrees: float) -> float:
+    """Return Student's two-sided 95% factor."""
+    if degrees < len(_T):
+        return _T[max(int(degrees), 0)]
+    return 1.96 + 2.5 / degrees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A value and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(slots=True, kw_only=True)
+class Cell:
+    """The readings of one point. `rounds` has the logarithms of those that were interleaved with others, by round."""
+
+    status: Status = "ok"
+    logs: list[float] = field(default_factory=list)
+    p95s: list[float] = field(default_factory=list)
+    rounds: dict[int, float] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    mean: float = math.inf
+    used: int = 0
+
+    def add(self, sample: Sample, noise: float, turn: int | None) -> None:
+        """Take a reading in."""
+        self.samples.append(sample)
+        self.status = sample.status
+        if sample.status != "ok":
+            return
+        log = math.log(sample.energy_j_per_token)
+        self.logs.append(log)
+        self.p95s.append(sample.p95_s)
+        if turn is not None:
+            self.rounds[turn] = log
+        self.settle(noise)
+
+    def settle(self, noise: float) -> None:
+        """Work the mean out again."""
+        kept = near(self.logs, noise)
+        self.mean, self.used = statistics.fmean(kept), len(kept)
+
+    @property
+    def p95_s(self) -> float:
+        """The median of the repeats' 95th percentiles, in seconds."""
+        return statistics.median(self.p95s) if self.p95s else math.inf
+
+
+def near(logs: Sequence[float], noise: float) -> Sequence[float]:
+    """Return the readings without those far off; of two that disagree, the lower."""
+    if len(logs) < 2:
+        return logs
+    middle = statistics.median_low(logs)
+    return [log for log in logs if abs(log - middle) <= FAR * noise]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cells:
+    """Every point measured so far."""
+
+    most_p95_s: float | None = None
+    noise: float = PRIOR_NOISE
+    of: dict[Point, Cell] = field(default_factory=dict)
+    rows: dict[Setting, dict[int, Cell]] = field(default_factory=dict)
+
+    def add(self, point: Point, sample: Sample, turn: int | None = None) -> Cell:
+        """Take a reading of a point in, within the round `turn` of interleaved ones."""
+        cell = self.of.setdefault(point, Cell())
+        self.rows.setdefault(point.setting, {})[point.batch] = cell
+        cell.add(sample, self.noise, turn)
+        return cell
+
+    def learn_noise(self) -> None:
+        """Estimate the noise of one reading from all repeats: their median deviation, near the prior at first."""
+        off = [
+            abs(log - middle) * math.sqrt(len(cell.logs) / (len(cell.logs) - 1))
+            for cell in self.of.values()
+            if len(cell.logs) > 2
+            for middle in (statistics.median(cell.logs),)
+            for log in cell.logs
+        ]
+        if off:
+            found, weight = 1.4826 * statistics.median(off), len(off) / (len(off) + 12)
+            self.noise = max(0.005, weight * found + (1 - weight) * PRIOR_NOISE)
+            for cell in self.of.values():
+                if cell.logs:
+                    cell.settle(self.noise)
+
+    def allowed(self, point: Point) -> bool:
+        """Say whether a measured point ran and keeps the latency bound."""
+        cell = self.of.get(point)
+        if cell is None or cell.status != "ok":
+            return False
+        return self.most_p95_s is None or cell.p95_s <= self.most_p95_s
+
+    def row(self, setting: Setting) -> dict[int, Cell]:
+        """Return the cells of one setting by batch, in order."""
+        return dict(sorted(self.rows.get(setting, {}).items()))
+
+    def candidates(self) -> Iterator[tuple[Point, Cell]]:
+        """Yield the points that may be chosen."""
+        return ((point, cell) for point, cell in self.of.items() if self.allowed(point))
+
+    def error(self, cell: Cell) -> float:
+        """Return the standard error of a cell's mean."""
+        return self.noise / math.sqrt(max(cell.used, 1))
+
+    def best(self) -> Point | None:
+        """Return the point of the least mean among those that may be chosen."""
+        return min(self.candidates(), key=lambda pair: pair[1].mean, default=(None, None))[0]
+
+
+def mean_of(cell: Cell, noise: float) -> Interval:
+    """Return the energy per token of a point with its interval, from its own repeats where there are three."""
+    kept = near(cell.logs, noise)
+    spread = statistics.stdev(kept) if len(kept) > 2 else noise
+    degrees = len(kept) - 1 if len(kept) > 2 else math.inf
+    half = t_value(degrees) * spread / math.sqrt(len(kept))
+    mean = statistics.fmean(kept)
+    return Interval(value=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half))
+
+
+LEAST_PAIRS = 4
+
+
+def ratio(new: Cell, old: Cell, noise: float) -> Interval:
+    """Return the energy of `new` as a part of `old`'s, with its 95% interval.
+
+    Readings of the same round are paired, since what else the machine does moves both: Student's interval of the
+    logarithms of their ratios. With fewer than four pairs, Welch's interval of the two means.
+    """
+    pairs = [log - old.rounds[turn] for turn, log in new.rounds.items() if turn in old.rounds]
+    if len(pairs) >= LEAST_PAIRS:
+        kept = near(pairs, max(noise, _scale(pairs)) * math.sqrt(2))
+        mean, spread = statistics.fmean(kept), statistics.stdev(kept)
+        half = t_value(len(kept) - 1) * spread / math.sqrt(len(kept))
+    else:
+        mean, half = _welch(new, old, noise)
+    return Interval(value=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half))
+
+
+def _scale(logs: Sequence[float]) -> float:
+    middle = statistics.median(logs)
+    return 1.4826 * statistics.median(abs(log - middle) for log in logs) / math.sqrt(2)
+
+
+def _welch(new: Cell, old: Cell, noise: float) -> tuple[float, float]:
+    kept = [near(cell.logs, noise) for cell in (new, old)]
+    parts = [(statistics.variance(k) if len(k) > 2 else noise**2) / len(k) for k in kept]
+    total = sum(parts)
+    below = sum(part**2 / (len(k) - 1) for part, k in zip(parts, kept, strict=True) if len(k) > 2)
+    degrees = total**2 / below if below else math.inf
+    return statistics.fmean(kept[0]) - statistics.fmean(kept[1]), t_value(degrees) * math.sqrt(total)
+
+
+def plain(cells: Mapping[Point, Cell]) -> list[dict[str, object]]:
+    """Return the cells as JSON values, least energy first."""
+    ordered = sorted(cells.items(), key=lambda pair: pair[1].mean)
+    return [
+        {
+            **point.to_dict(),
+            "status": cell.status,
+            "repeats": len(cell.logs),
+            "energy_j_per_token": math.exp(cell.mean) if cell.logs else None,
+            "p95_s": cell.p95_s if cell.p95s else None,
+            "memory_bytes": max((s.memory_bytes for s in cell.samples), default=0),
+        }
+        for point, cell in ordered
+    ]

@@ -1,0 +1,78 @@
+"""The work that is measured: prompts cut from a text, answers of one length, so many at a time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import files
+from math import ceil
+
+__all__ = ["Load", "Ran", "driven", "percentile", "sample_text"]
+
+LEAST_SHORT = 2
+LEAST_FULL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How long a request is: `tokens` is prompt and answer together, a quarter of it the answer."""
+
+    tokens: int = 128
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of the answer."""
+        return max(self.tokens // 4, 4)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+        return self.tokens - self.answer_tokens
+
+    def requests(self, batch: int, *, short: bool) -> int:
+        """Return how many requests one measurement sends: whole batches, and more of them where few fit in one."""
+        least = LEAST_SHORT if short else LEAST_FULL
+        return ceil(least / batch) * batch
+
+    def prompts(self, ids: Sequence[int], count: int) -> list[list[int]]:
+        """Cut `count` prompts from a text's tokens, each from another place, so that none is the start of another."""
+        whole = list(ids) * ceil((self.prompt_tokens + 1) / len(ids) + 1)
+        room = max(len(ids) - 1, 1)
+        starts = [(n * 37) % room for n in range(count)]
+        return [whole[start : start + self.prompt_tokens] for start in starts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a drive of requests gave: tokens in all, and how long each took, in seconds."""
+
+    tokens: int
+    latencies_s: Sequence[float]
+
+
+def driven(ask: Callable[[list[int]], int], prompts: Sequence[list[int]], batch: int) -> Ran:
+    """Send the prompts, `batch` at a time; `ask` returns how many tokens came back."""
+
+    def timed(prompt: list[int]) -> tuple[int, float]:
+        began = time.perf_counter()
+        return ask(prompt), time.perf_counter() - began
+
+    with ThreadPoolExecutor(batch, thread_name_prefix="greenai-tune") as pool:
+        done = list(pool.map(timed, prompts))
+    return Ran(tokens=sum(tokens for tokens, _ in done), latencies_s=[seconds for _, seconds in done])
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return the value below which `part` of the values lie; of few values the next higher one."""
+    if part == 0.5:
+        return statistics.median(values)
+    ordered = sorted(values)
+    return ordered[min(ceil(part * len(ordered)) - 1, len(ordered) - 1)]
+
+
+def sample_text() -> str:
+    """Return the packaged text, written for this purpose."""
+    return files("greenai.tune").joinpath("sample.txt").read_text(encoding="utf-8")

@@ -1,0 +1,247 @@
+"""One tuning from the name of a model to the profile that is kept: what the command line is a shell over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from greenai.errors import MissingExtra, ModelError, ModelMissing
+from greenai.local import EngineSettings
+from greenai.local.names import parse, path_of, revision_of
+from greenai.local.profiles import Engine, Profile, bin_of
+from greenai.meters import nvml, watts
+from greenai.settings import Settings
+from greenai.tune.cells import Interval
+from greenai.tune.guard import Guard
+from greenai.tune.journal import Journal, Journaled
+from greenai.tune.load import Load, sample_text
+from greenai.tune.search import Outcome, Plan, Progress, Search
+from greenai.tune.space import Bench, Space
+
+__all__ = ["Job", "Options", "Result", "job", "run"]
+
+MOST_BATCH = {"processor": 16, "gpu": 256}
+"""Largest batch that is looked at where nobody says. Assumption, 2026-11-22."""
+
+LEAST_MEASUREMENTS = 60
+"""A small space needs repeats too: no fewer measurements than this are allowed by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user chooses. None leaves it to greenai.
+
+    Args:
+        tokens: Length of a request, prompt and answer, in tokens.
+        most_batch: Largest batch to look at.
+        most_p95_s: 95th percentile of a request's latency that may not be exceeded, in seconds.
+        budget_j: What the search may take, in joules.
+        measurements: How many measurements it may make.
+        text: The text that prompts are cut from and that the guard reads.
+        guard: What may be lost.
+        resume: Whether to go on with the journal of an earlier search.
+    """
+
+    tokens: int = 128
+    most_batch: int | None = None
+    most_p95_s: float | None = None
+    budget_j: float | None = None
+    measurements: int | None = None
+    text: str | None = None
+    guard: Guard = field(default_factory=Guard)
+    resume: bool = False
+
+
+class Closing(Bench, Protocol):
+    """A bench that holds processes."""
+
+    def close(self) -> None:
+        """End them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that a search needs, made of a model's name."""
+
+    name: str
+    engine: Engine
+    revision: str
+    device: str
+    driver: str
+    space: Space
+    bench: Closing
+    plan: Plan
+    journal: Path
+    head: Mapping[str, Any]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What tuning gave: `profile` is None where nothing ran."""
+
+    job: Job
+    outcome: Outcome
+    profile: Profile | None
+    resumed: int
+
+
+def job(name: str, settings: Settings, options: Options) -> Job:
+    """Prepare the tuning of a local model.
+
+    Raises:
+        ModelError: there is no such model, or its weights are not here.
+        MissingExtra: its engine is not installed.
+    """
+    bare = name.removeprefix("local/")
+    parse(bare)
+    path = path_of(bare, settings.weights_dir)
+    if path is None:
+        raise ModelMissing(
+            f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
+            model=f"local/{bare}",
+        )
+    device, driver = nvml.named() or (watts.model_name() or "processor of no name", "")
+    engine: Engine = "torch" if path.is_dir() else "llama"
+    revision = revision_of(bare, settings.weights_dir) or ""
+    most = options.most_batch or MOST_BATCH["gpu" if driver else "processor"]
+    space, bench = _llama(bare, path, settings, options, most)
+    if options.most_p95_s is not None:
+        space = _bounded(space, options.most_p95_s)
+    head = {
+        "version": 1,
+        "model": f"local/{bare}",
+        "revision": revision,
+        "device": device,
+        "driver": driver,
+        "engine": engine,
+        "tokens": options.tokens,
+        "most_batch": most,
+        "text": hashlib.sha256((options.text or sample_text()).encode()).hexdigest()[:16],
+        "guard": [options.guard.least_agreement, options.guard.most_perplexity],
+        "settings": sum(1 for _ in space.settings()),
+    }
+    most_measured = options.measurements or max(space.size() // 3, LEAST_MEASUREMENTS)
+    return Job(
+        name=f"local/{bare}",
+        engine=engine,
+        revision=revision,
+        device=device,
+        driver=driver,
+        space=space,
+        bench=bench,
+        plan=Plan(most=most_measured, budget_j=options.budget_j),
+        journal=_journal_path(settings, f"local/{bare}", device, options.tokens),
+        head=head,
+        options=options,
+    )
+
+
+def _bounded(space: Space, most_p95_s: float) -> Space:
+    from dataclasses import replace
+
+    return replace(space, most_p95_s=most_p95_s)
+
+
+def _llama(name: str, path: Path, settings: Settings, options: Options, most: int) -> tuple[Space, Closing]:
+    from importlib.util import find_spec
+
+    from greenai.tune.llama import LlamaBench, precision_of, quantisations, space_of
+
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra("local", "xllamacpp", f"Tuning local/{name}")
+    files = quantisations(path)
+    named = precision_of(path)
+    local = settings.local
+    space = space_of(files, named, slots=local.slots, threads=local.threads, most_batch=most)
+    bench = LlamaBench(
+        name=name,
+        files=files,
+        reference=named,
+        text=options.text or sample_text(),
+        load=Load(tokens=options.tokens),
+        guard=options.guard,
+        base=EngineSettings(weights_dir=settings.weights_dir),
+        watts_per_core=settings.watts_per_core,
+    )
+    return space, bench
+
+
+def _journal_path(settings: Settings, name: str, device: str, tokens: int) -> Path:
+    if settings.state_dir is None:
+        raise ModelError("This machine has no folder for what is measured. Set GREENAI_STATE_DIR to one.")
+    told = re.sub(r"[^\w.-]+", "_", name.removeprefix("local/"))[-60:]
+    mark = hashlib.sha256(json.dumps([name, device, tokens]).encode()).hexdigest()[:8]
+    return settings.state_dir / "tune" / f"{told}-{mark}.jsonl"
+
+
+def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
+    """Search, and make the profile of what was found. Every measurement is in the journal when it is made.
+
+    Raises:
+        JournalError: the journal that was to be continued is of another search.
+    """
+    journal = Journal(path=job.journal, head=job.head)
+    resumed = journal.begin(resume=job.options.resume)
+    bench = Journaled(bench=job.bench, journal=journal)
+    try:
+        outcome = Search(space=job.space, bench=bench, plan=job.plan, told=told).run()
+    finally:
+        job.bench.close()
+    return Result(job=job, outcome=outcome, profile=_profile(job, outcome), resumed=resumed)
+
+
+def _profile(job: Job, outcome: Outcome) -> Profile | None:
+    found, usual = outcome.energy(outcome.chosen), outcome.energy(outcome.default)
+    if found is None:
+        return None
+    cell = outcome.cells.of[outcome.chosen]
+    setting, sample = outcome.chosen.setting, cell.samples[-1]
+    return Profile(
+        device=job.device,
+        driver=job.driver,
+        model=job.revision,
+        name=job.name,
+        engine=job.engine,
+        sequence_bin=bin_of(job.options.tokens),
+        precision=setting.precision,
+        batch=outcome.chosen.batch,
+        threads=setting.threads or None,
+        attention=setting.attention or None,
+        cache=setting.cache or None,
+        compile=setting.compile,
+        window_ms=_window_ms(cell.p95_s),
+        energy_j_per_token=found.value,
+        low=found.low,
+        high=found.high,
+        default_energy_j_per_token=(usual or Interval(value=0.0, low=0.0, high=0.0)).value,
+        p95_s=cell.p95_s,
+        measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(job.engine),
+        evidence=sample.evidence,
+        method=sample.method,
+        more={"ubatch": setting.ubatch} if setting.ubatch else {},
+    )
+
+
+def _window_ms(p95_s: float) -> float:
+    """Return how long a micro-batcher may wait for company: a twentieth of a request's time, 50 ms at most."""
+    return round(min(p95_s * 1000 / 20, 50.0), 1)
+
+
+def _versions(engine: Engine) -> dict[str, str]:
+    wanted = {"llama": ("greenai", "xllamacpp"), "torch": ("greenai", "torch", "transformers", "torchao")}[engine]
+    found = {}
+    for package in wanted:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
