@@ -15,7 +15,6 @@ import argparse
 import gzip
 import json
 import math
-import os
 import random
 import re
 import statistics
@@ -28,13 +27,13 @@ from typing import Any
 import openai
 
 from greenai import meters
-from greenai.answerers.choosing import EMPTY, THRESHOLD, ClosedList, calibrated, spoken
+from greenai.answerers.choosing import EMPTY, THRESHOLD, UNDECIDED, ClosedList, agreed, calibrated, spoken
 from greenai.local import Engine, Engines, EngineSettings
-from greenai.local.labels import Read, prepared
+from greenai.local.labels import Labels, Read, prepared
 from greenai.values import Usage
 
-SEED, LISTS, REQUESTS, TIMED = 20261122, 2, 40, 40
-THRESHOLDS = (0.8, 0.9, 0.95, 0.99)
+SEED, LISTS, REQUESTS, TIMED = 20261122, 3, 40, 60
+THRESHOLDS = (0.9, 0.95, 0.99, 0.995)
 LETTERS = "ABCDEFGHIJ"
 MOST_CHARS = 400
 Row = Mapping[str, Any]
@@ -52,11 +51,15 @@ class Task:
 
 @dataclass(kw_only=True)
 class Scored:
-    """What was said of the requests of one task: the likeliest label's probability, and whether it was right."""
+    """What was said of the requests of one task: the likeliest label's probability, and whether it was right.
+
+    `both` is of both wordings together, as greenai answers; `calibrated` and `plain` of the first one alone.
+    """
 
     task: str
-    calibrated: list[tuple[float, bool]] = field(default_factory=list)
-    plain: list[tuple[float, bool]] = field(default_factory=list)
+    both: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
+    calibrated: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
+    plain: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
 
 
 # --- requests -----------------------------------------------------------------------------
@@ -105,15 +108,23 @@ def listed(task: Task, text: str = "") -> ClosedList:
 # --- reading ------------------------------------------------------------------------------
 
 
+def wordings(engine: Engine, task: Task) -> list[tuple[Labels, list[list[float]]]]:
+    words = [spoken(label) for label in task.labels]
+    made = [prepared(engine, system, words) for system in listed(task).systems]
+    return [(labels, [labels.probabilities(text, Read()) for text in EMPTY]) for labels in made]
+
+
 def scored(engine: Engine, task: Task) -> Scored:
-    labels = prepared(engine, listed(task).system, [spoken(label) for label in task.labels])
-    read, found = Read(), Scored(task=task.name)
-    of_nothing = [labels.probabilities(text, read) for text in EMPTY]
+    (first, of_first), (second, of_second) = wordings(engine, task)
+    found = Scored(task=task.name)
     for text, right in task.requests:
-        said = labels.probabilities(text, read)
-        for kept, values in ((found.plain, said), (found.calibrated, calibrated(said, of_nothing))):
-            best = max(range(len(values)), key=values.__getitem__)
-            kept.append((values[best], task.labels[best] == right))
+        said = first.probabilities(text, Read())
+        readings = [calibrated(said, of_first)]
+        if max(readings[0]) >= UNDECIDED:
+            readings.append(calibrated(second.probabilities(text, Read()), of_second))
+        for kept, rows_ in ((found.plain, [said]), (found.calibrated, readings[:1]), (found.both, readings)):
+            at, probability = agreed(rows_)
+            kept.append((probability, task.labels[at] == right))
     return found
 
 
@@ -177,11 +188,12 @@ def energies(engine: Engine, chosen: Sequence[Task]) -> dict[str, Any]:
 
 
 def reading(engine: Engine, task: Task, text: str) -> Callable[[], Usage]:
-    labels = prepared(engine, listed(task).system, [spoken(label) for label in task.labels])
+    (first, of_first), (second, _) = wordings(engine, task)
 
     def read() -> Usage:
         seen = Read()
-        labels.probabilities(text, seen)
+        if max(calibrated(first.probabilities(text, seen), of_first)) >= UNDECIDED:
+            second.probabilities(text, seen)
         return Usage(input_tokens=seen.input_tokens, cached_tokens=seen.cached_tokens, output_tokens=seen.output_tokens)
 
     return read
@@ -191,7 +203,7 @@ def writing(client: openai.OpenAI, engine: Engine, task: Task, text: str) -> Cal
     one = {"type": "string", "enum": list(task.labels)}
     schema = {"type": "object", "properties": {"label": one}, "required": ["label"], "additionalProperties": False}
     form: Any = {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
-    messages: Any = [{"role": "system", "content": listed(task).system}, {"role": "user", "content": text}]
+    messages: Any = [{"role": "system", "content": listed(task).systems[0]}, {"role": "user", "content": text}]
 
     def write() -> Usage:
         made = client.chat.completions.create(
@@ -236,7 +248,7 @@ def main() -> None:
         found = []
         for task in chosen:
             found.append(scored(engine, task))
-            print(told(task.name, shares(found[-1].calibrated, THRESHOLD)), flush=True)
+            print(told(task.name, shares(found[-1].both, THRESHOLD)), flush=True)
     finally:
         engines.close()
     result = table(found)
@@ -245,24 +257,25 @@ def main() -> None:
 
 
 def table(found: Sequence[Scored]) -> dict[str, Any]:
-    every = [pair for one in found for pair in one.calibrated]
     by_kind: dict[str, list[tuple[float, bool]]] = {}
     for one in found:
-        by_kind.setdefault(kind_of(one.task), []).extend(one.calibrated)
+        by_kind.setdefault(kind_of(one.task), []).extend(one.both)
+    ways = {
+        "both wordings": [pair for one in found for pair in one.both],
+        "one wording": [pair for one in found for pair in one.calibrated],
+        "one wording, not calibrated": [pair for one in found for pair in one.plain],
+    }
     whole = {
         "of": {name: shares(pairs, THRESHOLD) for name, pairs in by_kind.items()},
-        "calibrated": {str(t): shares(every, t) for t in THRESHOLDS},
-        "plain": {str(t): shares([p for one in found for p in one.plain], t) for t in THRESHOLDS},
-        "always": shares(every, 0.0),
+        "ways": {way: {str(t): shares(pairs, t) for t in (*THRESHOLDS, 0.0)} for way, pairs in ways.items()},
     }
     print("\n| requests | number | answered | right of these |\n| --- | --- | --- | --- |")
     for name, one in whole["of"].items():
         print(told(f"{name}, from {THRESHOLD} on", one))
-    for way in ("calibrated", "plain"):
-        for threshold, one in whole[way].items():
+    for way, by_threshold in whole["ways"].items():
+        for threshold, one in by_threshold.items():
             print(told(f"all, {way}, from {threshold} on", one))
-    print(told("all, whatever is likeliest", whole["always"]))
-    return {"threads": os.cpu_count(), **whole}
+    return whole
 
 
 if __name__ == "__main__":

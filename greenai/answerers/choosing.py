@@ -1,15 +1,17 @@
 """Requests that pick one of a closed list: how they are recognised, and how sure a small model is of one label.
 
 A closed list is an `enum` of texts as the only field of a JSON schema in `response_format`, which is also what a
-`Literal` becomes. A small model on this machine reads the request once, and how likely it is to begin its answer with
-each label says which one it means (local/labels.py). Small models prefer some labels whatever they read, so what they
-say is divided by what they say of texts without content: contextual calibration (Zhao, Wallace, Feng, Klein and Singh,
-"Calibrate Before Use", ICML 2021). benchmarks/pick_one.py measures how often what is sure then is right.
+`Literal` becomes. A small model on this machine reads the request, and how likely it is to begin its answer with each
+label says which one it means (local/labels.py). Small models prefer some labels whatever they read, so what they say is
+divided by what they say of texts without content: contextual calibration (Zhao, Wallace, Feng, Klein and Singh,
+"Calibrate Before Use", ICML 2021). And they follow the words of a prompt, so the request is read in two wordings, with
+the labels named and without, which have to agree. benchmarks/pick_one.py measures how often what is sure then is right.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -22,14 +24,27 @@ from greenai.values import FORM_ARGUMENTS, Request, text_of
 if TYPE_CHECKING:
     from greenai.local.labels import Labels
 
-__all__ = ["EMPTY", "THRESHOLD", "Chooser", "ClosedList", "Form", "calibrated", "closed_list", "spoken"]
+__all__ = [
+    "EMPTY",
+    "THRESHOLD",
+    "Chooser",
+    "ClosedList",
+    "Form",
+    "Wording",
+    "agreed",
+    "calibrated",
+    "closed_list",
+    "spoken",
+]
 
-THRESHOLD = 0.95
-"""From this calibrated probability on a label is answered. Of SmolLM2-135M's answers above it at least 95% were right
-on intents among 3 to 8 (benchmarks/pick_one.py, 2026-11-22)."""
+THRESHOLD = 0.99
+"""From this probability by both readings on a label is answered, as benchmarks/pick_one.py measures it."""
 
 EMPTY = ("N/A", "", "[MASK]")
 """Texts without content, as in the paper."""
+
+UNDECIDED = 0.5
+"""Where the first reading gives every label less than this, there is no second one. Assumption."""
 
 MOST_LABELS = 20
 MOST_LABEL_CHARS = 60
@@ -58,10 +73,10 @@ class ClosedList:
     text: str
 
     @property
-    def system(self) -> str:
-        """The system prompt that a small model gets: the app's own, and the list in words."""
-        said = f"Answer with one of: {', '.join(map(spoken, self.labels))}."
-        return f"{self.task.strip()} {said}" if self.task.strip() else said
+    def systems(self) -> tuple[str, str]:
+        """The system prompts that a small model gets: the app's own with the list in words, and without it."""
+        task, said = self.task.strip(), f"Answer with one of: {', '.join(map(spoken, self.labels))}."
+        return (f"{task} {said}" if task else said), task
 
     def answer(self, label: str) -> str:
         """Return the JSON that the app asked for."""
@@ -137,15 +152,35 @@ def calibrated(said: Sequence[float], of_nothing: Sequence[Sequence[float]]) -> 
     return [odd / (sum(odds) or 1.0) for odd in odds]
 
 
+def agreed(readings: Sequence[Sequence[float]]) -> tuple[int, float]:
+    """Return the likeliest label by all readings, and how sure that is.
+
+    Readings that agree strengthen each other, as if they were independent: what that makes of a threshold is measured.
+    Where one of them finds another label likelier, the label is no surer than that one says.
+    """
+    odds = [math.prod(column) for column in zip(*readings, strict=True)]
+    at = max(range(len(odds)), key=odds.__getitem__)
+    if any(max(row) > row[at] for row in readings):
+        return at, min(row[at] for row in readings)
+    return at, odds[at] / (sum(odds) or 1.0)
+
+
 # --- who is asked -------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class Form:
-    """One closed list with its system prompt: its labels prepared, what is said of nothing, and how often it helped."""
+class Wording:
+    """One way to ask: its labels prepared for the running model, and what that says of texts without content."""
 
     labels: Labels | None = None
     of_nothing: Sequence[Sequence[float]] = ()
+
+
+@dataclass(slots=True)
+class Form:
+    """One closed list with its system prompt: its wordings, and how often the model was asked, and was sure."""
+
+    wordings: tuple[Wording, Wording] = field(default_factory=lambda: (Wording(), Wording()))
     asked: int = 0
     sure: int = 0
 
@@ -168,7 +203,7 @@ class Chooser:
 
     def form(self, listed: ClosedList) -> Form:
         """Return what is known of a form of request."""
-        key = (listed.system, listed.labels)
+        key = (listed.task, listed.labels)
         with self._lock:
             found = self._forms.setdefault(key, Form())
             self._forms.move_to_end(key)

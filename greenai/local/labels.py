@@ -73,6 +73,8 @@ class Labels:
                 found[n] = mass / len(group)
             else:
                 nexts.setdefault(self.tokens[n][at], []).append(n)
+        if not nexts:  # labels of the same tokens
+            return
         rest = mass - sum(found[n] for n in group if len(self.tokens[n]) == at)
         said = self._next([prompt, *prefix], list(nexts), read, timeout_s)
         for token, own in nexts.items():
@@ -106,7 +108,8 @@ def prepared(engine: Engine, system: str, labels: Sequence[str], timeout_s: floa
     Raises:
         EngineError: the model did not answer.
     """
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": _MARK}]
+    before_it = [{"role": "system", "content": system}] if system else []
+    messages = [*before_it, {"role": "user", "content": _MARK}]
     prompt = str(_post(engine, "/apply-template", {"messages": messages}, timeout_s)["prompt"])
     before, _, after = prompt.partition(_MARK)
     tokens = [tuple(_post(engine, "/tokenize", {"content": label}, timeout_s)["tokens"]) for label in labels]

@@ -1,7 +1,7 @@
 """A request that picks one of a closed list: asked of a small model on this machine, which reads and does not write.
 
-    a closed list, and the settings name a model for it? ── one prefill ── sure: the label, outcome task_model
-                                                                        └─ not sure, or failed: the next rung
+    a closed list, and the settings name a model for it? ── two prefills ── sure: the label, outcome task_model
+                                                                         └─ not sure, or failed: the next rung
 
 The outcome is `task_model`, and not `small`: the model is none of the ladder, and does this one task. It is asked where
 answerers are, so never for a pin; what it reads is an attempt of the call, also where it was not sure.
@@ -12,13 +12,22 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from greenai import answerers, meters
-from greenai.answerers.choosing import EMPTY, Chooser, ClosedList, Form, calibrated, closed_list, spoken
+from greenai.answerers.choosing import (
+    EMPTY,
+    UNDECIDED,
+    Chooser,
+    ClosedList,
+    Form,
+    agreed,
+    calibrated,
+    closed_list,
+    spoken,
+)
 from greenai.meters import cpu
 from greenai.readings import Reading, total
 from greenai.steps import CLOSING, Answering, Flow, Steps, fail_open
@@ -36,9 +45,10 @@ NOT_SURE = "not sure enough"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scored:
-    """How likely each label is, the tokens that were looked at, and what reading took."""
+    """Which label is meant and how sure that is, the tokens that were looked at, and what reading took."""
 
-    probabilities: Sequence[float]
+    at: int
+    probability: float
     usage: Usage
     energy: Reading
     elapsed_s: float
@@ -77,7 +87,7 @@ def _scored(chooser: Chooser, listed: ClosedList, request: Request, steps: Steps
         begin = partial(meters.window, engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
         window = fail_open("The meter failed; this attempt's energy is unknown.", begin, None)
         read = partial(_read, engine, chooser.form(listed), listed, limit_s)
-        probabilities, usage = yield Work("choose", read)
+        (at, probability), usage = yield Work("choose", read)
         stop = None if window is None else partial(window.stop, meters.work(usage))
         reading = None if stop is None else fail_open("The meter failed.", stop, None)
         core_s = engine.take_start()
@@ -87,33 +97,35 @@ def _scored(chooser: Chooser, listed: ClosedList, request: Request, steps: Steps
     if core_s is not None:  # this call started the model
         energy = total([energy, cpu.reading(core_s, steps.site.watts_per_core)])
     elapsed_s = time.perf_counter() - started
-    return _Scored(probabilities=probabilities, usage=usage, energy=energy, elapsed_s=elapsed_s)
+    return _Scored(at=at, probability=probability, usage=usage, energy=energy, elapsed_s=elapsed_s)
 
 
-def _read(engine: Engine, form: Form, listed: ClosedList, limit_s: float | None) -> tuple[list[float], Usage]:
-    """Return how likely each label is, calibrated, and the tokens that were looked at."""
+def _read(engine: Engine, form: Form, listed: ClosedList, limit_s: float | None) -> tuple[tuple[int, float], Usage]:
+    """Return the label that is meant and how sure that is, and the tokens that were looked at."""
     from greenai.local.labels import Read, prepared
 
-    read = Read()
-    if form.labels is None or form.labels.engine is not engine:
-        form.labels = prepared(engine, listed.system, [spoken(label) for label in listed.labels], limit_s)
-    labels = form.labels
-    if not form.of_nothing:
-        form.of_nothing = [labels.probabilities(text, read, limit_s) for text in EMPTY]
-    said = calibrated(labels.probabilities(listed.text, read, limit_s), form.of_nothing)
+    read, readings = Read(), list[list[float]]()
+    for system, wording in zip(listed.systems, form.wordings, strict=True):
+        if wording.labels is None or wording.labels.engine is not engine:
+            wording.labels = prepared(engine, system, [spoken(label) for label in listed.labels], limit_s)
+        labels = wording.labels
+        if not wording.of_nothing:
+            wording.of_nothing = [labels.probabilities(text, read, limit_s) for text in EMPTY]
+        readings.append(calibrated(labels.probabilities(listed.text, read, limit_s), wording.of_nothing))
+        if max(readings[-1]) < UNDECIDED:
+            break  # no second reading would make it sure
     usage = Usage(
         input_tokens=read.input_tokens,
         output_tokens=read.output_tokens,
         cached_tokens=read.cached_tokens,
         reasoning_tokens=0,
     )
-    return said, usage
+    return agreed(readings), usage
 
 
 def _answering(chooser: Chooser, listed: ClosedList, scored: _Scored, request: Request, so_far: Answering) -> Answering:
     form = chooser.form(listed)
-    at = max(range(len(listed.labels)), key=scored.probabilities.__getitem__)
-    likeliest = scored.probabilities[at]
+    likeliest = scored.probability
     sure = likeliest >= chooser.threshold
     form.asked, form.sure = form.asked + 1, form.sure + sure
     attempt = Attempt(
@@ -132,13 +144,13 @@ def _answering(chooser: Chooser, listed: ClosedList, scored: _Scored, request: R
         away_s=so_far.away_s + scored.elapsed_s,
         checks=(*so_far.checks, check),
     )
-    figures = f"(probability {likeliest:.2f}, from {chooser.threshold:.2f} on)"
+    figures = f"(probability {likeliest:.3f}, from {chooser.threshold:.3f} on)"
     if not sure:
         unsure = (
             f"The answer is one of {len(listed.labels)}: {chooser.model} was asked first and was {NOT_SURE} {figures}."
         )
         return replace(after, reasons=(*after.reasons, unsure))
-    label = listed.labels[at]
+    label = listed.labels[scored.at]
     reply = answerers.reply_of(request.call_id, chooser.model, listed.answer(label), scored.elapsed_s)
     why = f'The answer is one of {len(listed.labels)}: {chooser.model} read the request and means "{label}" {figures}.'
     return replace(after, outcome="task_model", reply=reply, reasons=(why, answerers.OVERRIDE))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 import pytest
 
-from greenai.answerers.choosing import MOST_CHARS, TRIED, Chooser, ClosedList, calibrated, closed_list, spoken
+from greenai.answerers.choosing import MOST_CHARS, TRIED, Chooser, ClosedList, agreed, calibrated, closed_list, spoken
 from greenai.testing import offline
 from greenai.values import Request
 
@@ -63,12 +63,12 @@ def found(*messages: dict[str, Any], **arguments: Any) -> ClosedList:
 def test_an_enum_as_the_only_field_is_a_closed_list() -> None:
     listed = found()
     assert listed == ClosedList(labels=tuple(LABELS), field="topic", task="What is it about?", text="some jazz")
-    assert listed.system == "What is it about? Answer with one of: play music, get weather."
+    assert listed.systems == ("What is it about? Answer with one of: play music, get weather.", "What is it about?")
     assert listed.answer("play_music") == '{"topic": "play_music"}'
 
 
 def test_without_a_system_prompt_the_list_is_all_that_is_said() -> None:
-    assert found(USER).system == "Answer with one of: play music, get weather."
+    assert found(USER).systems == ("Answer with one of: play music, get weather.", "")
 
 
 def test_a_schema_that_is_the_list_itself_is_answered_with_a_label() -> None:
@@ -147,6 +147,20 @@ def test_a_label_is_told_in_words(label: str, words: str) -> None:
 def test_what_is_said_of_nothing_is_divided_out() -> None:
     assert calibrated([0.6, 0.4], [[0.8, 0.2], [2.0, 2.0]]) == pytest.approx([0.4468085106, 0.5531914894])
     assert calibrated([0.6, 0.4], []) == pytest.approx([0.6, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([[0.2, 0.8]], (1, 0.8)),
+        ([[0.1, 0.9], [0.2, 0.8]], (1, 0.72 / 0.74)),
+        ([[0.4, 0.6], [0.9, 0.1]], (0, 0.4)),
+        ([[0.0, 0.0], [0.0, 0.0]], (0, 0.0)),
+    ],
+)
+def test_readings_that_agree_strengthen_each_other(readings: list[list[float]], expected: tuple[int, float]) -> None:
+    at, probability = agreed(readings)
+    assert (at, probability) == (expected[0], pytest.approx(expected[1]))
 
 
 def test_what_was_never_sure_is_hopeless_after_a_while() -> None:

@@ -69,6 +69,14 @@ def test_a_label_that_begins_another_shares_with_it(scripted: Scripted) -> None:
     assert labels.probabilities("hello", Read()) == pytest.approx([0.375, 0.375, 0.25])
 
 
+def test_labels_of_the_same_tokens_share(scripted: Scripted) -> None:
+    llama = Llama({1: 1.0, 4: 3.0})
+    scripted.play(llama)
+    labels = prepared(engine_at(scripted.url), "Which?", ["card", "card", "top up"])
+    assert labels.probabilities("hello", Read()) == pytest.approx([0.375, 0.375, 0.25])
+    assert len(llama.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("scene", "message"),
     [

@@ -39,7 +39,7 @@ class Llama:
         if exchange.path == "/tokenize":
             answer: Any = {"tokens": [1 if body["content"] == "music" else 2]}
         elif exchange.path == "/apply-template":
-            answer = {"prompt": f"{body['messages'][0]['content']}|{body['messages'][1]['content']}|"}
+            answer = {"prompt": "|".join(message["content"] for message in body["messages"])}
         else:
             sure = self.sure if "jazz" in body["prompt"] else 0.5
             said = [{"id": 1, "prob": sure}, {"id": 2, "prob": 1 - sure}]
@@ -105,14 +105,14 @@ def test_a_sure_label_is_the_answer(stage: Stage) -> None:
     assert response.choices[0].message.content == '{"topic": "music"}'
     assert (response.model, receipt.outcome, receipt.model, stage.provider.calls) == (MODEL, "task_model", MODEL, [])
     assert [(a.model, a.state, a.usage.input_tokens, a.usage.output_tokens) for a in receipt.attempts] == [
-        (MODEL, "answered", 80, 4)  # three texts without content, once, and the request
+        (MODEL, "answered", 160, 8)  # in two wordings: three texts without content, once, and the request
     ]
     assert receipt.decision.reasons == (
-        'The answer is one of 2: local/smollm2-135m read the request and means "music" (probability 0.99, from 0.95 on).',
+        'The answer is one of 2: local/smollm2-135m read the request and means "music" (probability 1.000, from 0.990 on).',
         "To have a model answer instead: client.with_options(substitute=False).",
     )
     (check,) = receipt.decision.checks
-    assert (check.name, check.threshold, check.source) == ("one of a list", 0.95, MODEL)
+    assert (check.name, check.threshold, check.source) == ("one of a list", 0.99, MODEL)
     assert receipt.cost_usd == 0
 
 
@@ -121,11 +121,11 @@ def test_what_is_said_of_nothing_is_asked_once(stage: Stage) -> None:
     client = stage.client()
     for _ in range(2):
         client.with_options(cache="off").chat.completions.create(**ASKED)
-    assert [request.path for request in stage.server.requests].count("/completion") == 5
+    assert [request.path for request in stage.server.requests].count("/completion") == 10
 
 
 def test_an_unsure_one_is_counted_and_a_model_asked(stage: Stage) -> None:
-    stage.server.play(Llama(0.9))
+    stage.server.play(Llama(0.8))
     response = stage.client().chat.completions.create(**ASKED)
     receipt = response.greenai
     assert response.choices[0].message.content == WRITTEN
@@ -133,13 +133,22 @@ def test_an_unsure_one_is_counted_and_a_model_asked(stage: Stage) -> None:
     assert [(a.model, a.state, a.error) for a in receipt.attempts[:1]] == [(MODEL, "discarded", "not sure enough")]
     assert receipt.decision.reasons[0] == (
         "The answer is one of 2: local/smollm2-135m was asked first and was not sure enough "
-        "(probability 0.90, from 0.95 on)."
+        "(probability 0.941, from 0.990 on)."
     )
 
 
+def test_what_is_undecided_is_read_once(stage: Stage) -> None:
+    stage.server.play(Llama(0.499999))
+    receipt = stage.client(pick_one={"model": MODEL, "threshold": 0.0}).chat.completions.create(**ASKED).greenai
+    assert receipt.attempts[0].usage.output_tokens == 8
+    wide = {"type": "json_schema", "json_schema": {"name": "picked", "schema": {"enum": ["music", "weather", "food"]}}}
+    receipt = stage.client().chat.completions.create(**{**ASKED, "response_format": wide}).greenai
+    assert (receipt.attempts[0].state, receipt.attempts[0].usage.output_tokens) == ("discarded", 4)
+
+
 def test_a_project_sets_its_own_threshold(stage: Stage) -> None:
-    stage.server.play(Llama(0.9))
-    client = stage.client(pick_one={"model": MODEL, "threshold": 0.85})
+    stage.server.play(Llama(0.8))
+    client = stage.client(pick_one={"model": MODEL, "threshold": 0.9})
     assert client.chat.completions.create(**ASKED).greenai.outcome == "task_model"
 
 
