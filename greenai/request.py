@@ -23,6 +23,7 @@ from greenai.opt_ins import Block, Policy, blocks, in_force, kinds_of, lapsed
 from greenai.opt_ins import given as granted
 from greenai.resources import Config, Resources
 from greenai.settings import Settings, duration_s
+from greenai.settings.schedule import schedule
 from greenai.values import (
     Also,
     CacheMode,
@@ -124,6 +125,16 @@ def _one_of(*choices: object) -> tuple[Callable[[object], bool], str]:
     return (lambda value: value in choices), " or ".join(repr(c) for c in choices)
 
 
+def _recurs(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        schedule(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
+
+
 _BOOL = (lambda value: isinstance(value, bool)), "True or False"
 NAME = re.compile(r"[\w][\w./-]{0,99}")
 _TEXT = (lambda value: value is None or (isinstance(value, str) and bool(value))), "some text, or None"
@@ -149,6 +160,7 @@ _OPTION_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
         (lambda value: value is None or (isinstance(value, str) and NAME.fullmatch(value) is not None)),
         'a name of up to 100 letters, digits and _ - . /, such as "search_summary", or None',
     ),
+    "run_at": (_recurs, 'five fields of cron, such as "*/15 * * * *", or None'),
     "tenant": _TEXT,
     "reason": _TEXT,
     "namespace": _TEXT,

@@ -29,7 +29,6 @@ Verify = Literal["auto", "off"]
 AttemptState = Literal["answered", "discarded", "failed", "cut"]
 AnswerSource = Literal["deterministic", "lookup", "task_model", "generate"]
 PENDING = "pending"  # the finish reason of an answer that comes later: nobody knows yet what it takes
-
 Message: TypeAlias = Mapping[str, Any]
 OPT_INS: frozenset[str] = frozenset(("reasoning", "large", "long_output", "semantic_cache"))
 
@@ -55,10 +54,10 @@ class Usage:
 class Options:
     """What one call may do besides openai's own arguments: resolved from settings, client, block and call.
 
-    `opt_in` names the expensive modes that somebody allowed, `reason` says why (the ledger keeps both);
-    `without_opt_in` what a call gets that needs another; None: undecided. `cache_also` is what the cache keeps besides;
-    `namespace`, `tenant` and `user_scope` part its answers. `feature` names the part of the app that a call is made
-    for; with `urgent` False it may wait for a cleaner hour, which the receipt names. `greenai=`: defaults say nothing.
+    `opt_in` names the expensive modes that somebody allowed, `reason` why (the ledger keeps both); `without_opt_in`
+    what a call gets that needs another; None: undecided. `cache_also` is what the cache keeps besides; `namespace`,
+    `tenant` and `user_scope` part its answers. `feature` is the part of the app that a call is made for; with `urgent`
+    False it may wait for a cleaner hour, with `run_at` (as cron) local models are asked then. Defaults say nothing.
     """
 
     project: str = "default"
@@ -79,6 +78,7 @@ class Options:
     verify: Verify = "auto"
     feature: str | None = None
     urgent: bool = True
+    run_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,6 @@ an engine's address (`provider`). Importing this package loads no engine; `xllam
 from __future__ import annotations
 
 from greenai.local.engines import Engine, Engines, EngineSettings
-from greenai.local.parker import Lease, Parking, Running
+from greenai.local.parker import Lease, Parking, Running, Seat
 
-__all__ = ["Engine", "EngineSettings", "Engines", "Lease", "Parking", "Running"]
+__all__ = ["Engine", "EngineSettings", "Engines", "Lease", "Parking", "Running", "Seat"]

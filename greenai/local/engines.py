@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from greenai.errors import EngineError, MissingExtra, ModelMissing
 from greenai.local.names import parse, path_of
-from greenai.local.parker import Book, Lease, Parker, Parking
+from greenai.local.parker import Book, Lease, Parker, Parking, Seat
 from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
@@ -76,6 +76,10 @@ class Engines:
             if stay is None or stay.begin():
                 return Lease(engine, stay, self.parker)
             self._leave(name, engine)  # it is being unloaded: who asks again waits for that, and for the next start
+
+    def seat(self, name: str, run_at: str | None = None) -> Seat | None:
+        """Return a place in the next burst of model `name`, where the call or the settings say that it runs so."""
+        return None if self.parker is None else self.parker.seat(name, run_at)
 
     def book_with(self, book: Book) -> None:
         """Book what idle models take with this function."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from greenai.local.engines import Engines
     from greenai.local.process import Engine
 
-__all__ = ["Book", "Lease", "Parker", "Parking", "Running"]
+__all__ = ["Book", "Lease", "Parker", "Parking", "Running", "Seat"]
 
 logger = logging.getLogger("greenai")
 
@@ -68,6 +68,37 @@ class Lease:
         """Let the parker's thread release it: a finalizer may run anywhere, and must take no lock."""
         if self._stay is not None and self._parker is not None:
             self._parker.later(self._stay.end)
+
+
+class Seat:
+    """A place in the next burst of a model: at `at`, in seconds since 1970, it is asked, and stays for all who waited.
+
+    To be released once the model is leased, or was given up; forgetting the seat releases it.
+    """
+
+    __slots__ = ("_parker", "_taken", "at", "name")
+
+    def __init__(self, parker: Parker, name: str, at: float) -> None:
+        self.name = name
+        self.at = at
+        self._parker = parker
+        self._taken = True
+        parker.seats.append((name, at))
+
+    def left_s(self) -> float:
+        """Return the seconds until the burst."""
+        return max(self.at - self._parker.wall(), 0.0)
+
+    def release(self) -> None:
+        """Leave the seat; a second time does nothing."""
+        if self._taken:
+            self._taken = False
+            self._parker.seats.remove((self.name, self.at))
+            self._parker.rested(self._parker.clock())
+
+    def __del__(self) -> None:
+        """Leave it: what this does takes no lock."""
+        self.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +145,7 @@ class Parker:
     stopped: bool = False
     reloads: dict[str, Reloads] = field(default_factory=dict[str, Reloads])
     stays: dict[Stay, tuple[str, Engine]] = field(default_factory=dict["Stay", "tuple[str, Engine]"])
+    seats: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
     _parked: dict[str, _Parked] = field(default_factory=dict[str, _Parked])
     _wakes: queue.SimpleQueue[Callable[[], object] | None] = field(
         default_factory=queue.SimpleQueue[Callable[[], object] | None]
@@ -137,6 +169,7 @@ class Parker:
             idle=partial(self.parking.power.idle, engine.pid),
             clock=self.clock,
             wake=self.rested,
+            wanted=partial(self.wanted, name),
         )
         with self._lock:
             self.stays[stay] = (name, engine)
@@ -150,6 +183,20 @@ class Parker:
         """Wake the thread, unless it wakes by itself before a stay that begins now may be over."""
         if min(over_at, self.clock() + BOOK_EVERY_S) < self._wakes_at:
             self._wakes.put(None)
+
+    def wanted(self, name: str) -> bool:
+        """Say whether somebody is about to ask a model whose burst has come."""
+        now = self.wall()
+        return any(one == name and at <= now for one, at in list(self.seats))
+
+    def seat(self, name: str, run_at: str | None) -> Seat | None:
+        """Return a place in the next burst of a model, by what the call says or by the settings; None where none is."""
+        recurs = self.parking.keeping(name).schedule
+        if run_at is not None:
+            from greenai.settings.schedule import schedule
+
+            recurs = schedule(run_at)
+        return None if recurs is None else Seat(self, name, recurs.next_after(self.wall()))
 
     def later(self, work: Callable[[], object]) -> None:
         """Have the thread do something: from finalizers, which must take no lock."""

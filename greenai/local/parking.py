@@ -225,6 +225,7 @@ class Stay:
         idle: begins to measure its idling.
         clock: seconds that only grow.
         wake: called whenever idling begins, with when it may be over by that clock.
+        wanted: says whether somebody is about to ask: then it is not over.
 
     `last` is what idling took the last time, from its beginning.
     """
@@ -234,6 +235,7 @@ class Stay:
     idle: Callable[[], IdleWindow]
     clock: Callable[[], float]
     wake: Callable[[float], object] = lambda _: None
+    wanted: Callable[[], bool] = lambda: False
     last: Idle = field(default_factory=Idle)
     users: int = 0
     over: bool = False
@@ -306,7 +308,7 @@ class Stay:
         return None if window is None else window.read()
 
     def _verdict(self) -> Verdict | None:
-        if self._window is None:
+        if self._window is None or self.wanted():
             return None
         found = verdict(self.policy, self._window.read(), self.reload_j())
         grace_s = self._ready_at - self.clock()

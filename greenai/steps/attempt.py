@@ -14,19 +14,20 @@ from typing import Any
 from greenai import meters, nudges, receipts, route
 from greenai.background import background
 from greenai.catalog import Card, find
-from greenai.errors import BudgetExceeded, GreenAIError, LedgerError, OptInRequired
+from greenai.errors import BudgetExceeded, GreenAIError, InvalidRequest, LedgerError, OptInRequired
 from greenai.grants import fix
 from greenai.ledger import Hold
-from greenai.local import Engine, Lease
+from greenai.local import Engine, Lease, Seat
 from greenai.nudges import effort, learnt, output_length
 from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading
+from greenai.settings.schedule import local_time
 from greenai.spending.held import Held
 from greenai.steps import FUNCTION, Climbed, Flow, NotBegunError, Plan, Steps, fail_open
 from greenai.steps.affording import Way, afforded
 from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
-from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
+from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Wait, Work
 
 __all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
 
@@ -171,12 +172,19 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
     if not left_s:
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     started = time.perf_counter()
+    seat = yield from _gathered(rung, request, steps)
+    if seat is not None:
+        watch.away(time.perf_counter() - started)
+        started, left_s = time.perf_counter(), _left_s(request)
     try:
         lease: Lease = yield Work(
             "load", partial(steps.engines.lease, rung.name, None if math.isinf(left_s) else left_s)
         )
     except TimeoutError:  # the provider says so in openai's words
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
+    finally:
+        if seat is not None:
+            seat.release()
     engine = lease.engine
     elapsed_s = time.perf_counter() - started
     started_core_s = engine.take_start()
@@ -185,6 +193,33 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
     else:
         watch.away(elapsed_s)  # found running, or waited for while another call started it, which is charged for it
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), lease
+
+
+def _gathered(rung: Rung, request: Request, steps: Steps) -> Flow[Seat | None]:
+    """Wait for the next time at which this model is run, where the call or the settings name such times.
+
+    Raises:
+        InvalidRequest: the call's time is over before.
+    """
+    seat = steps.engines.seat(rung.name, request.options.run_at)
+    if seat is None:
+        return None
+    try:
+        if (wait_s := seat.left_s()) >= (left_s := _left_s(request)):
+            raise InvalidRequest(_too_soon(rung, seat.at, wait_s, left_s))
+        yield Wait.of(None, wait_s)
+    except BaseException:
+        seat.release()
+        raise
+    return seat
+
+
+def _too_soon(rung: Rung, at: float, wait_s: float, left_s: float) -> str:
+    then, over = local_time(at), local_time(time.time() + left_s)
+    return (
+        f"{rung.model} runs next at {then:%H:%M:%S} (run_at), and this call must be answered by {over:%H:%M:%S}. Pass "
+        f"timeout= with more than {math.ceil(wait_s)} s, or leave run_at out for this model or this call."
+    )
 
 
 def _draft(rung: Rung, card: Card | None, engine: Engine | None, request: Request, plan: Plan, steps: Steps) -> Draft:
