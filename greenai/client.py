@@ -164,7 +164,8 @@ class Client(Opening, OpenAI):
         Args:
             name: how receipts call it.
             model: a model that transformers runs, by its folder or its name on the hub (extra `torch`).
-            kind: what that model does: classification, extraction, question-answering or summarisation.
+            kind: what that model does: classification, extraction, question-answering, summarisation or
+                embedding-head.
             labels: the labels, in the order in which the model numbers them.
             examples: texts by label, in place of a model: a head is fitted on them now.
             examples_of_requests: requests that it answers within `ask` and `create`, such as "is this review

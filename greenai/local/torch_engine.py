@@ -1,36 +1,32 @@
-"""Small models made for one task, run in this process by transformers: the only door to torch and transformers.
+"""Small models made for one task, run in this process by transformers.
 
 Classification and extraction go through transformers' pipelines; questions over a text and summaries through their
-models directly, because transformers 5 has no pipelines for them. Weights are read from safetensors only, and no code
-that comes with a model is run.
+models directly, because transformers 5 has no pipelines for them; an embedding head is an encoder of any kind and a
+linear layer that was fitted on labelled texts (`torch_heads`). Many texts go in batches of about one length. Weights
+are read from safetensors only, and no code that comes with a model is run.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from greenai.errors import MissingExtra, ModelMissing
+from greenai.local.torch_heads import EmbeddingHead
+from greenai.local.torch_values import SAFE, Done, best_device
 
-__all__ = ["KINDS", "SAFE", "Done", "Kind", "TaskModel", "best_device"]
+__all__ = ["KINDS", "Done", "Kind", "TaskModel"]
 
-Kind = Literal["classification", "extraction", "question-answering", "summarisation"]
-KINDS: tuple[Kind, ...] = ("classification", "extraction", "question-answering", "summarisation")
+Kind = Literal["classification", "extraction", "question-answering", "summarisation", "embedding-head"]
+KINDS: tuple[Kind, ...] = ("classification", "extraction", "question-answering", "summarisation", "embedding-head")
 
 MOST_ANSWER_TOKENS = 30
 MOST_SUMMARY_TOKENS = 120
 WINDOW_TOKENS = 384
 STRIDE_TOKENS = 128
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What a task model said: text, the label where there is one, and how sure it was, in [0, 1] (None: unknown)."""
-
-    text: str
-    label: str | None = None
-    confidence: float | None = None
+MOST_TOGETHER = 32
+"""How many texts go together in one pass. Assumption, 2026-11-22: beyond it little is saved on a processor."""
 
 
 class TaskModel:
@@ -50,10 +46,44 @@ class TaskModel:
             ModelMissing: there is no such model here, and it could not be brought.
         """
         with self._lock:
-            if self._run is None:
-                self._run = _loaded(self.model, self.kind)
-            done: Done = self._run(text, question)
+            done: Done = self._ready()(text, question)
             return done
+
+    def many(self, texts: Sequence[str], question: str | None = None) -> list[Done]:
+        """Do the task on every text, and return what came of each in the same order.
+
+        Texts of about one length go together in a pass. An answer over a text is found one by one: its windows fill a
+        pass already.
+
+        Raises:
+            MissingExtra: torch or transformers is not installed.
+            ModelMissing: there is no such model here, and it could not be brought.
+        """
+        done: dict[int, Done] = {}
+        with self._lock:
+            run = self._ready()
+            for places in _together(texts):
+                given = [texts[place] for place in places]
+                found = run.many(given) if hasattr(run, "many") else [run(text, question) for text in given]
+                done.update(zip(places, found, strict=True))
+        return [done[place] for place in range(len(texts))]
+
+    def _ready(self) -> Any:
+        if self._run is None:
+            self._run = _loaded(self.model, self.kind)
+        return self._run
+
+
+def _together(texts: Sequence[str]) -> list[list[int]]:
+    """Return the places of the texts, those of about one length together and at most so many."""
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    batches: list[list[int]] = []
+    for place in order:
+        shortest = len(texts[batches[-1][0]]) if batches else 0
+        if not batches or len(batches[-1]) >= MOST_TOGETHER or len(texts[place]) > max(2 * shortest, 64):
+            batches.append([])
+        batches[-1].append(place)
+    return batches
 
 
 def _loaded(model: str, kind: Kind) -> Any:
@@ -67,6 +97,7 @@ def _loaded(model: str, kind: Kind) -> Any:
         "extraction": _Extraction,
         "question-answering": _Answering,
         "summarisation": _Summary,
+        "embedding-head": EmbeddingHead,
     }[kind]
     try:
         return make(transformers, torch, model)
@@ -78,25 +109,17 @@ def _loaded(model: str, kind: Kind) -> Any:
         ) from error
 
 
-SAFE = {"use_safetensors": True, "trust_remote_code": False}
-"""What every model is loaded with: no pickles, and no code that comes with it."""
-
-
-def best_device(torch: Any) -> str:
-    """Return the GPU where there is one, else the processor."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 class _Classification:
     def __init__(self, transformers: Any, torch: Any, model: str) -> None:
         self._pipe = _pipeline(transformers, torch, "text-classification", "AutoModelForSequenceClassification", model)
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
-        found = self._pipe(text, truncation=True, top_k=1)[0]
-        return Done(text=str(found["label"]), label=str(found["label"]), confidence=float(found["score"]))
+        return self.many([text])[0]
+
+    def many(self, texts: Sequence[str]) -> list[Done]:
+        found = [one[0] for one in self._pipe(list(texts), truncation=True, top_k=1, batch_size=len(texts))]
+        return [Done(text=str(one["label"]), label=str(one["label"]), confidence=float(one["score"])) for one in found]
 
 
 class _Extraction:
@@ -114,7 +137,13 @@ class _Extraction:
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
-        found = self._pipe(text)
+        return self.many([text])[0]
+
+    def many(self, texts: Sequence[str]) -> list[Done]:
+        found = self._pipe(list(texts), batch_size=len(texts))
+        return [self._done(text, one) for text, one in zip(texts, found, strict=True)]
+
+    def _done(self, text: str, found: list[dict[str, Any]]) -> Done:
         lines = [f"{one['entity_group']}: {text[one['start'] : one['end']].strip()}" for one in found]
         sure = min((float(one["score"]) for one in found), default=None)
         return Done(text="\n".join(lines), confidence=sure)
@@ -176,10 +205,13 @@ class _Summary:
 
     def __call__(self, text: str, question: str | None) -> Done:
         del question
-        given = self._tokenizer(text, truncation=True, return_tensors="pt")
+        return self.many([text])[0]
+
+    def many(self, texts: Sequence[str]) -> list[Done]:
+        given = self._tokenizer(list(texts), truncation=True, padding=True, return_tensors="pt")
         given.pop("token_type_ids", None)
         with self._torch.inference_mode():
             tokens = self._model.generate(
                 **given.to(self._model.device), max_new_tokens=MOST_SUMMARY_TOKENS, do_sample=False
             )
-        return Done(text=self._tokenizer.decode(tokens[0], skip_special_tokens=True).strip())
+        return [Done(text=self._tokenizer.decode(row, skip_special_tokens=True).strip()) for row in tokens]

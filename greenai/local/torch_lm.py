@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from greenai.errors import MissingExtra, ModelMissing
-from greenai.local.torch_engine import SAFE, best_device
 from greenai.local.torch_packing import pack
+from greenai.local.torch_values import SAFE, best_device
 
 __all__ = ["ATTENTIONS", "CACHES", "PRECISIONS", "LanguageModel", "Sampling", "TorchSetting", "Watch"]
 

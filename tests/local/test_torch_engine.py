@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from greenai import MissingExtra, ModelMissing
-from greenai.local.torch_engine import KINDS, Kind, TaskModel
+from greenai.local.torch_engine import KINDS, MOST_TOGETHER, Kind, TaskModel, _together
+from greenai.local.torch_heads import fit
 from greenai.testing import FakeProvider, ReplayMeter, offline
 
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
@@ -85,7 +86,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind, model in made.items():
         model.save_pretrained(root / kind)
         tokenizer.save_pretrained(root / kind)
-    return {kind: root / kind for kind in made}
+    made["extraction"].base_model.save_pretrained(root / "encoder")
+    tokenizer.save_pretrained(root / "encoder")
+    fit(root / "encoder", {"good": ["the great film", "good"], "bad": ["awful", "a bad film"]}, root / "embedding-head")
+    return {kind: root / kind for kind in KINDS}
 
 
 @needs_torch
@@ -102,6 +106,28 @@ def test_every_kind_answers_the_same_twice(models: dict[str, Path], kind: Kind) 
         assert first.text in TEXT
     if kind == "extraction":
         assert all(line.split(": ", 1)[1] in TEXT for line in first.text.splitlines())
+
+
+@needs_torch
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_texts_are_done_as_each_alone_and_in_order(models: dict[str, Path], kind: Kind) -> None:
+    model = TaskModel(str(models[kind]), kind)
+    texts = [("ada was in london . " * (n % 7) + f"{WORDS[5 + n % 15]} film")[: 40 * (1 + n % 5)] for n in range(41)]
+    together, alone = model.many(texts, "where ?"), [model(text, "where ?") for text in texts]
+    assert [(done.text, done.label) for done in together] == [(done.text, done.label) for done in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
+    assert model.many([]) == []
+
+
+def test_texts_of_about_one_length_go_together() -> None:
+    texts = ["x" * n for n in (100, 3, 250, 64, 20, 120, 199, 500)] + ["y" * 64] * 70
+    batches = _together(texts)
+    assert sorted(place for batch in batches for place in batch) == list(range(len(texts)))
+    assert all(0 < len(batch) <= MOST_TOGETHER for batch in batches)
+    for batch in batches:
+        lengths = [len(texts[place]) for place in batch]
+        assert max(lengths) <= max(2 * min(lengths), 64)
 
 
 @needs_torch

@@ -12,16 +12,27 @@ TEMPLATE = (
 )
 
 
-def llama(folder: Path, *, seed: int = 7, hidden: int = 64, layers: int = 2, template: str | None = TEMPLATE) -> Path:
-    """Write a Llama of a few hundred thousand parameters whose answers differ from prompt to prompt."""
+def llama(
+    folder: Path,
+    *,
+    seed: int = 7,
+    hidden: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    inner: int | None = None,
+    vocabulary: int = VOCABULARY,
+    template: str | None = TEMPLATE,
+) -> Path:
+    """Write a Llama of a few hundred thousand parameters (or more) whose answers differ from prompt to prompt."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=layers,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, bos_token_id=1, eos_token_id=2,
-        pad_token_id=0, tie_word_embeddings=False, initializer_range=0.5,
+        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner or 2 * hidden, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=heads // 3 if heads % 3 == 0 else heads // 2,
+        max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        tie_word_embeddings=vocabulary > VOCABULARY, initializer_range=4 / hidden**0.5 if hidden < 500 else 0.06,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer(template).save_pretrained(folder)
