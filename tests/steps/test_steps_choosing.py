@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
+import pydantic
 import pytest
 
 from greenai import AsyncClient
@@ -214,6 +215,19 @@ def test_ask_and_an_awaited_client_pick_too(stage: Stage) -> None:
             return await client.chat.completions.create(**ASKED)
 
     assert asyncio.run(go()).greenai.outcome == "task_model"
+
+
+def test_parse_and_the_responses_api_pick_too(stage: Stage) -> None:
+    class Picked(pydantic.BaseModel):
+        topic: Literal["music", "weather"]
+
+    stage.server.play(Llama(0.99))
+    client = stage.client()
+    parsed = client.chat.completions.parse(model="auto", messages=ASKED["messages"], response_format=Picked)
+    assert parsed.choices[0].message.parsed == Picked(topic="music")
+    said = client.responses.parse(model="auto", input="some jazz", text_format=Picked)
+    assert said.output_parsed == Picked(topic="music")
+    assert (parsed.greenai.outcome, said.greenai.outcome) == ("task_model", "task_model")
 
 
 def test_who_starts_the_model_is_charged_for_it(stage: Stage) -> None:
