@@ -24,7 +24,8 @@ _GOOGLE = ("googleapis.com",)
 _MISTRAL = ("mistral.ai",)
 
 _DOMAINS: dict[str, tuple[str, ...]] = {
-    "anthropic": ("anthropic.com",),
+    # The second is Claude on AWS: anthropic 2.12, lib/aws/_credentials.py.
+    "anthropic": ("anthropic.com", "aws-external-anthropic.*.api.aws"),
     "azure": _AZURE,
     "azure_ai": _AZURE,
     "baseten": ("baseten.co",),

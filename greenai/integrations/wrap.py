@@ -29,6 +29,9 @@ __all__ = ["host_at", "wrap"]
 
 C = TypeVar("C")
 
+_ON_CLOUDS = {"anthropic": ("bedrock", "vertex_ai"), "openai": ("bedrock",)}
+"""Clouds that these libraries have clients of: a model is called there as litellm's provider of this name calls it."""
+
 
 def wrap(
     client: C,
@@ -106,4 +109,6 @@ def host_at(provider: str, base_url: str) -> Host:
         return Host(provider=provider)
     if is_of("azure", base_url):
         return Host(provider="azure" if provider == "openai" else "azure_ai")
+    if provider in _ON_CLOUDS and (cloud := next((name for name in _ON_CLOUDS[provider] if is_of(name, base_url)), "")):
+        return Host(provider=cloud)
     return Host(provider=provider, base_url=base_url.rstrip("/"))

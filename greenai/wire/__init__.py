@@ -4,6 +4,7 @@
     ─────────    ──────────────────────────────────────────     ─────────────────────────────────────────
     chat         POST …/chat/completions                        openai, mistral, every compatible server
     messages     POST …/messages                                anthropic
+    clouds       POST …/model/{name}/invoke, …:rawPredict       anthropic's models on Bedrock and Vertex AI
     gemini       POST …/models/{name}:generateContent           google, its Vertex AI too
     responses    POST …/responses                               openai, and some compatible servers
     embeddings   POST …/embeddings                              openai, mistral, every compatible server
@@ -32,13 +33,17 @@ __all__ = ["Asked", "Dialect", "Seen", "dialect_of"]
 _TABLE: tuple[tuple[str, str], ...] = (
     ("/chat/completions", "chat"),
     ("/v1/messages", "messages"),
+    ("/invoke", "clouds.BEDROCK"),
+    ("/invoke-with-response-stream", "clouds.BEDROCK"),
+    (":rawPredict", "clouds.VERTEX"),
+    (":streamRawPredict", "clouds.VERTEX"),
     (":generateContent", "gemini"),
     (":streamGenerateContent", "gemini"),
     ("/responses", "responses"),
     ("/embeddings", "embeddings"),
     ("/decisions", "decisions"),
 )
-"""How the path of a request ends, and the module of its dialect."""
+"""How the path of a request ends, and the module of its dialect, with its name there where that is not `DIALECT`."""
 
 _OF_PROVIDERS = {("mistral", "chat"): "mistral"}
 """Whose API differs from the one that has its path."""
@@ -54,6 +59,7 @@ class Asked:
         arguments: openai's chat arguments; a field that these do not have is under `extra_body`.
         stream: whether the answer shall come as a stream of events.
         exact: whether no other model may stand in for the one that it names.
+        framed: whether its stream comes in frames of AWS's, not as events sent by a server.
     """
 
     model: str | None
@@ -61,6 +67,7 @@ class Asked:
     arguments: dict[str, Any] = field(repr=False)
     stream: bool = False
     exact: bool = False
+    framed: bool = False
 
 
 class Seen(Protocol):
@@ -125,5 +132,6 @@ def dialect_of(method: str, path: str, provider: str = "") -> Dialect | None:
 
 @cache
 def _loaded(module: str) -> Dialect:
-    dialect: Dialect = import_module(f"greenai.wire.{module}").DIALECT
-    return dialect
+    name, _, dialect = module.partition(".")
+    found: Dialect = getattr(import_module(f"greenai.wire.{name}"), dialect or "DIALECT")
+    return found

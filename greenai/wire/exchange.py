@@ -25,6 +25,7 @@ from greenai.steps import Flow
 from greenai.values import Answer, Call, Reply, Request, Rung, Usage
 from greenai.wire import Asked, Dialect, dialect_of
 from greenai.wire.fields import mapping
+from greenai.wire.signed import is_signed, without_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,6 @@ _OF_THE_MESSAGE = frozenset(
     )
 )  # fmt: skip
 """Headers of one message or of its trace: none of them makes an answer another one. What is not known here counts."""
-
-_SIGNATURES = ("AWS4-", "Signature ")
-_SIGNED = frozenset(("content-md5", "digest", "content-digest", "x-amz-content-sha256"))
-"""What says that the content is signed: by its header `authorization`, or by a digest."""
 
 _INVALID = (400, 422)
 _without_usage: set[str] = set()  # places that know no `stream_options`
@@ -136,7 +133,8 @@ class Exchange:
         self.dialect = dialect
         self._path = path
         self._body = body
-        self._headers = headers
+        self._signed = is_signed(headers)
+        self._headers = without_signature(headers) if self._signed else headers
         self._timeout_s = timeout_s
         self._place = place
         self.content: bytes | None = None  # what `body` was read from, where that may be sent as it is
@@ -192,8 +190,7 @@ class Exchange:
     @cached_property
     def _is_signed(self) -> bool:
         """Whether a signature in its headers is of its content, which then has to stay as it is."""
-        signed = self._headers.get("authorization", "").startswith(_SIGNATURES)
-        return self.content is not None and (signed or not _SIGNED.isdisjoint(self._headers))
+        return self._signed and self.content is not None
 
     def sent(self, call: Call) -> tuple[str, bytes]:
         """Return path and content of what is sent to the host's provider: byte for byte where nothing was changed."""

@@ -18,6 +18,7 @@ from greenai.background import background
 from greenai.drivers import Live, StreamEnding, quietly
 from greenai.values import Receipt, Reply
 from greenai.wire.exchange import Exchange
+from greenai.wire.frames import Frames
 from greenai.wire.slot import Slot
 from greenai.wire.sse import Event, Splitter, written
 
@@ -39,7 +40,7 @@ class Tail:
         self._live = live
         self._ending: StreamEnding | None = ending
         self._slot = slot
-        self._splitter = Splitter()
+        self._splitter = Frames() if exchange.asked.framed else Splitter()
         self._renew_at = _RENEW_EVERY_S
         self._pid = os.getpid()
         self._blind = False

@@ -60,7 +60,7 @@ class Responses:
         """Read a request's JSON."""
         return Asked(
             model=text(body.get("model")) or UNNAMED,
-            messages=messages_of(body.get("instructions"), body.get("input")),
+            messages=messages_of(body.get("instructions"), body.get("input")) or _unsaid(body),
             arguments=_arguments(body),
             stream=body.get("stream") is True,
             exact=_is_exact(body),
@@ -141,6 +141,11 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
         "extra_body": extra | ({"reasoning": besides} if besides else {}),
     }
     return {**known, **{name: value for name, value in found.items() if value not in (None, {})}}
+
+
+def _unsaid(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an empty message for a request that says nothing itself, and goes on from what the provider keeps."""
+    return [{"role": "user", "content": ""}] if any(body.get(name) for name in _AT_THE_PROVIDER) else []
 
 
 def _is_exact(body: Mapping[str, Any]) -> bool:

@@ -42,8 +42,16 @@ def wrapped(client: C, session: Session, host: Host) -> C:
         made._strict_response_validation = strict  # noqa: SLF001
     kind: Any = type(given)
     made.__class__ = _green(kind)
+    _rebind(made)
     result: C = made
     return result
+
+
+def _rebind(client: Any) -> None:
+    """Make the resources anew that a client has from the start, as those of clouds do: they hold its old methods."""
+    for name, part in tuple(vars(client).items()):
+        if hasattr(part, "_post") and getattr(part, "_client", None) is client:
+            setattr(client, name, type(part)(client))
 
 
 def _shallow(client: Any, http: Any) -> Any:

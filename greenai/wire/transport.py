@@ -20,7 +20,7 @@ from greenai import drivers
 from greenai.drivers import StreamEnding
 from greenai.errors import GreenAIError
 from greenai.values import Answer
-from greenai.wire import dialect_of, relay
+from greenai.wire import dialect_of, frames, relay
 from greenai.wire.besides import apassed, passed
 from greenai.wire.exchange import Exchange, Host, Packet, Refused, opened_exchange
 from greenai.wire.relay import Tail, chunk_bytes
@@ -36,8 +36,9 @@ __all__ = ["bare", "green", "is_green"]
 logger = logging.getLogger("greenai")
 
 _SSE = {"content-type": "text/event-stream; charset=utf-8"}
+_FRAMES = {"content-type": frames.MEDIA_TYPE}
 _UNSENT = object()
-_GENERATED = re.compile(r":(?:streamG|g)enerateContent$")
+_GENERATED = re.compile(r":(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/invoke(?:-with-response-stream)?$")
 _STREAMED = re.compile(r"(?:^|&)alt=\w+")
 
 
@@ -127,7 +128,7 @@ class _Transport:
         if slot is not None:
             slot.fill(answer.receipt)
         if exchange.asked.stream:
-            return self._response(200, headers=_SSE, stream=self.made_over.Stored(exchange.events(answer)))
+            return self.begun(exchange, self.made_over.Stored(exchange.events(answer)))
         native = answer.reply.native
         return self.whole(native) if isinstance(native, Native) else self._made(exchange.given(answer))
 
@@ -155,9 +156,12 @@ class _Transport:
         stream = self.made_over.Bytes(native.content)
         return self._response(native.status, headers=native.headers, stream=stream, extensions=native.extensions)
 
-    def live(self, opened: Any, relayed: Any) -> Any:
+    def begun(self, exchange: Exchange, stream: Any) -> Any:
+        return self._response(200, headers=_FRAMES if exchange.asked.framed else _SSE, stream=stream)
+
+    def live(self, exchange: Exchange, opened: Any, relayed: Any) -> Any:
         if not isinstance(opened, Opened):
-            return self._response(200, headers=_SSE, stream=relayed)
+            return self.begun(exchange, relayed)
         gone = (b"content-encoding", b"content-length")  # it is relayed unpacked, and a usage chunk may be left out
         came = opened.response
         headers = [(name, value) for name, value in came.headers.raw if name.lower() not in gone]
@@ -205,7 +209,7 @@ class _Green(_Transport):
         source = opened.opened.source
         ended = (DONE,) if exchange.speaks_chat else ()  # which whoever reads the chunks has taken out
         parts = source.iter_bytes() if isinstance(opened.opened, Opened) else chain(map(chunk_bytes, source), ended)
-        return self.live(opened.opened, self.made_over.Relay(tail, parts, source.close))
+        return self.live(exchange, opened.opened, self.made_over.Relay(tail, parts, source.close))
 
     def close(self) -> None:
         self.greenai_inner.close()
@@ -258,8 +262,12 @@ class _AsyncGreen(_Transport):
         tail = Tail(exchange, opened, StreamEnding(opened, driver), slot)
         source = opened.opened.source
         if isinstance(opened.opened, Opened):
-            return self.live(opened.opened, self.made_over.AsyncRelay(tail, source.aiter_bytes(), source.aclose))
-        return self.live(opened.opened, self.made_over.AsyncRelay(tail, _chunks(exchange, source), source.close))
+            return self.live(
+                exchange, opened.opened, self.made_over.AsyncRelay(tail, source.aiter_bytes(), source.aclose)
+            )
+        return self.live(
+            exchange, opened.opened, self.made_over.AsyncRelay(tail, _chunks(exchange, source), source.close)
+        )
 
     async def aclose(self) -> None:
         await self.greenai_inner.aclose()

@@ -500,3 +500,14 @@ def test_the_whole_is_put_together_where_the_last_event_lacks_it() -> None:
     for event in splitter.feed(b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in events)):
         assert seen.add(event)
     assert seen.reply(1.0, complete=True).text == "Hello."
+
+
+@pytest.mark.parametrize("kept", [{"prompt": {"id": "pmpt_1"}}, {"previous_response_id": "resp_1"}])
+def test_what_goes_on_from_what_the_provider_keeps_is_metered_without_an_input(
+    server: Scripted, client: openai.OpenAI, kept: Any
+) -> None:
+    server.play(whole(response(said("Hello there."))))
+    answered: Any = client.responses.create(model=MODEL, store=False, **kept)
+    assert answered.greenai.outcome == "large"
+    assert answered.greenai.attempts[0].usage.output_tokens == USAGE["output_tokens"]
+    assert server.bodies == [{"model": MODEL, "store": False, **kept}]
