@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from greenai.answerers.faq import Progress, Source
     from greenai.answerers.registered import Answerer
     from greenai.answerers.tasks import TaskSpec
+    from greenai.local import Running
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
     from greenai.text import TaskAnswer
@@ -27,6 +28,11 @@ class Registering:
     """The methods by which both clients register answerers; a client's `with_options` copies share them."""
 
     _session: Session
+
+    def local_models(self) -> tuple[Running, ...]:
+        """Return the models that this client has in memory on this machine, and when each is unloaded, and why."""
+        parker = self._session.resources.engines.parker
+        return () if parker is None else parker.running()
 
     def answerer(
         self,

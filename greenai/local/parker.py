@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from greenai._locks import Lock
+from greenai.local.memory import memory_bytes
 from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay
 
 if TYPE_CHECKING:
@@ -198,6 +199,12 @@ class Parker:
             recurs = schedule(run_at)
         return None if recurs is None else Seat(self, name, recurs.next_after(self.wall()))
 
+    def running(self) -> tuple[Running, ...]:
+        """Return what is in memory now."""
+        with self._lock:
+            known = [(stay, name, engine) for stay, (name, engine) in self.stays.items() if not stay.over]
+        return tuple(_running(stay, name, engine) for stay, name, engine in known)
+
     def later(self, work: Callable[[], object]) -> None:
         """Have the thread do something: from finalizers, which must take no lock."""
         self._wakes.put(work)
@@ -293,6 +300,21 @@ class Parker:
                 book(told)
             except Exception:  # a ledger that fails never costs the caller the answer
                 logger.warning("What idle models took could not be booked.", exc_info=True)
+
+
+def _running(stay: Stay, name: str, engine: Engine) -> Running:
+    idle, found = stay.now(), stay.verdict()
+    answering = "an answer is in progress" if stay.users else "its calls wait for it"
+    return Running(
+        model=f"local/{name}",
+        pid=engine.pid,
+        memory_bytes=memory_bytes(engine.pid),
+        answering=stay.users,
+        idle_s=None if idle is None else idle.seconds,
+        idle_j=None if idle is None else idle.energy_j,
+        unload_in_s=None if found is None or math.isinf(found.left_s) else found.left_s,
+        why=answering if found is None else found.why,
+    )
 
 
 def _warm_spell(model: str, began: float, idle: Idle) -> Spell:

@@ -10,9 +10,6 @@ it is drawn whether or not a model is loaded.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from greenai.local.memory import memory_bytes
 from greenai.local.parking import Idle
 from greenai.meters import nvml, watts
 from greenai.meters.coefficients import coefficients
@@ -27,7 +25,7 @@ from greenai.meters.core_time import process_ns
 from greenai.meters.processes import PROC, in_tree
 from greenai.units import significant
 
-__all__ = ["IdlePower", "memory_bytes"]
+__all__ = ["IdlePower"]
 
 SENSOR_S = 2.0
 """Seconds of rest after which a GPU's sensor, a mean of up to 1 s, shows nothing of the last answer any more."""
@@ -43,28 +41,6 @@ class _Watts:
     low: float
     high: float
     measured: bool = False
-
-
-def memory_bytes(pid: int, proc: Path = PROC) -> int | None:
-    """Return the memory that a process holds, in bytes, or None where that cannot be read.
-
-    Pages that it maps from a file are counted, though the system may keep them after it has ended.
-    """
-    try:
-        if proc.is_dir():
-            pages = (proc / str(pid) / "statm").read_text(encoding="ascii").split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-        return _asked(pid)
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
-        return None
-
-
-def _asked(pid: int) -> int | None:
-    if sys.platform != "darwin":
-        return None
-    command = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    return int(done.stdout) * 1024
 
 
 @dataclass(slots=True, eq=False)

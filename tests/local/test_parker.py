@@ -309,6 +309,24 @@ def test_two_clients_have_engines_each(scene: Scene, fake_llama: FakeLlama) -> N
     kept.release()
 
 
+def test_what_runs_is_told_with_when_and_why_it_is_unloaded(scene: Scene, fake_llama: FakeLlama) -> None:
+    scene.power = FakePower(watts=10.0, reload_j=600.0)
+    engines = scene.engines()
+    assert engines.parker is not None
+    assert engines.parker.running() == ()
+    lease = engines.lease(fake_llama("serve"))
+    (busy,) = engines.parker.running()
+    assert (busy.answering, busy.idle_s, busy.unload_in_s, busy.why) == (1, None, None, "an answer is in progress")
+    lease.release()
+    (resting,) = engines.parker.running()
+    assert (resting.model, resting.pid, resting.answering) == (f"local/{lease.engine.model}", lease.engine.pid, 0)
+    assert resting.idle_s is not None
+    assert resting.idle_j is not None
+    assert resting.unload_in_s == pytest.approx(60.0, abs=1.0)
+    assert resting.why == "the rule: after 60 s idling (10 W) has taken what a reload takes (600 J)"
+    assert (resting.memory_bytes or 0) > 1_000_000
+
+
 # --- the real model -------------------------------------------------------------------------
 
 
