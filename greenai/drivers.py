@@ -1,9 +1,11 @@
 """What steps the flow: a loop for the sync client, a loop for the async one, and the endings of streams.
 
 The flow is a generator that waits for nothing. Pure steps run inline; `Work` runs in place (sync) or on
-greenai's own threads inside the call's one copied context (async); a `Call` goes to the provider. A
-cancellation waits for the step in progress, hands its result in, and closes the generator there, so that no
-hold is lost between being taken and being known. Finalizers only append to a queue; one thread settles.
+greenai's own threads inside the call's one copied context (async); a `Call` goes to the provider. Short
+works stay on one thread with what the flow computes between them: each change of thread takes as long as a
+tenth of a call. A cancellation waits for the step in progress, hands its result in, and closes the generator
+there, so that no hold is lost between being taken and being known. Finalizers only append to a queue; one
+thread settles.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import contextvars
 import inspect
 import logging
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
 from greenai import hooks
 from greenai.background import background
@@ -165,8 +168,13 @@ class Threads:
         self._pid = 0
 
     def submit(self, context: contextvars.Context, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `work` in `context` on a thread, for the running loop."""
-        return asyncio.get_running_loop().run_in_executor(self._open(), context.run, work)
+        """Run `work` in `context` on a thread, for the running loop.
+
+        `run_in_executor` would chain a second future to the loop's, with callbacks on both, for each work.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._open().submit(_told, future, context, work)
+        return future
 
     def close(self) -> None:
         """Let the threads end once their work is done; a later use starts new ones."""
@@ -182,6 +190,25 @@ class Threads:
             pool = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="greenai")
             self._pool, self._pid = pool, os.getpid()
         return pool
+
+
+def _told(future: asyncio.Future[T], context: contextvars.Context, work: Callable[[], T]) -> None:
+    """Do work and tell the loop of `future` what came of it."""
+    try:
+        result = context.run(work)
+    except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
+        _tell(future, future.set_exception, error)
+    else:
+        _tell(future, future.set_result, result)
+
+
+def _tell(future: asyncio.Future[Any], tell: Callable[[Any], None], what: object) -> None:
+    def told() -> None:
+        if not future.done():  # nobody waits for it any more where it was cancelled
+            tell(what)
+
+    with suppress(RuntimeError):  # the loop was closed: nobody waits there
+        future.get_loop().call_soon_threadsafe(told)
 
 
 class AsyncDriver:
@@ -253,6 +280,10 @@ class AsyncDriver:
         send: Callable[[Call], Awaitable[Reply]],
     ) -> Call | Work[Any]:
         """Do one step, hand in what came of it and return the step that follows."""
+        if _is_short(step):
+            step = await self._stayed(flow, context, step)
+            if not isinstance(step, _Done):
+                return step
         try:
             with led_in(context):  # what is awaited runs in the task's own context, and must not wait for this call
                 result = await send(step) if isinstance(step, Call) else await self._work(flow, context, step)
@@ -264,9 +295,34 @@ class AsyncDriver:
             return context.run(ending, flow.throw, error)
         return context.run(ending, flow.send, result)
 
+    async def _stayed(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Call | Work[Any]:
+        """Do short works one after the other on one thread; return the step that follows, or the last one, done."""
+        stay = _Stay(flow, context, work)
+        future = self._threads.submit(context, stay.run)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if future.done() and isinstance(future.exception(), asyncio.CancelledError):  # the flow's own
+                raise
+            stay.ends = True
+            await quietly(future)
+            step = None if future.exception() is not None else future.result()
+            if isinstance(step, _Done):
+                _advance(flow, context, step.result)
+            raise CancelledStep from None
+        except Exception:
+            raise
+        except BaseException:  # closed: nothing may be awaited any more, and the flow may be at work on its thread
+            stay.ends = True
+            background.start()
+            background.put(stay.close)
+            raise
+
     async def _work(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> Any:
         if isinstance(work, Wait):
             return await _waited(work)  # on no thread: as many may wait as there are calls
+        if isinstance(work, _Done):
+            return await work.result if inspect.isawaitable(work.result) else work.result
         future = self._threads.submit(context, work.run)
         try:
             result = await asyncio.shield(future)
@@ -300,6 +356,57 @@ class AsyncDriver:
         error = future.exception()
         if error is not None:
             logger.warning("A cancelled call could not be settled.", exc_info=error)
+
+
+# Disk and ledgers: some tens of microseconds, unless another process has their lock.
+_SHORT = frozenset(("budget", "cache", "history", "record", "reserve", "settle", "store"))
+# What follows it tells the app's observers, who are called where the app made its call.
+_LAST = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class _Done(Work[Any]):
+    """Work that was done on a thread, and whose result is handed in on the loop."""
+
+    result: Any
+
+
+class _Stay:
+    """One flow on one thread: short works one after the other, with what the flow computes between them.
+
+    Once `ends` is set no further work is begun.
+    """
+
+    def __init__(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> None:
+        self.ends = False
+        self._flow = flow
+        self._context = context
+        self._begins = work
+        self._busy = threading.Lock()
+
+    def run(self) -> Call | Work[Any]:
+        """Return the first step that is not short, was not begun, or is done but for its result."""
+        with self._busy:
+            step: Call | Work[Any] = self._begins
+            while not self.ends and _is_short(step):
+                try:
+                    result = step.run()
+                except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again
+                    step = ending(self._flow.throw, error)
+                    continue
+                if step.name == _LAST or inspect.isawaitable(result):
+                    return _Done(step.name, step.run, result)
+                step = ending(self._flow.send, result)
+            return step
+
+    def close(self) -> None:
+        """Close the flow as soon as it stands still."""
+        with self._busy:
+            self._context.copy().run(_close_before, self._flow)
+
+
+def _is_short(step: Call | Work[Any]) -> TypeGuard[Work[Any]]:
+    return isinstance(step, Work) and step.name in _SHORT and not isinstance(step, (Wait, _Done))
 
 
 class _Ended(Exception):  # a flow's StopIteration, which neither a coroutine nor a future carries

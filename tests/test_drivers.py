@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import json
 import os
@@ -21,6 +22,8 @@ import servers
 
 from greenai import AsyncClient, Client
 from greenai.background import background
+from greenai.drivers import Threads
+from greenai.errors import BudgetExceeded
 from greenai.ledger import Hold, Ledger
 from greenai.testing import FakeProvider, FakeReply, error, offline
 from greenai.values import Call
@@ -575,6 +578,114 @@ def test_a_forked_child_goes_on_calling() -> None:
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         assert client.ask("Greet guest 5.").text == "Hi."
+
+
+# --- stays on one thread ------------------------------------------------------------------
+
+
+def noting(client: AsyncClient, where: dict[str, str]) -> None:
+    """Note on which thread each use of the cache and the ledger is."""
+    resources = client._session.resources
+
+    def noted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            where[name] = threading.current_thread().name
+            return work(*args, **kwargs)
+
+        return run
+
+    for target, names in ((resources._store, ("get", "put")), (resources.ledger, ("reserve", "settle_and_record"))):
+        for name in names:
+            setattr(target, name, noted(name, getattr(target, name)))
+
+
+def test_short_works_stay_on_one_thread_before_the_provider_and_after() -> None:
+    where: dict[str, str] = {}
+
+    async def everything() -> None:
+        async with offline(client=AsyncClient) as client:
+            noting(client, where)
+            await asyncio.gather(*(client.ask(f"Greet guest {n}.", temperature=0) for n in range(4)))
+            where.clear()
+            await client.ask("Say hello to Ada.", temperature=0)
+
+    asyncio.run(everything())
+    assert list(where) == ["get", "reserve", "put", "settle_and_record"]
+    assert where["get"] == where["reserve"]
+    assert where["put"] == where["settle_and_record"]
+    assert all(name.startswith("greenai") for name in where.values())
+
+
+def test_observers_are_told_where_the_app_made_its_call() -> None:
+    told: list[int] = []
+
+    def observer(_: Any) -> None:
+        asyncio.get_running_loop()
+        told.append(threading.get_ident())
+
+    async def everything() -> None:
+        async with offline(client=AsyncClient, observers=[observer]) as client:
+            for _ in range(2):  # an answer of a model, and one of the cache
+                await client.ask("Say hello to Ada.", temperature=0)
+
+    asyncio.run(everything())
+    assert told == [threading.get_ident()] * 2
+
+
+def test_an_awaited_function_with_the_name_of_a_short_work_is_awaited_on_the_loop() -> None:
+    async def store(question: str) -> str:
+        await asyncio.sleep(0)
+        return f"{question} {threading.current_thread() is threading.main_thread()}"
+
+    async def everything() -> str:
+        async with offline(client=AsyncClient) as client:
+            client.answerer(examples=["where is the store"])(store)
+            return (await client.ask("where is the store")).text
+
+    assert asyncio.run(everything()) == "where is the store True"
+
+
+def test_a_coroutine_that_is_closed_while_a_thread_is_at_work_leaves_no_hold() -> None:
+    async def everything() -> None:
+        async with offline(client=AsyncClient) as client:
+            await client.ask("Greet guest 1.")  # what a first call reads is read
+            reached, ledger = asyncio.Event(), ledger_of(client)
+            at(client, ledger, "reserve", reached, asyncio.get_running_loop())
+            asked = client.ask("Say hello to Ada.")
+            asked.send(None)
+            await reached.wait()
+            asked.close()
+            assert await asyncio.to_thread(holds, client) == 0
+            assert states(client) == ["answered", "failed"]
+
+    asyncio.run(everything())
+
+
+def test_what_a_work_raises_reaches_its_caller() -> None:
+    async def everything() -> None:
+        budget = {"projects": {"default": {"budget": {"calls": "1/day", "timezone": "UTC", "when_spent": "refuse"}}}}
+        async with offline(FakeProvider(default="Hi."), client=AsyncClient, settings=budget) as client:
+            assert (await client.ask("Greet guest 1.")).text == "Hi."
+            with pytest.raises(BudgetExceeded):
+                await client.ask("Greet guest 2.")
+
+    asyncio.run(everything())
+
+
+def test_a_work_that_nobody_waits_for_any_more_disturbs_nobody() -> None:
+    faults: list[dict[str, Any]] = []
+
+    async def everything() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        threads = Threads()
+        future = threads.submit(contextvars.copy_context(), lambda: time.sleep(0.01))
+        future.cancel()
+        assert await threads.submit(contextvars.copy_context(), lambda: "done") == "done"
+        await asyncio.sleep(0.02)
+        threads.close()
+
+    asyncio.run(everything())
+    assert faults == []
 
 
 # --- contexts -----------------------------------------------------------------------------

@@ -14,11 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from greenai.drivers import Live, StreamEnding
+from greenai.drivers import AsyncDriver, Live, StreamEnding
 from greenai.serve import errors, receipts
 from greenai.serve.asgi import Headers, Receive, Scope, Send, Writer, address, content_of, gone, headers_of
 from greenai.serve.asking import Asking, opened
-from greenai.serve.driver import Driver, Hops
 from greenai.serve.errors import Refusal
 from greenai.serve.gate import Busy, Gate
 from greenai.serve.keys import Unknown
@@ -58,7 +57,6 @@ class Gateway:
         table = session.resources.settings.serve
         self.session = session
         self.keys = keys
-        self.hops = Hops()
         self.gate = Gate(table.at_once, table.waiting, duration_s(table.longest_wait))
         self._upstream = upstream
         self._host = Host(provider="openai", base_url=session.config.endpoint)
@@ -78,9 +76,7 @@ class Gateway:
                     self.session, self._host, scope["path"], content, headers, caller, pass_keys=self._pass_keys
                 )
                 in_body = headers.get(receipts.HEADER) == _IN_BODY
-                await _unless_gone(
-                    _Turn(asking, self._upstream, self.hops, writer, in_body=in_body).answered(), writer, receive
-                )
+                await _unless_gone(_Turn(asking, self._upstream, writer, in_body=in_body).answered(), writer, receive)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller is told
             await _told(error, writer)
 
@@ -151,12 +147,12 @@ async def _told(error: Exception, writer: Writer) -> None:
 class _Turn:
     """One request that is answered."""
 
-    def __init__(self, asking: Asking, upstream: Upstream, hops: Hops, writer: Writer, *, in_body: bool) -> None:
+    def __init__(self, asking: Asking, upstream: Upstream, writer: Writer, *, in_body: bool) -> None:
         self._asking = asking
         self._writer = writer
         self._in_body = in_body
         self._sending = upstream.sending(asking)
-        self._driver = Driver(self._sending, asking.session.resources.threads, hops)
+        self._driver = AsyncDriver(self._sending, asking.session.resources.threads)
 
     async def answered(self) -> None:
         left_s = self._asking.request.deadline - time.monotonic()

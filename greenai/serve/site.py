@@ -101,14 +101,13 @@ class _Site:
     async def lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
         upstream = Upstream(self.session, self.session.resources.outside.env)
         self._count()
-        gateway = self.gateway = Gateway(self.session, self.keys, upstream)
+        self.gateway = Gateway(self.session, self.keys, upstream)
         try:
             yield
         finally:
             self.gateway = None
             if self.calls:
                 await asyncio.wait(self.calls, timeout=SETTLING_S)
-            gateway.hops.close()
             await upstream.aclose()
             await self.session.aclose(owner=True)
 

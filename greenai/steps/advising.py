@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -50,7 +49,7 @@ def _notes(
         usage=climbed.done.usage,
         started=watch.started,
         ended=time.perf_counter(),
-        thread=threading.get_ident(),
+        thread=watch.thread,
         cleaner=None if steps.forecast is None else partial(_cleaner, climbed.rung.site, steps.forecast, steps.site),
     )
     return nudges.advised(seen, steps.advisors, steps.advised, off, language)
