@@ -31,6 +31,6 @@ def energy_j(native: object) -> float | None:
 
 def _field(holder: object, name: str) -> object:
     if type(holder) is dict or isinstance(holder, Mapping):
-        found: object = holder.get(name)  # type: ignore[union-attr]
+        found: object = holder.get(name)
         return found
     return getattr(holder, name, None)
