@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from greenai.cache.gates import Gate
+
 __all__ = ["is_about_somebody", "is_code_task", "is_device", "is_general", "is_of_the_moment", "leans_on_more"]
 
 
@@ -75,7 +77,8 @@ _THINGS = _one_of(
     "news address password code pin number wedding funeral calendar app site website website's page contract offer "
     "situation problem error issue bug noise smell leak"
 )
-_THE_THING = re.compile(
+_THE_THING = Gate(
+    "the thing",
     r"\b(?:the|that|this) \w+ (?:meeting|contract|invoice|deal)\W*$|"
     r"(?:is|are|can|could|will) .{1,60}\b(?:included|delivered|refunded|shipped|rescheduled)\W*$|"
     r"(?:is|are|was|were) \S+(?: \S+)? (?:an? )?(?:members?|customers?|clients?|patients?|suppliers?|"
@@ -94,7 +97,7 @@ _THE_THING = re.compile(
     r"breakfast|the (?:plan|matter|problem|hold[- ]?up|password|address|code|occasion|catch|damage|verdict|news))\b|"
     r"\bhow far is it\b|\bwhat did (?!you\b).{1,40} (?:say|want|do|think|decide|answer|reply|write back|order)\W*$|"
     r"\bwho(?:'s| is| are) (?:free|off|away|working|late|ready|hungry|around|back|home)\b|"
-    r"\bwho(?:'s| is| are) (?:at|in|on|with|outside|next|here|there|coming|going|calling|cooking|driving)\b"
+    r"\bwho(?:'s| is| are) (?:at|in|on|with|outside|next|here|there|coming|going|calling|cooking|driving)\b",
 )
 # Where a thing with "the" is any of its kind: "How do I clean the oven?"
 _OF_ANY = re.compile(
@@ -133,7 +136,7 @@ def leans_on_more(head: str, *, text: str, daily: bool = False) -> bool:
         return True
     if _LEANS.match(head) and not _DUMMY.match(head):
         return True
-    if _THE_THING.search(head) is None or (daily and _PUBLIC.search(head)):
+    if not _THE_THING.is_in(head) or (daily and _PUBLIC.search(head)):
         return False
     return _OF_ANY.match(head) is None
 

@@ -90,18 +90,18 @@ def exact_key(request: Request, policy: str, *, proxied: bool = False) -> str | 
     says that the request may go to a `base_url`.
     """
     options, transport = request.options, request.transport
-    parts = (
+    told = (
         VERSION, policy, request.namespace, options.project, options.tenant, options.user_scope, options.namespace,
         request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
         options.strict_opt_in, options.without_opt_in == "refuse", options.substitute, options.observe, options.verify,
         sorted(options.cache_also),
-        _messages(request.messages),
-        _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),
+    )  # fmt: skip
+    asked = (
+        _messages(request.messages), _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),
         transport.extra_query or None,
-        *(() if request.api == "chat" else (request.api,)),
     )  # fmt: skip
     try:
-        return _digest(parts)
+        return _digested((*told, *_plain(asked), *(() if request.api == "chat" else (request.api,))))
     except (TypeError, ValueError, RecursionError):
         return None
 
@@ -143,7 +143,11 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 
 def _digest(parts: object) -> str:
-    text = _encode(_plain(parts))
+    return _digested(_plain(parts))
+
+
+def _digested(plain: object) -> str:
+    text = _encode(plain)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -59,7 +59,7 @@ def _instruction(text: str) -> tuple[str, bool]:
     lines = [line for line in bare.splitlines() if line.strip()]
     if len(lines) > 1 and len(bare) > _MAX_LINES:
         bare = f"{lines[0]} {lines[-1]}"
-    return _opened(bare), given or len(lines) > _FEW_LINES or at.FACTS.search(bare) is not None
+    return _opened(bare), given or len(lines) > _FEW_LINES or at.FACTS.is_in(bare)
 
 
 def _opened(text: str) -> str:
@@ -90,7 +90,7 @@ def _wished(head: str, *, given: bool) -> Volatility | None:
 
 def _timed(head: str, text: str, large: frozenset[str], *, given: bool) -> Volatility | None:
     """Return the class of what changes with time or is not in the text, None where nothing hints at it."""
-    if wishes.supposed(head) or (given and at.FACTS.search(head)):
+    if wishes.supposed(head) or (given and at.FACTS.is_in(head)):
         return "static"
     if wishes.worked_on(head, given=given):
         return "static" if given or not evidence.leans_on_more(head, text=text) else "personal"
@@ -125,7 +125,7 @@ def _by_time(head: str) -> Volatility | None:
 
 def _calm(head: str, *, given: bool) -> Volatility:
     """Return the class where nothing changes: static where the form is that of a question about how things are."""
-    if wishes.CREATIVE.search(head) and not evidence.is_code_task(head):
+    if wishes.CREATIVE.is_in(head) and not evidence.is_code_task(head):
         return "unknown"
     if given or at.SUM.search(head) or evidence.is_general(head):
         return "static"

@@ -8,23 +8,27 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from greenai.cache.gates import Gate
+
 __all__ = ["FACTS", "FOREIGN", "SUM", "is_lesson", "is_live", "is_of_the_day", "is_past", "is_slow"]
 
 # --- no sign of time ----------------------------------------------------------------------
 
 SUM = re.compile(r"[0-9]\s*(?:[-+*/\u00d7÷^%=]|plus|minus|times|divided)\s*[0-9(]|[0-9]\s*%\s*of\b")
-FACTS = re.compile(
+FACTS = Gate(
+    "facts",
     r"\b(?:context|passage|article|text|document|transcript|data|table|facts|background|notes|excerpt|log|logs):|"
     r"\baccording to the (?:text|passage|article|table|document|context)|\b(?:in|from|based on) the (?:text|"
     r"passage|table|"
     r"article|context|document|paragraph) (?:below|above|given)?|\bfollowing (?:text|article|passage|table|data|"
     r"e-?mail|"
     r"review|paragraph|sentence|code|log)\b|\b(?:suppose|assume|imagine|pretend)\b|\b(?:if|when) (?:today|tomorrow|"
-    r"yesterday) (?:is|was|were)\b"
+    r"yesterday) (?:is|was|were)\b",
 )
-_PAST = re.compile(
+_PAST = Gate(
+    "past",
     r"\b(?:1[0-9]{3}s?|20[01][0-9]s?|202[0-4])\b|\b[0-9]+(?:st|nd|rd|th)? (?:century|centuries)\b|"
-    r"\b(?:bc|bce|ad|ce)\b|\b(?:world war|(?:battle|war|siege|treaty) of|ancient|medieval|middle ages)\b"
+    r"\b(?:bc|bce|ad|ce)\b|\b(?:world war|(?:battle|war|siege|treaty) of|ancient|medieval|middle ages)\b",
 )
 _SINCE = re.compile(r"\b(?:since|until now|to date|today|now|currently|so far|still|compared)\b")
 _HOW_TO = re.compile(
@@ -52,7 +56,8 @@ _NOT_A_LESSON = re.compile(
     r"\W*compare\b.*\b(?:prices?|cheapest|today|current|latest|weather|rates)\b|\W*what (?:is|are) (?:a|"
     r"an) .{1,60}\b(?:worth|trading at|cost|price)\b"
 )
-_THING = re.compile(
+_THING = Gate(
+    "thing",
     r"\b(?:electric(?:al)?|alternating|direct|ocean(?:ic)?|eddy|sea|water|rip|surface|warm|cold|air|leakage|input|"
     r"output|peak|rms|fault|short[- ]circuit|"
     r"inrush|induced|saturation|constant|gulf stream) currents?\b|\bcurrents\b|\bcurrent (?:through|flow\w*|"
@@ -74,7 +79,7 @@ _THING = re.compile(
     r"\bqueue (?:data structure|in (?:python|java|c\+\+|javascript)|theory|implementation|vs|and stack|or a stack)|"
     r"\bprice (?:elasticity|theory|discrimination|floor|ceiling|index|mechanism|to earnings|/)|"
     r"\btrain (?:a|an|the|your) (?:model|dog|network|neural|classifier|puppy|staff)\b|\bnow and then\b|"
-    r"\btime complexity\b|\btime value\b|\bday today is a\b"
+    r"\btime complexity\b|\btime value\b|\bday today is a\b",
 )
 FOREIGN = re.compile(
     r"\b(?:m[ée]t[ée]o|quel temps|aujourd'hui|demain|hier|maintenant|actuellement|quelle heure|en ce moment|mes|"
@@ -91,7 +96,7 @@ FOREIGN = re.compile(
 
 def is_past(head: str) -> bool:
     """Say whether a year or a century that is over fixes the answer."""
-    return _PAST.search(head) is not None and _SINCE.search(head) is None
+    return _PAST.is_in(head) and _SINCE.search(head) is None
 
 
 def is_lesson(head: str) -> bool:
@@ -112,7 +117,8 @@ _NOW = (
     r"(?:right now|just now|at the moment|at this moment|currently|at present|as we speak|"
     r"this (?:very )?(?:minute|second|instant|hour)|real[- ]time)"
 )
-_LIVE = re.compile(
+_LIVE = Gate(
+    "live",
     r"\bhow many \w+ (?:are|were) (?:coming|going|here|waiting|attending|invited)\b|"
     r"\b(?:full|new|half|blood|super) ?moon\b|\bphase is\b|\b(?:low|high) (?:tide|water)\b|"
     r"\b(?:see|spot|view|watch) the (?:iss|space station|northern lights|aurora|eclipse|meteors?|comet)\b|"
@@ -185,7 +191,7 @@ _LIVE = re.compile(
     r"down|on|off|open|closed|live|here|ready|full|running|late|free|busy)\W*$|"
     r"\b(?:countdown|eta)\b|\bvisible (?:now|tonight)\b|\bstatus of (?:the )?(?:\w+ ){0,3}(?:server|service|"
     r"site|flight|train|order|build|deployment|pipeline|job|system|api|network|line)\b|\b(?:server|service|system|"
-    r"build|pipeline|network|line|api|job|deployment|ticket|github|aws|slack) (?:status|health)\b"
+    r"build|pipeline|network|line|api|job|deployment|ticket|github|aws|slack) (?:status|health)\b",
 )
 # Things of one place, of which "the" says that there is a certain one, and whose state is that of the moment.
 _PLACE = (
@@ -206,11 +212,13 @@ _STATE = re.compile(
     r"\W*is (?:any|some|every)(?:one|body)\b|"
     r"\W*(?:is|are) (?:the|there|any) .{1,40}\b(?:open|closed|running|clear|available|busy|crowded)\b"
 )
-_NOW_WORD = re.compile(
+_NOW_WORD = Gate(
+    "now word",
     rf"\b{_NOW}\b(?! (?:in|on|longer|with))|\bnow\W*$|\bnow (?:in|at|on|with)\b|"
-    r"\bare (?:we|they|people) .{1,40} now\b"
+    r"\bare (?:we|they|people) .{1,40} now\b",
 )
-_DAILY = re.compile(
+_DAILY = Gate(
+    "daily",
     r"\bhow many (?:followers|likes|views|streams|downloads)\b|\bwhat(?:'s| is) new\b|"
     r"\b(?:what|which|the|tell me).{0,30}\b(?:date|day)\b.{0,20}\bin [0-9]+ days\b|\b(?:dollars?|euros?|pounds?|"
     r"yen|pesos?|rubles?|rupees?|kron\w+|francs?|yuan|won)\b.{1,40}\b(?:dollars?|euros?|pounds|yen|pesos?|rubles?|"
@@ -251,7 +259,7 @@ _DAILY = re.compile(
     r"\bthis year's\b.{0,30}\b(?:winner|date)\b|\bcovid (?:cases|numbers)\b|\bmenu\b.{0,15}\b(?:at|"
     r"of)\b.{0,25}\bcanteen\b|\bmortgage rates?\b|\binterest rates?\b.{0,20}\b(?:now|today)\b|"
     r"\bis it (?:a )?(?:weekend|monday|tuesday|wednesday|thursday|friday|saturday|sunday|christmas|a leap year|"
-    r"bank holiday|summer time)\b"
+    r"bank holiday|summer time)\b",
 )
 _SETTLED_TODAY = re.compile(
     r"\b(?:still|even|even to|up to|until|till|used|in use|exist\w*|alive|known|relevant|known as|from .{1,40} to|"
@@ -267,7 +275,8 @@ _OFFICE = (
     r"tallest|fastest|strongest|most (?:followed|subscribed|streamed|popular|valuable|visited|expensive|spoken|"
     r"used|downloaded|viewed|watched|decorated|populous))"
 )
-_SLOW = re.compile(
+_SLOW = Gate(
+    "slow",
     r"\bhow many people\b|\bhow long (?:has|have)\b|\bcovid\b|\brules? appl\w+|\brestrictions\b|\bin power\b|"
     r"\bin force\b|"
     r"\bwho(?:'s| is| are| runs| leads| owns| heads| governs| coaches| manages| holds|"
@@ -296,7 +305,7 @@ _SLOW = re.compile(
     r"\bversion of\b|\brelease date\b|\bwhen (?:will|does|is) .{1,60}\b(?:come out|released?|launch|coming)\b|"
     r"\beu members?\b|\bmembers? of (?:the )?(?:eu|european union|nato|un|opec|brics|parliament|congress|"
     r"cabinet)\b|\bhow old is\b|\bwho won\b|\bnew law\b|\branked?\b|\brankings?\b|\bheadquarter(?:s|ed)\b|"
-    r"\bin charge of\b|\bsupported (?:until|versions?)\b|\bend of life\b"
+    r"\bin charge of\b|\bsupported (?:until|versions?)\b|\bend of life\b",
 )
 # Topics on which "now" and "at the moment" mean these months.
 _SLOW_TOPIC = re.compile(
@@ -321,9 +330,9 @@ def _bare(head: str) -> str:
 def is_live(head: str) -> bool:
     """Say whether the answer may change at any moment: weather, scores, delays, whether something is open."""
     bare = _bare(head)
-    if _LIVE.search(bare) or _STATE.match(bare) or _TIME_ALONE.match(bare):
+    if _LIVE.is_in(bare) or _STATE.match(bare) or _TIME_ALONE.match(bare):
         return True
-    return _NOW_WORD.search(bare) is not None and _SLOW_TOPIC.search(bare) is None
+    return _NOW_WORD.is_in(bare) and _SLOW_TOPIC.search(bare) is None
 
 
 def is_of_the_day(head: str) -> bool:
@@ -337,4 +346,4 @@ def is_of_the_day(head: str) -> bool:
 
 def is_slow(head: str) -> bool:
     """Say whether the answer changes within months or years: offices, records, prices, versions."""
-    return _SLOW.search(_bare(head)) is not None
+    return _SLOW.is_in(_bare(head))

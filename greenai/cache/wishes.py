@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from greenai.cache.gates import Gate
+
 __all__ = ["CREATIVE", "PAYLOAD", "is_action", "is_new", "is_personal", "opened", "supposed", "worked_on"]
 
 
@@ -195,7 +197,8 @@ _MADE = (
     r"meal|dinner|outfit|gift|date night|captions?|bio|password|quiz|trivia|dad joke|pick-?up lines?|city|country|"
     r"animal|colou?r|card|letter|person|movie|film|book|song|verse)"
 )
-_NEW = re.compile(
+_NEW = Gate(
+    "new",
     r"\brandom(?:ly|i[sz]e)?\b|\b(?:roll|throw|toss|flip) (?:\w+ ){0,3}(?:dice|die|coins?)\b|\b(?:dice|"
     r"coin)\b.{0,20}\b(?:roll|flip|toss|throw|rolled|flipped)\b|\bcoin and flip\b|\b(?:know|heard?|tell|say|share|"
     r"sharing|want|give|got|best|good) (?:\w+ ){0,4}jokes?\b|\b(?:fun|cool|neat|random|interesting|weird|"
@@ -225,7 +228,7 @@ _NEW = re.compile(
     r"maze|sudoku|crossword|bingo card|dungeon|playlist)\b|\bmake (?:one|something|it) up\b|\bmake up (?:a|an|some|"
     r"your)\b|\binvent (?:a|an|some)\b|"
     r"\b(?:spin|draw) (?:the|a|from|straws|lots)\b|\bdeal me\b|\bscissors\b|\bmagic 8|\brewrite it\b|\bagain\W*$|"
-    r"\bbrainstorm\b|\bi(?:'m| am) bored\b|\bimprovi[sz]e\b|\bfreestyle\b"
+    r"\bbrainstorm\b|\bi(?:'m| am) bored\b|\bimprovi[sz]e\b|\bfreestyle\b",
 )
 _NOT_NEW = re.compile(
     r"\brandom (?:variables?|forests?|walks?|access|sampl(?:e|ing)|effects?|errors?|process(?:es)?|matri(?:x|ces)|"
@@ -237,21 +240,21 @@ _NOT_NEW = re.compile(
 )
 _ASKED = re.compile(r"\W*(?:who|whose|whom|when|where|which|what|what's|is|are|was|were|did|does|has|have)\b")
 _CHANCE = re.compile(r"\b(?:random\w*|another|surprise|something|jokes?|coin|dice|fun|facts?|else|lucky|pick|guess)\b")
-CREATIVE = re.compile(
+CREATIVE = Gate(
+    "creative",
     r"\b(?:write|compose|draft|create|make|design|draw|sing|imagine|invent|plan|paint|outline|pen)\b.{0,60}"
     r"\b(?:poem|haiku|limerick|sonnet|story|tale|song|lyrics|joke|rap|verse|ode|novel|essay|blog|letter|e-?mail|"
     r"speech|toast|script|post|slogan|tagline|ad|advert|article|bio|scene|dialogue|monologue|invitation|card|logo|"
     r"message|tweet|caption|review|report|cover letter|description|eulogy|plot|itinerary|plan|headline|name|"
     r"names)s?\b|"
-    r"\bideas?\b|\bsuggest\b|\brecommend\b"
+    r"\bideas?\b|\bsuggest\b|\brecommend\b",
 )
 _GREETED = re.compile(r"\W*(?:how are you|what's up|who are you|are you (?:there|ok|busy|free|awake))\b")
 
 
 def is_new(head: str) -> bool:
     """Say whether the answer is meant to differ each time: chance, another one, something invented."""
-    found = _NEW.search(head)
-    if found is None or _NOT_NEW.search(head) or _SUPPOSED.match(head):
+    if not _NEW.is_in(head) or _NOT_NEW.search(head) or _SUPPOSED.match(head):
         return False
     if _ASKED.match(head) and _CHANCE.search(head) is None:  # whose new ideas, who won in New York City
         return False
@@ -280,7 +283,8 @@ _RECORDS = (
     r"membership|"
     r"horoscope|turn|next \w+|last \w+|latest \w+|recent \w+|current \w+|upcoming \w+)"
 )
-_PERSONAL = re.compile(
+_PERSONAL = Gate(
+    "personal",
     r"\b(?:what|where|when|who|which|whose)(?:'s|'re| is| are| was| were| will| does| do| did| has| have)?"
     rf"(?: the)?(?: \w+){{0,6}}? {_OWN} \w+|\bhow (?:much|many|long|far|old|soon|often|is|are|was|did|has|have|"
     rf"does)\b[^.?!]*? {_OWN} {_RECORDS}\b|"
@@ -330,7 +334,7 @@ _PERSONAL = re.compile(
     r"\b(?:you|we|i) (?:just )?(?:said|told|mentioned|discussed|talked|asked|agreed|suggested)\b[^.!]*\?|\b(?:my|"
     r"our) last (?:conversation|chat|question|message)\b|"
     r"\b(?:assigned|addressed|sent|due|owed|available|shared) (?:to|with|for|by) me\b|\bon my (?:calendar|list|"
-    r"plate|desk|phone|screen|account)\b"
+    r"plate|desk|phone|screen|account)\b",
 )
 # Apart from the pattern above, of which every part begins at a word: the search is much faster for that.
 _PERSONAL_FIRST = re.compile(
@@ -340,11 +344,12 @@ _PERSONAL_FIRST = re.compile(
     rf"{_OWN} (?:\w+ ){{0,3}}?{_RECORDS}\b[^.!]*\?|"
     r"(?:any|are there any|is there any|got any)\b[^.?!]*\b(?:for me|for us|from my|in my|on my)\b)"
 )
-_SUPPOSED = re.compile(
+_SUPPOSED = Gate(
+    "supposed",
     r"\b(?:suppose|assume|imagine|say|pretend|hypothetical\w*|let's say|what if|given that|if) (?:that )?"
     r"(?:i|my|we|our|you|your|a|an|the|someone|he|she|they)\b|\b(?:i|we) (?:am|'m|are|'re|weigh|have|earn|paid|"
     r"bought|drove|walk|drive|want|feel|got|live|need)\b.*[0-9]|"
-    r"\bi'm [0-9]|\bmy \w+ (?:is|are|was) [0-9]"
+    r"\bi'm [0-9]|\bmy \w+ (?:is|are|was) [0-9]",
 )
 _ADVICE = re.compile(
     r"\W*(?:how (?:do|can|should|could|would|to|might|must)\b|why\b|what (?:should|can|could|would|might|happens|"
@@ -356,13 +361,14 @@ _ADVICE = re.compile(
     r"signs|causes)\b|"
     r"explain|which \w+ (?:should|is (?:best|better)))"
 )
-_ASKS_RECORD = re.compile(
+_ASKS_RECORD = Gate(
+    "asks record",
     r"\b(?:do|did|have|had|am|are|was|were) (?:i|we) (?:have|owe|got|left|paid|spend|spent|earn)\b|\b(?:is|are|"
     r"was|were) mine\b|\bnear (?:me|here|us)\b|\bnearby\b|"
     rf"\bwhy (?:was|is|were|are|did|has|have|hasn't|isn't|haven't|didn't|wasn't|am) (?:i|{_OWN} "
     r"(?:card|payment|order|account|transfer|claim|application|booking|refund|bill|parcel|package|delivery|flight|"
     r"balance|transaction|"
-    r"subscription|top[- ]?up|salary|invoice|deposit|loan|insurance|internet bill|statement))\b"
+    r"subscription|top[- ]?up|salary|invoice|deposit|loan|insurance|internet bill|statement))\b",
 )
 _DIGIT = re.compile(r"[0-9]")
 _CODE_OWN = re.compile(
@@ -373,17 +379,17 @@ _CODE_OWN = re.compile(
 
 def supposed(head: str) -> bool:
     """Say whether the facts are made up and stand in the text, with their numbers."""
-    return _DIGIT.search(head) is not None and _SUPPOSED.search(head) is not None
+    return _DIGIT.search(head) is not None and _SUPPOSED.is_in(head)
 
 
 def is_personal(head: str, *, given: bool) -> bool:
     """Say whether the answer differs by who asks: their records, their things, the place where they are."""
     if supposed(head):
         return False
-    if _ASKS_RECORD.search(head):
+    if _ASKS_RECORD.is_in(head):
         return True
-    if (_PERSONAL.search(head) or _PERSONAL_FIRST.match(head)) is None or _ADVICE.match(head):
+    if not (_PERSONAL.is_in(head) or _PERSONAL_FIRST.match(head)) or _ADVICE.match(head):
         return False
     if _CODE_OWN.search(head) and not re.search(rf"\b{_OWN} (?:last|recent|shopping|to-?do|grocery|wish)", head):
         return False
-    return not (_SUPPOSED.search(head) or (given and _ON_TEXT.match(head)))
+    return not (_SUPPOSED.is_in(head) or (given and _ON_TEXT.match(head)))
