@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -226,8 +227,19 @@ def _kind(request: Request) -> str:
     """Return the class of the question, with those before it that it may lean on."""
     if request.api == "embeddings":
         return "static"
+    if request.api == "decisions":
+        return fail_open(_NOT_STORED, partial(_kind_of_verdicts, request), "action")
     texts = last_questions(request)
     return fail_open(_NOT_STORED, lambda: class_of(volatility(text) for text in texts), "action")
+
+
+def _kind_of_verdicts(request: Request) -> str:
+    """Return the class of questions about an input: who asks does not change them, and of now some may be."""
+    extra = request.arguments.get("extra_body")
+    questions = extra.get("questions") if isinstance(extra, Mapping) else None
+    texts = (text for question in questions or () for text in question.values() if isinstance(text, str))
+    kinds = {volatility(text) for text in texts}
+    return next((kind for kind in ("realtime", "daily") if kind in kinds), "unknown")
 
 
 def store(
@@ -274,12 +286,12 @@ def _kept(
 
 
 def _term(request: Request, reply: Reply, climbed: Climbed | None, kind: str) -> Term:
-    return term_for(request, kind, reply, temperature=_temperature(climbed))
+    return term_for(request, kind, reply, temperature=_temperature(request, climbed))
 
 
-def _temperature(climbed: Climbed | None) -> object:
-    """Return what a model was asked with; a function does not sample."""
-    return 0 if climbed is None else climbed.draft.arguments.get("temperature")
+def _temperature(request: Request, climbed: Climbed | None) -> object:
+    """Return what a model was asked with; a function does not sample, nor does a verdict, which is no text."""
+    return 0 if climbed is None or request.api == "decisions" else climbed.draft.arguments.get("temperature")
 
 
 def _stood_in(climbed: Climbed) -> bool:

@@ -1,7 +1,8 @@
 """openai's decision endpoint: POST …/decisions, probabilities of answers to questions about some input.
 
 No text is written, so nothing is classified and no nudge touches the request; the tokens are counted and held against
-budgets. A verdict is kept as any other answer is, by what it is about.
+budgets. A verdict is read and not sampled, and who asks does not change it: it is kept for a day, unless a question of
+it is about now.
 """
 
 from __future__ import annotations

@@ -37,8 +37,10 @@ def test_a_model_is_named_with_a_threshold_or_the_measured_one(given: dict[str, 
     [
         (
             {"model": "openai/gpt-5.5"},
-            'pick_one: "openai/gpt-5.5" is not valid: it must be a model on this machine, whose name begins with '
-            f"local/. {EXAMPLE}",
+            (
+                'pick_one: "openai/gpt-5.5" is not valid: it must be a model on this machine, whose name begins with '
+                f"local/. {EXAMPLE}"
+            ),
         ),
         (
             {"model": MODEL, "threshold": 2},

@@ -51,6 +51,38 @@ def test_a_decision_passes_and_is_counted(server: Scripted, tmp_path: Path) -> N
     assert receipt.nudges == ()
 
 
+def test_a_verdict_is_given_again_from_the_cache(server: Scripted, tmp_path: Path) -> None:
+    server.play(verdict(*ANSWERS))
+    with openai.OpenAI(base_url=server.url, api_key="key", max_retries=0) as own:
+        client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
+        answered = [client.post("/decisions", body=ASKED, cast_to=object) for _ in range(2)]
+        rows = client.greenai._session.resources.ledger.recent()  # type: ignore[attr-defined]
+    assert answered[0] == answered[1]
+    assert len(server.requests) == 1
+    assert [row["outcome"] for row in rows] == ["cache", "large"]
+
+
+def test_another_question_about_the_same_input_is_asked(server: Scripted, tmp_path: Path) -> None:
+    server.play(verdict(*ANSWERS))
+    other = {**ASKED, "questions": [{"type": "predicate", "name": "spam", "question": "Is it polite?"}]}
+    with openai.OpenAI(base_url=server.url, api_key="key", max_retries=0) as own:
+        client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
+        for asked in (ASKED, other):
+            client.post("/decisions", body=asked, cast_to=object)
+    assert len(server.requests) == 2
+
+
+def test_a_verdict_about_now_is_not_kept(server: Scripted, tmp_path: Path) -> None:
+    server.play(verdict(*ANSWERS))
+    about_now = {**ASKED, "questions": [{"type": "predicate", "name": "open", "question": "Is the shop open now?"}]}
+    with openai.OpenAI(base_url=server.url, api_key="key", max_retries=0) as own:
+        client = wrap(own, settings={"state_dir": str(tmp_path / "state")})
+        client.post("/decisions", body=about_now, cast_to=object)
+    receipt = last_receipt()
+    assert receipt is not None
+    assert str(receipt.cache) == "not stored: its answer may change at any moment (realtime)"
+
+
 def test_a_question_that_was_declined_is_asked_again(server: Scripted, tmp_path: Path) -> None:
     server.play(verdict({"type": "refusal", "name": "spam"}))
     with openai.OpenAI(base_url=server.url, api_key="key", max_retries=0) as own:
