@@ -14,7 +14,7 @@ from typing import Any
 
 from greenai.catalog import Card, find, remedy_for
 from greenai.errors import GreenAIError
-from greenai.meters import cost, cpu, footprint, physics, stars
+from greenai.meters import cost, footprint, idle, physics, stars
 from greenai.nudges import effort
 from greenai.places import Site, drawn
 from greenai.prompts import CHARACTERS_PER_TOKEN, input_tokens_estimate
@@ -164,10 +164,8 @@ def overhead(watch: Stopwatch, site: Site) -> Overhead:
     Starting a local model is charged with what its process used, which is less than the time it took.
     """
     own_s = watch.own_s()
-    core_s = max(own_s - watch.load_s, 0.0) + watch.load_core_s
-    return Overhead(
-        duration_ms=own_s * 1e3, energy=cpu.reading(core_s, site.watts_per_core), load_ms=watch.load_s * 1e3
-    )
+    energy = idle.own(max(own_s - watch.load_s, 0.0), watch.load_core_s, watch.load_gpu_j, site.watts_per_core)
+    return Overhead(duration_ms=own_s * 1e3, energy=energy, load_ms=watch.load_s * 1e3, idle_j=watch.idle_j)
 
 
 def done(

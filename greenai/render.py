@@ -228,7 +228,10 @@ def _avoided(avoided: Mapping[str, Any] | None) -> str:
 def _overhead(overhead: Mapping[str, Any]) -> str:
     text = f"{format_duration(overhead['duration_ms'] / 1e3)}, {format_energy(overhead['energy']['energy_j'])}"
     load_ms = overhead.get("load_ms") or 0
-    return f"{text}; {format_duration(load_ms / 1e3)} of it loaded the model" if load_ms else text
+    load_j, idle_j = overhead["energy"]["components"].get("load"), overhead.get("idle_j")
+    took = "" if load_j is None else f" and {format_energy(load_j)}"
+    text += f"; {format_duration(load_ms / 1e3)}{took} of it loaded the model" if load_ms else ""
+    return f"{text}; besides, the model had idled for {format_energy(idle_j)}" if idle_j else text
 
 
 def _note(note: Mapping[str, Any]) -> str:

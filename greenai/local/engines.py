@@ -192,7 +192,8 @@ class Engines:
             parker.forget(died)
         loading = parker.parking.power.loading()
         engine = self._start(name)
-        engine.stay = parker.started(name, engine, loading.done(engine.pid, engine.core_s or engine.load_s))
+        processor_j, engine.load_gpu_j = loading.done(engine.pid, engine.core_s or engine.load_s)
+        engine.stay = parker.started(name, engine, processor_j + engine.load_gpu_j)
         return engine
 
     def _start(self, name: str) -> Engine:

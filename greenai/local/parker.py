@@ -50,12 +50,16 @@ class Parking:
 
 
 class Lease:
-    """An engine that stays in memory until `release`, which may be called again; forgetting the lease releases it."""
+    """An engine that stays in memory until `release`, which may be called again; forgetting the lease releases it.
 
-    __slots__ = ("_parker", "_stay", "engine")
+    `idle_j` is what it took in memory since the answer before, in joules; None where another one is in progress.
+    """
+
+    __slots__ = ("_parker", "_stay", "engine", "idle_j")
 
     def __init__(self, engine: Engine, stay: Stay | None = None, parker: Parker | None = None) -> None:
         self.engine = engine
+        self.idle_j = stay.last.energy_j if stay is not None and stay.users == 1 else None
         self._stay = stay
         self._parker = parker
 

@@ -83,8 +83,11 @@ class IdleWindow(Protocol):
 class Loading(Protocol):
     """A start that has begun."""
 
-    def done(self, pid: int, core_s: float) -> float:
-        """Return what it took, in joules; `core_s` is what process `pid` says that it used, in core-seconds."""
+    def done(self, pid: int, core_s: float) -> tuple[float, float]:
+        """Return what it took, in joules: the processor and the GPUs.
+
+        `core_s` is what process `pid` says that it used, in core-seconds.
+        """
         ...
 
 

@@ -74,10 +74,12 @@ class Engine:
         defaults: Arguments to send when the caller gives none.
         default_system: System prompt to send when the caller gives none; None leaves the template's own.
         core_s: Core-seconds that starting took, if known.
+        load_gpu_j: What starting took of its GPUs, in joules, as their counters showed.
         stay: Who uses it, and until when it stays in memory; None: until it is closed.
     """
 
     stay: Stay | None = None
+    load_gpu_j: float = 0.0
 
     def __init__(
         self,

@@ -13,19 +13,20 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from greenai.local.memory import memory_bytes
 from greenai.local.parking import Idle
-from greenai.meters import nvml, watts
+from greenai.meters import cpu, nvml, watts
 from greenai.meters.coefficients import coefficients
 from greenai.meters.core_time import process_ns
 from greenai.meters.processes import PROC, in_tree
+from greenai.readings import Reading
 from greenai.units import significant
 
-__all__ = ["IdlePower"]
+__all__ = ["IdlePower", "own"]
 
 SENSOR_S = 2.0
 """Seconds of rest after which a GPU's sensor, a mean of up to 1 s, shows nothing of the last answer any more."""
@@ -41,6 +42,23 @@ class _Watts:
     low: float
     high: float
     measured: bool = False
+
+
+def own(work_s: float, load_core_s: float, load_gpu_j: float, watts_per_core: float | None) -> Reading:
+    """Return what greenai's own work took, with the component `load` where it started a local model."""
+    energy = cpu.reading(work_s + load_core_s, watts_per_core)
+    if not load_core_s and not load_gpu_j:
+        return energy
+    work_j, core_j = (energy.energy_j or 0.0) * work_s / (work_s + load_core_s), energy.energy_j or 0.0
+    error = coefficients()["nvml_error"]["value"]
+    return replace(
+        energy,
+        energy_j=core_j + load_gpu_j,
+        low_j=(energy.low_j or 0.0) + load_gpu_j * (1 - error),
+        high_j=(energy.high_j or 0.0) + load_gpu_j * (1 + error),
+        gpu_energy_j=load_gpu_j,
+        components={"cpu": work_j, "load": core_j - work_j + load_gpu_j},
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -134,14 +152,14 @@ class GpuLoading:
     power: IdlePower
     counters: dict[int, tuple[nvml.Gpu, float]]
 
-    def done(self, pid: int, core_s: float) -> float:
+    def done(self, pid: int, core_s: float) -> tuple[float, float]:
         """Return what the start took, in joules: core time, and what the counters of its GPUs have moved."""
-        energy_j = core_s * self.power.core_watts().value
+        energy_j = 0.0
         for gpu in self.power.gpus_of(pid):
             before = self.counters.get(gpu.index)
             with suppress(gpu.api.NVMLError):
                 energy_j += 0.0 if before is None else max(gpu.counter_j() - before[1], 0.0)
-        return energy_j
+        return core_s * self.power.core_watts().value, energy_j
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

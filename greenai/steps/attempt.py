@@ -189,8 +189,9 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
     elapsed_s = time.perf_counter() - started
     started_core_s = engine.take_start()
     if started_core_s is not None:
-        watch.loaded(elapsed_s, started_core_s)
+        watch.loaded(elapsed_s, started_core_s, engine.load_gpu_j)
     else:
+        watch.idle_j = lease.idle_j
         watch.away(elapsed_s)  # found running, or waited for while another call started it, which is charged for it
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), lease
 

@@ -45,10 +45,10 @@ class FakePower:
     def loading(self) -> FakePower:
         return self
 
-    def done(self, pid: int, core_s: float) -> float:
+    def done(self, pid: int, core_s: float) -> tuple[float, float]:
         assert core_s > 0
         self.started.append(pid)
-        return self.reload_j
+        return self.reload_j, 0.0
 
     def idle(self, _pid: int) -> Resting:
         return Resting(self.watts, time.monotonic())

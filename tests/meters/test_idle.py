@@ -10,7 +10,7 @@ import pytest
 
 from greenai.local.memory import memory_bytes
 from greenai.meters import nvml
-from greenai.meters.idle import IdlePower
+from greenai.meters.idle import IdlePower, own
 from tests.gpus import Clock, FakeNvml, NVMLError
 
 OWN = os.getpid()
@@ -58,7 +58,7 @@ def test_a_start_takes_its_core_time_and_what_its_gpus_counted() -> None:
     loading = power.loading()
     api.users[1] = {OWN}
     api.energy_mj = {0: 6_000, 1: 905_000}
-    assert loading.done(OWN, 2.0) == pytest.approx(20.0 + 900.0)
+    assert loading.done(OWN, 2.0) == (20.0, 900.0)
 
 
 def test_a_gpus_context_counts_as_published_until_the_sensor_has_shown_it() -> None:
@@ -95,5 +95,16 @@ def test_a_gpu_that_fell_off_the_bus_costs_nobody_the_answer() -> None:
     api = FakeNvml([{OWN}], watts=70.0, failure=NVMLError("GPU is lost", 15))
     power = IdlePower(watts_per_core=10.0, api=api)
     loading = power.loading()
-    assert loading.done(OWN, 1.0) == 10.0
+    assert loading.done(OWN, 1.0) == (10.0, 0.0)
     assert nvml.machine(api) is not None
+
+
+def test_what_loading_took_is_a_component_of_its_own() -> None:
+    bare, loaded = own(0.5, 0.0, 0.0, 10.0), own(0.5, 2.0, 100.0, 10.0)
+    assert bare.components == {"cpu": 5.0}
+    assert loaded.components == {"cpu": 5.0, "load": 120.0}
+    assert loaded.energy_j == sum(loaded.components.values()) == 125.0
+    assert loaded.gpu_energy_j == 100.0
+    assert loaded.low_j is not None
+    assert loaded.high_j is not None
+    assert loaded.low_j < 125.0 < loaded.high_j
