@@ -55,10 +55,7 @@ _own: Mapping[str, Card] = MappingProxyType({})  # by name and alias; replaced w
 def find(name: str) -> Card | None:
     """Return the card with exactly this name or alias, or None; an app's own card comes before the catalog's."""
     own_card = _own.get(name)
-    if own_card is not None:
-        return own_card
-    position = _positions().get(name)
-    return None if position is None else _shipped(position)
+    return _named(name) if own_card is None else own_card
 
 
 def remedy_for(name: str) -> str:
@@ -185,6 +182,12 @@ def _family(row: Mapping[str, Any]) -> Family:
 def _positions() -> dict[str, int]:
     rows = _file()["cards"]
     return {key: position for position, row in enumerate(rows) for key in (row["name"], *row["aliases"])}
+
+
+@lru_cache(maxsize=4096)
+def _named(name: str) -> Card | None:
+    position = _positions().get(name)
+    return None if position is None else _shipped(position)
 
 
 @cache

@@ -63,7 +63,7 @@ class Way:
 
     def applied(self, draft: Draft) -> Draft:
         """Return a draft of this way's rung with its limit, and a note of what was made less."""
-        draft = replace(draft, notes=(*draft.notes, *self.notes))
+        draft = replace(draft, notes=(*draft.notes, *self.notes)) if self.notes else draft
         if self.most_tokens is None:
             return draft
         return output_length.limited(draft, self.most_tokens)

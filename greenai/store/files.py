@@ -140,9 +140,12 @@ class FileLock:
 
     def release(self) -> None:
         """Give the lock back; harmless where it is not held."""
-        if fcntl is not None and self._fd >= 0:
-            with suppress(OSError):  # a disk without locks has nothing to give back
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        if fcntl is None or self._fd < 0:
+            return
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        except OSError:  # a disk without locks has nothing to give back
+            return
 
     def close(self) -> None:
         """Give the lock back and close its file."""

@@ -247,9 +247,12 @@ def status_of(error: GreenAIError) -> int:
     return REFUSED if any(isinstance(error, kind) for kind, _ in _CODES) else 400
 
 
+_json_of = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _encoded(body: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return _json_of(body).encode()
     except UnicodeEncodeError:  # half of a pair, which JSON can name and UTF-8 cannot
         return json.dumps(body, separators=(",", ":")).encode()
 

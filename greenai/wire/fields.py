@@ -15,7 +15,8 @@ _NOTHING: Mapping[str, Any] = {}
 
 def mapping(value: object) -> Mapping[str, Any]:
     """Return a JSON object, an empty one where it is none."""
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else _NOTHING
+    # Asked of its type first: nearly all are dictionaries, and an abstract class takes ten times as long to tell.
+    return cast("Mapping[str, Any]", value) if type(value) is dict or isinstance(value, Mapping) else _NOTHING
 
 
 def listed(value: object) -> list[Any]:

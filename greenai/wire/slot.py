@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,9 @@ class Slot:
 _slot: ContextVar[Slot | None] = ContextVar("greenai.slot", default=None)
 
 
-@contextmanager
-def open_slot() -> Generator[Slot]:
+def open_slot() -> AbstractContextManager[Slot]:
     """Open a slot for the exchanges that are made in this context while the block runs."""
-    with held(Slot()) as slot:
-        yield slot
+    return held(Slot())
 
 
 @contextmanager
