@@ -1,11 +1,9 @@
 """What steps the flow: a loop for the sync client, a loop for the async one, and the endings of streams.
 
-The flow is a generator that waits for nothing. Pure steps run inline; `Work` runs in place (sync) or on
-greenai's own threads inside the call's one copied context (async); a `Call` goes to the provider. Short
-works stay on one thread with what the flow computes between them: each change of thread takes as long as a
-tenth of a call. A cancellation waits for the step in progress, hands its result in, and closes the generator
-there, so that no hold is lost between being taken and being known. Finalizers only append to a queue; one
-thread settles.
+The flow is a generator that waits for nothing. Pure steps run inline; `Work` runs in place (sync) or on greenai's own
+threads inside the call's one copied context (async), short ones together; a `Call` goes to the provider. A cancellation
+waits for the step in progress, hands its result in, and closes the generator there, so that no hold is lost between
+being taken and being known. Finalizers only append to a queue; one thread settles.
 """
 
 from __future__ import annotations
@@ -21,6 +19,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
 from greenai import hooks
@@ -125,13 +125,18 @@ def _work(work: Work[Any]) -> Any:
     if isinstance(work, Wait) and work.until is not None and _in_loop():
         return None  # what is waited for may be a task of the very loop that would stand still meanwhile
     result = work.run()
-    if not inspect.isawaitable(result):
+    if not _may_be_awaited(type(result)) or not inspect.isawaitable(result):
         return result
     if not _in_loop():
         return asyncio.run(_awaited(result))
     # A sync client that is called inside a loop, as in a notebook: the awaitable gets a loop on a thread of its own.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="greenai") as pool:
         return pool.submit(contextvars.copy_context().run, asyncio.run, _awaited(result)).result()
+
+
+@lru_cache(maxsize=256)
+def _may_be_awaited(kind: type) -> bool:
+    return issubclass(kind, (Awaitable, GeneratorType))
 
 
 def _in_loop() -> bool:
@@ -372,10 +377,7 @@ class _Done(Work[Any]):
 
 
 class _Stay:
-    """One flow on one thread: short works one after the other, with what the flow computes between them.
-
-    Once `ends` is set no further work is begun.
-    """
+    """One flow on one thread: short works, with what it computes between. With `ends` set no further one is begun."""
 
     def __init__(self, flow: Flow[Any], context: contextvars.Context, work: Work[Any]) -> None:
         self.ends = False
@@ -394,7 +396,7 @@ class _Stay:
                 except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again
                     step = ending(self._flow.throw, error)
                     continue
-                if step.name == _LAST or inspect.isawaitable(result):
+                if step.name == _LAST or _may_be_awaited(type(result)):
                     return _Done(step.name, step.run, result)
                 step = ending(self._flow.send, result)
             return step
