@@ -7,7 +7,6 @@ what the function names among its own parameters: nothing is added to `**kwargs`
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from greenai import nudges
 from greenai.catalog import find, switch_of
+from greenai.integrations.decorated import holding
 from greenai.nudges import effort
 from greenai.steps import FUNCTION, Steps
 
@@ -40,20 +40,13 @@ class Bound:
         self._kwargs = dict(kwargs)
 
     @cached_property
-    def _bound(self) -> inspect.BoundArguments | None:
-        signature = self._function.signature
-        if signature is None:
-            return None
-        try:
-            bound = signature.bind(*self._args, **self._kwargs)
-        except TypeError:  # the function says so itself, in its own words
-            return None
-        bound.apply_defaults()
-        return bound
+    def _bound(self) -> Mapping[str, Any] | None:
+        """The arguments by their names; None where they do not fit, which the function says itself."""
+        return self._function.bound(self._args, self._kwargs)
 
     @cached_property
     def _given(self) -> Mapping[str, Any]:
-        return {} if self._bound is None else self._bound.arguments
+        return {} if self._bound is None else self._bound
 
     @cached_property
     def _named(self) -> str | None:
@@ -130,16 +123,22 @@ class Bound:
             return None
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def flow(self, request: Request, stay: Stay) -> Flow[Answer]:
+    def flow(self, request: Request) -> Flow[Answer]:
         """Return the flow that answers the call."""
-
-        def change(steps: Steps) -> Steps:
-            return replace(self._steps(steps), spending=stay.holding(steps.spending))
-
-        return self._function.session.flow_with(request, change)
+        return self._function.session.flow_with(request, self._steps)
 
     def _steps(self, steps: Steps) -> Steps:
-        """Return the steps without what the function cannot take: other providers' models, and fields it lacks."""
+        """Return the steps without what the function cannot take, which is the same for all calls that are alike."""
+        alike = self.model, self._bound is None, self._states_effort
+        known = self._function.fitted
+        if known is not None and known[0] is steps and known[1] == alike:
+            return known[2]
+        found = self._fitted(steps)
+        self._function.fitted = steps, alike, found
+        return found
+
+    def _fitted(self, steps: Steps) -> Steps:
+        """Return the steps without other providers' models, and without what sets fields that the function lacks."""
         provider = self.model.partition("/")[0]
         ladder = [r for r in steps.ladder if r.base_url is None and r.provider == provider and self._takes("model")]
         models = [self.model, *(rung.model for rung in ladder)]
@@ -150,13 +149,18 @@ class Bound:
         }
         endpoint = None if steps.endpoint is not None and self.model.startswith(FUNCTION) else steps.endpoint
         kept = tuple(nudge for nudge in steps.nudges if not lacking.get(nudge, False))
-        return replace(steps, endpoint=endpoint, ladder=tuple(ladder), nudges=kept)
+        spending = None if steps.spending is None else holding(steps.spending)
+        return replace(steps, endpoint=endpoint, ladder=tuple(ladder), nudges=kept, spending=spending)
 
     def _takes(self, name: str) -> bool:
         return name in self._given
 
+    @cached_property
+    def _states_effort(self) -> bool:
+        return bool(effort.stated({name: self._given.get(name) for name in ("reasoning_effort", "thinking")}))
+
     def _takes_effort(self, model: str) -> bool:
-        if effort.stated({name: self._given.get(name) for name in ("reasoning_effort", "thinking")}):
+        if self._states_effort:
             return True
         switch = switch_of(model)
         return all(self._takes(name) for name in {*switch.off, *switch.on})
@@ -164,9 +168,10 @@ class Bound:
     def sent(self, request: Request, draft: Draft) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments as the draft has them; what it did not change is as the app wrote it."""
         changes = self._changes(request, draft)
-        if not changes or self._bound is None:
+        signature = self._function.signature
+        if not changes or self._bound is None or signature is None:
             return self._args, self._kwargs
-        bound = self._bound.signature.bind(*self._args, **self._kwargs)
+        bound = signature.bind(*self._args, **self._kwargs)
         bound.arguments.update(changes)
         return bound.args, bound.kwargs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from greenai.settings import Settings
     from greenai.spending import Run, Spending
     from greenai.spending.held import Charge
+    from greenai.steps import Steps
     from greenai.values import Receipt
 
-__all__ = ["Function", "Stay", "close_all", "session_of"]
+__all__ = ["Function", "Stay", "close_all", "holding", "session_of"]
 
 logger = logging.getLogger("greenai")
+
+
+_present: ContextVar[Stay | None] = ContextVar("greenai.green.present", default=None)
 
 
 class Stay:
@@ -39,7 +43,7 @@ class Stay:
         self.collected, self._collecting = hooks.collecting_in_stretches()
         self.collected.at_first = self._release
         self.receipt: Receipt | None = None
-        self._charges: list[Charge] = []
+        self.charges: list[Charge] = []
         self._around: list[Stretches[Any]] = [blocks.stretches(block)]
         if run is not None:
             self._around.append(runs.stretches((None, run)))
@@ -49,9 +53,11 @@ class Stay:
         """Have options and budgets hold for a stretch of time."""
         for stretches in self._around:
             stretches.begin()
+        outer = _present.set(self)
         try:
             yield
         finally:
+            _present.reset(outer)
             for stretches in reversed(self._around):
                 stretches.pause()
 
@@ -64,12 +70,8 @@ class Stay:
         finally:
             self._collecting.pause()
 
-    def holding(self, spending: Spending | None) -> Spending | None:
-        """Return budgets whose holds end as soon as a client of greenai's begins a call: that one holds for itself."""
-        return None if spending is None else cast("Spending", _Holding(spending, self._charges))
-
     def _release(self) -> None:
-        for charge in self._charges:
+        for charge in self.charges:
             charge.release()
 
     def end(self) -> None:
@@ -82,12 +84,16 @@ class Stay:
         return self.receipt or (self.collected[-1] if self.collected else None)
 
 
-class _Holding:
-    """Budgets, with what is held in them by one call."""
+def holding(spending: Spending) -> Spending:
+    """Return budgets whose holds end as soon as a client of greenai's begins a call: that one holds for itself."""
+    return cast("Spending", _Holding(spending))
 
-    def __init__(self, spending: Spending, charges: list[Charge]) -> None:
+
+class _Holding:
+    """Budgets; what is held in them is known to the call that it is held for."""
+
+    def __init__(self, spending: Spending) -> None:
         self._spending = spending
-        self._charges = charges
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._spending, name)
@@ -95,8 +101,37 @@ class _Holding:
     def reserve(self, *args: Any, **kwargs: Any) -> Charge:
         """Hold, as `Spending.reserve` does."""
         charge = self._spending.reserve(*args, **kwargs)
-        self._charges.append(charge)
+        if (stay := _present.get()) is not None:
+            stay.charges.append(charge)
         return charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """The names of simple arguments: all of them, those that may be given by place, and what is meant without."""
+
+    every: frozenset[str]
+    placed: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, parameters: Sequence[inspect.Parameter]) -> _Names:
+        """Read them."""
+        return cls(
+            every=frozenset(p.name for p in parameters),
+            placed=tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY),
+            defaults={p.name: p.default for p in parameters if p.default is not p.empty},
+        )
+
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return arguments by name, None where they do not fit."""
+        if len(args) > len(self.placed) or not kwargs.keys() <= self.every:
+            return None
+        placed = dict(zip(self.placed, args, strict=False))
+        if not kwargs.keys().isdisjoint(placed):
+            return None
+        found = {**self.defaults, **placed, **kwargs}
+        return found if len(found) == len(self.every) else None
 
 
 @dataclass(eq=False)
@@ -108,6 +143,8 @@ class Function:
         settings: as in `Client`.
         cache: what its calls may do with the cache, as options; empty where the app did not ask for one.
         inside: its latest call was made by greenai's own clients inside it, so that only its context is of use.
+        last: what stood around its latest call, in the present context.
+        fitted: the steps of its latest call: those that they were made of, what they depend on, and they themselves.
     """
 
     func: Callable[..., Any]
@@ -115,6 +152,7 @@ class Function:
     cache: Mapping[str, Any]
     inside: bool = False
     last: ContextVar[Stay | None] = field(default_factory=lambda: ContextVar("greenai.green", default=None))
+    fitted: tuple[Steps, object, Steps] | None = None
     _told: bool = False
 
     @cached_property
@@ -129,6 +167,26 @@ class Function:
             return inspect.signature(self.func)
         except (TypeError, ValueError):
             return None
+
+    @cached_property
+    def _names(self) -> _Names | None:
+        """How its arguments are named where that is simple: no `*args`, no `**kwargs`, nothing by place alone."""
+        found = [] if self.signature is None else list(self.signature.parameters.values())
+        simple = all(parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) for parameter in found)
+        return _Names.of(found) if found and simple else None
+
+    def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the arguments of a call by name, with those that it leaves out; None where they do not fit."""
+        names, signature = self._names, self.signature
+        given = None if names is None else names.given(args, kwargs)  # which takes a tenth of what `bind` does
+        if given is not None or signature is None:
+            return given
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:  # the function says so itself, in its own words
+            return None
+        bound.apply_defaults()
+        return bound.arguments
 
     @cached_property
     def session(self) -> Session:

@@ -182,7 +182,7 @@ def called(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             sending = Sending(function, bound, request, stay)
             try:
-                return given(stay, drivers.run(bound.flow(request, stay), sending))
+                return given(stay, drivers.run(bound.flow(request), sending))
             except Unbooked as event:
                 unbooked = event
             except Carried as event:
@@ -202,7 +202,7 @@ async def awaited(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             driver = AsyncDriver(Sending(function, bound, request, stay), function.session.resources.threads)
             try:
-                return given(stay, await driver.run(bound.flow(request, stay)))
+                return given(stay, await driver.run(bound.flow(request)))
             except Unbooked as event:
                 unbooked = event
             except Carried as event:

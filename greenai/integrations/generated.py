@@ -51,7 +51,7 @@ class _Running:
 
     def _flow(self) -> tuple[Any, Sending]:
         request = functions.streamed(self._bound.request())
-        return self._bound.flow(request, self._stay), Sending(self._function, self._bound, request, self._stay)
+        return self._bound.flow(request), Sending(self._function, self._bound, request, self._stay)
 
     def _take(self, opened: Answer | Live, driver: AsyncDriver | None = None) -> None:
         if isinstance(opened, Answer):
