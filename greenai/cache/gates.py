@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib import resources
+from typing import TypeAlias
 
 __all__ = ["DIGIT", "FILE", "Gate", "split"]
 
@@ -23,6 +24,7 @@ DIGIT = "#"
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"[0-9]")
 _compiled = cache(re.compile)
+_Alternative: TypeAlias = "tuple[str, int]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +40,12 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Alternatives:
-    """Those of one pattern: `needs` of each, and by a word or a part of the first need the numbers of those."""
+class _Index:
+    """The alternatives of every pattern, as its name and their number: `needs` of each, and where the first is met."""
 
-    sources: tuple[str, ...]
-    needs: tuple[tuple[Need, ...], ...]
-    by_word: Mapping[str, Sequence[int]]
-    by_part: Mapping[str, Sequence[int]]
+    needs: Mapping[_Alternative, Sequence[Need]]
+    by_word: Mapping[str, Sequence[_Alternative]]
+    by_part: Mapping[str, Sequence[_Alternative]]
     words: frozenset[str]
 
 
@@ -57,74 +58,70 @@ class Gate:
 
     def is_in(self, head: str) -> bool:
         """Say whether the pattern is found."""
-        sources = self._alternatives.sources
-        return any(_compiled(sources[number]).search(head) is not None for number in self._likely(head))
+        likely = _likely(head).get(self.name)
+        return likely is not None and any(_compiled(self._sources[at]).search(head) is not None for at in likely)
 
     def match(self, head: str) -> re.Match[str] | None:
         """Return what the pattern finds at the beginning."""
-        return _compiled(self.pattern).match(head) if self._likely(head) else None
+        return _compiled(self.pattern).match(head) if self.name in _likely(head) else None
 
     def search(self, head: str) -> re.Match[str] | None:
         """Return what the pattern finds first."""
-        return _compiled(self.pattern).search(head) if self._likely(head) else None
+        return _compiled(self.pattern).search(head) if self.name in _likely(head) else None
 
     def findall(self, head: str) -> list[str]:
         """Return all that the pattern finds."""
-        return _compiled(self.pattern).findall(head) if self._likely(head) else []
+        return _compiled(self.pattern).findall(head) if self.name in _likely(head) else []
 
     def sub(self, instead: str, head: str) -> str:
         """Return the text with all of that replaced."""
-        return _compiled(self.pattern).sub(instead, head) if self._likely(head) else head
+        return _compiled(self.pattern).sub(instead, head) if self.name in _likely(head) else head
 
     @cached_property
-    def _alternatives(self) -> _Alternatives:
+    def _sources(self) -> tuple[str, ...]:
         sources = split(self.pattern)
-        needs = _needs()[self.name]
-        by_word: dict[str, list[int]] = defaultdict(list)
-        by_part: dict[str, list[int]] = defaultdict(list)
-        for number, (first, *_) in enumerate(needs):
-            for word in first.words:
-                by_word[word].append(number)
-            for part in first.parts:
-                by_part[part].append(number)
-        if len(needs) != len(sources):
+        known = sum(name == self.name for name, _ in _index().needs)
+        if known != len(sources):
             raise ValueError(
-                f"{self.name} has {len(sources)} alternatives, and {FILE} knows {len(needs)} of them; "
+                f"{self.name} has {len(sources)} alternatives, and {FILE} knows {known} of them; "
                 "run training/words/needs.py"
             )
-        return _Alternatives(sources=sources, needs=needs, by_word=by_word, by_part=by_part, words=frozenset(by_word))
-
-    def _likely(self, head: str) -> list[int]:
-        """Return the numbers of the alternatives whose words are there."""
-        every, words = self._alternatives, _words(head)
-        if every.words.isdisjoint(words) and not every.by_part:
-            return []
-        first = {number for word in every.words & words for number in every.by_word[word]}
-        for part, numbers in every.by_part.items():
-            if part in head:
-                first.update(numbers)
-        return [at for at in first if all(need.is_met(head, words) for need in every.needs[at][1:])]
+        return sources
 
 
 @lru_cache(maxsize=16)
-def _words(head: str) -> frozenset[str]:
-    """Return the words of a text, each once; a dozen patterns ask for them, one after the other."""
-    words = frozenset(_WORD.findall(head))
-    return words if _DIGIT.search(head) is None else words | {DIGIT}
+def _likely(head: str) -> Mapping[str, Sequence[int]]:
+    """Return by pattern which alternatives have their words in a text; all patterns ask, one after the other."""
+    index, words = _index(), frozenset(_WORD.findall(head))
+    if _DIGIT.search(head) is not None:
+        words |= {DIGIT}
+    first = {one for word in index.words & words for one in index.by_word[word]}
+    for part, alternatives in index.by_part.items():
+        if part in head:
+            first.update(alternatives)
+    found: dict[str, list[int]] = {}
+    for one in first:
+        if all(need.is_met(head, words) for need in index.needs[one]):
+            found.setdefault(one[0], []).append(one[1])
+    return found
 
 
 @cache
-def _needs() -> dict[str, tuple[tuple[Need, ...], ...]]:
-    """Return by pattern what each of its alternatives needs."""
+def _index() -> _Index:
     text = resources.files("greenai.cache").joinpath(FILE).read_text(encoding="utf-8")
     held: dict[str, list[list[list[str]]]] = json.loads(text)
-    return {
-        name: tuple(
-            tuple(Need(words=frozenset(need[0].split()), parts=tuple(need[1:])) for need in needs)
-            for needs in alternatives
-        )
-        for name, alternatives in held.items()
-    }
+    needs: dict[_Alternative, tuple[Need, ...]] = {}
+    by_word: dict[str, list[_Alternative]] = defaultdict(list)
+    by_part: dict[str, list[_Alternative]] = defaultdict(list)
+    for name, alternatives in held.items():
+        for number, ((words, *parts), *further) in enumerate(alternatives):
+            one = (name, number)
+            needs[one] = tuple(Need(words=frozenset(need[0].split()), parts=tuple(need[1:])) for need in further)
+            for word in words.split():
+                by_word[word].append(one)
+            for part in parts:
+                by_part[part].append(one)
+    return _Index(needs=needs, by_word=by_word, by_part=by_part, words=frozenset(by_word))
 
 
 def split(pattern: str) -> tuple[str, ...]:
