@@ -36,7 +36,7 @@ def url_of(repo: str, path: str, revision: str = "main") -> str:
 
 
 def files_of(repo: str) -> tuple[HubFile, ...]:
-    """Ask the hub which GGUF files `repo` has.
+    """Ask the hub which files `repo` has.
 
     Raises:
         TransferError: The hub does not answer, or has no such repository.
@@ -49,7 +49,7 @@ def files_of(repo: str) -> tuple[HubFile, ...]:
         raise TransferError(_refused(error)) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise TransferError(_unreachable(error)) from error
-    return tuple(_file(e) for e in entries if e.get("type") == "file" and str(e["path"]).lower().endswith(".gguf"))
+    return tuple(_file(e) for e in entries if e.get("type") == "file")
 
 
 def _file(entry: Mapping[str, Any]) -> HubFile:

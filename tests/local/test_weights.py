@@ -151,6 +151,39 @@ def test_a_repository_without_gguf_files(fake_hub: FakeHub, tmp_path: Path) -> N
     )
 
 
+def test_a_repository_without_gguf_brings_its_safetensors(fake_hub: FakeHub, tmp_path: Path) -> None:
+    kept = {
+        "config.json": b"{}", "tokenizer.json": b"{1}", "model-00001-of-00002.safetensors": BODY,
+        "model-00002-of-00002.safetensors": b"rest", "model.safetensors.index.json": b"{2}",
+    }  # fmt: skip
+    others = {
+        "pytorch_model.bin": b"pickle", "consolidated.safetensors": b"twice", "onnx/model.onnx": b"o",
+        "fp16/model.safetensors": b"other", "modeling.py": b"code", ".hidden.json": b"h",
+    }  # fmt: skip
+    fake_hub.files = {**others, **kept}
+    fake_hub.cut_after = [3_000_000]
+    seen: list[tuple[int, int | None]] = []
+    folder = weights.pull(REPO, tmp_path, lambda done, size: seen.append((done, size)))
+    assert folder == weights.path_of(REPO, tmp_path) == tmp_path / "hub" / REPO
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.name != ".lock"} == kept
+    size = sum(map(len, kept.values()))
+    assert seen[-1] == (size, size)
+    assert seen == sorted(seen)
+    assert [(w.name, w.path, w.size_bytes) for w in weights.installed(tmp_path)] == [(REPO, folder, size)]
+    assert weights.remove(REPO, tmp_path) == size
+    assert weights.path_of(REPO, tmp_path) is None
+
+
+def test_half_of_a_folder_is_no_model_and_is_finished_by_the_next_pull(fake_hub: FakeHub, tmp_path: Path) -> None:
+    fake_hub.files = {"config.json": b"{}", "model.safetensors": BODY, "vocab.txt": b"a"}
+    folder = tmp_path / "hub" / REPO
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(BODY)
+    assert weights.path_of(REPO, tmp_path) is None
+    assert weights.pull(REPO, tmp_path) == folder
+    assert len(fake_hub.ranges) == 2
+
+
 def test_a_file_that_the_repository_lacks(fake_hub: FakeHub, tmp_path: Path) -> None:
     fake_hub.files = {"m.gguf": BODY}
     with pytest.raises(ModelError) as caught:
