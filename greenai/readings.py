@@ -189,8 +189,8 @@ class Overhead:
     """What greenai itself took for this call: milliseconds outside the provider, and joules of this machine.
 
     `load_ms` is the part of it that went into loading a local model, once for all later calls; what that took is the
-    component `load` of `energy`. `idle_j` is what the model took while it idled before this call: it is booked apart, as
-    idle tax, and in no sum here; None where it did not idle.
+    component `load` of `energy`. `idle_j` is what the model took while it idled before this call: it is booked apart,
+    as idle tax, and in no sum here; None where it did not idle.
     """
 
     duration_ms: float

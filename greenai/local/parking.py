@@ -9,7 +9,7 @@ takes in all (loads and idling together) is at most twice what someone would tak
     longer                      a stay and a reload   a reload, which is as much as the stay
     after the last one          a stay                nothing; the first load, which both paid, is as much
 
-No rule without knowledge has a smaller factor (Karlin et al., Competitive snoopy caching, 1988). See
+No deterministic rule has a smaller factor (Karlin et al., Competitive snoopy caching, 1988). See
 docs/decisions/parking.md for why nothing is drawn at random or learnt here. Processes are for `parker`.
 """
 
