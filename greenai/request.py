@@ -263,12 +263,10 @@ def _resolved(
         return config.options, _NONE, _NONE
     options = changed(config.options, changes)
     grants = in_force(base, around, granted(call, "call"))
-    options = replace(
-        options,
-        opt_in=frozenset(grant.kind for grant in grants),
-        reason=reasons(grants) or options.reason,
-        without_opt_in=options.without_opt_in or policy.without_opt_in,
-    )
+    allowed, reason = frozenset(grant.kind for grant in grants), reasons(grants) or options.reason
+    without = options.without_opt_in or policy.without_opt_in
+    if (allowed, reason, without) != (options.opt_in, options.reason, options.without_opt_in):
+        options = replace(options, opt_in=allowed, reason=reason, without_opt_in=without)
     return options, grants, _NONE if "opt_in" in changes else lapsed(base, grants)
 
 
