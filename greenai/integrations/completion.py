@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["acompletion", "completion"]
 
-OWN = "greenai-"
-"""How the litellm_call_id of a call begins that is booked already."""
-
 _TRAVEL = frozenset(
     ("api_base", "api_key", "api_version", "base_url", "client", "extra_headers", "greenai", "headers",
      "litellm_call_id", "litellm_metadata", "max_retries", "metadata", "num_retries", "request_timeout",
@@ -130,7 +127,7 @@ class _Asked:
         sent |= self._place(call.draft)
         if call.stream:
             sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
-        return {**sent, "litellm_call_id": f"{OWN}{uuid4()}"}
+        return {**sent, "litellm_call_id": f"{litellm_path.OWN}{uuid4()}"}
 
     def _place(self, draft: Draft) -> dict[str, Any]:
         rung = draft.rung

@@ -9,7 +9,8 @@
                 async_post_call_failure_hook             what was held is settled
 
 litellm tells of a call of the SDK after it was answered, on a thread of its own: so its budgets count it and refuse
-nothing, and its receipt is there a moment later. What passes greenai.completion() is not booked again.
+nothing, and its receipt is there a moment later. What passes greenai.completion(), or one of greenai's clients, is not
+booked again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from greenai import drivers
 from greenai.drivers import AsyncDriver, Live
 from greenai.errors import BudgetExceeded, GreenAIError, OptInRequired
 from greenai.integrations import returned
-from greenai.integrations.completion import OWN
 from greenai.provider import litellm_path
 from greenai.session import Session
 from greenai.values import Answer, Call, Reply, Work
@@ -96,7 +96,7 @@ class GreenCallback:
 
     def _booked(self, kwargs: Mapping[str, Any], response: Any, latency_s: float) -> None:
         metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
-        if str(kwargs.get("litellm_call_id", "")).startswith(OWN) or MARK in metadata:
+        if str(kwargs.get("litellm_call_id", "")).startswith(litellm_path.OWN) or MARK in metadata:
             return
         whole = kwargs.get("complete_streaming_response") or kwargs.get("async_complete_streaming_response") or response
         reply = returned.read(whole, str(kwargs.get("model")), latency_s)

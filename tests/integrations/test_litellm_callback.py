@@ -13,9 +13,9 @@ from typing import Any
 
 import litellm_marks
 import pytest
-from servers import Scripted, stream
+from servers import Scripted, answer, stream
 
-from greenai import completion
+from greenai import Client, completion
 from greenai.integrations.litellm_callback import GreenCallback
 
 pytestmark = [
@@ -128,6 +128,24 @@ def test_what_passes_greenai_already_is_not_booked_again(scripted: Scripted, lit
     until(lambda: receipts)
     assert own.greenai.model == "endpoint/some-model"
     assert [receipt.model for receipt in receipts] == ["openai/gpt-5.5"]
+
+
+def test_a_clients_calls_that_go_through_litellm_are_booked_once(
+    scripted: Scripted, litellm: Any, receipts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "key")
+    monkeypatch.setenv("DEEPSEEK_API_BASE", scripted.url)  # a base_url would be asked without litellm
+    rung = {"model": "deepseek/deepseek-chat"}
+    scripted.play(answer("Hello there."), stream(3))
+    with Client(settings={"ladder": [rung], "cache": "off"}, max_retries=0, observers=[receipts.append]) as client:
+        own = client.chat.completions.create(messages=HELLO)
+        chunks = client.chat.completions.create(messages=HELLO, stream=True)
+        assert len(list(chunks)) >= 3
+    assert len(scripted.requests) == 2
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+    until(lambda: len(receipts) == 3)
+    assert own.greenai.model == "deepseek/deepseek-chat"
+    assert [receipt.model for receipt in receipts] == ["deepseek/deepseek-chat"] * 2 + ["openai/gpt-5.5"]
 
 
 def test_a_call_of_a_proxy_that_fails_is_settled(litellm: Any, receipts: list[Any]) -> None:
