@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HOSTS := "anthropic>=2" "google-genai>=3" "mistralai>=3"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help ask test lint types imports docs unit openai3 openai-suite frameworks examples bench soak weights clean
+.PHONY: help ask test lint types imports docs unit openai3 openai-suite torch frameworks examples bench soak weights clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -64,7 +64,11 @@ $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 
 FRAMEWORKS := dspy instructor langchain llamaindex openai_agents pydantic_ai
 
-# Every framework together in one environment, with the releases that its resolver finds.
+# Every framework together in one environment. No part of `test`: on two cores it takes five minutes to install (0.9 GB) and
+# five to run. instructor 1.17 needs openai 2, as litellm does, and pydantic-ai from 2.32 on openai 3: told so at the start,
+# pip need not look for that through every release.
+FRAMEWORKS_PINS := "litellm<1.106" "openai<3" "pydantic-ai-slim<2.32"
+
 frameworks: $(VENV)-frameworks/.ready weights  ## Set up the frameworks' packages, and run their tests and pages
 	$(VENV)-frameworks/bin/python -m pytest $(FRAMEWORKS:%=tests/integrations/test_%.py)
 	$(VENV)-frameworks/bin/python -m pytest tests/test_docs.py -k hosts
@@ -72,8 +76,18 @@ frameworks: $(VENV)-frameworks/.ready weights  ## Set up the frameworks' package
 $(VENV)-frameworks/.ready: pyproject.toml $(VENV)/.local
 	test -x $(VENV)-frameworks/bin/python || $(PYTHON) -m venv $(VENV)-frameworks
 	$(VENV)-frameworks/bin/python -m pip --disable-pip-version-check --quiet install --editable \
-		".[dspy,instructor,langchain,llamaindex,local,openai-agents,pydantic-ai]" $(HOSTS) \
+		".[dspy,instructor,langchain,llamaindex,local,openai-agents,pydantic-ai]" $(FRAMEWORKS_PINS) $(HOSTS) \
 		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout
+	touch $@
+
+# What needs torch, in an environment of its own: it takes a gigabyte.
+torch: $(VENV)-torch/.ready  ## Set up torch and transformers, and run the tests that need them
+	$(VENV)-torch/bin/python -m pytest tests/local/test_torch_*.py
+
+$(VENV)-torch/.ready: pyproject.toml
+	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip --disable-pip-version-check --quiet install "torch==2.13.0" "transformers>=5" accelerate \
+		hypothesis pytest pytest-examples pytest-randomly pytest-socket pytest-timeout --editable .
 	touch $@
 
 # openai's own tests, from its source distribution: with greenai.Client in its client's place, and in wrap().
@@ -97,4 +111,4 @@ soak: $(VENV)/.dev  ## Make 100,000 calls of the gateway, a tenth of them under 
 	$(BIN)/python benchmarks/gateway.py --soak $(if $(CI),10000,100000)
 
 clean:  ## Remove the environments and what the builds left
-	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-openai-suite $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-openai3 $(VENV)-openai-suite $(VENV)-torch $(VENV)-frameworks site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

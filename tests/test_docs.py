@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
+import gc
 import importlib
 import importlib.util
 import re
 import shlex
 import tomllib
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +68,16 @@ def test_python_prints_what_it_says(
         eval_example.run_print_update(example)
     else:
         eval_example.run_print_check(example)
+    if frameworks:
+        forget_left_open()
+
+
+def forget_left_open() -> None:
+    """Let what a framework never closes, such as its loop, go away here and not in another test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        asyncio.set_event_loop(None)
+        gc.collect()
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if ">>> " in p.read_text("utf-8")], ids=named)
