@@ -104,20 +104,21 @@ class Bound:
             InvalidRequest: an option around it is wrong.
         """
         said = {name: value for name in _SAID if (value := self._given.get(name)) is not None and _is_json(value)}
-        if not any(self._takes(name) for name in _LIMITS):
-            said["extra_body"] = {"function": self._function.name}  # its answer's length is not ours to limit
         digest = self._digest() if self._function.cache else None
         cache = dict(self._function.cache) if digest is not None else {"cache": "off"}
         arguments = {**said, "timeout": None, "greenai": cache}
         # A model that nobody knows is of no provider, whose variables would tell callers apart.
         named = None if self.model.startswith(FUNCTION) else self.model
         request = self._function.session.request("create", self.messages, named, stream=False, arguments=arguments)
-        return replace(request, model=self.model, api=f"{FUNCTION}{self._function.name}/{digest}")
+        told = request.arguments
+        if not any(self._takes(name) for name in _LIMITS):
+            told = {**told, "extra_body": {"function": self._function.name}}  # its answer's length is not ours to limit
+        return replace(request, model=self.model, api=f"{FUNCTION}{self._function.name}/{digest}", arguments=told)
 
     def _digest(self) -> str | None:
         """Return a digest of all arguments; None where one is no JSON, so that no two calls can be compared."""
         try:
-            text = json.dumps(_named(self._given), sort_keys=True, default=_dumped)
+            text = _written(_named(self._given))
         except (TypeError, ValueError, RecursionError):
             self._function.tell_once("an argument is no JSON, so nothing is stored in the cache.")
             return None
@@ -208,6 +209,9 @@ def _dumped(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return {type(value).__qualname__: value.model_dump(mode="json")}
     raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_written = json.JSONEncoder(sort_keys=True, default=_dumped).encode
 
 
 def _named(given: Mapping[str, Any]) -> dict[str, Any]:
