@@ -154,7 +154,9 @@ def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-_SETTLED = ", ".join(f"{name} = excluded.{name}" for name in SETTLE_COLUMNS if name not in ("attempt_id", "created"))
+# An attempt stays with its call: set again, its entry in that index would be written anew.
+_KEPT = ("attempt_id", "call_id", "created")
+_SETTLED = ", ".join(f"{name} = excluded.{name}" for name in SETTLE_COLUMNS if name not in _KEPT)
 
 RESERVE = (
     f"INSERT OR IGNORE INTO attempts ({', '.join(RESERVE_COLUMNS)}, state) "
