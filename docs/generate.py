@@ -451,8 +451,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "store_prompts": Key(about="Keep the last user message of each call in the ledger.", example=True, env="true"),
     "local": Key(
-        about="How local models run: `slots` (answers at the same time), `context_tokens` (per slot), `threads`; and when "
-        "they are unloaded: `keep_alive`, `keep_warm`, `run_at`, also for one model under `models`. See "
+        about="How local models run: `slots` (answers at the same time), `context_tokens` (per slot), `threads`; and "
+        "when they are unloaded: `keep_alive`, `keep_warm`, `run_at`, also for one model under `models`. See "
         "[when it is unloaded](local-models.md#when-it-is-unloaded).",
         example={"slots": 2},
         env="2",
@@ -603,7 +603,8 @@ def _default(name: str) -> str:
         return "none"
     default = Settings.model_fields[name].default
     if isinstance(default, LocalSettings):
-        values = {field: value for field in LocalSettings.model_fields if (value := getattr(default, field)) is not None}
+        given = {field: getattr(default, field) for field in LocalSettings.model_fields}
+        values = {field: value for field, value in given.items() if value not in (None, {})}
         return ", ".join(f"{field} {code(_python(value))}" for field, value in values.items())
     if default is None or isinstance(default, (BudgetTable, NudgeTable, ServeTable)):
         return "not set"

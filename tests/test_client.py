@@ -467,7 +467,7 @@ def test_a_copy_with_its_own_connection_closes_that() -> None:
             {"qualty": "high"},
             (
                 "Unknown option 'qualty'. Known options: cache, cache_also, feature, max_age, namespace, observe, "
-                "opt_in, project, quality, reason, strict_opt_in, substitute, tenant, ttl, urgent, user_scope, verify, "
+                "opt_in, project, quality, reason, run_at, strict_opt_in, substitute, tenant, ttl, urgent, user_scope, verify, "
                 "without_opt_in."
             ),
         ),
