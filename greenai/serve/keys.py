@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -150,6 +151,7 @@ def _refuse_strangers(headers: Mapping[str, str], client: str | None) -> None:
         raise Unknown(f"{said}, and no page of another site.")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Say whether an address or a name means this machine."""
     if host.rstrip(".").lower() == "localhost":

@@ -138,6 +138,22 @@ def test_embeddings_and_responses_go_to_their_own_paths(gateway: Served, scripte
     assert tuple(receipt_of(made)) == tuple(receipt_of(said)) == SAID
 
 
+def test_what_a_provider_has_no_api_for_is_a_400_with_the_next_step() -> None:
+    with serving() as served, served.client() as client:
+        with pytest.raises(openai.BadRequestError) as said:
+            client.responses.create(model="anthropic/claude-sonnet-4-5", input="Say hello.")
+        with pytest.raises(openai.BadRequestError) as made:
+            client.embeddings.create(model="gemini/gemini-embedding-001", input="a text")
+    for caught, model in ((said, "anthropic/claude-sonnet-4-5"), (made, "gemini/gemini-embedding-001")):
+        assert caught.value.body == {
+            "message": f"{model} is reached by chat completions only. Call /v1/chat/completions, or name a model of "
+            "OpenAI or of a server that speaks its API.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "invalid_request",
+        }
+
+
 def test_a_streamed_response_has_its_receipt_in_an_event_of_its_own_where_it_was_asked_for(
     gateway: Served, scripted: Scripted
 ) -> None:
