@@ -240,9 +240,12 @@ def _careful(name: str, probability: float, trust: float) -> float:
 
 def _mixed(probabilities: Sequence[float], usual: int, trust: float) -> list[float]:
     """Hold probabilities back: towards one half for the usual kind and the rest spread evenly."""
+    if trust >= 1:
+        return [*probabilities]
     even = 0.5 / len(probabilities)
-    held = [even + (0.5 if kind == usual else 0.0) for kind in range(len(probabilities))]
-    return [h + trust * (p - h) for p, h in zip(probabilities, held, strict=True)]
+    held = [even + trust * (p - even) for p in probabilities]
+    held[usual] = even + 0.5 + trust * (probabilities[usual] - even - 0.5)
+    return held
 
 
 def _within(value: float, span: tuple[float, float]) -> float:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.int64]
 
 FILE = Path(__file__).parent / "vectors.npz"
+REMEMBERED = 2048  # words outside the vocabulary of which is kept what they were meant to be
 
 _lock = Lock()  # two threads that begin at once would each hold 60 MB
 
@@ -65,7 +66,8 @@ class Vectors:
     ) -> None:
         self.spelled = words
         self.vocabulary = {word: number for number, word in enumerate(words)}
-        self._neighbours = Neighbours(self.vocabulary, words, keys, numbers)
+        # An app's texts have the same few names and terms again and again, which no vocabulary has.
+        self._neighbour = functools.lru_cache(REMEMBERED)(Neighbours(self.vocabulary, words, keys, numbers).of)
         self.table = table
         self.scale = scale
 
@@ -75,7 +77,7 @@ class Vectors:
 
         text = clipped(text)
         words = tokens_of(text)
-        found = ids_of(words, self.vocabulary, self._neighbours.of)
+        found = ids_of(words, self.vocabulary, self._neighbour)
         counts = counted(found.sequence)
         counts.pop(-1, None)
         if found.pieces:
