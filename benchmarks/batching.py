@@ -1,6 +1,7 @@
 """What does bringing requests together save on this machine, and does every request still get its own answer?
 
-    python benchmarks/batching.py [--requests 1000] [--batch 32] [--parts process,http,wide,slots] [--json FILE]
+    python benchmarks/batching.py [--requests 1000] [--batch 32] [--connections 64] [--blocks 5]
+        [--parts process,http,wide,slots] [--json FILE]
 
 Four parts, each of which prints core-seconds per token (the honest quantity on a processor that others use too) beside
 the time on the wall. What is compared runs in turns, in blocks of the same requests, so that a clock that swings swings
@@ -9,7 +10,7 @@ for both.
 - process: requests that come at once through `MicroBatcher`, against the same with batches of one. A Llama-shaped model
   with random weights, float32, greedy, one thread. Every answer is compared with the single run's, and the shares with
   what the process's clock says.
-- http: the same through the HTTP worker in a child process, over 64 connections, and its child's clock from outside.
+- http: the same through the HTTP worker in a child process, over 64 connections, and the child's clock from outside.
 - wide: the shape of SmolLM2-135M, whose passes read half a gigabyte of weights; fewer requests.
 - slots: llama.cpp with 1, 4, 8 and 16 slots, which does its own continuous batching (smollm2-135m, 4-bit weights).
 
@@ -42,8 +43,6 @@ from greenai.local import Engine, Engines, EngineSettings
 from greenai.local.batcher import MicroBatcher
 from greenai.meters.core_time import process_ns
 
-BLOCKS = 5
-CONNECTIONS = 64
 SLOTS = (1, 4, 8, 16)
 TIMES = 4.0
 WITHIN = 0.01
@@ -204,7 +203,7 @@ def asked(engine: Engine, texts: Sequence[str], most: int, at_once: int, **more:
         return list(pool.map(lambda text: ask(engine, text, most, **more), texts))
 
 
-def over_http(folder: Path, count: int, batch: int) -> tuple[list[Way], float, bool]:
+def over_http(folder: Path, count: int, batch: int, connections: int, blocks: int) -> tuple[list[Way], float, bool]:
     draw = random.Random(5)
     texts = [" ".join(draw.choices(WORDS, k=draw.randrange(1, 6))) + str(n) for n in range(count)]
     alone, together = (Engines(EngineSettings(slots=slots, context_tokens=256, threads=1)) for slots in (1, batch))
@@ -214,14 +213,14 @@ def over_http(folder: Path, count: int, batch: int) -> tuple[list[Way], float, b
     try:
         for engines in (alone, together):
             asked(engines.get(str(folder)), texts[:8], 4, 8)
-        size = -(-count // BLOCKS)
+        size = -(-count // blocks)
         for begin in range(0, count, size):
             block = texts[begin : begin + size]
             answers = {}
             turns = [(one, alone), (many, together)]
             for clock, engines in turns if begin // size % 2 else turns[::-1]:
                 answers[clock.way] = clock.time(
-                    partial(asked, engines.get(str(folder)), block, 12, CONNECTIONS), len(block), written
+                    partial(asked, engines.get(str(folder)), block, 12, connections), len(block), written
                 )
             mine = answers[many.way]
             fine &= [text_of(a) for a in mine] == [text_of(a) for a in answers[one.way]]
@@ -277,6 +276,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--wide", type=int, default=32, help="requests to the model of SmolLM2-135M's shape")
     parser.add_argument("--rounds", type=int, default=5, help="of the llama.cpp part")
+    parser.add_argument("--connections", type=int, default=64, help="of the http part, at once")
+    parser.add_argument("--blocks", type=int, default=5, help="in which both ways take turns")
     parser.add_argument("--parts", default="process,http,wide,slots")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -287,12 +288,14 @@ def main() -> None:
             small = made(root / "small", hidden=256, layers=4)
         if "process" in parts:
             print(f"{options.requests} requests at once, in this process (Llama shape, 256 wide, 4 layers, float32)")
-            found, times, fine = in_process("process", small, drawn(options.requests, 500, 16), options.batch, BLOCKS)
+            found, times, fine = in_process(
+                "process", small, drawn(options.requests, 500, 16), options.batch, options.blocks
+            )
             ways += found
             failed += [] if fine and times >= TIMES else ["process"]
         if "http" in parts:
-            print(f"{options.requests} requests over {CONNECTIONS} connections to the HTTP worker (the same model)")
-            found, times, fine = over_http(small, options.requests, options.batch)
+            print(f"{options.requests} requests to the HTTP worker, {options.connections} at once (the same model)")
+            found, times, fine = over_http(small, options.requests, options.batch, options.connections, options.blocks)
             ways += found
             failed += [] if fine and times >= TIMES else ["http"]
         if "wide" in parts:
