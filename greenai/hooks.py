@@ -6,6 +6,7 @@
     `observe(observer)`     every call of the process                 the same
     `collecting()`          the calls that are begun in the block     the same
     `last_receipt()`        the latest call of this context           the same, and drivers.py for an awaited one
+    `last_receipt(reply)`   that of a function under `@green`         integrations/decorator.py
 
 An observer is any callable that takes a finished receipt. One that has `finished` is given the call's facts with it,
 and one that has `failed` is told of calls that have no receipt.
@@ -19,10 +20,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from greenai._locks import Lock
 from greenai.around import Around, Stretches
+from greenai.errors import InvalidRequest
 from greenai.units import format_energy, format_interval
 from greenai.values import Entry, Receipt, Request
 
@@ -175,13 +177,28 @@ def collecting_in_stretches() -> tuple[Collected, Stretches[Collected]]:
     return collected, _collecting.stretches(collected)
 
 
-def last_receipt() -> Receipt | None:
+def last_receipt(function: Callable[..., Any] | None = None, /) -> Receipt | None:
     """Return the receipt of the latest call that finished in this context; None where none has.
 
     A task's calls are its own: what began it does not see them (`collecting` does). A stream's call finishes when the
     stream is read to its end or closed. A call that failed has no receipt, and changes nothing here.
+
+    Args:
+        function: one that is decorated with `@green`: then the latest call is that of this function.
+
+    Raises:
+        InvalidRequest: the function is not decorated.
     """
-    return _last.get()
+    if function is None:
+        return _last.get()
+    told: Any = getattr(function, "last_receipt", None)
+    if not callable(told):
+        raise InvalidRequest(
+            f"{getattr(function, '__qualname__', function)!s} has no receipts, since it is not decorated. "
+            "Write @green above it, or ask for the latest call of any: last_receipt()."
+        )
+    found: Receipt | None = told()
+    return found
 
 
 def keep_last(receipt: Receipt) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from greenai import AsyncClient, BudgetExceeded, Client, InvalidRequest, OptInRequired, collecting, green
+from greenai import AsyncClient, BudgetExceeded, Client, InvalidRequest, OptInRequired, collecting, green, last_receipt
 from greenai.integrations.decorated import session_of
 from greenai.testing import FakeProvider, FakeReply, offline
 
@@ -117,6 +117,7 @@ def test_methods_of_every_kind_are_bound_as_before() -> None:
     assert asyncio.run(bot.awaited("Hi.")) == "bot: Hi."
     receipt = bot.method.last_receipt()
     assert receipt is not None
+    assert last_receipt(bot.method) is receipt
     assert receipt.model.endswith("Bot.method")
 
 
@@ -173,7 +174,21 @@ def test_calls_of_a_client_inside_belong_to_its_project_and_are_booked_once() ->
             assert [reply(STORY), reply(f"{STORY} Another one.")] == ["A scripted answer."] * 2
         assert [(r.project, r.feature) for r in receipts] == [("support-bot", "reply")] * 2
         assert reply.last_receipt() is receipts[-1]
-        assert client.ask(STORY).greenai.project == "default"
+        own = client.ask(STORY).greenai
+        assert own.project == "default"
+        assert (last_receipt(reply), last_receipt()) == (receipts[-1], own)
+
+
+def test_a_function_without_the_decorator_has_no_receipts() -> None:
+    def reply(prompt: str) -> str:
+        return prompt
+
+    with pytest.raises(InvalidRequest) as refused:
+        last_receipt(reply)
+    assert str(refused.value) == (
+        "test_a_function_without_the_decorator_has_no_receipts.<locals>.reply has no receipts, since it is not "
+        "decorated. Write @green above it, or ask for the latest call of any: last_receipt()."
+    )
 
 
 def test_its_opt_ins_hold_inside_and_not_after() -> None:

@@ -81,6 +81,10 @@ class Bot:
 async def functions(bot: Bot) -> None:
     assert_type(bare("a", times=2), str)
     assert_type(last_receipt(), Receipt | None)
+    assert_type(last_receipt(bare), Receipt | None)
+    assert_type(last_receipt(overloaded), Receipt | None)
+    assert_type(last_receipt(bot.method), Receipt | None)
+    last_receipt("bare")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(optioned("a", 2), list[str])
     assert_type(await awaited("a"), int)
     coroutine: Coroutine[Any, Any, int] = awaited("a")
