@@ -41,6 +41,9 @@ P95 = Annotated[float | None, typer.Option(min=0.001, help="Bound on a request's
 Spend = Annotated[str | None, typer.Option("--budget", help='What the search may take, such as "5Wh".')]
 Measurements = Annotated[int | None, typer.Option(min=1, help="How many measurements the search may make.")]
 Text = Annotated[Path | None, typer.Option(help="A text to measure and judge on, instead of the packaged one.")]
+Compiled = Annotated[
+    bool | None, typer.Option("--compile/--no-compile", help="Try compilation by torch; by default on a GPU only.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an earlier search of the same options.")]
 Plot = Annotated[Path | None, typer.Option(help="Draw what was measured to a .svg, .png or .pdf file.")]
 Agreement = Annotated[float, typer.Option(min=0, max=1, help="Part of the tokens that must agree.")]
@@ -60,6 +63,7 @@ def tune(
     text: Text = None,
     least_agreement: Agreement = 0.85,
     most_perplexity: Perplexity = 1.1,
+    compiled: Compiled = None,
     resume: Resume = False,
     plot: Plot = None,
     list_: Listed = False,
@@ -91,6 +95,7 @@ def tune(
             measurements=measurements,
             text=None if text is None else _read(text),
             guard=Guard(least_agreement=least_agreement, most_perplexity=most_perplexity),
+            compiled=compiled,
             resume=resume,
         )
         result = _run(model, loaded, options, as_json=as_json)

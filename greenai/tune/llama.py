@@ -21,10 +21,10 @@ from greenai.errors import EngineError
 from greenai.local.cpus import compute_threads, usable_cores
 from greenai.local.process import Engine, EngineSettings, launch
 from greenai.meters.core_time import process_ns
-from greenai.readings import Reading
 from greenai.tune.guard import Forced, Guard, compare
-from greenai.tune.load import Load, Ran, driven, percentile
+from greenai.tune.load import Load, Ran, driven, long_enough, percentile
 from greenai.tune.memory import Forecast, available_bytes, die_first, peak_bytes
+from greenai.tune.reading import BenchError, energy_of
 from greenai.tune.space import Point, Sample, Setting, Space
 
 __all__ = ["LlamaBench", "precision_of", "quantisations", "space_of"]
@@ -38,10 +38,6 @@ LISTED = 100
 MOST_CHILDREN = 10
 TIMEOUT_S = 600.0
 _MEMORY_WORDS = ("alloc", "memory", "SIGKILL", "buffer")
-
-
-class BenchError(EngineError):
-    """A point could not be measured for a reason that is not the point's; the message has the next step."""
 
 
 def precision_of(path: Path) -> str:
@@ -179,18 +175,18 @@ class LlamaBench:
     def _measured(self, point: Point, engine: Engine, started_s: float, began: float, *, short: bool) -> Sample:
         count = self.load.requests(point.batch, short=short)
         before_ns, window = process_ns(engine.pid), meters.window(engine.pid, watts_per_core=self.watts_per_core)
-        ran = self._drive(engine, count, point.batch)
+        ran = long_enough(lambda: self._drive(engine, count, point.batch), self.load.least_s(short=short))
         reading, after_ns = window.stop(float(ran.tokens)), process_ns(engine.pid)
         if not engine.alive():
             raise _TooLarge(f"llama.cpp ended while it answered: {'; '.join(engine.log_tail[-2:])}")
-        energy_j = _energy_of(reading)
+        energy_j = energy_of(reading)
         core_s = 0.0 if before_ns is None or after_ns is None else (after_ns - before_ns) / 1e9
         memory = peak_bytes(engine.pid)
         self.forecast.add(_kind(point.setting), point.batch, memory)
         return Sample(
             energy_j_per_token=energy_j / ran.tokens,
             tokens=ran.tokens,
-            requests=count,
+            requests=len(ran.latencies_s),
             p50_s=percentile(ran.latencies_s, 0.5),
             p95_s=percentile(ran.latencies_s, 0.95),
             memory_bytes=memory,
@@ -257,15 +253,6 @@ class _TooLarge(EngineError):
 
 def _kind(setting: Setting) -> tuple[str, str, int]:
     return setting.precision, setting.cache, setting.ubatch
-
-
-def _energy_of(reading: Reading | None) -> float:
-    if reading is None or reading.energy_j is None:
-        raise BenchError(
-            "The energy of another process cannot be measured on this system, so nothing can be tuned. "
-            "greenai doctor says which meters there are and what they need."
-        )
-    return reading.energy_j
 
 
 def _core_s(engine: Engine) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil
 
-__all__ = ["Load", "Ran", "driven", "percentile", "sample_text"]
+__all__ = ["Load", "Ran", "driven", "long_enough", "percentile", "sample_text"]
 
 LEAST_SHORT = 2
 LEAST_FULL = 4
@@ -18,9 +18,13 @@ LEAST_FULL = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How long a request is: `tokens` is prompt and answer together, a quarter of it the answer."""
+    """How long a request is: `tokens` is prompt and answer together, a quarter of it the answer.
+
+    A measurement lasts `window_s` seconds at least, a short one half of it.
+    """
 
     tokens: int = 128
+    window_s: float = 1.0
 
     @property
     def answer_tokens(self) -> int:
@@ -37,6 +41,10 @@ class Load:
         least = LEAST_SHORT if short else LEAST_FULL
         return ceil(least / batch) * batch
 
+    def least_s(self, *, short: bool) -> float:
+        """Return how long a measurement lasts at least, in seconds."""
+        return self.window_s / 2 if short else self.window_s
+
     def prompts(self, ids: Sequence[int], count: int) -> list[list[int]]:
         """Cut `count` prompts from a text's tokens, each from another place, so that none is the start of another."""
         whole = list(ids) * ceil((self.prompt_tokens + 1) / len(ids) + 1)
@@ -51,6 +59,18 @@ class Ran:
 
     tokens: int
     latencies_s: Sequence[float]
+
+
+def long_enough(drive: Callable[[], Ran], least_s: float) -> Ran:
+    """Drive again until `least_s` seconds have passed: the counter of a short window says little."""
+    began, tokens, latencies = time.perf_counter(), 0, list[float]()
+    while not tokens or time.perf_counter() - began < least_s:
+        ran = drive()
+        tokens += ran.tokens
+        latencies += ran.latencies_s
+        if not ran.tokens:
+            break
+    return Ran(tokens=tokens, latencies_s=latencies)
 
 
 def driven(ask: Callable[[list[int]], int], prompts: Sequence[list[int]], batch: int) -> Ran:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Forecast", "available_bytes", "die_first", "peak_bytes"]
+__all__ = ["Forecast", "available_bytes", "die_first", "forget_peak", "peak_bytes"]
 
 HEADROOM = 0.9
 """Part of the free memory that a point may be forecast to take. Assumption, 2026-11-22."""
@@ -15,6 +15,14 @@ HEADROOM = 0.9
 def peak_bytes(pid: int) -> int:
     """Return the most memory that a process has held, or 0 where the system does not tell."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM") * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process begin anew, where Linux can; elsewhere nothing."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
 
 
 def available_bytes() -> int | None:

@@ -30,6 +30,10 @@ __all__ = ["Job", "Options", "Result", "job", "run"]
 MOST_BATCH = {"processor": 16, "gpu": 256}
 """Largest batch that is looked at where nobody says. Assumption, 2026-11-22."""
 
+CPU_WINDOW_S, GPU_WINDOW_S = 1.0, 5.0
+"""How long a measurement lasts at least. A GPU's counter moves about every 100 ms, and windows of under 2 s are noisy
+(ML.ENERGY's practice is 5 s; read 2026-11-21); core time is exact."""
+
 LEAST_MEASUREMENTS = 60
 """A small space needs repeats too: no fewer measurements than this are allowed by default."""
 
@@ -46,6 +50,7 @@ class Options:
         measurements: How many measurements it may make.
         text: The text that prompts are cut from and that the guard reads.
         guard: What may be lost.
+        compiled: Whether torch may compile the model; None: on a GPU.
         resume: Whether to go on with the journal of an earlier search.
     """
 
@@ -56,6 +61,7 @@ class Options:
     measurements: int | None = None
     text: str | None = None
     guard: Guard = field(default_factory=Guard)
+    compiled: bool | None = None
     resume: bool = False
 
 
@@ -112,7 +118,8 @@ def job(name: str, settings: Settings, options: Options) -> Job:
     engine: Engine = "torch" if path.is_dir() else "llama"
     revision = revision_of(bare, settings.weights_dir) or ""
     most = options.most_batch or MOST_BATCH["gpu" if driver else "processor"]
-    space, bench = _llama(bare, path, settings, options, most)
+    made = _torch if engine == "torch" else _llama
+    space, bench = made(bare, path, settings, options, most)
     if options.most_p95_s is not None:
         space = _bounded(space, options.most_p95_s)
     head = {
@@ -166,12 +173,36 @@ def _llama(name: str, path: Path, settings: Settings, options: Options, most: in
         files=files,
         reference=named,
         text=options.text or sample_text(),
-        load=Load(tokens=options.tokens),
+        load=_load(options),
         guard=options.guard,
         base=EngineSettings(weights_dir=settings.weights_dir),
         watts_per_core=settings.watts_per_core,
     )
     return space, bench
+
+
+def _torch(name: str, path: Path, settings: Settings, options: Options, most: int) -> tuple[Space, Closing]:
+    from importlib.util import find_spec
+
+    from greenai.tune.torch import TorchBench, space_of
+
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingExtra("torch", "transformers", f"Tuning local/{name}")
+    local, gpu = settings.local, nvml.named() is not None
+    compiled = gpu if options.compiled is None else options.compiled
+    space = space_of(slots=local.slots, threads=local.threads, most_batch=most, gpu=gpu, compiled=compiled)
+    bench = TorchBench(
+        folder=path,
+        text=options.text or sample_text(),
+        load=_load(options),
+        guard=options.guard,
+        watts_per_core=settings.watts_per_core,
+    )
+    return space, bench
+
+
+def _load(options: Options) -> Load:
+    return Load(tokens=options.tokens, window_s=GPU_WINDOW_S if nvml.named() else CPU_WINDOW_S)
 
 
 def _journal_path(settings: Settings, name: str, device: str, tokens: int) -> Path:

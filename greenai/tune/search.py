@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
@@ -36,6 +37,7 @@ class Plan:
         gain: What is worth finding: a part of the energy.
         finalists: How many points are repeated in a round.
         rounds: Rounds of the finals at most.
+        reserve: Part of the budget that is kept for the finals.
         seed: Of the order in which settings are tried.
     """
 
@@ -46,6 +48,7 @@ class Plan:
     gain: float = 0.01
     finalists: int = 8
     rounds: int = 30
+    reserve: float = 0.4
     seed: int = 0
 
 
@@ -100,6 +103,12 @@ class Outcome:
 DOUBT = math.log(1.6)
 """How far above the best a single reading is worth a second look."""
 
+FEW = 3
+"""Settings that are left when the finals begin."""
+
+LADDER = 0.4
+"""Part of the measurements that the ladder may take."""
+
 LEAST_ROUNDS = 8
 """Rounds in which the default is measured beside the leaders, at least."""
 
@@ -123,22 +132,33 @@ class Search:
     stage: str = "ladder"
     edges: dict[Setting, int] = field(default_factory=dict)
     rejected: set[Setting] = field(default_factory=set)
+    alive: list[Setting] = field(default_factory=list)
+    part: float = 1.0
 
     def run(self) -> Outcome:
         """Search until the winner is clear, or the budget is used up."""
         self.cells.most_p95_s = self.space.most_p95_s
+        self.part = 1 - self.plan.reserve
+        with suppress(_OverError):
+            self._explore()
+        self.part = 1.0
         try:
-            self._measure(self.space.default)
-            self._measure(self.space.default)
-            alive = self._halved(self._ladder())
-            while len(alive) > 3:
-                self._look(alive)
-                alive = self._halved(alive)
-            self._look(alive)
-            ended = self._finals(alive)
+            ended = self._finals()
         except _OverError as over:
             ended = str(over)
         return self._verdict(ended)
+
+    def _explore(self) -> None:
+        """Measure until few settings are left, within a part of the budget: the rest is for repeats."""
+        self._measure(self.space.default)
+        self._measure(self.space.default)
+        self.alive = self._order()
+        self._ladder()
+        self.alive = self._halved(self.alive)
+        while len(self.alive) > FEW:
+            self._look(self.alive)
+            self.alive = self._halved(self.alive)
+        self._look(self.alive)
 
     @property
     def most(self) -> int:
@@ -158,9 +178,9 @@ class Search:
         return self.cells.add(point, sample, turn)
 
     def _refuse_if_over(self) -> None:
-        if self.done >= self.most:
+        if self.done >= self.most * self.part:
             raise _OverError(f"the {self.most} measurements of the budget are made")
-        if self.plan.budget_j is not None and self.spent_j >= self.plan.budget_j:
+        if self.plan.budget_j is not None and self.spent_j >= self.plan.budget_j * self.part:
             raise _OverError(f"{self.spent_j:.3g} J of the budget of {self.plan.budget_j:.3g} J are used")
 
     def _tell(self, point: Point) -> None:
@@ -197,19 +217,25 @@ class Search:
 
     # --- the ladder, and halving ----------------------------------------------------------------
 
-    def _ladder(self) -> list[Setting]:
-        """Measure every setting at a few batches, in an order of its own so that drift favours none."""
+    def _order(self) -> list[Setting]:
+        """Return the settings in an order of chance, so that drift favours none; those near the default first."""
         settings = list(self.space.settings())
         random.Random(self.plan.seed).shuffle(settings)  # noqa: S311  # an order, no secret
-        for setting in settings:
-            for batch in rungs(self.space.most_batch, self.plan.step):
+        return sorted(settings, key=lambda s: distance(s, self.space.default.setting) > 1)
+
+    def _ladder(self) -> None:
+        """Measure every setting at a few batches: the fewer, the smaller the budget."""
+        steps = rungs(self.space.most_batch, self.plan.step)
+        while len(steps) > 1 and len(steps) * len(self.alive) > self.most * LADDER:
+            steps = steps[1::2] if len(steps) % 2 == 0 else steps[::2]
+        for setting in self.alive:
+            for batch in steps:
                 if setting in self.rejected or batch >= self._edge(setting):
                     break
                 cell = self._measure(Point(setting=setting, batch=batch))
                 if self._hopeless(cell):
                     break
         self.stage = "halving"
-        return settings
 
     def _hopeless(self, cell: Cell) -> bool:
         """Say whether latency is so far over its bound that larger batches need no look."""
@@ -269,22 +295,28 @@ class Search:
 
     # --- the finals -----------------------------------------------------------------------------
 
-    def _finals(self, alive: Sequence[Setting]) -> str:
+    def _finals(self) -> str:
         """Repeat the leaders and the default in turns, and look around the best again; return why that ended."""
         self.stage = "finals"
-        self._look_twice(alive)
-        self._around_minima(alive)
+        if self._has_room():
+            self._look_twice(self.alive)
+            self._around_minima(self.alive)
         for turn in range(self.plan.rounds):
             self._round(turn)
-            is_new = self._around_best() if turn % 2 else False
+            is_new = self._around_best() if turn % 2 and self._has_room() else False
             if turn >= 5 and not is_new and self._is_clear():
                 return "the winner is clear"
         return "the rounds of the finals are over"
 
+    def _has_room(self) -> bool:
+        """Say whether there are measurements for more than repeating a few finalists, which comes first."""
+        return len(self.alive) <= 2 * FEW and self.most - self.done > 2 * FEW * LEAST_ROUNDS
+
     def _round(self, turn: int) -> None:
         """Measure each finalist once, beginning with another one each time."""
-        self._measure_again(self._doubtful())
-        order = self._finalists()
+        if self._has_room():
+            self._measure_again(self._doubtful())
+        order = self._finalists(max(LEAST_ROUNDS - turn, 1))
         begin = turn % max(len(order), 1)
         for point in order[begin:] + order[:begin]:
             self._measure(point, turn=turn)
@@ -339,30 +371,32 @@ class Search:
 
     def _sisters(self, setting: Setting) -> list[Setting]:
         """Return the settings that differ from `setting` in one axis."""
-        ours = asdict(setting)
-        others = (s for s in self.space.settings() if s not in self.rejected)
-        return [s for s in others if sum(ours[axis] != value for axis, value in asdict(s).items()) == 1]
+        return [s for s in self.space.settings() if s not in self.rejected and distance(s, setting) == 1]
 
     def _beside(self, setting: Setting, batch: int) -> list[int]:
-        """Return b-1, b+1 and the middles of the gaps beside `batch`."""
+        """Return b-1, b+1, a little beyond (a tile may end there), and the middles of the gaps beside `batch`."""
         known = [b for b in self.cells.row(setting) if b < self._edge(setting)]
         below, above = [b for b in known if b < batch], [b for b in known if b > batch]
         middles = [(max(below) + batch) // 2] if below else []
         middles += [(batch + min(above)) // 2] if above else []
-        return list(dict.fromkeys((batch - 1, batch + 1, *middles)))
+        return list(dict.fromkeys((batch - 1, batch + 1, batch + 2, batch + 3, *middles)))
 
     def _measure_new(self, points: Iterable[Point]) -> None:
         for point in points:
             if 1 <= point.batch < self._edge(point.setting) and point not in self.cells.of:
                 self._measure(point)
 
-    def _finalists(self) -> list[Point]:
-        """Return the points that may still be the best, least first, and the default until it is well known."""
+    def _finalists(self, rounds: int) -> list[Point]:
+        """Return the points that may still be the best, least first, and the default until it is well known.
+
+        No more than can be measured in so many rounds.
+        """
         default, best = self.space.default, self.cells.best()
         if best is None:
             return []
+        most = min(self.plan.finalists, max((self.most - self.done) // rounds - 1, 2))
         rest = sorted(((self._lead(best, p), p) for p, _ in self.cells.candidates() if p != best), key=lambda x: x[0])
-        open_ = [point for lead, point in rest if lead < 0][: self.plan.finalists - 1]
+        open_ = [point for lead, point in rest if lead < 0][: most - 1]
         found = [best, *(open_ or [point for _, point in rest[:1]])]
         held = self.cells.of.get(default)
         known = held is None or held.status != "ok" or len(held.rounds) >= LEAST_ROUNDS
@@ -401,6 +435,12 @@ class Search:
             spent_j=self.spent_j,
             cells=self.cells,
         )
+
+
+def distance(one: Setting, other: Setting) -> int:
+    """Return in how many axes two settings differ."""
+    pairs = zip(asdict(one).values(), asdict(other).values(), strict=True)
+    return sum(a != b for a, b in pairs)
 
 
 def rungs(most: int, step: int) -> list[int]:

@@ -1,0 +1,103 @@
+"""The child process in which a model that torch runs is measured: it loads, warms up, answers, and may die of it.
+
+    parent, a line of JSON on stdin                     this process, a line of JSON on stdout
+    {"model": ..., "text": ..., "sys_path": []}         ─►  {"ready": true}
+    {"setting": {...}, "load": true}                    ─►  {"ids": [...]}
+    {"setting": {...}, "prompts": [[...]], "answer_tokens": 16, "batch": 4}
+                                                        ─►  {"tokens": ..., "latencies_s": [...]}
+    {"setting": {...}, "force": [...]}                  ─►  {"tops": [...], "logprobs": [...]}
+
+It keeps a model for each setting, since loading torch takes longer than loading a small model. What goes wrong is
+said as {"error": ..., "memory": true where memory ran out}, after which it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any, TextIO
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Answer lines until stdin closes."""
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not stand between the lines
+    first: dict[str, Any] = json.loads(sys.stdin.readline())
+    sys.path[:] = first["sys_path"]
+    try:
+        held = _Held(first["model"], first["text"])
+        _say(answer, {"ready": True})
+        for line in sys.stdin:
+            _say(answer, held.answer(json.loads(line)))
+    except (RuntimeError, MemoryError, ValueError, TypeError, OSError, ImportError, NotImplementedError) as error:
+        _say(answer, {"error": f"{type(error).__name__}: {error}"[:2000], "memory": _is_memory(error)})
+        os._exit(1)
+    os._exit(0)
+
+
+class _Held:
+    """The models of this process, by setting."""
+
+    def __init__(self, folder: str, text: str) -> None:
+        self.folder, self.text = folder, text
+        self.models: dict[str, Any] = {}
+
+    def answer(self, line: dict[str, Any]) -> dict[str, Any]:
+        """Do what a line asks for."""
+        model = self.model(line["setting"])
+        if "load" in line:
+            return {"ids": [int(token) for token in model.tokenizer(self.text)["input_ids"]]}
+        if "force" in line:
+            return _forced(model, line["force"])
+        return _answered(model, line["prompts"], int(line["answer_tokens"]), int(line["batch"]))
+
+    def model(self, setting: dict[str, Any]) -> Any:
+        """Return the model of a setting, loaded at its first use."""
+        from greenai.errors import GreenAIError
+        from greenai.local.torch_lm import LanguageModel, TorchSetting
+
+        key = json.dumps(setting)
+        try:
+            if key not in self.models:
+                self.models[key] = LanguageModel(self.folder, TorchSetting(**setting))
+        except GreenAIError as error:
+            raise RuntimeError(str(error)) from error
+        if setting["threads"]:
+            self.models[key].torch.set_num_threads(setting["threads"])
+        return self.models[key]
+
+
+def _answered(model: Any, prompts: list[list[int]], answer_tokens: int, batch: int) -> dict[str, Any]:
+    """Answer the prompts in batches; every request of one takes as long as the batch."""
+    tokens, latencies = 0, []
+    for start in range(0, len(prompts), batch):
+        rows, began = prompts[start : start + batch], time.perf_counter()
+        said = model.generate(rows, most_tokens=[answer_tokens] * len(rows), ignore_stops=True)
+        latencies += [time.perf_counter() - began] * len(rows)
+        tokens += sum(map(len, said))
+    return {"tokens": tokens, "latencies_s": latencies}
+
+
+def _forced(model: Any, ids: list[int]) -> dict[str, Any]:
+    (expected,) = model.logits([ids])
+    logs = expected[:-1].log_softmax(-1)
+    own = [float(row[token]) for row, token in zip(logs, ids[1:], strict=True)]
+    return {"tops": logs.argmax(-1).tolist(), "logprobs": own}
+
+
+def _is_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
+
+
+def _say(stream: TextIO, message: dict[str, Any]) -> None:
+    stream.write(json.dumps(message) + "\n")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()
