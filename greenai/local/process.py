@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -49,6 +49,8 @@ class EngineSettings:
         flash: Whether llama.cpp uses flash attention; None leaves it to llama.cpp.
         cache_type: Type of llama.cpp's key-value cache, such as "q8_0"; None is its own, f16.
         ubatch: Tokens of prompts that llama.cpp works on at once; None is its own, 512.
+        torch: How torch runs a folder: fields of `torch_lm.TorchSetting`; what is left out is its own.
+        window_s: How long torch's answers wait for company, in seconds; None is the worker's own.
     """
 
     slots: int = 4
@@ -59,6 +61,8 @@ class EngineSettings:
     flash: bool | None = None
     cache_type: str | None = None
     ubatch: int | None = None
+    torch: Mapping[str, object] = field(default_factory=dict[str, object])
+    window_s: float | None = None
 
 
 class Engine:
@@ -244,6 +248,8 @@ def _config(name: str, path: Path, settings: EngineSettings, api_key: str) -> Ma
         "flash": settings.flash,
         "cache_type": settings.cache_type,
         "ubatch": settings.ubatch,
+        "torch": dict(settings.torch),
+        "window_s": settings.window_s,
         "parent_pid": os.getpid(),
         "sys_path": [entry for entry in sys.path if entry],
     }

@@ -50,8 +50,8 @@ class Server:
         self.template = Template(model, self.name, int(config["context_tokens"]))
         self.batcher: MicroBatcher[Item, Item] = MicroBatcher(
             partial(torch_chat.run, model),
-            most=int(config.get("batch") or config["slots"]),
-            window_s=float(config.get("window_s", WINDOW_S)),
+            most=int(config["slots"]),
+            window_s=WINDOW_S if config.get("window_s") is None else float(config["window_s"]),
             length=lambda item: len(item.prompt),
             work=torch_chat.work,
             meter=time.process_time_ns,

@@ -23,7 +23,7 @@ from tiny_models import llama
 
 from greenai import Client
 from greenai.errors import EngineError
-from greenai.local import Engines, EngineSettings
+from greenai.local import Engine, Engines, EngineSettings
 from greenai.local.torch_worker import Server, serve
 
 KEY = "the-key"
@@ -48,7 +48,7 @@ def config(folder: Path, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    made = serve(config(folder, batch=16, window_s=0.02, torch={"precision": "float32"}))
+    made = serve(config(folder, slots=16, window_s=0.02, torch={"precision": "float32"}))
     yield made
     made.close()
 
@@ -263,6 +263,31 @@ def test_many_at_once_share_what_the_process_used(client: Client) -> None:
     alone = [ask(n).choices[0].message.content for n in range(16)]
     assert [answer.choices[0].message.content for answer in answers] == alone
     assert all((answer.greenai.energy.energy_j or 0) > 0 for answer in answers)
+
+
+def test_settings_of_a_profile_reach_torch(folder: Path) -> None:
+    setting: dict[str, object] = {"precision": "float32", "cache": "static", "threads": 1}
+    engines = Engines(EngineSettings(slots=3, window_s=0.2, torch=setting))
+    odd = Engines(EngineSettings(torch={"precision": "float3"}))
+    try:
+        engine = engines.get(str(folder))
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(lambda text: posted(engine, chat(text)), ["hat", "sea", "tin"]))
+        assert {answer["timings"]["batch"] for answer in answers} == {3}
+        with pytest.raises(EngineError, match="has no attribute 'float3'"):
+            odd.get(str(folder))
+    finally:
+        engines.close()
+        odd.close()
+
+
+def posted(engine: Engine, body: Any) -> Any:
+    place = urlsplit(engine.base_url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Authorization": f"Bearer {engine.api_key}"})
+    said = json.loads(connection.getresponse().read())
+    connection.close()
+    return said
 
 
 def test_a_damaged_folder_is_told_with_what_torch_said(folder: Path, tmp_path: Path) -> None:
