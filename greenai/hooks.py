@@ -192,7 +192,7 @@ def last_receipt(function: Callable[..., Any] | None = None, /) -> Receipt | Non
     if function is None:
         return _last.get()
     told: Any = getattr(function, "last_receipt", None)
-    if not callable(told):
+    if told is None:
         raise InvalidRequest(
             f"{getattr(function, '__qualname__', function)!s} has no receipts, since it is not decorated. "
             "Write @green above it, or ask for the latest call of any: last_receipt()."
