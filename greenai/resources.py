@@ -31,6 +31,7 @@ from greenai.hours import Forecast, from_csv
 from greenai.ledger import open_ledger
 from greenai.local import Engines, EngineSettings, Parking
 from greenai.local.parking import Keeping, KeepPolicy, keeping
+from greenai.local.roster import running_dir
 from greenai.meters import carbon
 from greenai.meters.idle import IdlePower
 from greenai.meters.inputs import register_cards
@@ -270,7 +271,11 @@ def _engines(settings: Settings) -> Engines:
             threads=settings.local.threads,
             weights_dir=settings.weights_dir,
         ),
-        Parking(power=IdlePower(settings.watts_per_core), keeping=_keeping(settings.local)),
+        Parking(
+            power=IdlePower(settings.watts_per_core),
+            keeping=_keeping(settings.local),
+            folder=running_dir(settings.state_dir),
+        ),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from greenai.catalog import Card, Range
     from greenai.cli.leaderboard import Standing
+    from greenai.local.roster import Loaded
     from greenai.local.weights import Installed
 
 models = typer.Typer(help="List models, rank them by energy, show what is known of one, bring and delete weights.")
@@ -327,6 +328,45 @@ def pull_model(name: Known, *, settings: SettingsFile = None, as_json: AsJson = 
         print_json({"model": f"local/{name.removeprefix('local/')}", "path": str(path), "bytes": path.stat().st_size})
         return
     console().print(f"{name}: {format_bytes(path.stat().st_size)} in {path}", markup=False, soft_wrap=True)
+
+
+@models.command("ps")
+def running_models(*, settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """List the models in memory, of every app of this user: process, memory, idle since, when unloaded and why."""
+    from greenai.local import roster
+
+    with reported(as_json=as_json):
+        found = roster.here(roster.running_dir(settings_of(settings).state_dir))
+    if as_json:
+        print_json({"running": [asdict(one) for one in found]})
+    elif not found:
+        console().print("No model is in memory.")
+    else:
+        _print_running(found)
+
+
+def _print_running(found: Sequence[Loaded]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("model", "process", "of app", "memory", "idle since", "unloaded at", "why"):
+        table.add_column(heading, no_wrap=heading not in {"model", "why"}, overflow="fold")
+    for one in found:
+        memory = "unknown" if one.memory_bytes is None else format_bytes(one.memory_bytes)
+        over = "never" if one.unload_at is None else _clock(one.unload_at)
+        cells = (one.model, str(one.pid), str(one.app_pid), memory, _clock(one.idle_since), over, one.why)
+        table.add_row(*(Text(cell) for cell in cells))
+    out = console()
+    out.print(table)
+    out.print("Idle since the end of the last answer; each further one begins the stay anew.", markup=False)
+
+
+def _clock(moment: float) -> str:
+    from greenai.settings.schedule import local_time
+
+    return f"{local_time(moment):%H:%M:%S}"
 
 
 @models.command("rm")

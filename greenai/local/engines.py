@@ -93,7 +93,7 @@ class Engines:
             return
         for stay, name, engine in parker.due():
             self._unload(name, engine)
-            parker.unloaded(stay, name)
+            parker.unloaded(stay, name, engine.pid)
         parker.book_open()
 
     def _unload(self, name: str, engine: Engine) -> None:

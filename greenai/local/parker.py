@@ -17,11 +17,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai._locks import Lock
 from greenai.local.memory import memory_bytes
 from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay
+from greenai.local.roster import Roster
 
 if TYPE_CHECKING:
     from greenai.local.engines import Engines
@@ -42,11 +44,15 @@ Book = Callable[[Sequence[Spell]], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parking:
-    """How models are parked: whose policy is which, what idling and starting take, and where that is booked."""
+    """How models are parked: whose policy is which, what idling and starting take, and where that is booked.
+
+    `folder` is where `greenai models ps` looks for what is in memory.
+    """
 
     power: Power
     keeping: Keeping = lambda _: KeepPolicy()
     book: Book | None = None
+    folder: Path | None = None
 
 
 class Lease:
@@ -156,6 +162,7 @@ class Parker:
         default_factory=queue.SimpleQueue[Callable[[], object] | None]
     )
     _wakes_at: float = math.inf
+    roster: Roster = field(init=False)
     _booked_at: float = field(init=False)
     _watching: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -163,6 +170,7 @@ class Parker:
     def __post_init__(self) -> None:
         """Begin the hour after which open stays are booked."""
         self._booked_at = self.clock()
+        self.roster = Roster(self.parking.folder)
 
     def started(self, name: str, engine: Engine, energy_j: float) -> Stay:
         """Note that a model is in memory, and what its start took; return its stay."""
@@ -173,7 +181,7 @@ class Parker:
             reload_j=lambda: reloads.energy_j,
             idle=partial(self.parking.power.idle, engine.pid),
             clock=self.clock,
-            wake=self.rested,
+            wake=partial(self._rested, engine.pid),
             wanted=partial(self.wanted, name),
         )
         with self._lock:
@@ -181,8 +189,20 @@ class Parker:
             parked = self._parked.pop(name, None)
         if parked is not None:
             self._book([self._parked_spell(name, parked, energy_j)])
+        self._tell(stay, name, engine)
         self.rested(self.clock())
         return stay
+
+    def _rested(self, pid: int, over_at: float) -> None:
+        self.roster.rested(pid)
+        self.rested(over_at)
+
+    def _tell(self, stay: Stay, name: str, engine: Engine) -> None:
+        """Write down for others to read when a model that idles is unloaded."""
+        idle, found = stay.now(), stay.verdict()
+        if idle is not None and found is not None:
+            stay_s = None if math.isinf(found.left_s) else idle.seconds + found.left_s
+            self.roster.note(engine.pid, f"local/{name}", self.wall() - idle.seconds, stay_s, found.why)
 
     def rested(self, over_at: float) -> None:
         """Wake the thread, unless it wakes by itself before a stay that begins now may be over."""
@@ -226,7 +246,11 @@ class Parker:
     def wait_s(self) -> float | None:
         """Return how long the thread may sleep; None: until it is woken."""
         self._wakes_at = math.inf  # whoever rests from here on wakes it
-        lefts = [found.left_s for stay in self._all() if (found := stay.verdict()) is not None]
+        with self._lock:
+            known = list(self.stays.items())
+        for stay, (name, engine) in known:
+            self._tell(stay, name, engine)
+        lefts = [found.left_s for stay, _ in known if (found := stay.verdict()) is not None]
         left_s = min([*lefts, self._booking_s()] if lefts else [math.inf])
         self._wakes_at = self.clock() + left_s
         return None if math.isinf(left_s) else max(left_s, SHORTEST_S)
@@ -237,8 +261,9 @@ class Parker:
             known = list(self.stays.items())
         return [(stay, name, engine) for stay, (name, engine) in known if stay.retire()]
 
-    def unloaded(self, stay: Stay, name: str) -> None:
+    def unloaded(self, stay: Stay, name: str, pid: int) -> None:
         """Note that a model's process has been ended, and book what it took while nobody asked."""
+        self.roster.drop(pid)
         self._book(self._warm(stay, name))
         idle = stay.last
         with self._lock:
@@ -250,6 +275,7 @@ class Parker:
         """Note that a process is gone by itself."""
         for stay, name in [(s, n) for s, (n, e) in list(self.stays.items()) if e is engine]:
             stay.close()
+            self.roster.drop(engine.pid)
             self._book(self._warm(stay, name))
             self.stays.pop(stay, None)
 
@@ -260,8 +286,9 @@ class Parker:
             stays, self.stays = self.stays, {}
             parked, self._parked = self._parked, {}
         spells = [self._parked_spell(name, one, 0.0) for name, one in parked.items()]
-        for stay, (name, _) in stays.items():
+        for stay, (name, engine) in stays.items():
             stay.close()
+            self.roster.drop(engine.pid)
             spells += self._warm(stay, name)
         self._book(spells)
         self._wakes.put(_STOP)
@@ -272,10 +299,6 @@ class Parker:
         if self._booking_s() <= 0:
             self._booked_at = self.clock()
             self._book([spell for stay, (name, _) in list(self.stays.items()) for spell in self._warm(stay, name)])
-
-    def _all(self) -> list[Stay]:
-        with self._lock:
-            return list(self.stays)
 
     def _booking_s(self) -> float:
         return self._booked_at + BOOK_EVERY_S - self.clock()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +13,9 @@ from bookkeeping import Book
 from greenai import catalog
 from greenai.cli import app
 from greenai.cli.models import complete_installed
+from greenai.local.roster import Roster, running_dir
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Shell  # type: ignore[attr-defined]
 
 
@@ -199,3 +200,18 @@ def test_deleting_asks_first(shell: Shell, hub: bytes, tmp_path: Path) -> None:
     gone = shell("models", "rm", "org/repo:m.gguf", stdin="y\n")
     assert (gone.exit_code, list(tmp_path.rglob("m.gguf"))) == (0, [])
     assert gone.stdout.endswith("org/repo:m.gguf: 16 B freed\n")
+
+
+def test_ps_tells_what_is_in_memory_and_why_it_is_unloaded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shell("models", "ps").stdout == "No model is in memory.\n"
+    assert shell.json("models", "ps") == {"running": []}
+    state = Path(os.environ["GREENAI_STATE_DIR"])
+    Roster(running_dir(state)).note(os.getpid(), "local/a[b]", 1000.0, 60.0, "the rule: so")
+    (row,) = shell.json("models", "ps")["running"]
+    assert (row["model"], row["pid"], row["unload_at"]) == ("local/a[b]", os.getpid(), 1060.0)
+    assert row["why"] == "the rule: so"
+    monkeypatch.setenv("COLUMNS", "140")
+    lines = shell("models", "ps").stdout.splitlines()
+    assert lines[1].split("  ")[0].strip() == "model"
+    assert any("local/a[b]" in line and str(os.getpid()) in line and line.endswith("the rule: so ") for line in lines)
+    assert lines[-1] == "Idle since the end of the last answer; each further one begins the stay anew."

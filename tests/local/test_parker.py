@@ -16,6 +16,7 @@ from greenai.errors import EngineError
 from greenai.local import Engines, EngineSettings
 from greenai.local.parker import Parking
 from greenai.local.parking import Idle, KeepPolicy, Spell
+from greenai.local.roster import here
 from greenai.meters.idle import IdlePower
 from tests.local.test_engines import QUESTION, gone, post
 
@@ -325,6 +326,24 @@ def test_what_runs_is_told_with_when_and_why_it_is_unloaded(scene: Scene, fake_l
     assert resting.unload_in_s == pytest.approx(60.0, abs=1.0)
     assert resting.why == "the rule: after 60 s idling (10 W) has taken what a reload takes (600 J)"
     assert (resting.memory_bytes or 0) > 1_000_000
+
+
+def test_other_processes_can_read_what_is_in_memory(scene: Scene, fake_llama: FakeLlama, tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    power = FakePower(watts=10.0, reload_j=600.0)
+    engines = Engines(EngineSettings(slots=1, context_tokens=512), Parking(power=power, folder=folder))
+    scene.made.append(engines)
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    rested = time.time()
+    (one,) = here(folder)
+    assert (one.model, one.pid, one.app_pid) == (f"local/{lease.engine.model}", lease.engine.pid, os.getpid())
+    assert one.idle_since == pytest.approx(rested, abs=0.5)
+    assert one.unload_at == pytest.approx(rested + 60.0, abs=1.0)
+    assert one.why == "the rule: after 60 s idling (10 W) has taken what a reload takes (600 J)"
+    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())] == [0o700, 0o600]
+    engines.close()
+    assert list(folder.iterdir()) == []
 
 
 # --- the real model -------------------------------------------------------------------------
