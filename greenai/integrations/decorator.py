@@ -79,7 +79,7 @@ def green(
     Calls of greenai's own, wrapped and instrumented clients inside it belong to the project, the opt-ins and the
     budgets that are named here. Without such a client the function itself is the call: metered by what it returns,
     booked, and stored where `cache` says so, by all its arguments. The receipt is on what the function returns, where
-    that takes an attribute; `reply.last_receipt()` of a function `reply` has it at run time, `last_receipt()` always.
+    that takes an attribute; `last_receipt(reply)` of a function `reply` has that of its latest call.
 
     Args:
         function: the function.
