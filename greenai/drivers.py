@@ -125,7 +125,8 @@ def _work(work: Work[Any]) -> Any:
     if isinstance(work, Wait) and work.until is not None and _in_loop():
         return None  # what is waited for may be a task of the very loop that would stand still meanwhile
     result = work.run()
-    if not _may_be_awaited(type(result)) or not inspect.isawaitable(result):
+    kind: Any = type(result)
+    if not _may_be_awaited(kind) or not inspect.isawaitable(result):
         return result
     if not _in_loop():
         return asyncio.run(_awaited(result))
@@ -135,7 +136,7 @@ def _work(work: Work[Any]) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _may_be_awaited(kind: type) -> bool:
+def _may_be_awaited(kind: Any) -> bool:
     return issubclass(kind, (Awaitable, GeneratorType))
 
 
@@ -392,11 +393,11 @@ class _Stay:
             step: Call | Work[Any] = self._begins
             while not self.ends and _is_short(step):
                 try:
-                    result = step.run()
+                    result: Any = step.run()
                 except Exception as error:  # noqa: BLE001  # handed to the flow, which raises it again
                     step = ending(self._flow.throw, error)
                     continue
-                if step.name == _LAST or _may_be_awaited(type(result)):
+                if step.name == _LAST or inspect.isawaitable(result):
                     return _Done(step.name, step.run, result)
                 step = ending(self._flow.send, result)
             return step
