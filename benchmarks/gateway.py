@@ -102,7 +102,8 @@ async def lifespan(app):
         from greenai.serve.pool import Spread
         inner = Spread(http)
     else:
-        inner = http.AsyncHTTPTransport(limits=http.Limits(max_connections=None, max_keepalive_connections=1024))
+        limits = http.Limits(max_connections=None, max_keepalive_connections=1024, keepalive_expiry=30)  # as ours
+        inner = http.AsyncHTTPTransport(limits=limits)
     yield
 app = Starlette(routes=[Route("/v1/{path:path}", call, methods=["POST"])], lifespan=lifespan)
 server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", ws="none", log_level="warning", access_log=False,
