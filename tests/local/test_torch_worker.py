@@ -225,8 +225,8 @@ def test_a_folder_is_a_model_like_any_other(client: Client, folder: Path) -> Non
     receipt = answer.greenai
     assert answer.choices[0].message.content
     assert receipt.model == f"local/{folder}"
-    assert receipt.usage.output_tokens == 9
-    assert receipt.usage.estimated is False
+    usage = receipt.attempts[-1].usage
+    assert (usage.output_tokens, usage.estimated) == (9, False)
     assert receipt.energy.energy_j is not None
     assert receipt.energy.energy_j > 0
     assert receipt.cost_usd == 0.0
