@@ -1,6 +1,6 @@
 """How often a small model that reads a request is sure which label of a list it means, and how often it is right.
 
-    python benchmarks/pick_one.py FOLDER             SmolLM2-135M on this machine, about ten minutes
+    python benchmarks/pick_one.py FOLDER             SmolLM2-135M on this machine, about half an hour
     python benchmarks/pick_one.py FOLDER --model local/<file.gguf> --json result.json
 
 FOLDER holds data sets with `rows.jsonl.gz`: snips2017, clinc150, banking77 and hwu64, of which lists of 3 to 8 intents
@@ -133,7 +133,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
         return 0.0, 1.0
     z, p = 1.96, hits / of
     middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
+    return max((middle - half) / (1 + z * z / of), 0.0), (middle + half) / (1 + z * z / of)
 
 
 def shares(pairs: Sequence[tuple[float, bool]], threshold: float) -> dict[str, Any]:

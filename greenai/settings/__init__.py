@@ -112,7 +112,7 @@ _EXAMPLES: Mapping[str, str] = {
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "unknown_project": 'unknown_project = "refuse" (or "allow")',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
-    "pick_one": 'pick_one = { model = "local/smollm2-135m", threshold = 0.99 }',
+    "pick_one": 'pick_one = { model = "local/smollm2-135m", threshold = 0.995 }',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
 }

@@ -11,7 +11,7 @@ from greenai.resources import Outside, Resources
 from greenai.settings import load_settings
 
 MODEL = "local/smollm2-135m"
-EXAMPLE = 'Write for example: pick_one = { model = "local/smollm2-135m", threshold = 0.99 }.'
+EXAMPLE = 'Write for example: pick_one = { model = "local/smollm2-135m", threshold = 0.995 }.'
 
 
 def chooser_of(**settings: Any) -> Any:
@@ -26,7 +26,7 @@ def test_no_model_is_asked_unless_one_is_named() -> None:
     assert chooser_of() is None
 
 
-@pytest.mark.parametrize(("given", "threshold"), [({}, 0.99), ({"threshold": 0.5}, 0.5), ({"threshold": 0}, 0.0)])
+@pytest.mark.parametrize(("given", "threshold"), [({}, 0.995), ({"threshold": 0.5}, 0.5), ({"threshold": 0}, 0.0)])
 def test_a_model_is_named_with_a_threshold_or_the_measured_one(given: dict[str, float], threshold: float) -> None:
     chooser = chooser_of(pick_one={"model": MODEL, **given})
     assert (chooser.model, chooser.threshold) == (MODEL, threshold)

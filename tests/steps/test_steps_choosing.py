@@ -109,11 +109,11 @@ def test_a_sure_label_is_the_answer(stage: Stage) -> None:
         (MODEL, "answered", 160, 8)  # in two wordings: three texts without content, once, and the request
     ]
     assert receipt.decision.reasons == (
-        'The answer is one of 2: local/smollm2-135m read the request and means "music" (probability 1.000, from 0.990 on).',
+        'The answer is one of 2: local/smollm2-135m read the request and means "music" (probability 1.000, from 0.995 on).',
         "To have a model answer instead: client.with_options(substitute=False).",
     )
     (check,) = receipt.decision.checks
-    assert (check.name, check.threshold, check.source) == ("one of a list", 0.99, MODEL)
+    assert (check.name, check.threshold, check.source) == ("one of a list", 0.995, MODEL)
     assert receipt.cost_usd == 0
 
 
@@ -134,7 +134,7 @@ def test_an_unsure_one_is_counted_and_a_model_asked(stage: Stage) -> None:
     assert [(a.model, a.state, a.error) for a in receipt.attempts[:1]] == [(MODEL, "discarded", "not sure enough")]
     assert receipt.decision.reasons[0] == (
         "The answer is one of 2: local/smollm2-135m was asked first and was not sure enough "
-        "(probability 0.941, from 0.990 on)."
+        "(probability 0.941, from 0.995 on)."
     )
 
 
