@@ -261,11 +261,11 @@ class Ledger:
         self._do(lambda db: db.offer(project, feature, day, offered, used))
 
     def idled(self, spells: Sequence[Spell]) -> None:
-        """Keep times in which nobody asked a model on this machine, by days; no call's own figures change."""
+        """Keep times in which nobody asked a model on this machine, each within a day; no call's own figures change."""
         rows = [
             (secrets.token_hex(8), s.model, s.kind, s.began, s.seconds, s.energy_j, s.low_j, s.high_j, s.staying_j,
              s.reload_j, s.method)
-            for spell in spells for s in spell.by_day()
+            for s in spells
         ]  # fmt: skip
         self._do(lambda db: db.idle(rows))
 

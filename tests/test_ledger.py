@@ -3,12 +3,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from greenai.errors import BudgetExceeded, EngineError, InvalidRequest, RequestTooLarge
 from greenai.ledger import Hold, Ledger, open_ledger
+from greenai.local.parking import Spell
 from greenai.readings import Reading
 from greenai.settings import load_settings
 from greenai.store.ledger_db import LedgerDb
@@ -65,6 +67,22 @@ def hold(ledger: Ledger, attempt_id: str = "a1", ttl_s: float = 60.0) -> Hold:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     return Ledger(LedgerDb(tmp_path / "state" / "ledger.db"))
+
+
+def test_what_idle_models_take_is_in_rows_of_its_own(ledger: Ledger, tmp_path: Path) -> None:
+    spell = Spell(
+        model="local/a", kind="warm", began=1_800_000_000.0, seconds=60.0, energy_j=6.0, low_j=1.0, high_j=20.0,
+        staying_j=6.0, method="idle-1",
+    )  # fmt: skip
+    ledger.idled([spell, replace(spell, kind="parked", energy_j=0.0, reload_j=4.0)])
+    assert ledger.recent() == []
+    with reading(tmp_path / "state" / "ledger.db") as reader:
+        assert reader is not None
+        rows = reader.rows("SELECT model, kind, began, seconds, energy_j, low_j, high_j, staying_j, reload_j FROM idle")
+    assert sorted(tuple(row.values()) for row in rows) == [
+        ("local/a", "parked", 1_800_000_000.0, 60.0, 0.0, 1.0, 20.0, 6.0, 4.0),
+        ("local/a", "warm", 1_800_000_000.0, 60.0, 6.0, 1.0, 20.0, 6.0, 0.0),
+    ]
 
 
 def test_a_call_leaves_one_row_and_its_attempt(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import Any
 
@@ -89,3 +90,18 @@ def test_a_large_content_is_not_copied_to_be_measured() -> None:
     with offline() as client:
         messages = [{"role": "user", "content": [Huge(type="image_url")]}]
         Recent().add(client._session.request("create", messages, "gpt-5.5", stream=False, arguments={}))
+
+
+def test_a_model_stays_as_its_own_table_says_else_as_the_whole_one() -> None:
+    models = {"a": {"keep_warm": True}, "b": {"run_at": "0 2 * * *"}, "c": {"keep_alive": "auto"}}
+    local = {"keep_alive": "10m", "run_at": "*/15 * * * *", "models": models}
+    with Client(settings={"local": local}, api_key="sk-none") as client:
+        parker = client._session.resources.engines.parker
+        assert parker is not None
+        assert client.local_models() == ()
+        named = {name: parker.parking.keeping(name).name for name in "abcd"}
+        kept = {name: parker.parking.keeping(name).keep_s for name in "abcd"}
+    assert named == {
+        "a": "keep_alive forever", "b": "run_at 0 2 * * *", "c": "the rule", "d": "run_at */15 * * * *",
+    }  # fmt: skip
+    assert kept == {"a": math.inf, "b": 600.0, "c": None, "d": 600.0}

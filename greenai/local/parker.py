@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from greenai._locks import Lock
 from greenai.local.memory import memory_bytes
-from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay
+from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay, by_days
 from greenai.local.roster import Roster
 
 if TYPE_CHECKING:
@@ -203,6 +203,8 @@ class Parker:
         if idle is not None and found is not None:
             stay_s = None if math.isinf(found.left_s) else idle.seconds + found.left_s
             self.roster.note(engine.pid, f"local/{name}", self.wall() - idle.seconds, stay_s, found.why)
+            if stay.over:  # another thread ended it meanwhile
+                self.roster.drop(engine.pid)
 
     def rested(self, over_at: float) -> None:
         """Wake the thread, unless it wakes by itself before a stay that begins now may be over."""
@@ -324,7 +326,7 @@ class Parker:
         book, told = self.parking.book, [spell for spell in spells if spell.seconds > 0]
         if book is not None and told:
             try:
-                book(told)
+                book(by_days(told))
             except Exception:  # a ledger that fails never costs the caller the answer
                 logger.warning("What idle models took could not be booked.", exc_info=True)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,7 @@ __all__ = [
     "Spell",
     "Stay",
     "Verdict",
+    "by_days",
     "keeping",
     "verdict",
 ]  # fmt: skip
@@ -206,6 +207,19 @@ class Spell:
             )
         return (*pieces, left)
 
+    def with_(self, other: Spell) -> Spell:
+        """Return both as one: it began with the first, and rests on what the last rests on."""
+        return replace(
+            other,
+            began=min(self.began, other.began),
+            seconds=self.seconds + other.seconds,
+            energy_j=self.energy_j + other.energy_j,
+            low_j=self.low_j + other.low_j,
+            high_j=self.high_j + other.high_j,
+            staying_j=self.staying_j + other.staying_j,
+            reload_j=self.reload_j + other.reload_j,
+        )
+
     def _part(self, seconds: float) -> Spell:
         share = seconds / self.seconds
         return replace(
@@ -216,6 +230,16 @@ class Spell:
             high_j=self.high_j * share,
             staying_j=self.staying_j * share,
         )
+
+
+def by_days(spells: Iterable[Spell]) -> list[Spell]:
+    """Return one spell for each model, kind and day (UTC), with what all of that day took."""
+    found: dict[tuple[str, str, int], Spell] = {}
+    for spell in (piece for whole in spells for piece in whole.by_day()):
+        key = (spell.model, spell.kind, int(spell.began // DAY_S))
+        before = found.get(key)
+        found[key] = spell if before is None else before.with_(spell)
+    return list(found.values())
 
 
 @dataclass(slots=True, eq=False)

@@ -273,7 +273,7 @@ def test_a_model_that_died_is_started_again_and_its_idling_booked(scene: Scene, 
     again = engines.lease(lease.engine.model)
     assert post(again.engine, {})["pid"] == again.engine.pid
     again.release()
-    assert scene.kinds() == ["warm", "warm"]  # before the first lease, and after it
+    assert scene.kinds() == ["warm"]  # before the first lease, and after it
     assert engines.parker is not None
     assert len(engines.parker.stays) == 1
 

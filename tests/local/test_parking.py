@@ -16,6 +16,7 @@ from greenai.local.parking import (
     Spell,
     Stay,
     Verdict,
+    by_days,
     keeping,
     verdict,
 )
@@ -292,3 +293,24 @@ def test_a_spell_over_midnight_is_told_by_days_that_add_up() -> None:
 def test_a_spell_within_a_day_stays_whole() -> None:
     spell = Spell(model="local/a", kind="parked", began=10.0, seconds=86_390.0, staying_j=3.0)
     assert spell.by_day() == (spell,)
+
+
+def test_many_spells_of_a_day_become_one_for_each_model_and_kind() -> None:
+    day = 86_400.0 * 3
+    spells = [
+        Spell(
+            model="local/a", kind="warm", began=day + n, seconds=1.0, energy_j=2.0, low_j=1.0, high_j=4.0, staying_j=2.0
+        )
+        for n in range(100)
+    ]
+    spells += [
+        Spell(model="local/a", kind="parked", began=day + 200, seconds=10.0, staying_j=20.0, reload_j=3.0),
+        Spell(model="local/b", kind="warm", began=day - 5, seconds=10.0, energy_j=10.0, staying_j=10.0),
+    ]
+    found = by_days(spells)
+    assert [(s.model, s.kind, s.began, s.seconds, s.energy_j, s.staying_j, s.reload_j) for s in found] == [
+        ("local/a", "warm", day, 100.0, 200.0, 200.0, 0.0),
+        ("local/a", "parked", day + 200, 10.0, 0.0, 20.0, 3.0),
+        ("local/b", "warm", day - 5, 5.0, 5.0, 5.0, 0.0),
+        ("local/b", "warm", day, 5.0, 5.0, 5.0, 0.0),
+    ]
