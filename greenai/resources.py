@@ -31,7 +31,9 @@ from greenai.hours import Forecast, from_csv
 from greenai.ledger import open_ledger
 from greenai.local import Engines, EngineSettings, Parking
 from greenai.local.parking import Keeping, KeepPolicy, keeping
+from greenai.local.profiles import Profiles
 from greenai.local.roster import running_dir
+from greenai.local.tuned import Tuned
 from greenai.meters import carbon
 from greenai.meters.idle import IdlePower
 from greenai.meters.inputs import register_cards
@@ -264,7 +266,7 @@ class LazyProvider:
 
 
 def _engines(settings: Settings) -> Engines:
-    return Engines(
+    engines = Engines(
         EngineSettings(
             slots=settings.local.slots,
             context_tokens=settings.local.context_tokens,
@@ -277,6 +279,9 @@ def _engines(settings: Settings) -> Engines:
             folder=running_dir(settings.state_dir),
         ),
     )
+    given = frozenset(settings.local.model_fields_set)
+    engines.tuned = Tuned(profiles=Profiles(settings.state_dir), device=meters.device, given=given)
+    return engines
 
 
 def _keeping(local: LocalSettings) -> Keeping:

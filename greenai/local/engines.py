@@ -22,6 +22,7 @@ from greenai.errors import EngineError, MissingExtra, ModelMissing
 from greenai.local.names import parse, path_of
 from greenai.local.parker import Book, Lease, Parker, Parking, Seat
 from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch
+from greenai.local.tuned import Tuned
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
 
@@ -36,6 +37,7 @@ class Engines:
     """
 
     parker: Parker | None = None
+    tuned: Tuned | None = None
 
     def __init__(self, settings: EngineSettings | None = None, parking: Parking | None = None) -> None:
         self.settings = settings or EngineSettings()
@@ -210,7 +212,12 @@ class Engines:
             )
         if kind == "llama":
             check_magic(name, path)
-        return launch(name, path, self.settings)
+        settings, profile = self.settings, None
+        if self.tuned is not None:
+            settings, profile = self.tuned(name, path, settings)
+        engine = launch(name, path, settings)
+        engine.profile = profile
+        return engine
 
     def forget_parents_engines(self) -> None:
         """Start anew in a forked child; called there by Python."""

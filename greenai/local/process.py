@@ -23,6 +23,7 @@ from greenai.errors import EngineError
 from greenai.local.cpus import compute_threads
 from greenai.local.names import KNOWN, parse
 from greenai.local.parking import Stay
+from greenai.local.profiles import Profile
 from greenai.units import format_bytes
 
 __all__ = ["Engine", "EngineSettings", "check_magic", "kind_of", "launch"]
@@ -80,9 +81,11 @@ class Engine:
         core_s: Core-seconds that starting took, if known.
         load_gpu_j: What starting took of its GPUs, in joules, as their counters showed.
         stay: Who uses it, and until when it stays in memory; None: until it is closed.
+        profile: What `greenai tune` found for it, where it runs so.
     """
 
     stay: Stay | None = None
+    profile: Profile | None = None
     load_gpu_j: float = 0.0
 
     def __init__(

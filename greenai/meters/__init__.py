@@ -5,10 +5,10 @@ A meter that is missing or fails gives None, never 0: the caller then estimates,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from greenai.meters import apple, cpu, nvml, rapl
+from greenai.meters import apple, cpu, nvml, rapl, watts
 from greenai.meters.inputs import Deployment, ModelCard
 from greenai.meters.physics import estimate
 from greenai.meters.shares import work
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from greenai.readings import Reading
 
-__all__ = ["Deployment", "Meter", "ModelCard", "Window", "available", "estimate", "window", "work"]
+__all__ = ["Deployment", "Meter", "ModelCard", "Noted", "Window", "available", "device", "estimate", "window", "work"]
 
 
 class Window(Protocol):
@@ -81,6 +81,24 @@ def window(pid: int | None, *, watts_per_core: float | None = None, meters: Sequ
         return NullWindow()
     begun = tuple(w for w in (meter(pid, watts_per_core) for meter in meters) if w is not None)
     return BestOf(begun) if begun else NullWindow()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A window whose readings say something more of how they came about."""
+
+    window: Window
+    note: str
+
+    def stop(self, tokens: float | None = None) -> Reading | None:
+        """Return the window's reading with the note behind its method."""
+        reading = self.window.stop(tokens)
+        return None if reading is None else replace(reading, method=f"{reading.method}, {self.note}")
+
+
+def device() -> tuple[str, str]:
+    """Return what computes on this machine and its driver: the first GPU, else the processor, which has no driver."""
+    return nvml.named() or (watts.model_name() or "processor", "")
 
 
 def available() -> tuple[dict[str, Any], ...]:

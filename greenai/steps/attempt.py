@@ -384,7 +384,9 @@ def _window(engine: Engine | None, steps: Steps) -> meters.Window | None:
     if engine is None:
         return None
     begin = partial(meters.window, engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
-    return fail_open("The meter failed; this call's energy is modelled instead.", begin, None)
+    window = fail_open("The meter failed; this call's energy is modelled instead.", begin, None)
+    profile = engine.profile
+    return window if window is None or profile is None else meters.Noted(window, f"tuned {profile.measured[:10]}")
 
 
 def _stop(window: meters.Window | None, tokens: float | None = None) -> Reading | None:

@@ -12,11 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from greenai import meters
 from greenai.errors import MissingExtra, ModelError, ModelMissing
 from greenai.local import EngineSettings
 from greenai.local.names import parse, path_of, revision_of
 from greenai.local.profiles import Engine, Profile, bin_of
-from greenai.meters import nvml, watts
+from greenai.meters import nvml
 from greenai.settings import Settings
 from greenai.tune.cells import Interval
 from greenai.tune.guard import Guard
@@ -114,7 +115,7 @@ def job(name: str, settings: Settings, options: Options) -> Job:
             f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
             model=f"local/{bare}",
         )
-    device, driver = nvml.named() or (watts.model_name() or "processor of no name", "")
+    device, driver = meters.device()
     engine: Engine = "torch" if path.is_dir() else "llama"
     revision = revision_of(bare, settings.weights_dir) or ""
     most = options.most_batch or MOST_BATCH["gpu" if driver else "processor"]
