@@ -198,6 +198,18 @@ def test_an_output_that_was_listed_and_comes_packed_is_read(batches: Batches, cl
     assert content.greenai.attempts[0].usage.input_tokens == 200
 
 
+def test_raw_and_streamed_responses_are_what_they_are(batches: Batches, clients: Clients) -> None:
+    batches.state = batch()
+    client = clients()
+    raw = client.batches.with_raw_response.retrieve("batch_1")
+    assert raw.parse().output_file_id == "file-out"
+    with client.files.with_streaming_response.content("file-out") as response:
+        lines = list(response.iter_lines())
+    assert [json.loads(one)["custom_id"] for one in lines] == ["a", "b"]
+    assert raw.greenai == last_receipt()
+    assert raw.greenai.attempts[0].usage.input_tokens == 200
+
+
 def test_other_files_and_lists_have_no_receipt(batches: Batches, clients: Clients) -> None:
     client = clients()
     content = client.files.content("file-other")
