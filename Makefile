@@ -64,9 +64,8 @@ $(VENV)-openai3/.ready: pyproject.toml $(VENV)/.dev
 
 FRAMEWORKS := dspy instructor langchain llamaindex openai_agents pydantic_ai
 
-# Every framework together in one environment. No part of `test`: on two cores it takes five minutes to install (0.9 GB) and
-# five to run. instructor 1.17 needs openai 2, as litellm does, and pydantic-ai from 2.32 on openai 3: told so at the start,
-# pip need not look for that through every release.
+# Every framework together in one environment. No part of `test`: its 0.9 GB take five minutes to install. instructor 1.17
+# needs openai 2, and pydantic-ai from 2.32 on openai 3: told so at the start, pip need not try every release of each.
 FRAMEWORKS_PINS := "litellm<1.106" "openai<3" "pydantic-ai-slim<2.32"
 
 frameworks: $(VENV)-frameworks/.ready weights  ## Set up the frameworks' packages, and run their tests and pages

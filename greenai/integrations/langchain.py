@@ -68,7 +68,8 @@ class GreenChatModel(ChatOpenAI):  # type: ignore[misc]  # pyright: ignore[repor
         if model.async_client is None:
             model.root_async_client = AsyncClient(**self._opening(), http_client=model.http_async_client)
             model.async_client = model.root_async_client.chat.completions
-        checked: Self = super().validate_environment()
+        parent: Any = super()  # a pydantic validator, which pyright takes for its descriptor
+        checked: Self = parent.validate_environment()
         return checked
 
     def _opening(self) -> dict[str, Any]:
