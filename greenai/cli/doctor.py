@@ -119,11 +119,13 @@ def _lacks(rung: Rung, settings: Settings) -> str | None:
     """Return what keeps this rung from answering, with the command that brings it; None where nothing is known to."""
     if rung.provider == "local":
         from greenai.local import weights
+        from greenai.local.process import needs
 
-        if find_spec("xllamacpp") is None:
-            return 'no engine: pip install "greenai[local]"'
-        here = weights.path_of(rung.name, settings.weights_dir) is not None
-        return None if here else f"no weights: greenai models pull {rung.name}"
+        path = weights.path_of(rung.name, settings.weights_dir)
+        extra, packages = needs(path)
+        if any(find_spec(package) is None for package in packages):
+            return f'no engine: pip install "greenai[{extra}]"'
+        return None if path is not None else f"no weights: greenai models pull {rung.name}"
     variable = next((name for name, provider in _KEYS.items() if provider == rung.provider), None)
     if rung.base_url is None and variable is not None and not os.environ.get(variable):
         return f"no key: export {variable}=..."

@@ -21,13 +21,10 @@ from dataclasses import replace
 from greenai.errors import EngineError, MissingExtra, ModelMissing
 from greenai.local.names import parse, path_of
 from greenai.local.parker import Book, Lease, Parker, Parking, Seat
-from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch
+from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch, needs
 from greenai.local.tuned import Tuned
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
-
-PACKAGES = {"llama": ("xllamacpp",), "torch": ("torch", "transformers")}
-EXTRAS = {"llama": "local", "torch": "torch"}
 
 
 class Engines:
@@ -201,16 +198,16 @@ class Engines:
     def _start(self, name: str) -> Engine:
         parse(name)
         path = path_of(name, self.settings.weights_dir)
-        kind = kind_of(path)
-        for package in PACKAGES[kind]:
+        extra, packages = needs(path)
+        for package in packages:
             if importlib.util.find_spec(package) is None:
-                raise MissingExtra(EXTRAS[kind], package, f"local/{name}")
+                raise MissingExtra(extra, package, f"local/{name}")
         if path is None:
             raise ModelMissing(
                 f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
                 model=f"local/{name}",
             )
-        if kind == "llama":
+        if kind_of(path) == "llama":
             check_magic(name, path)
         settings, profile = self.settings, None
         if self.tuned is not None:

@@ -26,7 +26,7 @@ from greenai.local.parking import Stay
 from greenai.local.profiles import Profile
 from greenai.units import format_bytes
 
-__all__ = ["Engine", "EngineSettings", "check_magic", "kind_of", "launch"]
+__all__ = ["Engine", "EngineSettings", "check_magic", "kind_of", "launch", "needs"]
 
 WORKER = Path(__file__).with_name("worker.py")
 # Threads that wait for each other sleep instead of spinning, unless the user's environment speaks of it. See `cpus`.
@@ -148,6 +148,11 @@ class Engine:
 def kind_of(path: Path | None) -> Literal["llama", "torch"]:
     """Return what runs these weights: torch a folder, llama.cpp a file, and what is not here."""
     return "torch" if path is not None and path.is_dir() else "llama"
+
+
+def needs(path: Path | None) -> tuple[str, tuple[str, ...]]:
+    """Return the extra that brings what runs these weights, and the packages that it must have brought."""
+    return ("torch", ("torch", "transformers")) if kind_of(path) == "torch" else ("local", ("xllamacpp",))
 
 
 def launch(name: str, path: Path, settings: EngineSettings) -> Engine:

@@ -137,6 +137,24 @@ def test_one_way_to_install_what_reads_a_gpu(shell: Shell, monkeypatch: pytest.M
     assert shell.json("doctor")["sensors"][0]["how"] == "another way"
 
 
+def test_a_rung_names_the_engine_that_its_weights_need(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    monkeypatch.setenv("GREENAI_LADDER", f"local/{tmp_path},local/org/repo")
+    monkeypatch.setattr(sys.modules["greenai.cli.doctor"], "find_spec", lambda _: None)
+    assert [rung["missing"] for rung in shell.json("doctor")["rungs"]] == [
+        'no engine: pip install "greenai[torch]"',
+        'no engine: pip install "greenai[local]"',
+    ]
+    monkeypatch.setattr(sys.modules["greenai.cli.doctor"], "find_spec", lambda _: object())
+    assert [rung["missing"] for rung in shell.json("doctor")["rungs"]] == [
+        None,
+        "no weights: greenai models pull org/repo",
+    ]
+
+
 def test_each_rung_says_what_it_lacks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENAI_LADDER", "openai/gpt-5.4-nano,openai/gpt-99")
     assert shell.json("doctor")["rungs"] == [

@@ -257,6 +257,20 @@ def test_without_llama_cpp_the_extra_is_named(engines: Engines, monkeypatch: pyt
     )
 
 
+def test_without_torch_a_folder_names_its_extra(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra) as caught:
+        engines.get(str(tmp_path))
+    assert str(caught.value) == (
+        f"local/{tmp_path} needs the package torch, which is not installed. Install it with: pip install "
+        '"greenai[torch]"'
+    )
+
+
 # --- the real model -------------------------------------------------------------------------
 
 QUESTION = [
