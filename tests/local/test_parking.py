@@ -30,6 +30,7 @@ class World:
     watts: float = 50.0
     reload_j: float = 3000.0
     now: float = 0.0
+    off_by: float = 1.0
     woken: list[float] = field(default_factory=list[float])
 
     def clock(self) -> float:
@@ -42,7 +43,7 @@ class World:
         self.woken.append(over_at)
 
     def stay(self, policy: KeepPolicy | None = None) -> Stay:
-        return Stay(policy or KeepPolicy(), lambda: self.reload_j, self.window, self.clock, self.wake)
+        return Stay(policy or KeepPolicy(), lambda: self.reload_j * self.off_by, self.window, self.clock, self.wake)
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,17 @@ def test_the_bound_holds_for_any_watts_and_reload_and_however_often_one_looks(
     world = World(watts=watts, reload_j=reload_j)
     looks = max(look_s, sum(gaps) / 200, reload_j / watts / 50)
     assert taken(gaps, world, look_s=looks) <= 2 * best(gaps, world) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("off_by", [0.2, 0.5, 1.0, 2.0, 5.0])
+def test_a_wrong_figure_moves_the_bound_and_only_so_far(off_by: float) -> None:
+    bound, worst = 1 + max(off_by, 1 / off_by), 0.0
+    for seed in range(40):
+        rng = random.Random(seed)
+        gaps = [60.0 * off_by * rng.choice([1.0 + 1e-6, rng.expovariate(1.0)]) for _ in range(30)]
+        worst = max(worst, taken(gaps, World(off_by=off_by)) / best(gaps, World()))
+    gaps = [60.0 * off_by + 1e-6] * 1000
+    assert max(worst, taken(gaps, World(off_by=off_by)) / best(gaps, World())) == pytest.approx(bound, rel=0.01)
 
 
 def test_always_on_and_always_off_break_the_bound_that_the_rule_keeps() -> None:

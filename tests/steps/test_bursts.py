@@ -57,11 +57,11 @@ class Parked:
     seats: int
 
 
-def client(engines: Engines, kind: Any = Client) -> Any:
+def client(engines: Engines, kind: Any = Client, provider: FakeProvider | None = None) -> Any:
     settings = Settings.model_validate(
         {"ladder": [LOCAL], "state_dir": None, "weights_dir": None, "ledger": ":memory:", "cache": "off"}
     )
-    provider = FakeProvider(default="Blue.")
+    provider = provider or FakeProvider(default="Blue.")
     outside = Outside(
         provider=lambda _: provider, store=lambda _: MemoryStore(), engines=lambda _: engines, meters=(), env={}
     )
