@@ -75,9 +75,9 @@ def tune(
 
     Local engines use the profile from then on. The answer may be to leave everything as it is.
     """
-    if plot is not None:
-        _check_picture(plot)
     with reported(as_json=as_json):
+        if plot is not None:
+            _check_picture(plot)
         loaded = settings_of(settings)
         if list_ or forget:
             _kept(loaded, model, forget=forget, as_json=as_json)
@@ -100,10 +100,16 @@ def tune(
         )
         result = _run(model, loaded, options, as_json=as_json)
         problem = _keep(result, loaded)
+        if plot is not None:
+            from greenai.cli import tune_picture
+
+            tune_picture.draw(result, plot)
     if as_json:
         print_json(_plain(result))
     else:
         _print(result, problem)
+        if plot is not None:
+            console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
 
 
 def _check_picture(path: Path) -> None:

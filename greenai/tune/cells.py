@@ -40,6 +40,10 @@ class Interval:
     low: float
     high: float
 
+    def spans(self, value: float) -> bool:
+        """Say whether a value lies within."""
+        return self.low <= value <= self.high
+
     def __str__(self) -> str:
         return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
 

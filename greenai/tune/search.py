@@ -3,7 +3,8 @@
     ladder     every setting at a few batches (1, 4, 16 ...), quickly; half of the settings go
     halving    the rest get more batches, then half of them go, until few are left
     finals     the best points are repeated in turns, until the first is clear of the rest or as good as equal
-    verdict    the first, if it is clearly below what runs without tuning; else "leave it as it is"
+    verdict    the first against what runs without tuning, in turns and on fresh measurements only: the winner of many
+               looks better than it is on those that chose it. Not clearly below it means "leave it as it is"
 
 Energy is never taken to be monotone in the batch. Only a weaker thing guides where to look next, and is checked around
 every minimum with b-1 and b+1: that a step over more answers does not take less than one over fewer, so that between
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -78,6 +79,7 @@ class Outcome:
         measurements: How many it took.
         spent_j: What it took.
         cells: All that was measured.
+        fresh: What the verdict rests on: the readings of `best` and `default` after the choice.
     """
 
     chosen: Point
@@ -88,6 +90,7 @@ class Outcome:
     measurements: int
     spent_j: float
     cells: Cells
+    fresh: Mapping[Point, Cell] = field(default_factory=dict[Point, Cell])
 
     @property
     def leave_it(self) -> bool:
@@ -96,7 +99,7 @@ class Outcome:
 
     def energy(self, point: Point) -> Interval | None:
         """Return the joules per token of a measured point."""
-        cell = self.cells.of.get(point)
+        cell = self.fresh.get(point) or self.cells.of.get(point)
         return None if cell is None or not cell.logs else mean_of(cell, self.cells.noise)
 
 
@@ -108,6 +111,9 @@ FEW = 3
 
 LADDER = 0.4
 """Part of the measurements that the ladder may take."""
+
+CONFIRMING = 8
+"""Rounds of the best against the default on which the verdict rests; twice as many where that is not clear."""
 
 LEAST_ROUNDS = 8
 """Rounds in which the default is measured beside the leaders, at least."""
@@ -134,10 +140,13 @@ class Search:
     rejected: set[Setting] = field(default_factory=set)
     alive: list[Setting] = field(default_factory=list)
     part: float = 1.0
+    held_back: int = 0
+    fresh: dict[Point, Cell] = field(default_factory=dict)
 
     def run(self) -> Outcome:
         """Search until the winner is clear, or the budget is used up."""
         self.cells.most_p95_s = self.space.most_p95_s
+        self.held_back = min(2 * CONFIRMING, self.most // 3)
         self.part = 1 - self.plan.reserve
         with suppress(_OverError):
             self._explore()
@@ -146,6 +155,9 @@ class Search:
             ended = self._finals()
         except _OverError as over:
             ended = str(over)
+        self.held_back = 0
+        with suppress(_OverError):
+            self._confirm()
         return self._verdict(ended)
 
     def _explore(self) -> None:
@@ -178,10 +190,11 @@ class Search:
         return self.cells.add(point, sample, turn)
 
     def _refuse_if_over(self) -> None:
-        if self.done >= self.most * self.part:
+        if self.done >= (self.most - self.held_back) * self.part:
             raise _OverError(f"the {self.most} measurements of the budget are made")
-        if self.plan.budget_j is not None and self.spent_j >= self.plan.budget_j * self.part:
-            raise _OverError(f"{self.spent_j:.3g} J of the budget of {self.plan.budget_j:.3g} J are used")
+        joules = self.plan.budget_j
+        if joules is not None and self.spent_j >= joules * self.part * (1 - self.held_back / self.most):
+            raise _OverError(f"{self.spent_j:.3g} J of the budget of {joules:.3g} J are used")
 
     def _tell(self, point: Point) -> None:
         if self.told is None:
@@ -418,11 +431,34 @@ class Search:
         slack = math.log1p(-self.plan.gain)
         return all(self._lead(best, point) >= slack for point, _ in self.cells.candidates() if point != best)
 
-    def _verdict(self, ended: str) -> Outcome:
+    def _confirm(self) -> None:
+        """Measure the best and the default in turns; once more as long where that says nothing clear.
+
+        Two looks at 95% each: a default that is as good is left for nothing in 5% of the searches at most.
+        """
         default, best = self.space.default, self.cells.best()
-        cell, found = self.cells.of.get(default), None
-        if best is not None and best != default and cell is not None and cell.logs:
-            found = ratio(self.cells.of[best], cell, self.cells.noise)
+        if best is None or best == default or not self._ran(default):
+            return
+        self.stage = "verdict"
+        for turn in range(2 * CONFIRMING):
+            if turn == CONFIRMING and not ratio(self.fresh[best], self.fresh[default], self.cells.noise).spans(1):
+                return
+            for point in (best, default) if turn % 2 else (default, best):
+                cell = self._measure(point)
+                if cell.status != "ok":
+                    return
+                self.fresh.setdefault(point, Cell()).add(cell.samples[-1], self.cells.noise, turn)
+
+    def _ran(self, point: Point) -> bool:
+        cell = self.cells.of.get(point)
+        return cell is not None and bool(cell.logs)
+
+    def _verdict(self, ended: str) -> Outcome:
+        default, found = self.space.default, None
+        # The best of the finals stays the one to judge: the fresh readings must not choose again.
+        best = next((point for point in self.fresh if point != default), self.cells.best())
+        if best in self.fresh and default in self.fresh:
+            found = ratio(self.fresh[best], self.fresh[default], self.cells.noise)
         ruled_out = not self.cells.allowed(default)
         wins = best is not None and (ruled_out or (found is not None and found.high < 1))
         return Outcome(
@@ -434,6 +470,7 @@ class Search:
             measurements=self.done,
             spent_j=self.spent_j,
             cells=self.cells,
+            fresh=self.fresh,
         )
 
 
