@@ -11,48 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from parked import FakePower
+from test_engines import QUESTION, gone, post
 
 from greenai.errors import EngineError
 from greenai.local import Engines, EngineSettings
 from greenai.local.parker import Parking
-from greenai.local.parking import Idle, KeepPolicy, Spell
+from greenai.local.parking import KeepPolicy, Spell
 from greenai.local.roster import here
 from greenai.meters.idle import IdlePower
-from tests.local.test_engines import QUESTION, gone, post
 
 FakeLlama = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Resting:
-    """A process that draws so many watts while it idles."""
-
-    watts: float
-    began: float
-
-    def read(self) -> Idle:
-        seconds = time.monotonic() - self.began
-        return Idle(seconds=seconds, watts=self.watts, energy_j=self.watts * seconds, method="fake-1")
-
-
-@dataclass
-class FakePower:
-    """A machine on which idling draws `watts`, and a start takes `reload_j`."""
-
-    watts: float = 10.0
-    reload_j: float = 1.0
-    started: list[int] = field(default_factory=list[int])
-
-    def loading(self) -> FakePower:
-        return self
-
-    def done(self, pid: int, core_s: float) -> tuple[float, float]:
-        assert core_s > 0
-        self.started.append(pid)
-        return self.reload_j, 0.0
-
-    def idle(self, _pid: int) -> Resting:
-        return Resting(self.watts, time.monotonic())
 
 
 @dataclass

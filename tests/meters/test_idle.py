@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from gpus import Clock, FakeNvml, NVMLError
 
 from greenai.local.memory import memory_bytes
 from greenai.meters import nvml
 from greenai.meters.idle import IdlePower, own
-from tests.gpus import Clock, FakeNvml, NVMLError
 
 OWN = os.getpid()
 

@@ -7,23 +7,17 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
+from parked import LOCAL, FakePower, client
 
-from greenai import AsyncClient, Client
+from greenai import AsyncClient
 from greenai.errors import InvalidRequest
 from greenai.local import Engine, Engines, Lease, Parking
 from greenai.local.parker import Parker, Seat
 from greenai.local.parking import KeepPolicy
-from greenai.resources import Outside
-from greenai.session import Session
-from greenai.settings import Settings
 from greenai.settings.schedule import schedule
-from greenai.testing import FakeEngine, FakeProvider, MemoryStore
-from tests.local.test_parker import FakePower
-
-LOCAL = "local/smollm2-135m"
+from greenai.testing import FakeEngine
 
 
 class Soon(Engines):
@@ -55,19 +49,6 @@ class Soon(Engines):
 class Parked:
     at: float
     seats: int
-
-
-def client(engines: Engines, kind: Any = Client, provider: FakeProvider | None = None) -> Any:
-    settings = Settings.model_validate(
-        {"ladder": [LOCAL], "state_dir": None, "weights_dir": None, "ledger": ":memory:", "cache": "off"}
-    )
-    provider = provider or FakeProvider(default="Blue.")
-    outside = Outside(
-        provider=lambda _: provider, store=lambda _: MemoryStore(), engines=lambda _: engines, meters=(), env={}
-    )
-    said: dict[str, Any] = dict.fromkeys(("project", "observe", "opt_in", "reason", "timeout", "max_retries"))
-    session = Session.open(settings, {"api_key": None, "base_url": None}, **said, observers=(), outside=outside)
-    return kind._of(session, owner=True)
 
 
 def test_calls_wait_for_the_burst_and_are_answered_together() -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import openai
 import pytest
+from parked import FakePower, client
 
 from greenai import AsyncClient
 from greenai.local import Engine, Engines, Parking
 from greenai.local.parker import Parker
 from greenai.testing import FakeEngine, FakeProvider, error
 from greenai.values import Call, Reply
-from tests.local.test_parker import FakePower
-from tests.steps.test_bursts import client
 
 ASKED: list[Any] = [{"role": "user", "content": "Name a colour."}]
 
@@ -41,8 +39,8 @@ class Held(Engines):
 
 
 @pytest.fixture
-def held() -> Iterator[Held]:
-    yield Held()
+def held() -> Held:
+    return Held()
 
 
 def watching(held: Held, answer: Any = "Blue.") -> tuple[FakeProvider, list[int]]:
