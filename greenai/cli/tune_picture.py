@@ -175,7 +175,7 @@ def _map(figure: Any, axes: Any, outcome: Outcome, precisions: Sequence[str]) ->
     _mark_cells(axes, outcome, precisions, batches)
     axes.set_title("Precision and batch: the best setting's energy; white was not measured or did not run",
                    loc="left", fontsize=9)  # fmt: skip
-    bar = figure.colorbar(shown, ax=axes, pad=0.01)
+    bar = figure.colorbar(shown, cax=axes.inset_axes((1.015, 0.0, 0.015, 1.0)))
     bar.set_label("times the least", fontsize=8)
     bar.ax.tick_params(labelsize=7)
 
@@ -190,8 +190,9 @@ def _top(grid: Sequence[Sequence[float]]) -> float:
 
 
 def _mark_cells(axes: Any, outcome: Outcome, precisions: Sequence[str], batches: Sequence[int]) -> None:
+    ran = {(p.setting.precision, p.batch) for p, cell in outcome.cells.of.items() if cell.logs}
     for point, cell in outcome.cells.of.items():
-        if cell.status == "ok":
+        if (point.setting.precision, point.batch) in ran:
             continue
         sign = "x" if cell.status == "rejected" else "M"
         axes.text(*_place(point, precisions, batches), sign, ha="center", va="center", fontsize=7, color=GREY)
