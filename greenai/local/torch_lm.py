@@ -23,10 +23,10 @@ from greenai.local.torch_values import SAFE, best_device
 __all__ = ["ATTENTIONS", "CACHES", "PRECISIONS", "LanguageModel", "Sampling", "TorchSetting", "Watch"]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
-Attention = Literal["eager", "sdpa"]
+Attention = Literal["auto", "eager", "sdpa"]
 CacheKind = Literal["dynamic", "static"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
-ATTENTIONS: tuple[Attention, ...] = ("eager", "sdpa")
+ATTENTIONS: tuple[Attention, ...] = ("auto", "eager", "sdpa")
 CACHES: tuple[CacheKind, ...] = ("dynamic", "static")
 
 BITS: Mapping[str, Literal[4, 8]] = {"int8": 8, "int4": 4}
@@ -42,14 +42,14 @@ class TorchSetting:
     Args:
         precision: `auto` is float32 on a processor, where rows then equal single runs, and what the weights were
             published in on a GPU. `int8` and `int4` store the weights of the layers so and compute in bfloat16.
-        attention: Which of transformers' implementations.
+        attention: Which of transformers' implementations; `auto` is transformers' choice for the model.
         cache: `dynamic` grows by a token at a time; `static` is taken at once, at its largest.
         compile: Whether torch compiles the model. The first calls take seconds to minutes.
         threads: CPU threads; None leaves torch's own number.
     """
 
     precision: Precision = "auto"
-    attention: Attention = "sdpa"
+    attention: Attention = "auto"
     cache: CacheKind = "dynamic"
     compile: bool = False
     threads: int | None = None
@@ -205,9 +205,10 @@ class LanguageModel:
                 )
 
     def _weights(self) -> Any:
+        attention = None if self.setting.attention == "auto" else self.setting.attention
         with _told(self.folder):
             model = self._transformers.AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=self._dtype(), attn_implementation=self.setting.attention, **SAFE
+                self.folder, dtype=self._dtype(), attn_implementation=attention, **SAFE
             )
         model = model.to(self.device).eval()
         if self.setting.precision in BITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,42 @@ def test_rows_of_a_batch_write_what_they_write_alone(folder: Path, model: Langua
     assert together == alone
     assert [len(row) for row in together] != [0] * 17
     assert len({tuple(row) for row in together}) > 12
+
+
+def shapes() -> dict[str, Any]:
+    """Positions that are learnt, windows that slide, and states in place of a cache: each with weights at random."""
+    import transformers
+
+    common: dict[str, Any] = {
+        "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "eos_token_id": 2,
+        "bos_token_id": 1, "pad_token_id": 0, "initializer_range": 0.4,
+    }  # fmt: skip
+    plain = {"vocab_size": 512, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "initializer_range": 0.3}
+    return {
+        "GPT2LMHeadModel": transformers.GPT2Config(n_embd=64, n_layer=3, n_head=4, n_positions=256, **plain),
+        "MistralForCausalLM": transformers.MistralConfig(sliding_window=12, **common),
+        "Gemma2ForCausalLM": transformers.Gemma2Config(head_dim=16, sliding_window=16, **common),
+        "Gemma3ForCausalLM": transformers.Gemma3TextConfig(head_dim=16, sliding_window=16, **common),
+        "MambaForCausalLM": transformers.MambaConfig(hidden_size=64, num_hidden_layers=2, **plain),
+    }
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["GPT2LMHeadModel", "MistralForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM", "MambaForCausalLM"],
+)
+def test_rows_of_other_shapes_write_what_they_write_alone(tmp_path: Path, shape: str) -> None:
+    import torch
+    import transformers
+
+    torch.manual_seed(1)
+    getattr(transformers, shape)(shapes()[shape]).save_pretrained(tmp_path)
+    made = LanguageModel(tmp_path, ONE_THREAD)
+    asked, most = prompts(9), [4 + n % 12 for n in range(9)]
+    together = made.generate(asked, most_tokens=most)
+    assert together == [made.generate([p], most_tokens=[m])[0] for p, m in zip(asked, most, strict=True)]
+    assert len({tuple(row) for row in together}) > 6
 
 
 def test_it_writes_what_transformers_generate_writes(model: LanguageModel) -> None:
