@@ -84,6 +84,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "keys": {name: bool(os.environ.get(name)) for name in _KEYS},
         "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
         "weights": _weights(settings),
+        "profiles": _profiles(settings),
         "sensors": [_sensor(sensor) for sensor in meters.available()],
         "processor": _processor(settings),
         "ledger": _ledger(settings),
@@ -148,6 +149,19 @@ def _weights(settings: Settings) -> list[dict[str, Any]]:
 
     here = weights.installed(settings.weights_dir)
     return [{"name": f"local/{w.name}", "path": str(w.path), "bytes": w.size_bytes} for w in here]
+
+
+def _profiles(settings: Settings) -> dict[str, Any]:
+    """Say what `greenai tune` found here, and which of that holds for this machine as it is now."""
+    from greenai.local.profiles import Profiles
+
+    kept, here = Profiles(settings.state_dir), meters.device()
+    held = [
+        {"name": p.name, "tokens": p.sequence_bin, "batch": p.batch, "precision": p.precision, "measured": p.measured,
+         "used": (p.device, p.driver) == here}
+        for p in kept.all()
+    ]  # fmt: skip
+    return {"held": held, "problems": list(kept.problems)}
 
 
 def _processor(settings: Settings) -> dict[str, Any]:
@@ -266,6 +280,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
+    yield "profiles", "\n".join(_profile_lines(found["profiles"]))
     yield "processor", _processor_line(found["processor"])
     yield "readings", "\n".join(_readings(found["sensors"]))
     yield "not installed", "\n".join(_missing(found["extras"])) or "nothing"
@@ -332,6 +347,16 @@ def _weights_line(found: Mapping[str, Any]) -> str:
     if not here:
         return "none; to get one: greenai models pull smollm2-135m"
     return "\n".join(f"{w['name']}, {format_bytes(w['bytes'])}" for w in here)
+
+
+def _profile_lines(profiles: Mapping[str, Any]) -> Iterator[str]:
+    yield from profiles["problems"]
+    for p in profiles["held"]:
+        use = "used" if p["used"] else "of another device or driver, not used"
+        batch = f"batch {p['batch']}, {p['precision']}"
+        yield f"{p['name']}, to {p['tokens']} tokens: {batch}, measured {p['measured'][:10]}; {use}"
+    if not profiles["held"] and not profiles["problems"]:
+        yield "none; to measure what takes the least energy here: greenai tune local/smollm2-135m"
 
 
 def _processor_line(processor: Mapping[str, Any]) -> str:

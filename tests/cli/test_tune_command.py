@@ -1,0 +1,146 @@
+"""`greenai tune`, with made-up devices in place of a bench."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from greenai.local.profiles import Profiles
+from greenai.tune import run as tuning
+from greenai.tune.search import Plan
+from greenai.tune.synthetic import Device, device
+
+if TYPE_CHECKING:
+    from conftest import Shell  # type: ignore[attr-defined]
+
+
+@dataclass
+class Closed:
+    made: Device
+    dies_after: int = 10_000
+    closed: bool = False
+
+    def measure(self, point: object, *, short: bool) -> object:
+        if self.made.measured >= self.dies_after:
+            raise KeyboardInterrupt
+        return self.made.measure(point, short=short)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Closed:
+    """Let every model be a made-up device."""
+    made = Closed(device(1, most_batch=16))
+
+    def job(name: str, settings: object, options: tuning.Options) -> tuning.Job:
+        return tuning.Job(
+            name=f"local/{name.removeprefix('local/')}",
+            engine="torch",
+            revision="abc",
+            device="Made-up GPU",
+            driver="1.0",
+            space=made.made.space,
+            bench=made,  # type: ignore[arg-type]
+            plan=Plan(most=options.measurements or 100, budget_j=options.budget_j),
+            journal=tmp_path / "tune" / "made-up.jsonl",
+            head={"tokens": options.tokens},
+            options=options,
+        )
+
+    monkeypatch.setattr(tuning, "job", job)
+    return made
+
+
+def test_it_prints_what_to_use_and_keeps_a_profile(shell: Shell, bench: Closed) -> None:
+    result = shell("tune", "local/made-up", "--tokens", "64")
+    assert result.exit_code == 0, result.output
+    assert bench.closed
+    assert "Use batch " in result.stdout
+    assert "the energy per token of what runs without tuning." in result.stdout
+    assert "Local engines use this profile from now on. To undo: greenai tune --forget" in result.stdout
+    listed = shell.json("tune", "--list")["profiles"]
+    assert [(p["name"], p["sequence_bin"], p["driver"]) for p in listed] == [("local/made-up", 64, "1.0")]
+    assert "local/made-up" in shell("tune", "--list").stdout
+    (told,) = shell.json("doctor")["profiles"]["held"]
+    assert told["used"] is False
+    assert "of another device or driver, not used" in shell("doctor").stdout
+    assert shell("tune", "local/made-up", "--forget").stdout == "1 profile forgotten.\n"
+    assert shell("tune", "--list").stdout == "No profiles yet. Make one: greenai tune local/smollm2-135m\n"
+
+
+def test_json_has_every_point(shell: Shell, bench: Closed) -> None:
+    told = shell.json("tune", "made-up", "--measurements", "60")
+    assert told["measurements"] == 60
+    assert told["grid"] == bench.made.space.size()
+    assert sum(point["repeats"] for point in told["points"]) <= 60
+    assert told["profile"]["engine"] == "torch"
+    assert told["chosen"]["batch"] == told["profile"]["batch"]
+
+
+def test_a_stopped_search_goes_on(shell: Shell, bench: Closed) -> None:
+    bench.dies_after = 30
+    stopped = shell("tune", "made-up")
+    assert stopped.exit_code == 130
+    assert "go on with the same options and --resume." in stopped.stderr
+    bench.dies_after = 10_000
+    told = shell.json("tune", "made-up", "--resume")
+    assert told["resumed"] == 30
+    assert told["measurements"] == bench.made.measured
+
+
+def test_the_journal_of_other_options_is_not_continued(shell: Shell, bench: Closed) -> None:
+    shell("tune", "made-up", "--measurements", "12")
+    kind, message = shell.error("tune", "made-up", "--tokens", "64", "--resume")
+    assert kind == "JournalError"
+    assert message.endswith(
+        "is of another search: tokens differ. Give the same options, or leave out --resume to begin anew."
+    )
+
+
+def test_a_budget_of_energy_ends_it(shell: Shell, bench: Closed) -> None:
+    told = shell.json("tune", "made-up", "--budget", "100 J")
+    assert 0 < told["spent_j"] < 400  # one measurement may go over it
+    assert shell("tune", "made-up", "--budget", "5 apples").exit_code == 2
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_picture(shell: Shell, bench: Closed, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"tuned.{ending}"
+    result = shell("tune", "made-up", "--plot", str(path))
+    assert result.exit_code == 0, result.output
+    assert path.stat().st_size > 10_000
+    assert f"Picture: {path}" in result.stdout
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured(shell: Shell, bench: Closed) -> None:
+    assert shell("tune", "made-up", "--plot", "tuned.gif").exit_code == 2
+    assert bench.made.measured == 0
+
+
+def test_a_model_must_be_named(shell: Shell) -> None:
+    assert shell("tune").exit_code == 2
+
+
+def test_weights_that_are_not_here(shell: Shell) -> None:
+    kind, message = shell.error("tune", "local/org/repo")
+    assert kind == "ModelMissing"
+    assert message == (
+        "The weights of local/org/repo are not on this machine. Bring them with: greenai models pull org/repo"
+    )
+
+
+def test_a_profile_that_cannot_be_kept_costs_nothing_else(
+    shell: Shell, bench: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Profiles, "keep", full)
+    result = shell("tune", "made-up")
+    assert result.exit_code == 0
+    assert "The profile could not be kept: [Errno 28] No space left on device." in result.stderr
