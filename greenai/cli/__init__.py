@@ -20,6 +20,7 @@ from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
 from greenai.cli.models import models
+from greenai.cli.rate import rate
 from greenai.cli.report import report
 from greenai.cli.serve import serve
 from greenai.cli.telemetry import telemetry
@@ -49,6 +50,7 @@ app.add_typer(telemetry, name="telemetry")
 app.command()(doctor)
 app.command()(serve)
 app.command()(tune)
+app.command()(rate)
 
 
 def _print_version(wanted: bool) -> None:

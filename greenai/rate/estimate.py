@@ -1,0 +1,70 @@
+"""What repeats are worth: the mean of the runs, with a 90% interval of repeats and meter together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from greenai.units import wh_from_j
+
+__all__ = ["CLOSE", "LEAST_RUNS", "MOST_RUNS", "Estimate", "Run", "enough", "estimate"]
+
+LEAST_RUNS, MOST_RUNS = 3, 10
+"""The public method takes ten runs; ours stops earlier once they agree."""
+
+CLOSE = 0.05
+"""Half the interval of the repeats, of their mean: below it no further run is made."""
+
+# Student's t, two-sided 90%, by degrees of freedom; from ten on the ninth, which is a little wide.
+_T = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One pass over the prompts. Energies in joules; `low_j` and `high_j` are the meter's 90% interval."""
+
+    requests: int
+    energy_j: float
+    low_j: float
+    high_j: float
+    prompt_tokens: int
+    output_tokens: int
+    took_s: float
+
+    @property
+    def wh_per_1000(self) -> float:
+        """Energy of 1,000 queries at this run's rate."""
+        return wh_from_j(self.energy_j) / self.requests * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Wh per 1,000 queries. `repeats` is half the interval of the runs alone; with one run there is no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+    repeats: float | None
+
+
+def estimate(runs: Sequence[Run]) -> Estimate:
+    """Return the mean of the runs. Its interval joins both sources the wide way: the meter's range of the repeats'."""
+    values = [run.wh_per_1000 for run in runs]
+    mean = statistics.fmean(values)
+    if len(runs) < 2:
+        return Estimate(value=mean, low=None, high=None, repeats=None)
+    half = _T[min(len(runs) - 2, len(_T) - 1)] * statistics.stdev(values) / len(values) ** 0.5
+    whole = sum(run.energy_j for run in runs)
+    down, up = sum(run.low_j for run in runs) / whole, sum(run.high_j for run in runs) / whole
+    return Estimate(value=mean, low=max(mean - half, 0.0) * down, high=(mean + half) * up, repeats=half)
+
+
+def enough(runs: Sequence[Run], asked: int | None) -> bool:
+    """Say whether no further run is needed: as many as were asked for, or until they agree."""
+    if asked is not None:
+        return len(runs) >= asked
+    if len(runs) < LEAST_RUNS:
+        return False
+    found = estimate(runs)
+    return len(runs) >= MOST_RUNS or (found.repeats or 0.0) <= CLOSE * found.value

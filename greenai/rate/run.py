@@ -1,0 +1,352 @@
+"""One rating, from a model's name to its signed record: what the command line is a shell over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from greenai import catalog, meters
+from greenai.errors import EngineError, MissingExtra, ModelError, ModelMissing
+from greenai.local import EngineSettings
+from greenai.local.names import KNOWN, parse, path_of, revision_of
+from greenai.local.process import check_magic, kind_of, launch, needs
+from greenai.local.profiles import Profile, Profiles
+from greenai.local.tuned import applied
+from greenai.meters import nvml
+from greenai.rate import prompts as texts
+from greenai.rate import scale
+from greenai.rate.estimate import Estimate, Run, estimate
+from greenai.rate.journal import Journal
+from greenai.rate.measure import CPU_WINDOW_S, GPU_WINDOW_S, Plan, Progress, measured
+from greenai.rate.record import SCHEMA, Record, made
+from greenai.rate.signing import new_id
+from greenai.rate.target import ANSWER_TOKENS, MOST_THINKING, ChatTarget, LlamaTarget, Target
+from greenai.settings import Settings
+from greenai.tune.llama import precision_of
+
+__all__ = ["Asked", "Rated", "folder_of", "rate"]
+
+CONTEXT_ROOM = 64
+TASK = "text_generation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be rated.
+
+    Args:
+        model: `local/...`, or the name that the server at `base_url` knows.
+        prompts: How many of the 1,000.
+        runs: How many passes; None: until they agree, from three to ten.
+        reasoning: Off: answers of ten tokens. On: answers that end by themselves.
+        served: At the batch that `greenai tune` found, rather than one at a time.
+        batch: So many at a time, in place of the profile's.
+        base_url: An OpenAI-compatible server on this machine.
+        pid: Its process, for the meters.
+        api_key: What it asks for.
+        model_class: The board's class, where the catalog does not know the model.
+        resume: Go on with a rating that was stopped.
+    """
+
+    model: str
+    prompts: int = texts.COUNT
+    runs: int | None = None
+    reasoning: Literal["off", "on"] = "off"
+    served: bool = False
+    batch: int | None = None
+    base_url: str | None = None
+    pid: int | None = None
+    api_key: str = ""
+    model_class: scale.Class | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """What is known of the model and how it runs."""
+
+    name: str
+    engine: str
+    weights: str | None
+    quantisation: str
+    params_b: float | None
+    packages: tuple[str, ...]
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated:
+    """What a rating gave; `resumed` requests of it were measured before."""
+
+    record: Record
+    runs: Sequence[Run]
+    estimate: Estimate
+    resumed: int
+
+
+def folder_of(settings: Settings) -> Path:
+    """Return where ratings are kept.
+
+    Raises:
+        ModelError: this machine has no folder for them.
+    """
+    if settings.state_dir is None:
+        raise ModelError("This machine has no folder for what is measured. Set GREENAI_STATE_DIR to one.")
+    return settings.state_dir / "rate"
+
+
+def rate(asked: Asked, settings: Settings, told: Callable[[Progress], object] | None = None) -> Rated:
+    """Measure a model and make its record. What is measured is in the journal at once.
+
+    Raises:
+        ModelError: there is no such model, it cannot be measured, or it has no such mode.
+        MissingExtra: its engine is not installed.
+        JournalError: the rating that was to be continued is another one.
+    """
+    model = _remote(asked) if asked.base_url is not None else _local(asked, settings)
+    device, driver = meters.device()
+    batch, profile = _batch(asked, settings, model, (device, driver))
+    journal = _journal(asked, settings, model, batch, (device, driver))
+    resumed = journal.begin(resume=asked.resume)
+    plan = Plan(
+        prompts=texts.prompts(asked.prompts),
+        batch=batch,
+        runs=asked.runs,
+        window_s=GPU_WINDOW_S if nvml.named() else CPU_WINDOW_S,
+        watts_per_core=settings.watts_per_core,
+    )
+    target = _target(asked, settings, model, batch, profile)
+    try:
+        runs = measured(target, plan, journal, told)
+    finally:
+        target.close()
+    content = _content(asked, model, (device, driver), batch, journal, runs)
+    record = made(content, folder_of(settings))
+    journal.path.unlink(missing_ok=True)
+    return Rated(record=record, runs=runs, estimate=estimate(runs), resumed=resumed)
+
+
+# --- the model ------------------------------------------------------------------------------
+
+
+def _local(asked: Asked, settings: Settings) -> _Model:
+    bare = asked.model.removeprefix("local/")
+    parse(bare)
+    path = path_of(bare, settings.weights_dir)
+    extra, packages = needs(path)
+    if path is None:
+        raise ModelMissing(
+            f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
+            model=f"local/{bare}",
+        )
+    from importlib.util import find_spec
+
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra(extra, package, f"Rating local/{bare}")
+    if kind_of(path) == "llama":
+        check_magic(bare, path)
+    known = KNOWN.get(bare)
+    return _Model(
+        name=f"local/{bare}" if not Path(bare).is_absolute() else f"local/{path.name}",
+        engine=kind_of(path),
+        weights=known.sha256 if known is not None else _hash(path),
+        quantisation=_precision(path),
+        params_b=_params(f"local/{bare}"),
+        packages=packages,
+        path=path,
+    )
+
+
+def _remote(asked: Asked) -> _Model:
+    if asked.pid is None:
+        raise EngineError(
+            f"Which process serves {asked.base_url} is not known, so its energy cannot be measured. Name it with "
+            "--pid, on the machine that it runs on: pgrep -f vllm, for example."
+        )
+    name = asked.model
+    return _Model(
+        name=name, engine="server", weights=None, quantisation="", params_b=_params(name), packages=(), path=None
+    )
+
+
+def _params(name: str) -> float | None:
+    card = catalog.find(name)
+    return card.total_params_b.mid if card is not None and card.total_params_b is not None else None
+
+
+def _precision(path: Path) -> str:
+    """Return a file's quantisation, or the type that a folder's config.json names."""
+    if path.is_file():
+        return precision_of(path)
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("dtype") or config.get("torch_dtype") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _hash(path: Path) -> str:
+    """Return the SHA-256 of the weights; of a folder, over its files in order of their names."""
+    told = hashlib.sha256()
+    kept = {".safetensors", ".json"}
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in kept and p.is_file())
+    for each in files:
+        if len(files) > 1:
+            told.update(each.name.encode())
+        with each.open("rb") as file:
+            told.update(hashlib.file_digest(file, "sha256").digest() if len(files) > 1 else b"")
+    if len(files) == 1:
+        with files[0].open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return told.hexdigest()
+
+
+# --- how it is run --------------------------------------------------------------------------
+
+
+def _batch(asked: Asked, settings: Settings, model: _Model, device: tuple[str, str]) -> tuple[int, Profile | None]:
+    """Return how many requests run at a time, and the profile that says so."""
+    if not asked.served:
+        return asked.batch or 1, None
+    profile = None
+    if model.path is not None:
+        revision = revision_of(asked.model.removeprefix("local/"), settings.weights_dir) or ""
+        held = Profiles(settings.state_dir)
+        profile = held.find(revision, device=device[0], driver=device[1], tokens=512)
+    if asked.batch is not None:
+        return asked.batch, profile
+    if profile is None:
+        raise EngineError(
+            f"There is no profile of {model.name} on {device[0]}, so its best batch is not known. Make one with: "
+            f"greenai tune {model.name} (or name a batch with --batch)"
+        )
+    return profile.batch, profile
+
+
+def _target(asked: Asked, settings: Settings, model: _Model, batch: int, profile: Profile | None) -> Target:
+    fields, most = _fields(asked, model), MOST_THINKING if asked.reasoning == "on" else ANSWER_TOKENS
+    forced = asked.reasoning == "off"
+    if model.path is None:
+        base_url, pid = asked.base_url or "", asked.pid or 0
+        return ChatTarget(
+            base_url=base_url, model=asked.model, pid=pid, api_key=asked.api_key, fields=fields, most_tokens=most,
+            forced=forced,
+        )  # fmt: skip
+    base = EngineSettings(weights_dir=settings.weights_dir, threads=settings.local.threads)
+    if profile is not None:
+        base = applied(profile, base)
+    base = replace(base, slots=batch, context_tokens=texts.LONGEST + most + CONTEXT_ROOM)
+    name = asked.model.removeprefix("local/")
+    engine = launch(name, model.path, base)
+    if model.engine == "llama" and forced:
+        return LlamaTarget(engine=engine)
+    return ChatTarget(
+        base_url=engine.base_url, model=name, pid=engine.pid, api_key=engine.api_key, fields=fields, most_tokens=most,
+        forced=forced and model.engine == "llama", engine=engine,
+    )  # fmt: skip
+
+
+def _fields(asked: Asked, model: _Model) -> Mapping[str, Any]:
+    """Return what switches reasoning as it was asked for.
+
+    Raises:
+        EngineError: the model does not reason.
+    """
+    switch = catalog.switch_of(asked.model, asked.base_url)
+    if asked.reasoning == "off":
+        return switch.off
+    if switch.status == "none":
+        raise EngineError(f"{model.name} does not reason. Rate it with --reasoning off.")
+    # Where the catalog has no fields: what vLLM, SGLang and llama.cpp hand to the model's template.
+    return switch.on or {"chat_template_kwargs": {"enable_thinking": True}}
+
+
+def _journal(asked: Asked, settings: Settings, model: _Model, batch: int, device: tuple[str, str]) -> Journal:
+    head = {
+        "version": 1,
+        "model": model.name,
+        "weights": model.weights,
+        "device": device[0],
+        "driver": device[1],
+        "prompts": [texts.HASH, asked.prompts],
+        "reasoning": asked.reasoning,
+        "served": asked.served,
+        "batch": batch,
+        "server": asked.base_url,
+    }
+    told = re.sub(r"[^\w.-]+", "_", model.name.removeprefix("local/"))[-60:]
+    what = json.dumps([model.name, asked.reasoning, asked.served, asked.base_url])
+    mark = hashlib.sha256(what.encode()).hexdigest()[:8]
+    return Journal(path=folder_of(settings) / "unfinished" / f"{told}-{mark}.jsonl", head=head)
+
+
+# --- the record -----------------------------------------------------------------------------
+
+
+def _content(
+    asked: Asked, model: _Model, device: tuple[str, str], batch: int, journal: Journal, runs: Sequence[Run]
+) -> dict[str, Any]:
+    found, first = estimate(runs), journal.parts[0]
+    requests = sum(run.requests for run in runs)
+    output = sum(run.output_tokens for run in runs) / requests
+    conditions = scale.Conditions(
+        boundary=first.boundary,
+        device=device[0],
+        batch=batch,
+        prompts=asked.prompts,
+        output_tokens=output if asked.reasoning == "off" else None,
+        precision=model.quantisation,
+        engine=model.engine,
+    )
+    model_class = asked.model_class or scale.class_of(model.params_b)
+    own = scale.own(found.value, found.low, found.high)
+    public = scale.public(found.value, found.low, found.high, model_class, conditions)
+    return {
+        "schema": SCHEMA,
+        "id": new_id(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": TASK,
+        "class": model_class,
+        "model": {
+            "name": model.name,
+            "weights_sha256": model.weights,
+            "quantisation": model.quantisation,
+            "params_b": model.params_b,
+        },
+        "engine": model.engine,
+        "device": {"name": device[0], "driver": device[1]},
+        "versions": _versions(model.packages),
+        "prompts": {
+            "version": texts.VERSION,
+            "hash": texts.HASH,
+            "count": asked.prompts,
+            "mean_tokens": sum(run.prompt_tokens for run in runs) / requests,
+        },
+        "mode": {"reasoning": asked.reasoning, "serving": "served" if asked.served else "single", "batch": batch},
+        "output_tokens": {"asked": ANSWER_TOKENS if asked.reasoning == "off" else None, "mean": output},
+        "boundary": first.boundary,
+        "evidence": first.evidence,
+        "meter": first.method,
+        "runs": [{**asdict(run), "wh_per_1000": run.wh_per_1000} for run in runs],
+        "wh_per_1000": {**asdict(found), "level": 0.9},
+        "stars": {"scale": own.scale, "grade": own.grade, "worst": own.worst, "best": own.best},
+        "public_board": {**asdict(public), "why_not": list(public.why_not)},
+    }
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = dict[str, str]()
+    for package in ("greenai", *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,123 @@
+"""Grades of a rating: on our own frozen scale, and beside it on the public board's bands of a dated edition.
+
+The two are never mixed: the board's bands hold for its own device, batch and boundary, and move at every edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from greenai.meters import stars
+from greenai.readings import Reading, Stars
+from greenai.units import j_from_wh
+
+__all__ = ["EDITION", "SOURCE", "Bands", "Class", "Conditions", "Public", "class_of", "own", "public"]
+
+Class = Literal["A", "B", "C"]
+
+EDITION = "2025-02"
+SOURCE = (
+    "AI Energy Score leaderboard, text generation, edition of February 2025 "
+    "(mirror ebbalg/AI-climate-overview @ 5a804d3, read 2026-11-21)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bands:
+    """The board's range of GPU energy in one class, in Wh per 1,000 queries, cut into five bands of equal width."""
+
+    least_wh: float
+    most_wh: float
+
+    def stars(self, wh: float) -> int:
+        """Return 5 for the lowest band to 1 for the highest; outside the range the nearest band."""
+        part = (wh - self.least_wh) / (self.most_wh - self.least_wh)
+        return 5 - min(max(int(part * 5), 0), 4)
+
+
+BANDS: dict[Class, Bands] = {
+    "A": Bands(least_wh=1.313333, most_wh=28.741175),
+    "B": Bands(least_wh=54.556478, most_wh=615.390413),
+    "C": Bands(least_wh=1648.505252, most_wh=3426.381777),
+}
+"""Least and most of each class in `SOURCE`: distilgpt2 and phi-4, QwQ-32B-Preview and Mixtral-8x7B, Llama-2-70b and
+command-r-plus. An edition with reasoning (December 2025) exists; its whole table is not published as data."""
+
+LARGEST: dict[Class, float] = {"A": 20.0, "B": 66.0}
+
+
+def class_of(total_params_b: float | None) -> Class | None:
+    """Return the board's class for so many parameters, in 1e9; None where nobody knows."""
+    if total_params_b is None:
+        return None
+    return next((name for name, largest in LARGEST.items() if total_params_b <= largest), "C")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """How a rating was made, as far as the board cares. `output_tokens` is None where answers ended by themselves."""
+
+    boundary: str
+    device: str
+    batch: int
+    prompts: int
+    output_tokens: float | None
+    precision: str
+    engine: str
+
+    def differences(self) -> tuple[str, ...]:
+        """Return in words what differs from the board's method; empty where nothing does."""
+        sixteen = self.precision.upper() in {"FLOAT16", "BFLOAT16", "F16", "BF16", "FP16"}
+        checks = (
+            (self.boundary == "gpu", f"{self.boundary.upper()} energy, not a GPU's"),
+            ("H100" in self.device, f"measured on {self.device or 'an unknown device'}, not on an H100 80GB"),
+            (self.batch == 1, f"batch {self.batch}, not 1"),
+            (self.prompts == 1000, f"{self.prompts} prompts, not 1,000"),
+            (self.output_tokens == 10, "answers of other lengths than 10 tokens"),
+            (sixteen, f"weights in {self.precision or 'an unknown precision'}, not in 16 bits"),
+            (self.engine == "torch", f"run by {self.engine}, not by transformers"),
+        )
+        return tuple(said for holds, said in checks if not holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """What the board's bands say of a rating. `stars` is None where it does not compare; `why_not` has the reasons."""
+
+    edition: str
+    source: str
+    model_class: Class | None
+    stars: int | None
+    why_not: Sequence[str]
+
+
+def own(wh: float, low_wh: float | None, high_wh: float | None) -> Stars:
+    """Grade Wh per 1,000 queries on the frozen scale of responses; no grade where the interval spans two bands."""
+    if low_wh is None or high_wh is None:
+        return Stars(grade=None, worst=None, best=None, scale=stars.SCALE)
+    joules = [j_from_wh(value) / 1000 for value in (wh, low_wh, high_wh)]
+    found = stars.grade(Reading(energy_j=joules[0], low_j=joules[1], high_j=joules[2]))
+    if found.worst != found.best:
+        return Stars(grade=None, worst=found.worst, best=found.best, scale=found.scale)
+    return found
+
+
+def public(
+    wh: float, low_wh: float | None, high_wh: float | None, model_class: Class | None, conditions: Conditions
+) -> Public:
+    """Set a rating against the board's bands, where it was made as the board makes its own."""
+    why_not = list(conditions.differences())
+    if model_class is None:
+        why_not.append("the model's number of parameters is not known")
+    if low_wh is None or high_wh is None:
+        why_not.append("there is no interval")
+    grade = None
+    if model_class is not None and low_wh is not None and high_wh is not None:
+        bands = BANDS[model_class]
+        spans = bands.stars(low_wh) != bands.stars(high_wh)
+        if spans:
+            why_not.append("the interval spans more than one band")
+        grade = None if why_not else bands.stars(wh)
+    return Public(edition=EDITION, source=SOURCE, model_class=model_class, stars=grade, why_not=tuple(why_not))
