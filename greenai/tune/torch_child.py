@@ -33,7 +33,7 @@ def main() -> None:
         _say(answer, {"ready": True})
         for line in sys.stdin:
             _say(answer, held.answer(json.loads(line)))
-    except (RuntimeError, MemoryError, ValueError, TypeError, OSError, ImportError, NotImplementedError) as error:
+    except (RuntimeError, MemoryError, ValueError, TypeError, AttributeError, OSError, ImportError) as error:
         _say(answer, {"error": f"{type(error).__name__}: {error}"[:2000], "memory": _is_memory(error)})
         os._exit(1)
     os._exit(0)

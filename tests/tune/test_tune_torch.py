@@ -1,0 +1,100 @@
+"""The bench over torch, on a model of random weights. Skipped where torch is not installed, as in the base of `dev`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenai.tune.load import Load, sample_text
+from greenai.tune.space import Point, Setting
+from greenai.tune.torch import TorchBench, space_of
+
+PLAIN = Setting(precision="float32", attention="sdpa", cache="dynamic", threads=1)
+
+
+def test_the_space_of_a_processor_and_of_a_gpu() -> None:
+    processor = space_of(slots=4, threads=1, most_batch=16, gpu=False, compiled=False)
+    assert processor.default == Point(setting=PLAIN, batch=4)
+    assert processor.default.setting in list(processor.settings())
+    gpu = space_of(slots=4, threads=1, most_batch=256, gpu=True, compiled=True)
+    assert gpu.default.setting.precision == "auto"
+    assert gpu.default.setting in list(gpu.settings())
+    assert gpu.size() > processor.size()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama-shaped model whose weights are large enough to tell its tokens apart."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    path: Path = tmp_path_factory.mktemp("model")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=256, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.2,
+    )  # fmt: skip
+    transformers.LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bench(folder: Path) -> Iterator[TorchBench]:
+    made = TorchBench(folder=folder, text=sample_text(), load=Load(tokens=24, window_s=0.0))
+    yield made
+    made.close()
+
+
+def test_a_point_is_measured(bench: TorchBench) -> None:
+    sample = bench.measure(Point(setting=PLAIN, batch=3), short=False)
+    assert sample.status == "ok", sample.why
+    assert (sample.requests, sample.tokens) == (6, 6 * bench.load.answer_tokens)
+    assert sample.core_s > 0
+    assert sample.energy_j_per_token > 0
+    assert sample.memory_bytes > 10_000_000
+
+
+def test_one_child_holds_the_settings_of_a_precision(bench: TorchBench) -> None:
+    eager = Setting(precision="float32", attention="eager", cache="static", threads=1)
+    assert bench.measure(Point(setting=eager, batch=1), short=True).status == "ok"
+    assert list(bench.children) == ["float32"]
+
+
+def test_a_setting_that_torch_does_not_know_is_rejected_and_the_rest_goes_on(bench: TorchBench) -> None:
+    odd = Setting(precision="float7", attention="sdpa", cache="dynamic", threads=1)
+    sample = bench.measure(Point(setting=odd, batch=1), short=True)
+    assert sample.status == "rejected"
+    assert "float7" in sample.why
+    assert bench.measure(Point(setting=PLAIN, batch=1), short=True).status == "ok"
+
+
+@pytest.mark.parametrize("harm", ["one bit", "wrong scale"])
+def test_a_broken_precision_is_rejected_by_the_guard(
+    folder: Path, bench: TorchBench, tmp_path: Path, harm: str
+) -> None:
+    torch: Any = pytest.importorskip("torch")
+    transformers: Any = pytest.importorskip("transformers")
+    model = transformers.LlamaForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            weight = layer.mlp.down_proj.weight
+            weight.copy_(weight.sign() * weight.abs().mean() if harm == "one bit" else weight * 4)
+    model.save_pretrained(tmp_path)
+    for file in folder.glob("tokenizer*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    bench.measure(Point(setting=PLAIN, batch=1), short=True)
+    broken = TorchBench(folder=tmp_path, text=sample_text(), load=bench.load, trusted=bench.trusted)
+    try:
+        sample = broken.measure(Point(setting=PLAIN, batch=1), short=True)
+    finally:
+        broken.close()
+    assert sample.status == "rejected"
+    assert "the reference" in sample.why
