@@ -34,6 +34,9 @@ WINDOW_S = 0.005
 LOOK_S = 0.5
 """How often a caller that waits for a whole answer is looked after, in seconds."""
 
+IDLE_S = 300.0
+"""How long a connection may say nothing, or not take what it is sent, in seconds."""
+
 MOST_BODY = 64 << 20
 
 
@@ -98,6 +101,7 @@ class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    timeout = IDLE_S
     server: _Http  # pyright: ignore[reportIncompatibleVariableOverride]  # which one it is
 
     def do_GET(self) -> None:  # the standard library's name
@@ -204,7 +208,8 @@ class _Exchange(BaseHTTPRequestHandler):
             for number in range(len(items)):
                 self._event(served.name, answer, number, {"role": "assistant", "content": ""})
             self._pieces(served.name, answer, items, futures, pieces)
-            if (body.get("stream_options") or {}).get("include_usage"):
+            options = body.get("stream_options")
+            if isinstance(options, dict) and options.get("include_usage"):
                 timings = _timings([future.result() for future in futures])
                 self._send(torch_chat.chunk(served.name, answer, (), usage=torch_chat.usage(items), timings=timings))
             self._send(b"data: [DONE]\n\n")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -63,6 +65,33 @@ def test_what_it_does_not_do_is_refused_in_words(template: Template, asked: dict
         template.items(asked)
     assert str(refused.value) == told
     assert refused.value.status == 400
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+message = st.fixed_dictionaries(
+    {}, optional={"role": st.sampled_from(["user", "system"]) | anything, "content": anything}
+)
+KEYS = ("max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "seed", "stop", "tools", "response_format")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"messages": st.lists(message, max_size=3) | anything, **dict.fromkeys(KEYS, anything)}
+    )
+)
+def test_whatever_is_sent_is_answered_or_refused(template: Template, asked: dict[str, Any]) -> None:
+    try:
+        items = template.items(asked)
+    except Refused:
+        return
+    assert items
+    assert all(0 <= item.most_tokens <= 200 - len(item.prompt) for item in items)
+    assert all(0 <= (item.sampling.seed or 0) < 1 << 63 for item in items)
 
 
 def test_a_plain_response_format_is_no_other(template: Template) -> None:
