@@ -241,8 +241,9 @@ def _table(outcome: Outcome) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("", "batch", "setting", "energy per token", "95% interval", "p95", "memory", "repeats"):
-        table.add_column(heading, overflow="fold", justify="left" if heading in {"", "setting"} else "right")
+    for heading in ("", "batch", "setting", "energy/token", "p95", "memory", "times"):
+        is_wide = heading == "setting"
+        table.add_column(heading, no_wrap=not is_wide, justify="left" if is_wide or not heading else "right")
     for point in _shown_points(outcome):
         cell = outcome.cells.of[point]
         energy = outcome.energy(point)
@@ -250,8 +251,7 @@ def _table(outcome: Outcome) -> Any:
             _mark(outcome, point),
             str(point.batch),
             str(point.setting),
-            cell.status.replace("_", " ") if energy is None else format_energy(energy.value),
-            "" if energy is None else _share(energy),
+            cell.status.replace("_", " ") if energy is None else f"{format_energy(energy.value)} {_share(energy)}",
             "" if energy is None else format_duration(cell.p95_s),
             _memory(outcome.cells, point),
             str(len(cell.logs)),
@@ -276,8 +276,8 @@ def _mark(outcome: Outcome, point: Point) -> str:
 
 
 def _share(energy: Interval) -> str:
-    """Return an interval as percentages round the value."""
-    return f"-{1 - energy.low / energy.value:.0%} +{energy.high / energy.value - 1:.0%}"
+    """Return how far an interval reaches beyond its value, in percent."""
+    return f"±{energy.high / energy.value - 1:.0%}"
 
 
 def _memory(cells: Cells, point: Point) -> str:
@@ -312,7 +312,7 @@ def verdict(outcome: Outcome) -> str:
     if outcome.ratio is None and outcome.leave_it:
         return "Leave it as it is: nothing else that may be chosen was better."
     if outcome.ratio is None:
-        return f"Use {outcome.chosen}: what runs without tuning does not keep the bound."
+        return f"Use {outcome.chosen}: what runs without tuning did not run, or does not keep the bound."
     ratio = outcome.ratio
     part = f"{significant(ratio.value, 3)} ({significant(ratio.low, 3)} to {significant(ratio.high, 3)}) times"
     if outcome.leave_it:

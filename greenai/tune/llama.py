@@ -149,7 +149,7 @@ class LlamaBench:
         return replace(
             self.base,
             slots=point.batch,
-            context_tokens=max(self.load.tokens + 8, 64),
+            context_tokens=max(self.load.tokens, PLACES) + 8,
             threads=setting.threads or None,
             flash={"on": True, "off": False}.get(setting.attention),
             cache_type=setting.cache or None,
@@ -235,8 +235,7 @@ class LlamaBench:
 
     def _forced(self, engine: Engine) -> Forced:
         """Ask for the next token at each place of the text, given the text before it."""
-        # No longer than a slot of the load, less a few tokens that llama.cpp may add.
-        places = self.ids[: min(PLACES, max(self.load.tokens, 24))]
+        places = self.ids[:PLACES]
         asked = [self._next(engine, places[:n], places[n]) for n in range(8, len(places))]
         return Forced(tops=[top for top, _ in asked], logprobs=[logprob for _, logprob in asked])
 

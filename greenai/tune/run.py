@@ -23,6 +23,7 @@ from greenai.tune.cells import Interval
 from greenai.tune.guard import Guard
 from greenai.tune.journal import Journal, Journaled
 from greenai.tune.load import Load, sample_text
+from greenai.tune.reading import BenchError
 from greenai.tune.search import Outcome, Plan, Progress, Search
 from greenai.tune.space import Bench, Space
 
@@ -219,6 +220,7 @@ def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
 
     Raises:
         JournalError: the journal that was to be continued is of another search.
+        BenchError: nothing could be measured.
     """
     journal = Journal(path=job.journal, head=job.head)
     resumed = journal.begin(resume=job.options.resume)
@@ -227,7 +229,17 @@ def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
         outcome = Search(space=job.space, bench=bench, plan=job.plan, told=told).run()
     finally:
         job.bench.close()
+    _refuse_if_nothing_ran(job, outcome)
     return Result(job=job, outcome=outcome, profile=_profile(job, outcome), resumed=resumed)
+
+
+def _refuse_if_nothing_ran(job: Job, outcome: Outcome) -> None:
+    cells = outcome.cells.of
+    if cells and not any(cell.logs for cell in cells.values()):
+        why = cells[outcome.default].samples[-1].why
+        raise BenchError(
+            f"Nothing of {job.name} could be measured: {why}. Name another model, or lower --tokens and --most-batch."
+        )
 
 
 def _profile(job: Job, outcome: Outcome) -> Profile | None:
