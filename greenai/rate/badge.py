@@ -10,23 +10,24 @@ from greenai.rate.view import View, view
 
 __all__ = ["badge"]
 
-WIDTH, HEIGHT = 380, 132
+WIDTH, HEIGHT = 380, 150
 INK, PAPER, MUTED, STAR, EDGE = "#1b1f24", "#ffffff", "#4b5563", "#0b6b4b", "#8a939e"
 FONT = "system-ui, 'DejaVu Sans', Verdana, sans-serif"
-MOST_SIGNS = {19: 32, 12: 52}
+MOST_SIGNS = {19: 26, 12: 50}
 """How many signs of a wide font fit between the margins, by size in pixels."""
 
 
 def badge(record: Record) -> str:
     """Return the badge of a rating as SVG."""
     seen = view(record)
-    label = escape(f"{seen.model}: {seen.energy} per 1,000 queries, {seen.grade_words}, {seen.date}")
+    label = escape(f"{seen.model}: {seen.energy} per 1,000 queries, {seen.grade_words}, {seen.device}, {seen.date}")
     lines = (
         _text(16, 32, 19, _cut(seen.model, 19), INK, bold=True),
         *_grade(seen),
         _text(16, 84, 15, f"{seen.energy} per 1,000 queries", INK, bold=True),
-        _text(16, 104, 12, _cut(f"{seen.boundary_words}; {seen.mode_words}", 12), MUTED),
-        _text(16, 121, 12, _cut(f"{seen.device}, {seen.date}, {seen.scale}", 12), MUTED),
+        _text(16, 103, 12, f"90% interval {seen.interval}", MUTED),
+        _text(16, 121, 12, _cut(f"{seen.boundary_words}; {seen.mode_words}", 12), MUTED),
+        _text(16, 138, 12, _cut(seen.device, 12, tail=f", {seen.date}, {seen.scale}"), MUTED),
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
@@ -55,10 +56,10 @@ def _text(x: int, y: int, size: int, said: str, fill: str, *, bold: bool = False
     return f'<text x="{x}" y="{y}" font-size="{size}"{weight} fill="{fill}">{escape(said)}</text>'
 
 
-def _cut(said: str, size: int) -> str:
-    """Shorten in the middle, where names of models say least; the whole is in the title."""
-    most = MOST_SIGNS[size]
+def _cut(said: str, size: int, tail: str = "") -> str:
+    """Shorten in the middle, where names say least, so that it fits with `tail`; the whole is in the title."""
+    most = MOST_SIGNS[size] - len(tail)
     if len(said) <= most:
-        return said
+        return said + tail
     head = (most - 1) // 2
-    return f"{said[:head]}…{said[len(said) - (most - 1 - head) :]}"
+    return f"{said[:head]}…{said[len(said) - (most - 1 - head) :]}{tail}"

@@ -16,7 +16,7 @@ from greenai.rate.view import View, view
 
 __all__ = ["as_html", "as_markdown", "tables"]
 
-HEADINGS = ("model", "Wh per 1,000", "90% interval", "stars", "public board", "device", "date", "record")
+HEADINGS = ("model", "per 1,000 queries", "90% interval", "stars", "public board", "device", "date", "record")
 NOTE = (
     "Stars are on greenai's frozen scale for energy per response; there are none where the interval spans two bands. "
     f"The public board's stars stand beside them for ratings made as it makes its own: {SOURCE}."
@@ -101,5 +101,5 @@ def as_html(merged: Merged) -> str:
 
 
 def _cell(number: int, said: str) -> str:
-    kind = ' class="figure"' if 1 <= number <= 3 else ""
+    kind = ' class="figure"' if number in {1, 2, 3, 6} else ""
     return f"<td{kind}>{escape(said)}</td>"

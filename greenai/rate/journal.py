@@ -63,7 +63,7 @@ class Journal:
                 f"The journal {self.path} is of another rating: {', '.join(other)} differ. Give the same options, or "
                 "leave out --resume to begin anew."
             )
-        self.parts = [Part(**{**row, "work": Run(**row["work"])}) for row in rows[1:] if row is not None]
+        self.parts = [_part(row) for row in rows[1:] if row is not None]
 
     def add(self, part: Part) -> None:
         """Append one window."""
@@ -91,6 +91,11 @@ def _sum(works: Sequence[Run]) -> Run:
         output_tokens=sum(w.output_tokens for w in works),
         took_s=sum(w.took_s for w in works),
     )
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    plain: dict[str, Any] = {**row, "work": Run(**row["work"])}
+    return Part(**plain)
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -45,14 +45,15 @@ BANDS: dict[Class, Bands] = {
 """Least and most of each class in `SOURCE`: distilgpt2 and phi-4, QwQ-32B-Preview and Mixtral-8x7B, Llama-2-70b and
 command-r-plus. An edition with reasoning (December 2025) exists; its whole table is not published as data."""
 
-LARGEST: dict[Class, float] = {"A": 20.0, "B": 66.0}
+LARGEST_A, LARGEST_B = 20.0, 66.0
+"""Parameters in 1e9: what fits one 24 GB GPU, and one H100 (huggingface/AIEnergyScore index.md, read 2026-11-21)."""
 
 
 def class_of(total_params_b: float | None) -> Class | None:
     """Return the board's class for so many parameters, in 1e9; None where nobody knows."""
     if total_params_b is None:
         return None
-    return next((name for name, largest in LARGEST.items() if total_params_b <= largest), "C")
+    return "A" if total_params_b <= LARGEST_A else "B" if total_params_b <= LARGEST_B else "C"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

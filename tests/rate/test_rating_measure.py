@@ -1,0 +1,194 @@
+"""Measuring: runs until they agree, windows that are kept at once, a GPU's counter as the public method counts it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gpus import Clock, FakeNvml
+
+from greenai import meters
+from greenai.errors import EngineError
+from greenai.meters import nvml
+from greenai.rate.estimate import Run, enough, estimate
+from greenai.rate.journal import Journal, JournalError
+from greenai.rate.measure import Plan, Progress, measured
+from greenai.rate.prompts import Prompt, prompts
+from greenai.rate.target import Answer
+from greenai.readings import Reading
+
+
+@dataclass
+class Answering:
+    """A target that counts what it is asked."""
+
+    asked: list[int] = field(default_factory=list)
+    fails_at: int | None = None
+    then: Callable[[], object] = lambda: None
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def ready(self, prompts: Sequence[Prompt]) -> None:
+        pass
+
+    def ask(self, prompt: Prompt) -> Answer:
+        if len(self.asked) == self.fails_at:
+            raise KeyboardInterrupt
+        self.asked.append(prompt.number)
+        self.then()
+        return Answer(prompt.tokens, 10)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Scripted:
+    """Readings in turn, the last one for ever."""
+
+    joules: list[float]
+
+    def __call__(self, pid: int, **_: Any) -> Any:
+        energy_j = self.joules.pop(0) if len(self.joules) > 1 else self.joules[0]
+        reading = Reading(
+            energy_j=energy_j, low_j=energy_j / 2, high_j=energy_j * 2, gpu_energy_j=0.0,
+            evidence="modelled_known_deployment", method="scripted",
+        )  # fmt: skip
+
+        class Window:
+            def stop(self, tokens: float | None = None) -> Reading:
+                return reading
+
+        return Window()
+
+
+def run_of(energy_j: float, requests: int = 1) -> Run:
+    return Run(
+        requests=requests,
+        energy_j=energy_j,
+        low_j=energy_j,
+        high_j=energy_j,
+        prompt_tokens=1,
+        output_tokens=1,
+        took_s=1,
+    )
+
+
+def journal(tmp_path: Path, **head: Any) -> Journal:
+    return Journal(path=tmp_path / "unfinished" / "j.jsonl", head=head)
+
+
+def test_runs_that_agree_end_at_three_and_others_at_ten() -> None:
+    equal, apart = [run_of(3.6) for _ in range(10)], [run_of(3.6 * (1 + n % 2)) for n in range(10)]
+    assert [enough(equal[:n], None) for n in (1, 2, 3)] == [False, False, True]
+    assert [enough(apart[:n], None) for n in (3, 9, 10)] == [False, False, True]
+    assert [enough(apart[:n], 2) for n in (1, 2)] == [False, True]
+
+
+def test_the_interval_is_students_of_the_runs_widened_by_the_meter() -> None:
+    runs = [run_of(3.6), run_of(7.2), run_of(10.8)]
+    found = estimate(runs)
+    half = 2.920 * 1.0 / 3**0.5  # t at two degrees of freedom; the sample's deviation is 1 Wh
+    assert (found.value, found.repeats) == (pytest.approx(2.0), pytest.approx(half))
+    assert (found.low, found.high) == (pytest.approx(2.0 - half), pytest.approx(2.0 + half))
+    wide = [Run(**{**r_dict(run), "low_j": run.energy_j / 2, "high_j": run.energy_j * 3}) for run in runs]
+    assert estimate(wide).high == pytest.approx((2.0 + half) * 3)
+    assert estimate(wide).low == pytest.approx((2.0 - half) / 2)
+
+
+def r_dict(run: Run) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in Run.__dataclass_fields__}
+
+
+def test_one_run_has_no_interval() -> None:
+    found = estimate([run_of(3.6)])
+    assert (found.value, found.low, found.high, found.repeats) == (1.0, None, None, None)
+
+
+def test_every_run_asks_every_prompt_once_after_a_warm_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meters, "window", Scripted([3.6]))
+    target, seen, held = Answering(), list[Progress](), journal(tmp_path)
+    held.begin(resume=False)
+    runs = measured(target, Plan(prompts=prompts(5), window_s=0.0), held, seen.append)
+    assert target.asked == [0, *([0, 1, 2, 3, 4] * 3)]
+    assert [run.requests for run in runs] == [5, 5, 5]
+    assert estimate(runs).value == pytest.approx(1.0)
+    assert (seen[-1].run, seen[-1].done, seen[-1].expected) == (3, 15, 50)
+
+
+def test_a_batch_asks_each_prompt_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meters, "window", Scripted([3.6]))
+    target, held = Answering(), journal(tmp_path)
+    held.begin(resume=False)
+    runs = measured(target, Plan(prompts=prompts(30), batch=4, runs=1, window_s=0.0), held)
+    assert sorted(target.asked[4:]) == list(range(30))
+    assert runs[0].output_tokens == 300
+
+
+def test_a_stopped_rating_goes_on_where_it_was_and_repeats_no_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meters, "window", Scripted([3.6]))
+    plan, first = Plan(prompts=prompts(4), runs=2, window_s=0.0), journal(tmp_path, model="m")
+    first.begin(resume=False)
+    with pytest.raises(KeyboardInterrupt):
+        measured(Answering(fails_at=1 + 6), plan, first)
+    first.path.write_text(first.path.read_text() + '{"run": 1, "wo')  # as a crash in the middle of a line leaves it
+    again, target = journal(tmp_path, model="m"), Answering()
+    assert again.begin(resume=True) == 6
+    runs = measured(target, plan, again)
+    assert target.asked == [0, 2, 3]
+    assert [run.requests for run in runs] == [4, 4]
+
+
+def test_a_journal_of_another_rating_is_refused(tmp_path: Path) -> None:
+    journal(tmp_path, model="m", batch=1).begin(resume=False)
+    other = journal(tmp_path, model="n", batch=1)
+    with pytest.raises(JournalError) as caught:
+        other.begin(resume=True)
+    assert str(caught.value) == (
+        f"The journal {other.path} is of another rating: model differ. Give the same options, or leave out --resume to "
+        "begin anew."
+    )
+    assert json.loads(other.path.read_text())["head"]["model"] == "m"
+
+
+def test_without_a_meter_nothing_is_rated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meters, "window", lambda _pid, **_: meters.NullWindow())
+    held = journal(tmp_path)
+    held.begin(resume=False)
+    with pytest.raises(EngineError) as caught:
+        measured(Answering(), Plan(prompts=prompts(2)), held)
+    assert str(caught.value) == (
+        "The energy of the model's process cannot be measured here, so nothing can be rated. greenai doctor says which "
+        "meters there are and what they need."
+    )
+
+
+def test_a_gpus_counter_is_taken_whole_its_power_at_rest_included(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On NVML's double: 500 J a query, of which what the GPU takes at rest is subtracted by the meter alone."""
+    fake, clock = FakeNvml([{os.getpid()}]), Clock()
+    gpus = nvml.Machine(fake, clock)
+    for gpu in gpus.all():
+        gpu.account.idle_w, gpu.account.stated = 50.0, True
+
+    def draw() -> None:
+        clock.now_s += 1.0
+        fake.energy_mj[0] = fake.energy_mj.get(0, 0) + 500_000
+
+    monkeypatch.setattr(meters, "window", lambda pid, **_: gpus.begin(pid))
+    held = journal(tmp_path)
+    held.begin(resume=False)
+    runs = measured(Answering(then=draw), Plan(prompts=prompts(4), runs=2, window_s=0.0), held)
+    assert {part.boundary for part in held.parts} == {"gpu"}
+    assert [run.energy_j for run in runs] == [pytest.approx(2000.0), pytest.approx(2000.0)]
+    assert all(run.low_j <= run.energy_j <= run.high_j for run in runs)

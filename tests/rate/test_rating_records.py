@@ -1,0 +1,131 @@
+"""Records: signed, checked, and joined so that order and repetition do not matter."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ratings import content, signed, unsigned
+
+from greenai.rate import signing
+from greenai.rate.merge import merged
+from greenai.rate.record import Record, RecordError, made, of_json, read, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_record_is_signed_with_a_key_of_this_user(tmp_path: Path) -> None:
+    record = signed(tmp_path / "rate")
+    key = tmp_path / "rate" / "signing.key"
+    assert record.check() == "signed"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    again = signed(tmp_path / "rate", 2)
+    assert record.signature is not None
+    assert again.signature is not None
+    assert record.signature["key"] == again.signature["key"]
+
+
+def test_without_cryptography_there_is_a_hash_and_no_signature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = signed(tmp_path)
+    monkeypatch.setattr(signing, "can_sign", lambda: False)
+    record = made(content(), tmp_path)
+    assert (record.signature, record.check(), whole.check()) == (None, "unsigned", "unchecked")
+    assert record.sha256 == whole.sha256
+
+
+def test_a_changed_figure_a_strange_signature_and_a_hash_made_anew_are_noticed(tmp_path: Path) -> None:
+    record = signed(tmp_path)
+    assert record.signature is not None
+    figure = {"value": 0.1, "low": 0.1, "high": 0.1}
+    changed = replace(record, content={**record.content, "wh_per_1000": figure})
+    assert changed.check() == "changed"
+    hashed = unsigned(wh=0.1, low=0.1, high=0.1)
+    assert replace(hashed, signature=record.signature).check() == "changed"
+    for value in ("", "!", 7, None, "AAAA"):
+        assert replace(record, signature={**record.signature, "value": value}).check() == "changed"
+        assert replace(record, signature={**record.signature, "key": value}).check() == "changed"
+
+
+def test_a_file_is_read_back_and_has_the_users_rights(tmp_path: Path) -> None:
+    record, path = signed(tmp_path), tmp_path / "new" / "a.json"
+    write(path, json.dumps(record.to_dict(), indent=1))
+    assert read(path) == (record,)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "is no record of a rating: it has no content"),
+        ('{"content": {}}', "is no record of a rating: its schema is None, and this version reads 'greenai-rate-1'"),
+        ('{"records": 7}', ": records is no list"),
+        ("{", " cannot be read as JSON: "),
+        (json.dumps({"content": content(id=7)}), "is no record of a rating: id missing or of another kind"),
+        (json.dumps({"content": content(wh=-1)}), "is no record of a rating: wh_per_1000.value is -1"),
+        (json.dumps({"content": content()}), "is no record of a rating: its hash or signature is missing"),
+    ],
+)
+def test_what_is_no_record_is_refused_with_the_reason(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(RecordError, match=re.escape(why)) as caught:
+        read(tmp_path / "x.json")
+    assert str(caught.value).endswith("Name a file that greenai rate wrote.")
+
+
+# --- merging --------------------------------------------------------------------------------
+
+
+def records() -> st.SearchStrategy[list[Record]]:
+    """Few ids and figures, so that equal, differing and changed records of one id come up."""
+    one = st.builds(
+        lambda number, wh, broken: replace(unsigned(number, wh=wh), **({"sha256": "0" * 64} if broken else {})),
+        st.integers(1, 4), st.sampled_from([1.6, 2.0, 2.4]), st.booleans(),
+    )  # fmt: skip
+    return st.lists(one, max_size=6)
+
+
+@given(records(), records(), records())
+def test_merging_is_associative_commutative_and_idempotent(a: list[Record], b: list[Record], c: list[Record]) -> None:
+    left = merged([*merged([*a, *b]).records, *c])
+    assert left == merged([*a, *merged([*b, *c]).records])
+    assert left == merged([*c, *b, *a])
+    assert left == merged([*left.records, *a])
+
+
+@given(records())
+def test_each_content_is_shown_or_kept_apart_and_no_id_is_shown_twice(given_: list[Record]) -> None:
+    found = merged(given_)
+    shown = [record.id for record in found.shown]
+    assert len(shown) == len(set(shown))
+    told = {(r.id, r.sha256, str(r.content)) for r in (*found.shown, *(a.record for a in found.apart))}
+    assert told == {(r.id, r.sha256, str(r.content)) for r in given_}
+
+
+def test_records_of_one_id_that_differ_are_kept_apart_and_copies_are_one(tmp_path: Path) -> None:
+    mine, theirs = signed(tmp_path / "a", 1), signed(tmp_path / "b", 1, wh=2.1)
+    other, plain = signed(tmp_path / "a", 2), unsigned(2)
+    found = merged([mine, plain, theirs, other, mine])
+    assert found.shown == (other,)
+    assert {a.record.sha256 for a in found.apart} == {mine.sha256, theirs.sha256}
+    assert {a.why for a in found.apart} == {"2 records with this id differ"}
+
+
+def test_a_changed_record_does_not_push_out_the_true_one(tmp_path: Path) -> None:
+    true = signed(tmp_path)
+    found = merged([replace(true, content=content(wh=0.1, low=0.1, high=0.1)), true])
+    assert found.shown == (true,)
+    assert [a.why for a in found.apart] == ["changed after it was written, or signed wrongly"]
+
+
+def test_what_merging_wrote_is_read_and_merged_again() -> None:
+    found = merged([unsigned(1), unsigned(1, wh=2.2), unsigned(2)])
+    plain: dict[str, Any] = json.loads(json.dumps(found.to_dict()))
+    assert merged(map(of_json, plain["records"])) == found
+    assert len(plain["apart"]) == 2
