@@ -189,10 +189,11 @@ class Engines:
         died = self._running.get(name)
         if died is not None:
             parker.forget(died)
-        loading = parker.parking.power.loading()
+        loading = parker.power.loading()
         engine = self._start(name)
-        processor_j, engine.load_gpu_j = loading.done(engine.pid, engine.core_s or engine.load_s)
-        engine.stay = parker.started(name, engine, processor_j + engine.load_gpu_j)
+        took_j = loading.done(engine.pid, engine.core_s or engine.load_s)
+        engine.load_gpu_j = 0.0 if took_j is None else took_j[1]
+        engine.stay = parker.started(name, engine, None if took_j is None else sum(took_j))
         return engine
 
     def _start(self, name: str) -> Engine:

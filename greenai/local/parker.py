@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai._locks import Lock
+from greenai.local.guarded import UNKNOWN, Guarded
 from greenai.local.memory import memory_bytes
 from greenai.local.parking import Idle, Keeping, KeepPolicy, Power, Reloads, Spell, Stay, by_days
 from greenai.local.roster import Roster
@@ -58,14 +59,16 @@ class Parking:
 class Lease:
     """An engine that stays in memory until `release`, which may be called again; forgetting the lease releases it.
 
-    `idle_j` is what it took in memory since the answer before, in joules; None where another one is in progress.
+    `idle_j` is what it took in memory since the answer before, in joules; None where another one is in progress, or
+    nothing could tell.
     """
 
     __slots__ = ("_parker", "_stay", "engine", "idle_j")
 
     def __init__(self, engine: Engine, stay: Stay | None = None, parker: Parker | None = None) -> None:
         self.engine = engine
-        self.idle_j = stay.last.energy_j if stay is not None and stay.users == 1 else None
+        alone = stay is not None and stay.users == 1 and stay.last.method != UNKNOWN
+        self.idle_j = stay.last.energy_j if stay is not None and alone else None
         self._stay = stay
         self._parker = parker
 
@@ -163,6 +166,7 @@ class Parker:
     )
     _wakes_at: float = math.inf
     roster: Roster = field(init=False)
+    power: Guarded = field(init=False)
     _booked_at: float = field(init=False)
     _watching: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -171,15 +175,17 @@ class Parker:
         """Begin the hour after which open stays are booked."""
         self._booked_at = self.clock()
         self.roster = Roster(self.parking.folder)
+        self.power = Guarded(self.parking.power)
 
-    def started(self, name: str, engine: Engine, energy_j: float) -> Stay:
-        """Note that a model is in memory, and what its start took; return its stay."""
+    def started(self, name: str, engine: Engine, energy_j: float | None) -> Stay:
+        """Note that a model is in memory, and what its start took, if that is known; return its stay."""
         reloads = self.reloads.setdefault(name, Reloads())
-        reloads.add(energy_j)
+        if energy_j is not None:
+            reloads.add(energy_j)
         stay = Stay(
             policy=self.parking.keeping(name),
             reload_j=lambda: reloads.energy_j,
-            idle=partial(self.parking.power.idle, engine.pid),
+            idle=partial(self.power.idle, engine.pid),
             clock=self.clock,
             wake=partial(self._rested, engine.pid),
             wanted=partial(self.wanted, name),
@@ -188,7 +194,7 @@ class Parker:
             self.stays[stay] = (name, engine)
             parked = self._parked.pop(name, None)
         if parked is not None:
-            self._book([self._parked_spell(name, parked, energy_j)])
+            self._book([self._parked_spell(name, parked, energy_j or 0.0)])
         self._tell(stay, name, engine)
         self.rested(self.clock())
         return stay
@@ -323,7 +329,8 @@ class Parker:
         )
 
     def _book(self, spells: Sequence[Spell]) -> None:
-        book, told = self.parking.book, [spell for spell in spells if spell.seconds > 0]
+        book = self.parking.book
+        told = [spell for spell in spells if spell.seconds > 0 and spell.method != UNKNOWN]
         if book is not None and told:
             try:
                 book(by_days(told))
