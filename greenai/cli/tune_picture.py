@@ -69,6 +69,7 @@ def _curve(axes: Any, outcome: Outcome, precisions: Sequence[str]) -> None:
     ticks = [1 << n for n in range(top.bit_length())]
     axes.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
     axes.minorticks_off()
+    axes.set_xlim(min(point.batch for point in outcome.cells.of) / 1.2, top * 1.2)
     _joule_ticks(axes, [math.exp(cell.mean) for cell in outcome.cells.of.values() if cell.logs])
     axes.set_xlabel("batch: answers at the same time", fontsize=9)
     axes.set_ylabel("J per token", fontsize=9)
@@ -120,9 +121,10 @@ def _wrapped(text: str) -> str:
 
 def _marks(axes: Any, outcome: Outcome) -> None:
     chosen, default = outcome.chosen, outcome.default
-    for point, mark, name in ((default, "s", "as it is"), (chosen, "*", "chosen")):
+    marked = [(default, "s", "as it is"), (chosen, "*", "chosen")]
+    for point, mark, name in [(chosen, "*", "as it is")] if outcome.leave_it else marked:
         energy = outcome.energy(point)
-        if energy is None or (point is default and chosen == default):
+        if energy is None:
             continue
         label = f"{name}: batch {point.batch}, {significant(energy.value, 3)} J"
         axes.plot(
@@ -186,7 +188,7 @@ def _times(mean: float | None, best: float) -> float:
 
 def _top(grid: Sequence[Sequence[float]]) -> float:
     """Return where the colours end: the worst measured, and no more than four times the best."""
-    return min(max((v for row in grid for v in row if not math.isnan(v)), default=1.1), 4.0) + 1e-6
+    return min(max((1.1, *(v for row in grid for v in row if not math.isnan(v)))), 4.0)
 
 
 def _mark_cells(axes: Any, outcome: Outcome, precisions: Sequence[str], batches: Sequence[int]) -> None:

@@ -191,10 +191,10 @@ class Search:
 
     def _refuse_if_over(self) -> None:
         if self.done >= (self.most - self.held_back) * self.part:
-            raise _OverError(f"the {self.most} measurements of the budget are made")
+            raise _OverError(f"the budget of {self.most} measurements is used")
         joules = self.plan.budget_j
         if joules is not None and self.spent_j >= joules * self.part * (1 - self.held_back / self.most):
-            raise _OverError(f"{self.spent_j:.3g} J of the budget of {joules:.3g} J are used")
+            raise _OverError(f"the budget of {joules:.3g} J is used")
 
     def _tell(self, point: Point) -> None:
         if self.told is None:
@@ -290,14 +290,16 @@ class Search:
     def _gaps(self, setting: Setting) -> Iterator[tuple[int, int]]:
         """Yield neighbouring batches between which there are some that were not measured."""
         row = self.cells.row(setting)
-        known = sorted({*(b for b in row if b < self._edge(setting)), self._edge(setting)})
+        known = sorted({0, *(b for b in row if b < self._edge(setting)), self._edge(setting)})
         return ((a, c) for a, c in pairwise(known) if c - a > 1)
 
     def _promise(self, setting: Setting, left: int, right: int) -> float:
         """Return a low guess at the least energy (its logarithm) strictly between two batches."""
+        row = self.cells.row(setting)
+        if left == 0:  # nothing is known below the least batch: as good as that, and a little better
+            return row[right].mean + 2 * math.log1p(-self.plan.gain) if right in row and row[right].logs else math.inf
         if not self.cells.allowed(Point(setting=setting, batch=left)):
             return math.inf
-        row = self.cells.row(setting)
         # A step over more answers takes no less: where a larger batch's step was lower, the left reading was too high.
         step = min(
             cell.mean - self.cells.error(cell) + math.log(batch)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+import random
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -143,12 +145,13 @@ def test_the_better_precision_is_found() -> None:
 
 
 def test_a_budget_in_measurements_and_in_joules_is_kept() -> None:
-    few = Search(space=space(), bench=Flat({}), plan=Plan(most=17)).run()
+    falling = {b: 1 / b for b in range(1, 33)}
+    few = Search(space=space(), bench=Flat(falling), plan=Plan(most=17)).run()
     assert few.measurements == 17
-    assert few.ended == "the 17 measurements of the budget are made"
-    poor = Search(space=space(), bench=Flat({b: 1 / b for b in range(1, 33)}), plan=Plan(most=100, budget_j=30.0)).run()
+    assert few.ended == "the budget of 17 measurements is used"
+    poor = Search(space=space(), bench=Flat(falling), plan=Plan(most=100, budget_j=30.0)).run()
     assert poor.spent_j == 30.0
-    assert poor.ended == "30 J of the budget of 30 J are used"
+    assert poor.ended == "the budget of 30 J is used"
 
 
 def test_repeats_are_made_even_where_the_settings_alone_would_take_the_budget() -> None:
@@ -163,11 +166,12 @@ def test_repeats_are_made_even_where_the_settings_alone_would_take_the_budget() 
 
 def test_progress_tells_the_time_that_is_left() -> None:
     told: list[Progress] = []
-    Search(space=space(), bench=Flat({}), plan=Plan(most=20), told=told.append).run()
+    falling = Flat({b: 1 / b for b in range(1, 33)})
+    Search(space=space(), bench=falling, plan=Plan(most=20), told=told.append).run()
     assert [p.done for p in told] == list(range(20))
     assert told[0].left_s == 0.0  # not known yet
     assert told[10].left_s == 30.0
-    assert {p.stage for p in told} <= {"ladder", "halving", "finals"}
+    assert {p.stage for p in told} <= {"ladder", "halving", "finals", "verdict"}
 
 
 @pytest.mark.parametrize(("most", "expected"), [(1, [1]), (4, [1, 4]), (20, [1, 4, 16, 20]), (64, [1, 4, 16, 64])])
@@ -184,3 +188,27 @@ def test_minima_are_below_both_neighbours() -> None:
 
 def test_settings_differ_by_axes() -> None:
     assert distance(SLOW, Setting(precision="fast", threads=2)) == 2
+
+
+def test_the_verdict_rests_on_readings_made_after_the_choice() -> None:
+    outcome = Search(space=space(), bench=Flat({b: 1 / b for b in range(1, 33)}), plan=Plan(most=200)).run()
+    assert outcome.best is not None
+    assert set(outcome.fresh) == {outcome.best, outcome.default}
+    assert [len(cell.logs) for cell in outcome.fresh.values()] == [8, 8]  # clear after the first look
+
+
+class Even(Flat):
+    """A bench on which every batch takes the same, with noise of 8%."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__({})
+        self.random = random.Random(seed)
+
+    def measure(self, point: Point, *, short: bool) -> Sample:
+        sample = super().measure(point, short=short)
+        return replace(sample, energy_j_per_token=math.exp(self.random.gauss(0.0, 0.08)))
+
+
+def test_equal_points_are_left_alone_nearly_always() -> None:
+    outcomes = [Search(space=space(), bench=Even(seed), plan=Plan(most=80, seed=seed)).run() for seed in range(100)]
+    assert sum(not outcome.leave_it for outcome in outcomes) <= 8  # two looks at one-sided 2.5% each
