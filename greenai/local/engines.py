@@ -74,7 +74,7 @@ class Engines:
             stay = engine.stay
             if stay is None or stay.begin():
                 return Lease(engine, stay, self.parker)
-            self._leave(name, engine)  # it is being unloaded: who asks again waits for that, and for the next start
+            self._unload(name, engine)  # unless another thread does: who asks again waits for that, and a new start
 
     def seat(self, name: str, run_at: str | None = None) -> Seat | None:
         """Return a place in the next burst of model `name`, where the call or the settings say that it runs so."""
@@ -96,22 +96,21 @@ class Engines:
         parker.book_open()
 
     def _unload(self, name: str, engine: Engine) -> None:
-        gone = self._leave(name, engine)
+        """End the process of an engine whose stay is over, and let nobody find it; a start waits until that is done."""
+        gone: Future[None] = Future()
+        with self._state:
+            first = self._running.get(name) is engine
+            if first:
+                del self._running[name]
+                self._unloading[name] = gone
         try:
             engine.close()
         finally:
-            with self._state:
-                self._unloading.pop(name, None)
-            with suppress(InvalidStateError):  # these engines were closed meanwhile
-                gone.set_result(None)
-
-    def _leave(self, name: str, engine: Engine) -> Future[None]:
-        """Let nobody find an engine that is being unloaded; return what is done once its process has ended."""
-        with self._state:
-            if self._running.get(name) is engine:
-                del self._running[name]
-                self._unloading[name] = Future()
-            return self._unloading.get(name) or Future()
+            if first:
+                with self._state:
+                    self._unloading.pop(name, None)
+                with suppress(InvalidStateError):  # these engines were closed meanwhile
+                    gone.set_result(None)
 
     def running(self) -> tuple[Engine, ...]:
         """Return the engines that run now."""
@@ -146,9 +145,15 @@ class Engines:
                 loading = Future()
                 loading.set_result(engine)
             elif loading is None:
-                loading = self._loading[name] = Future()
+                loading = Future()
                 # A thread of its own: a caller may leave, and the start belongs to all who wait for it.
-                threading.Thread(target=self._load, args=(name, loading), name="greenai-load", daemon=True).start()
+                thread = threading.Thread(target=self._load, args=(name, loading), name="greenai-load", daemon=True)
+                self._loading[name] = loading
+                try:
+                    thread.start()
+                except RuntimeError:  # the system has no thread left: who asks next tries again
+                    del self._loading[name]
+                    raise
             return loading
 
     def _load(self, name: str, loading: Future[Engine]) -> None:

@@ -134,8 +134,9 @@ class Engine:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the process and free its memory; answers in progress are cut. A second call does nothing."""
+        """End the process and free its memory; answers in progress are cut. A second call only waits for the first."""
         self._finalizer()
+        self._process.wait()  # where another thread is at the line above
 
     def disown(self) -> None:
         """Forget the process without touching it: called in a forked child, whose parent still uses it."""

@@ -76,6 +76,19 @@ def test_concurrent_callers_get_one_process(engines: Engines, fake_llama: FakeLl
     assert len(engines.running()) == 1
 
 
+def test_a_start_for_which_there_is_no_thread_keeps_nobody_waiting(
+    engines: Engines, fake_llama: FakeLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            engines.get(fake_llama("serve"), 10.0)
+    assert engines.get(fake_llama("serve"), 10.0).alive()
+
+
 def test_a_killed_engine_is_started_again(engines: Engines, fake_llama: FakeLlama) -> None:
     first = engines.get(fake_llama("serve"))
     os.kill(first.pid, signal.SIGKILL)

@@ -125,6 +125,18 @@ def test_a_request_during_unload_waits_for_the_new_start_and_never_are_two_in_me
         lease.release()
 
 
+def test_a_stay_that_ended_without_an_unload_keeps_nobody_waiting(scene: Scene, fake_llama: FakeLlama) -> None:
+    engines = scene.engines()
+    first = engines.lease(fake_llama("serve"))
+    first.release()
+    assert first.engine.stay is not None
+    first.engine.stay.close()  # as at interpreter exit, where what is left is booked and threads may still ask
+    again = engines.lease(first.engine.model, 10.0)
+    assert again.engine is not first.engine
+    assert gone(first.engine.pid)
+    again.release()
+
+
 def test_under_many_callers_and_constant_unloading_every_request_is_answered(
     scene: Scene, fake_llama: FakeLlama
 ) -> None:
