@@ -16,6 +16,9 @@ LEAST_RUNS, MOST_RUNS = 3, 10
 CLOSE = 0.05
 """Half the interval of the repeats, of their mean: below it no further run is made."""
 
+PART = 0.25
+"""Nor where it is below this part of half the meter's own range: further runs would not make the whole narrower."""
+
 # Student's t, two-sided 90%, by degrees of freedom; from ten on the ninth, which is a little wide.
 _T = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
 
@@ -66,5 +69,7 @@ def enough(runs: Sequence[Run], asked: int | None) -> bool:
         return len(runs) >= asked
     if len(runs) < LEAST_RUNS:
         return False
+    whole = sum(run.energy_j for run in runs)
+    meter = sum(run.high_j - run.low_j for run in runs) / (2 * whole)
     found = estimate(runs)
-    return len(runs) >= MOST_RUNS or (found.repeats or 0.0) <= CLOSE * found.value
+    return len(runs) >= MOST_RUNS or (found.repeats or 0.0) <= max(CLOSE, PART * meter) * found.value

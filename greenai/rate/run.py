@@ -34,6 +34,7 @@ from greenai.tune.llama import precision_of
 __all__ = ["Asked", "Rated", "folder_of", "rate"]
 
 CONTEXT_ROOM = 64
+PROFILE_TOKENS = 512  # the mean prompt and its answer lie in that range of lengths
 TASK = "text_generation"
 
 
@@ -220,7 +221,12 @@ def _batch(asked: Asked, settings: Settings, model: _Model, device: tuple[str, s
     if model.path is not None:
         revision = revision_of(asked.model.removeprefix("local/"), settings.weights_dir) or ""
         held = Profiles(settings.state_dir)
-        profile = held.find(revision, device=device[0], driver=device[1], tokens=512)
+        engine = kind_of(model.path)
+        # The best of another file of the model is not the best of this one; torch's precision is the profile's own.
+        precision = model.quantisation if engine == "llama" else None
+        profile = held.find(
+            revision, device=device[0], driver=device[1], tokens=PROFILE_TOKENS, engine=engine, precision=precision
+        )
     if asked.batch is not None:
         return asked.batch, profile
     if profile is None:

@@ -92,6 +92,17 @@ def test_runs_that_agree_end_at_three_and_others_at_ten() -> None:
     assert [enough(apart[:n], 2) for n in (1, 2)] == [False, True]
 
 
+def test_runs_end_where_the_meter_leaves_more_open_than_they_do() -> None:
+    """Three runs of 1, 1.1 and 1.2 Wh: half their interval is 15%."""
+    runs = [run_of(3.6), run_of(3.96), run_of(4.32)]
+
+    def read_within(part: float) -> list[Run]:
+        ends = [(run.energy_j * (1 - part), run.energy_j * (1 + part)) for run in runs]
+        return [Run(**{**r_dict(r), "low_j": low, "high_j": high}) for r, (low, high) in zip(runs, ends, strict=True)]
+
+    assert [enough(read_within(part), None) for part in (0.0, 0.5, 0.7)] == [False, False, True]
+
+
 def test_the_interval_is_students_of_the_runs_widened_by_the_meter() -> None:
     runs = [run_of(3.6), run_of(7.2), run_of(10.8)]
     found = estimate(runs)
