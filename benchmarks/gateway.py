@@ -1,12 +1,12 @@
 """What the gateway takes beside a pass-through on the same transport: both in one run, in turns.
 
     python benchmarks/gateway.py [--rounds 8] [--json]      peak, delay at half of the pass-through's peak, per chunk
-    python benchmarks/gateway.py --transport lines          the same beside one that has the gateway's own connections
+    python benchmarks/gateway.py --transport httpx          the same beside one that asks by httpx, as most apps do
     python benchmarks/gateway.py --soak 100000              flat memory and descriptors (`make soak`)
 
-The pass-through is an app of forty lines that hands every request on and every answer back, with the same server (
-uvicorn, h11) and the same settings of it. It asks the provider by httpx, as such an app does, or by the gateway's own
-connections, which take less than half of httpx's time. It reads the request's JSON, and nothing of the answer.
+The pass-through is an app of forty lines that hands every request on and every answer back, with the same server
+(uvicorn, h11), the same settings of it and the same connections to the provider (aiohttp). It reads the request's JSON,
+and nothing of the answer.
 
 All parts are processes of their own on loopback: the provider, which
 answers at once, the two gateways, and the callers. Every call asks another question, so nothing comes from the cache.
@@ -75,13 +75,14 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-upstream, http, lines = sys.argv[1], importlib.import_module(sys.argv[2]), sys.argv[3] == "lines"
+from greenai.serve.pool import Outgoing, Pool
+upstream, http, is_plain = sys.argv[1], importlib.import_module(sys.argv[2]), sys.argv[3] == "httpx"
 HEADERS = {"content-type": "application/json", "authorization": "Bearer k"}
 inner = None
 def asking(url, content):
-    if lines:
-        return inner.request(url, HEADERS, content, 10.0, None)
-    return http.Request("POST", url, headers=HEADERS, content=content)
+    if is_plain:
+        return http.Request("POST", url, headers=HEADERS, content=content)
+    return Outgoing(url=url, headers=HEADERS, content=content, connect_s=10.0, wait_s=None)
 async def parts(came):
     try:
         async for part in came.aiter_bytes():
@@ -98,12 +99,11 @@ async def call(request):
 @asynccontextmanager
 async def lifespan(app):
     global inner
-    if lines:
-        from greenai.serve.pool import Spread
-        inner = Spread(http)
-    else:
+    if is_plain:
         limits = http.Limits(max_connections=None, max_keepalive_connections=1024, keepalive_expiry=30)  # as ours
         inner = http.AsyncHTTPTransport(limits=limits)
+    else:
+        inner = Pool(http)
     yield
 app = Starlette(routes=[Route("/v1/{path:path}", call, methods=["POST"])], lifespan=lifespan)
 server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", ws="none", log_level="warning", access_log=False,
@@ -257,7 +257,7 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def started(stack: ExitStack, *, chunks: int = CHUNKS, transport: str = "httpx") -> tuple[Process, Process]:
+def started(stack: ExitStack, *, chunks: int = CHUNKS, transport: str = "aiohttp") -> tuple[Process, Process]:
     """Start everything; return the gateway and the pass-through."""
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     env = {**os.environ, "GREENAI_STATE_DIR": folder, "OPENAI_API_KEY": "k"}
@@ -358,7 +358,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--soak", type=int, default=0)
-    parser.add_argument("--transport", choices=("httpx", "lines"), default="httpx", help="of the pass-through")
+    parser.add_argument("--transport", choices=("aiohttp", "httpx"), default="aiohttp", help="of the pass-through")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.soak:

@@ -7,7 +7,7 @@
     gateway       one call: who, how much at once, read, the flow, the answer or the stream
     asking        what a caller's headers allow, and the request that the flow takes
     upstream      how the flow reaches a provider: the gateway's own keys and connections
-    pool, line    many connections, and one; the door to h11
+    pool          the connections to providers; the door to aiohttp
     keys, gate    who may call, on which project; how many at once
     receipts      the receipt as a header and in the JSON
     errors        what went wrong, in openai's JSON

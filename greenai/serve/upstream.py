@@ -9,12 +9,11 @@ import math
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies
 
 from greenai.errors import InvalidRequest, MissingKey
 from greenai.hosts import is_of
 from greenai.serve.asking import AUTH, Asking
-from greenai.serve.pool import Spread
+from greenai.serve.pool import Outgoing, Pool
 from greenai.shapes import http_library
 from greenai.wire.sending import Sending
 
@@ -35,17 +34,11 @@ class Upstream:
         self.http: Any = http_library()
         self.endpoint = session.config.endpoint
         self._env = env
-        self._near = Spread(self.http)
-        # A client is needed only for what it makes of proxies; connections alone take a fourth of the time.
-        self._far = _Proxied(self.http) if getproxies() else self._near
+        self.pool = Pool(self.http)
 
     def sending(self, asking: Asking) -> Sending:
         """Return the sender of one request."""
         return _Sent(self, asking)
-
-    def transport(self, rung: Rung) -> Any:
-        """Return what sends to a rung: no proxy stands before the engine on this machine."""
-        return self._near if rung.provider == "local" else self._far
 
     def key(self, rung: Rung, base_url: str, passed: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that name the caller to a provider: the gateway's own, or those that are passed on.
@@ -73,43 +66,20 @@ class Upstream:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._near.aclose()
-        if self._far is not self._near:
-            await self._far.aclose()
-
-
-class _Proxied:
-    """A client as a transport: it knows the proxies of the environment."""
-
-    def __init__(self, http: Any) -> None:
-        self._http = http
-        self._client = http.AsyncClient()
-
-    def request(
-        self, url: str, headers: Mapping[str, str], content: bytes, connect_s: float, wait_s: float | None
-    ) -> Any:
-        timeout = {"connect": connect_s, "read": wait_s, "write": wait_s, "pool": wait_s}
-        return self._http.Request("POST", url, headers=headers, content=content, extensions={"timeout": timeout})
-
-    async def handle_async_request(self, request: Any) -> Any:
-        return await self._client.send(request, stream=True)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
+        await self.pool.aclose()
 
 
 class _Sent(Sending):
     """Sends one request: by our own connections what speaks openai's API, else by the session's provider."""
 
     def __init__(self, upstream: Upstream, asking: Asking) -> None:
-        super().__init__(upstream.http, None, None, asking)
+        super().__init__(upstream.http, upstream.pool, None, asking)
         self._upstream = upstream
         self._asking = asking
 
     def _own(self, call: Call) -> bool:
         rung = call.draft.rung
         if rung.provider in ("openai", "endpoint", "local") or rung.base_url is not None:
-            self._inner = self._upstream.transport(rung)
             return True
         if self._asking.dialect.name != "chat":
             raise InvalidRequest(
@@ -118,7 +88,7 @@ class _Sent(Sending):
             )
         return False
 
-    def _sent(self, call: Call) -> Any:
+    def _sent(self, call: Call) -> Outgoing:
         rung, asking = call.draft.rung, self._asking
         base_url = (rung.base_url or self._upstream.endpoint or OPENAI).rstrip("/")
         path, content = asking.sent(call)
@@ -133,4 +103,11 @@ class _Sent(Sending):
         left = call.deadline - time.monotonic()
         wait = None if math.isinf(left) else max(left, 0.001)
         url = base_url + path[path.index("/v1") + 3 :]
-        return self._inner.request(url, headers, content, min(wait or CONNECT_S, CONNECT_S), wait)
+        return Outgoing(
+            url=url,
+            headers=headers,
+            content=content,
+            connect_s=min(wait or CONNECT_S, CONNECT_S),
+            wait_s=wait,
+            is_near=rung.provider == "local",
+        )
