@@ -30,7 +30,7 @@ from greenai.steps.telling import watched
 from greenai.stopwatch import Stopwatch
 from greenai.values import Answer, Attempt, Decision, Receipt, Request, Rung, Usage, Work
 
-__all__ = ["Group", "booked", "checked", "grouped", "held", "let_go"]
+__all__ = ["Group", "booked", "checked", "evenly", "grouped", "held", "let_go"]
 
 SERVICE = "batch"
 
@@ -74,6 +74,17 @@ def grouped(lines: Iterable[tuple[Rung, Usage]]) -> list[Group]:
         key = (rung, _is_long(rung, usage), *(_size(count) for count in _counts(usage)))
         alike.setdefault(key, []).append((rung, usage))
     return [Group(rung=own[0][0], count=len(own), usage=_mean([usage for _, usage in own])) for own in alike.values()]
+
+
+def evenly(rung: Rung, count: int, usage: Usage) -> list[Group]:
+    """Share what requests took together out among them as evenly as whole tokens allow: no token is lost or made up."""
+    columns, groups, begun = _counts(usage), list[Group](), 0
+    for end in sorted({count, *(c % count for c in columns if c)} - {0}):
+        read, written, cached, thought = (None if c is None else c // count + (begun < c % count) for c in columns)
+        one = Usage(input_tokens=read, output_tokens=written, cached_tokens=cached, reasoning_tokens=thought)
+        groups.append(Group(rung=rung, count=end - begun, usage=one))
+        begun = end
+    return groups
 
 
 def _is_long(rung: Rung, usage: Usage) -> bool:

@@ -25,7 +25,7 @@ from greenai import drivers
 from greenai.catalog import find
 from greenai.errors import GreenAIError
 from greenai.prompts import CHARACTERS_PER_TOKEN
-from greenai.reported import count
+from greenai.reported import MOST_TOKENS, count
 from greenai.spending.charges import UNASSESSED
 from greenai.steps import booking, fail_open
 from greenai.values import Receipt, Request, Rung, Usage
@@ -236,16 +236,18 @@ class Passing:
         """Return what a batch took, as the provider's own sum says it: that is there for all but old batches."""
         said, model = mapping(body.get("usage")), text(body.get("model"))
         done = count(mapping(body.get("request_counts")).get("completed"))
-        if not said or not model or not done:
+        if (
+            not _sum(said.get("input_tokens"), done) or not model or not done
+        ):  # a sum of 0 is none: it was not filled in
             return []
         details = mapping(said.get("input_tokens_details")), mapping(said.get("output_tokens_details"))
         usage = Usage(
-            input_tokens=_each(said.get("input_tokens"), done),
-            output_tokens=_each(said.get("output_tokens"), done),
-            cached_tokens=_each(details[0].get("cached_tokens"), done),
-            reasoning_tokens=_each(details[1].get("reasoning_tokens"), done),
+            input_tokens=_sum(said.get("input_tokens"), done),
+            output_tokens=_sum(said.get("output_tokens"), done),
+            cached_tokens=_sum(details[0].get("cached_tokens"), done),
+            reasoning_tokens=_sum(details[1].get("reasoning_tokens"), done),
         )
-        return [booking.Group(rung=self._rung(model), count=done, usage=usage)]
+        return booking.evenly(self._rung(model), done, usage)
 
     def _read(self, content: bytes) -> Receipt | None:
         batch = self._known.outputs[self._id]
@@ -289,8 +291,9 @@ class Passing:
         return Rung(model=known, base_url=self._host.base_url)
 
 
-def _each(tokens: object, requests: int) -> int | None:
-    return round(tokens / requests) if isinstance(tokens, int) and tokens >= 0 else None
+def _sum(tokens: object, requests: int | None) -> int | None:
+    """Return the tokens of so many requests; more than each of them may count are none."""
+    return tokens if type(tokens) is int and 0 <= tokens <= MOST_TOKENS * (requests or 0) else None
 
 
 def _failed(body: Mapping[str, Any]) -> int:

@@ -65,6 +65,16 @@ def test_a_price_that_changes_with_the_length_parts_what_is_alike() -> None:
     assert [g.usage.input_tokens for g in groups] == [limit, limit + 1]
 
 
+def test_a_sum_is_shared_out_without_losing_a_token() -> None:
+    groups = booking.evenly(MINI, 10, Usage(input_tokens=34, output_tokens=7, cached_tokens=20))
+    told = [(g.count, g.usage.input_tokens, g.usage.output_tokens, g.usage.cached_tokens) for g in groups]
+    assert told == [(4, 4, 1, 2), (3, 3, 1, 2), (3, 3, 0, 2)]
+    assert {g.usage.reasoning_tokens for g in groups} == {None}
+    one = cost.of(MINI.model, Usage(input_tokens=34, output_tokens=7, cached_tokens=20), "batch")
+    assert sum(g.cost_usd or 0.0 for g in groups) == pytest.approx(one)
+    assert [g.count for g in booking.evenly(MINI, 3, Usage())] == [3]
+
+
 def test_a_batch_costs_half_and_takes_what_a_batched_server_takes() -> None:
     (group,) = booking.grouped(lines((1000, 1000), (1000, 1000)))
     full = cost.of(MINI.model, group.usage)

@@ -169,6 +169,24 @@ def test_the_provider_s_own_sum_is_booked_when_the_batch_is_asked_after(batches:
     assert len(rows(client)) == 1
 
 
+def test_a_sum_of_many_short_or_long_requests_is_booked_to_the_token(batches: Batches, clients: Clients) -> None:
+    counts = {"total": 50_000, "completed": 50_000, "failed": 0}
+    usage = {"input_tokens": 400_000_001, "output_tokens": 174_999}
+    batches.state = batch(usage=usage, model=MODEL, request_counts=counts)
+    (attempt,) = clients().batches.retrieve("batch_1").greenai.attempts
+    assert (attempt.usage.input_tokens, attempt.usage.output_tokens) == (400_000_001, 174_999)
+
+
+def test_a_sum_that_was_not_filled_in_is_none(batches: Batches, clients: Clients) -> None:
+    batches.state = batch(model=MODEL, usage={"input_tokens": 0, "output_tokens": 0, "total_tokens": 0})
+    client = clients()
+    client.batches.retrieve("batch_1")
+    client.files.content("file-out")
+    receipt = last_receipt()
+    assert receipt is not None
+    assert [attempt.usage.input_tokens for attempt in receipt.attempts] == [200]
+
+
 def test_each_custom_id_counts_once_and_an_error_not_at_all(batches: Batches, clients: Clients) -> None:
     failed = {"id": "r", "custom_id": "c", "response": {"status_code": 400, "body": {"error": {"message": "no"}}}}
     batches.state, batches.output = batch(), [line("a"), line("a"), failed, line("b", 1000, 5)]
