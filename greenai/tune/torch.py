@@ -128,11 +128,11 @@ class TorchBench:
         if why is not None:
             return _without("out_of_memory", why, began)
         try:
-            child, started_s = self._child(setting.precision)
+            child, before_s = self._child(setting.precision)
             why = self._judged(setting, child)
             if why is not None:
                 return _without("rejected", why, began)
-            return self._measured(point, child, started_s, began, short=short)
+            return self._measured(point, child, before_s, began, short=short)
         except _Died as error:
             self._end(setting.precision)
             return _without("out_of_memory" if error.memory else "rejected", str(error), began)
@@ -146,14 +146,14 @@ class TorchBench:
     # --- children -------------------------------------------------------------------------------
 
     def _child(self, precision: str) -> tuple[Child, float]:
-        """Return the child of a precision, and the core-seconds that starting took."""
+        """Return the child of a precision, and the core-seconds it had used before this measurement."""
         child = self.children.get(precision)
         if child is not None:
             self.children.move_to_end(precision)
-            return child, 0.0
+            return child, (process_ns(child.pid) or 0) / 1e9
         self._make_room()
         child = self.children[precision] = self._started()
-        return child, (process_ns(child.pid) or 0) / 1e9
+        return child, 0.0
 
     def _started(self) -> Child:
         pipe = subprocess.PIPE
@@ -191,7 +191,7 @@ class TorchBench:
 
     # --- one measurement ------------------------------------------------------------------------
 
-    def _measured(self, point: Point, child: Child, started_s: float, began: float, *, short: bool) -> Sample:
+    def _measured(self, point: Point, child: Child, before_s: float, began: float, *, short: bool) -> Sample:
         if point not in child.warmed:
             self._drive(child, point, point.batch)  # compiles for this shape, and touches its memory
             child.warmed.add(point)
@@ -202,6 +202,7 @@ class TorchBench:
         reading, after_ns = window.stop(float(ran.tokens)), process_ns(child.pid)
         energy_j = energy_of(reading)
         core_s = 0.0 if before_ns is None or after_ns is None else (after_ns - before_ns) / 1e9
+        whole_s = (after_ns or 0) / 1e9 - before_s  # with loading, compilation and warm-up
         memory = peak_bytes(child.pid)
         self.forecast.add((point.setting.precision, point.setting.cache), point.batch, memory)
         return Sample(
@@ -211,7 +212,7 @@ class TorchBench:
             p50_s=percentile(ran.latencies_s, 0.5),
             p95_s=percentile(ran.latencies_s, 0.95),
             memory_bytes=memory,
-            spent_j=energy_j * (1 + started_s / core_s if core_s else 1),
+            spent_j=energy_j * (whole_s / core_s if core_s else 1),
             took_s=time.perf_counter() - began,
             core_s=core_s,
             evidence=reading.evidence if reading else "unknown",
