@@ -248,6 +248,18 @@ def test_an_output_that_cannot_be_read_is_delivered(
     assert caplog.messages == ["A batch could not be booked; what came is delivered."]
 
 
+def test_a_part_of_an_output_is_not_booked_for_the_whole(batches: Batches, clients: Clients) -> None:
+    batches.state = batch()
+    whole, client = batches.content, clients()
+    client.batches.retrieve("batch_1")
+    batches.content = lambda exchange: exchange.whole(206, json.dumps(line("a")).encode())  # type: ignore[method-assign]
+    client.files.content("file-out", extra_headers={"range": "bytes=0-99"})
+    assert rows(client) == []
+    batches.content = whole  # type: ignore[method-assign]
+    client.files.content("file-out")
+    assert [row["input_tokens"] for row in rows(client)] == [200]
+
+
 def test_a_batch_is_booked_by_an_awaited_client(batches: Batches, clients: Clients) -> None:
     batches.state = batch()
 
