@@ -29,7 +29,8 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .7rem; border-bottom: 1px solid #c5cbd3; vertical-align: top;
   overflow-wrap: anywhere; }
-th { white-space: nowrap; } td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
+th { white-space: nowrap; } td:first-child { min-width: 12rem; }
+td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 p, li { max-width: 48rem; } .muted { color: #4b5563; }
 """
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from greenai import meters
@@ -67,9 +68,21 @@ def measured(
     return runs
 
 
+@contextmanager
+def _asking(batch: int) -> Generator[ThreadPoolExecutor]:
+    """Ask with so many threads. Whoever stops it does not wait for answers: those in progress end with the engine."""
+    pool = ThreadPoolExecutor(batch, thread_name_prefix="greenai-rate")
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 def _warm(target: Target, plan: Plan) -> None:
     """Ask the first prompts once, unmeasured: memory that is touched first, kernels that are compiled."""
-    with ThreadPoolExecutor(plan.batch, thread_name_prefix="greenai-rate") as pool:
+    with _asking(plan.batch) as pool:
         list(pool.map(target.ask, plan.prompts[: plan.batch]))
 
 
@@ -78,7 +91,7 @@ def _window(target: Target, plan: Plan, run: int, prompts: Sequence[Prompt], jou
     began, answers = time.perf_counter(), list[Answer]()
     window = meters.window(target.pid, watts_per_core=plan.watts_per_core)
     step = plan.batch * (1 if plan.batch == 1 else 4)  # a full server between two ends of a window
-    with ThreadPoolExecutor(plan.batch, thread_name_prefix="greenai-rate") as pool:
+    with _asking(plan.batch) as pool:
         while len(answers) < len(prompts) and (not answers or time.perf_counter() - began < plan.window_s):
             answers += pool.map(target.ask, prompts[len(answers) : len(answers) + step])
     reading = window.stop(float(sum(a.prompt_tokens + a.output_tokens for a in answers)))

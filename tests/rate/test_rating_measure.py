@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,16 @@ def test_a_stopped_rating_goes_on_where_it_was_and_repeats_no_window(
     runs = measured(target, plan, again)
     assert target.asked == [0, 2, 3]
     assert [run.requests for run in runs] == [4, 4]
+
+
+def test_who_stops_a_batch_does_not_wait_for_the_rest_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meters, "window", Scripted([3.6]))
+    target, held = Answering(fails_at=2, then=lambda: time.sleep(0.05)), journal(tmp_path)
+    held.begin(resume=False)
+    with pytest.raises(KeyboardInterrupt):
+        measured(target, Plan(prompts=prompts(30), batch=2, runs=1, window_s=60.0), held)
+    assert len(target.asked) < 2 + 4
+    assert held.parts == []
 
 
 def test_a_journal_of_another_rating_is_refused(tmp_path: Path) -> None:
