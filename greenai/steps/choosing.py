@@ -42,6 +42,10 @@ logger = logging.getLogger("greenai")
 
 NOT_SURE = "not sure enough"
 
+MOST_OF_THE_TIME = 0.5
+"""Of a call's time the small model may use so much, its load included: the rest is the model's that is asked if it is
+not sure. Assumption."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scored:
@@ -79,14 +83,15 @@ def chosen(request: Request, steps: Steps, so_far: Answering, *, dry: bool) -> F
 
 
 def _scored(chooser: Chooser, listed: ClosedList, request: Request, steps: Steps) -> Flow[_Scored]:
-    started, left_s = time.perf_counter(), request.deadline - time.monotonic()
-    limit_s = None if math.isinf(left_s) else max(left_s, 0.001)
-    lease: Lease = yield Work("load", partial(steps.engines.lease, chooser.model.removeprefix("local/"), limit_s))
+    started, now = time.perf_counter(), time.monotonic()
+    until = now + MOST_OF_THE_TIME * (request.deadline - now)
+    name = chooser.model.removeprefix("local/")
+    lease: Lease = yield Work("load", partial(steps.engines.lease, name, _left_s(until)))
     try:
         engine = lease.engine
         begin = partial(meters.window, engine.pid, watts_per_core=steps.site.watts_per_core, meters=steps.meters)
         window = fail_open("The meter failed; this attempt's energy is unknown.", begin, None)
-        read = partial(_read, engine, chooser.form(listed), listed, limit_s)
+        read = partial(_read, engine, chooser.form(listed), listed, until)
         (at, probability), usage = yield Work("choose", read)
         stop = None if window is None else partial(window.stop, meters.work(usage))
         reading = None if stop is None else fail_open("The meter failed.", stop, None)
@@ -100,18 +105,22 @@ def _scored(chooser: Chooser, listed: ClosedList, request: Request, steps: Steps
     return _Scored(at=at, probability=probability, usage=usage, energy=energy, elapsed_s=elapsed_s)
 
 
-def _read(engine: Engine, form: Form, listed: ClosedList, limit_s: float | None) -> tuple[tuple[int, float], Usage]:
+def _left_s(until: float) -> float | None:
+    return None if math.isinf(until) else max(until - time.monotonic(), 0.001)
+
+
+def _read(engine: Engine, form: Form, listed: ClosedList, until: float) -> tuple[tuple[int, float], Usage]:
     """Return the label that is meant and how sure that is, and the tokens that were looked at."""
     from greenai.local.labels import Read, prepared
 
     read, readings = Read(), list[list[float]]()
     for system, wording in zip(listed.systems, form.wordings, strict=True):
         if wording.labels is None or wording.labels.engine is not engine:
-            wording.labels = prepared(engine, system, [spoken(label) for label in listed.labels], limit_s)
+            wording.labels = prepared(engine, system, [spoken(label) for label in listed.labels], _left_s(until))
         labels = wording.labels
         if not wording.of_nothing:
-            wording.of_nothing = [labels.probabilities(text, read, limit_s) for text in EMPTY]
-        readings.append(calibrated(labels.probabilities(listed.text, read, limit_s), wording.of_nothing))
+            wording.of_nothing = [labels.probabilities(text, read, _left_s(until)) for text in EMPTY]
+        readings.append(calibrated(labels.probabilities(listed.text, read, _left_s(until)), wording.of_nothing))
         if max(readings[-1]) < UNDECIDED:
             break  # no second reading would make it sure
     usage = Usage(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,6 +21,7 @@ from greenai.errors import ModelMissing
 from greenai.local.parker import Lease
 from greenai.meters import METERS
 from greenai.testing import FakeProvider, offline
+from greenai.values import Call
 from tests.servers import Exchange, Scripted, status
 
 MODEL = "local/smollm2-135m"
@@ -53,6 +55,7 @@ class Leasing:
 
     def __init__(self, url: str, core_s: float | None = None) -> None:
         self.failing: Exception | None = None
+        self.loads_for_ever = False
         self.leased: list[str] = []
         starts = [core_s]
         engine: Any = SimpleNamespace(
@@ -65,6 +68,10 @@ class Leasing:
         if self.failing is not None:
             raise self.failing
         assert timeout_s is None or timeout_s > 0
+        if self.loads_for_ever:
+            assert timeout_s is not None
+            time.sleep(timeout_s)
+            raise TimeoutError
         return Lease(self.engine)
 
     def close(self) -> None:
@@ -167,6 +174,23 @@ def test_weights_that_are_not_here_cost_nobody_the_answer(stage: Stage) -> None:
     receipt = stage.client().chat.completions.create(**ASKED).greenai
     assert receipt.warnings[0] == (
         "local/smollm2-135m was to pick one of a list, failed (ModelMissing) and was passed over."
+    )
+
+
+def test_a_load_that_takes_too_long_leaves_time_for_the_answer(stage: Stage) -> None:
+    stage.engines.loads_for_ever = True
+    left_s: list[float] = []
+
+    def written(call: Call) -> str:
+        left_s.append(call.deadline - time.monotonic())
+        return WRITTEN
+
+    stage.provider = FakeProvider(default=written)
+    answer = stage.client().chat.completions.create(**ASKED, timeout=2.0)
+    assert left_s[0] > 0
+    assert answer.choices[0].message.content == WRITTEN
+    assert answer.greenai.warnings == (
+        f"{MODEL} was to pick one of a list, failed (TimeoutError) and was passed over.",
     )
 
 
