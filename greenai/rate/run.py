@@ -34,6 +34,7 @@ from greenai.tune.llama import precision_of
 __all__ = ["Asked", "Rated", "folder_of", "rate"]
 
 CONTEXT_ROOM = 64
+FOLDER_FILES = frozenset((".json", ".safetensors"))
 PROFILE_TOKENS = 512  # the mean prompt and its answer lie in that range of lengths
 TASK = "text_generation"
 
@@ -195,19 +196,18 @@ def _precision(path: Path) -> str:
 
 
 def _hash(path: Path) -> str:
-    """Return the SHA-256 of the weights; of a folder, over its files in order of their names."""
+    """Return the SHA-256 of the weights; of a folder, over the names and hashes of its files."""
+    if path.is_file():
+        return _digest(path).hex()
     told = hashlib.sha256()
-    kept = {".safetensors", ".json"}
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in kept and p.is_file())
-    for each in files:
-        if len(files) > 1:
-            told.update(each.name.encode())
-        with each.open("rb") as file:
-            told.update(hashlib.file_digest(file, "sha256").digest() if len(files) > 1 else b"")
-    if len(files) == 1:
-        with files[0].open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    for file in sorted(p for p in path.iterdir() if p.suffix in FOLDER_FILES and p.is_file()):
+        told.update(file.name.encode() + b"\n" + _digest(file))
     return told.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 # --- how it is run --------------------------------------------------------------------------
@@ -249,10 +249,12 @@ def _target(asked: Asked, settings: Settings, model: _Model, batch: int, profile
     base = EngineSettings(weights_dir=settings.weights_dir, threads=settings.local.threads)
     if profile is not None:
         base = applied(profile, base)
-    base = replace(base, slots=batch, context_tokens=texts.LONGEST + most + CONTEXT_ROOM)
+    exact = model.engine == "llama" and forced
+    longest = texts.LONGEST if exact else 2 * texts.LONGEST  # text is cut by words, which may make more tokens
+    base = replace(base, slots=batch, context_tokens=longest + most + CONTEXT_ROOM)
     name = asked.model.removeprefix("local/")
     engine = launch(name, model.path, base)
-    if model.engine == "llama" and forced:
+    if exact:
         return LlamaTarget(engine=engine)
     return ChatTarget(
         base_url=engine.base_url, model=name, pid=engine.pid, api_key=engine.api_key, fields=fields, most_tokens=most,
