@@ -28,7 +28,7 @@ from greenai.answerers.choosing import (
     closed_list,
     spoken,
 )
-from greenai.meters import cpu
+from greenai.meters.idle import own
 from greenai.readings import Reading, total
 from greenai.steps import CLOSING, Answering, Flow, Steps, fail_open
 from greenai.values import Attempt, Check, Request, Usage, Work
@@ -95,12 +95,12 @@ def _scored(chooser: Chooser, listed: ClosedList, request: Request, steps: Steps
         (at, probability), usage = yield Work("choose", read)
         stop = None if window is None else partial(window.stop, meters.work(usage))
         reading = None if stop is None else fail_open("The meter failed.", stop, None)
-        core_s = engine.take_start()
+        core_s, load_gpu_j = engine.take_start(), engine.load_gpu_j
     finally:
         lease.release()
     energy = reading or Reading.unknown("no meter could tell")
     if core_s is not None:  # this call started the model
-        energy = total([energy, cpu.reading(core_s, steps.site.watts_per_core)])
+        energy = total([energy, own(0.0, core_s, load_gpu_j, steps.site.watts_per_core)])
     elapsed_s = time.perf_counter() - started
     return _Scored(at=at, probability=probability, usage=usage, energy=energy, elapsed_s=elapsed_s)
 

@@ -59,7 +59,12 @@ class Leasing:
         self.leased: list[str] = []
         starts = [core_s]
         engine: Any = SimpleNamespace(
-            pid=os.getpid(), base_url=url, api_key="key", model="m", take_start=lambda: starts.pop() if starts else None
+            pid=os.getpid(),
+            base_url=url,
+            api_key="key",
+            model="m",
+            take_start=lambda: starts.pop() if starts else None,
+            load_gpu_j=0.0,
         )
         self.engine = engine
 
@@ -261,3 +266,11 @@ def test_who_starts_the_model_is_charged_for_it(stage: Stage) -> None:
     first, second = (client.chat.completions.create(**ASKED).greenai for _ in range(2))
     assert first.energy.energy_j > 10_000
     assert second.energy.energy_j < 1000
+
+
+def test_what_the_start_took_of_a_gpu_is_charged_too(stage: Stage) -> None:
+    stage.server.play(Llama(0.99))
+    stage.engines = Leasing(stage.server.url, core_s=1.0)
+    stage.engines.engine.load_gpu_j = 5000.0
+    receipt = stage.client(cache="off", watts_per_core=10.0).chat.completions.create(**ASKED).greenai
+    assert receipt.energy.energy_j > 5000
