@@ -182,12 +182,16 @@ def _reserve(request: Request, amount: Amount, spending: Spending) -> Charge | N
 # --- after it -----------------------------------------------------------------------------
 
 
-def booked(request: Request, groups: Sequence[Group], failed: int, steps: Steps) -> Flow[Answer]:
-    """Book a batch that has ended, and return its receipt; one that is booked already is told to nobody again."""
+def booked(request: Request, groups: Sequence[Group], failed: int, steps: Steps, *, first: bool = True) -> Flow[Answer]:
+    """Book a batch that has ended, and return its receipt.
+
+    One that is booked already, or just now by another thread (not `first`), is told to nobody again.
+    """
     watch = Stopwatch()
     known: object = yield Work("ledger", partial(steps.ledger.call, request.call_id))
-    made = _booking(request, groups, failed, steps, watch, write=known is None)
-    return (yield from (made if known is not None else watched(made, request, steps, lambda answer: answer)))
+    fresh = first and known is None
+    made = _booking(request, groups, failed, steps, watch, write=fresh)
+    return (yield from (watched(made, request, steps, lambda answer: answer) if fresh else made))
 
 
 def _booking(

@@ -91,6 +91,7 @@ class _Known:
     uploads: _Latest[list[booking.Group]] = field(default_factory=_Latest)
     outputs: _Latest[Batch] = field(default_factory=_Latest)
     receipts: _Latest[Receipt] = field(default_factory=_Latest)
+    booking: dict[str, object] = field(default_factory=dict[str, object])
 
 
 _known: WeakKeyDictionary[Resources, _Known] = WeakKeyDictionary()
@@ -264,9 +265,16 @@ class Passing:
     def _booked(self, request: Request, groups: list[booking.Group], failed: int) -> Receipt:
         models = {group.rung.model for group in groups}
         request = replace(request, model=models.pop() if len(models) == 1 else None)
-        flow = booking.booked(request, groups, failed, self._session.resources.steps)
-        receipt = drivers.run(flow, self._session.provider).receipt
-        self._known.receipts.put(request.call_id, receipt)
+        mine, under_way = object(), self._known.booking
+        first = under_way.setdefault(request.call_id, mine) is mine  # no lock: an observer may ask after it again
+        flow = booking.booked(request, groups, failed, self._session.resources.steps, first=first)
+        try:
+            receipt = drivers.run(flow, self._session.provider).receipt
+            if first:  # another's does not say what is left of its budgets
+                self._known.receipts.put(request.call_id, receipt)
+        finally:
+            if first:
+                del under_way[request.call_id]
         return receipt
 
     def _request(self, name: str) -> Request:

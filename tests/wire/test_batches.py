@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 
-from greenai import BudgetExceeded, last_receipt, wrap
+from greenai import BudgetExceeded, hooks, last_receipt, wrap
 from tests.servers import Exchange, Scripted
 
 MODEL = "gpt-4.1-mini"
@@ -167,6 +168,17 @@ def test_the_provider_s_own_sum_is_booked_when_the_batch_is_asked_after(batches:
     assert (attempt.usage.cached_tokens, attempt.usage.reasoning_tokens) == (20, 8)
     assert client.files.content("file-out").greenai == receipt
     assert len(rows(client)) == 1
+
+
+def test_threads_that_ask_after_a_batch_at_once_have_it_told_once(batches: Batches, clients: Clients) -> None:
+    batches.state = batch(usage={"input_tokens": 300, "output_tokens": 90}, model=MODEL)
+    client, told = clients(), list[Any]()
+    forget = hooks.observe(told.append)
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda _: client.batches.retrieve("batch_1").greenai, range(16)))
+    forget()
+    assert len(told) == 1
+    assert {receipt.energy.energy_j for receipt in receipts} == {told[0].energy.energy_j}
 
 
 def test_a_sum_of_many_short_or_long_requests_is_booked_to_the_token(batches: Batches, clients: Clients) -> None:
