@@ -241,7 +241,7 @@ def test_an_own_card_may_replace_what_the_catalog_says(own: Register) -> None:
         input=1, cached_input=None, output=2, source="stated in the app's settings", date=""
     )
     assert (card.total_params_b, card.params_source) == (shipped.total_params_b, shipped.params_source)
-    assert card.reasoning is shipped.reasoning
+    assert card.reasoning == shipped.reasoning
     assert find("big") is card
     assert [c.name for c in cards()].count("openai/gpt-5.5") == 1
 

@@ -233,7 +233,7 @@ def test_parting_takes_no_longer_than_the_prompt_is(marks: str) -> None:
         ),
         (
             {"model": "m", "kind": "poetry"},
-            '"poetry" is no kind of task. Kinds: classification, extraction, question-answering, summarisation.',
+            '"poetry" is no kind of task. Kinds: classification, extraction, question-answering, summarisation, embedding-head.',
         ),
     ],
 )
