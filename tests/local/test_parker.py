@@ -322,7 +322,8 @@ def test_other_processes_can_read_what_is_in_memory(scene: Scene, fake_llama: Fa
     assert one.idle_since == pytest.approx(rested, abs=0.5)
     assert one.unload_at == pytest.approx(rested + 60.0, abs=1.0)
     assert one.why == "the rule: after 60 s idling (10 W) has taken what a reload takes (600 J)"
-    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())] == [0o700, 0o600]
+    # The thread may be at a new file that takes this one's place.
+    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.glob("*.json"))] == [0o700, 0o600]
     engines.close()
     assert list(folder.iterdir()) == []
 
