@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,8 +73,12 @@ def test_a_call_is_booked_and_its_receipt_is_beside_litellms_own_parameters(
 
 
 def test_a_known_model_has_energy(litellm: Any, receipts: list[Any]) -> None:
-    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
-    until(lambda: receipts)
+    # After many other tests litellm told nobody of a first call; what swallows it is a thread of litellm's own.
+    for _ in range(3):
+        litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+        with suppress(AssertionError):
+            until(lambda: receipts)
+            break
     assert receipts[0].model == "openai/gpt-5.5"
     assert receipts[0].energy.low_j < receipts[0].energy.energy_j < receipts[0].energy.high_j
 
