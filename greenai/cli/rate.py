@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +15,11 @@ import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, plain, print_json, reported, settings_of
 from greenai.cli.models import complete_installed
+from greenai.progress import bar
 from greenai.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from greenai.progress import Moved
     from greenai.rate.measure import Progress
     from greenai.rate.merge import Merged
     from greenai.rate.record import Record
@@ -140,32 +140,17 @@ def _run(asked: Asked, settings: Settings, *, as_json: bool) -> Rated:
     from greenai.rate.run import rate as measure
 
     try:
-        with _shown(watched=not as_json and sys.stderr.isatty()) as told:
-            return measure(asked, settings, told)
+        with bar("loading", watched=not as_json and sys.stderr.isatty()) as moved:
+            return measure(asked, settings, None if moved is None else partial(_told, moved))
     except KeyboardInterrupt:
         line = "Stopped. What was measured is kept; go on with the same options and --resume."
         console(stderr=True).print(line, markup=False, soft_wrap=True)
         raise typer.Exit(130) from None
 
 
-@contextmanager
-def _shown(*, watched: bool) -> Generator[Callable[[Progress], object] | None]:
-    """Show the progress on standard error while somebody watches."""
-    if not watched:
-        yield None
-        return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("loading", total=None, said="")
-
-        def told(at: Progress) -> None:
-            said = f"{at.done} of {at.expected} queries at most, {format_duration(at.left_s)} left at most"
-            bar.update(task, description=f"run {at.run}", total=at.expected, completed=at.done, said=said)
-
-        yield told
+def _told(moved: Moved, at: Progress) -> None:
+    said = f"{at.done} of {at.expected} queries at most, {format_duration(at.left_s)} left at most"
+    moved(f"run {at.run}", done=at.done, total=at.expected, said=said)
 
 
 def _print(rated: Rated, kept: Kept, shelf: Shelf) -> None:

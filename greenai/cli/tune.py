@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +13,12 @@ import typer
 
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.cli.models import complete_installed
+from greenai.progress import bar
 from greenai.units import format_duration, format_energy, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greenai.local.profiles import Profile, Profiles
+    from greenai.progress import Moved
     from greenai.settings import Settings
     from greenai.tune.cells import Cells, Interval
     from greenai.tune.run import Options, Result
@@ -145,35 +145,19 @@ def _run(model: str, settings: Settings, options: Options, *, as_json: bool) -> 
 
     made = job(model, settings, options)
     try:
-        with _shown(watched=not as_json and sys.stderr.isatty()) as told:
-            return run(made, told)
+        with bar("measuring", watched=not as_json and sys.stderr.isatty()) as moved:
+            return run(made, None if moved is None else partial(_told, moved))
     except KeyboardInterrupt:
         line = f"Stopped. What was measured is in {made.journal}; go on with the same options and --resume."
         console(stderr=True).print(line, markup=False, soft_wrap=True)
         raise typer.Exit(130) from None
 
 
-@contextmanager
-def _shown(*, watched: bool) -> Generator[Callable[[Progress], object] | None]:
-    """Show the progress on standard error while somebody watches."""
-    if not watched:
-        yield None
-        return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measuring", total=None, said="")
-
-        def told(progress: Progress) -> None:
-            said = f"{progress.done} of {progress.expected} at most"
-            if progress.done:
-                left = f"{format_duration(progress.left_s)} left at most"
-                said = f"{said}, {format_energy(progress.spent_j)} used, {left}; {progress.point}"
-            bar.update(task, description=progress.stage, total=progress.expected, completed=progress.done, said=said)
-
-        yield told
+def _told(moved: Moved, at: Progress) -> None:
+    said = f"{at.done} of {at.expected} at most"
+    if at.done:
+        said = f"{said}, {format_energy(at.spent_j)} used, {format_duration(at.left_s)} left at most; {at.point}"
+    moved(at.stage, done=at.done, total=at.expected, said=said)
 
 
 def _keep(result: Result, settings: Settings) -> str | None:

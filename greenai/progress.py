@@ -1,0 +1,39 @@
+"""One bar for all that works for long: what it does, how far it is, and what there is to say of it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Moved", "bar"]
+
+
+class Moved(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, doing: str, *, done: int, total: int | None, said: str) -> None:
+        """Show what is done now, how far, of how much, and what is said beside it."""
+        ...
+
+
+@contextmanager
+def bar(doing: str, *, watched: bool) -> Generator[Moved | None]:
+    """Show a bar on standard error while somebody watches; give what moves it, or None."""
+    if not watched:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    screen = Console(stderr=True, soft_wrap=False, highlight=False)
+    with Progress(*columns, console=screen, transient=True) as shown:
+        task = shown.add_task(doing, total=None, said="")
+
+        def moved(doing: str, *, done: int, total: int | None, said: str) -> None:
+            shown.update(task, description=doing, total=total, completed=done, said=said)
+
+        yield moved
