@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +30,10 @@ Check = Literal["signed", "unsigned", "unchecked", "changed"]
 changed since."""
 
 MOST_BYTES = 64 * 1024**2
+MOST_SHOWN = 60
+"""Signs of a stranger's value that a message repeats."""
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _TEXTS = ("id", "date", "task")
 _GROUPS = ("model", "device", "mode", "prompts", "wh_per_1000")
 
@@ -98,7 +104,7 @@ def read(path: Path) -> tuple[Record, ...]:
         raise RecordError(f"{path}: records is no list. Name a file that greenai rate wrote.")
     try:
         return tuple(of_json(row) for row in rows)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is no record of a rating: {error}. Name a file that greenai rate wrote.") from None
 
 
@@ -108,20 +114,46 @@ def of_json(row: Any) -> Record:
         raise ValueError("it has no content")  # noqa: TRY004  # what a file says is no caller's type error
     content: dict[str, Any] = row["content"]
     if content.get("schema") != SCHEMA:
-        raise ValueError(f"its schema is {content.get('schema')!r}, and this version reads {SCHEMA!r}")
+        raise ValueError(f"its schema is {_shown(content.get('schema'))}, and this version reads {SCHEMA!r}")
     missing = [key for key in _TEXTS if not isinstance(content.get(key), str)]
     missing += [key for key in _GROUPS if not isinstance(content.get(key), dict)]
     if missing:
         raise ValueError(f"{', '.join(missing)} missing or of another kind")
-    for key in ("value", "low", "high"):
-        figure = content["wh_per_1000"].get(key)
-        if not (_is_amount(figure) or (figure is None and key != "value")):
-            raise ValueError(f"wh_per_1000.{key} is {figure!r}")
+    if not _ID.fullmatch(content["id"]):
+        raise ValueError(f"its id is {_shown(content['id'])}, not 32 digits of base 16")
+    if not _is_moment(content["date"]):
+        raise ValueError(f"its date is {_shown(content['date'])}, not such as 2026-11-22T02:40:19+00:00")
+    _check_figures(content["wh_per_1000"])
     signature = row.get("signature")
     if not isinstance(row.get("sha256"), str) or not (signature is None or isinstance(signature, dict)):
         raise ValueError("its hash or signature is missing or of another kind")
     canonical(row)  # raises ValueError on what JSON does not have, such as Infinity
     return Record(content=content, sha256=row["sha256"], signature=signature)
+
+
+def _check_figures(figure: Mapping[str, Any]) -> None:
+    """Refuse what is no amount, and an interval that its figure is not in: either would be graded wrongly."""
+    value, low, high = (figure.get(key) for key in ("value", "low", "high"))
+    for key, found in (("value", value), ("low", low), ("high", high)):
+        if not (_is_amount(found) or (found is None and key != "value")):
+            raise ValueError(f"wh_per_1000.{key} is {_shown(found)}")
+    if value == 0:
+        raise ValueError("wh_per_1000.value is 0, and no query takes nothing")
+    ends = [low is None, high is None]
+    if any(ends) != all(ends) or not (all(ends) or low <= value <= high):
+        raise ValueError(f"wh_per_1000 has {_shown(value)} in an interval from {_shown(low)} to {_shown(high)}")
+
+
+def _shown(found: object) -> str:
+    said = repr(found)
+    return said if len(said) <= MOST_SHOWN else f"{said[: MOST_SHOWN - 1]}…"
+
+
+def _is_moment(said: str) -> bool:
+    try:
+        return datetime.fromisoformat(said).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _is_amount(figure: object) -> bool:

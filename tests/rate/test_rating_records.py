@@ -70,6 +70,16 @@ def test_a_file_is_read_back_and_has_the_users_rights(tmp_path: Path) -> None:
         (json.dumps({"content": content(id=7)}), "is no record of a rating: id missing or of another kind"),
         (json.dumps({"content": content(wh=-1)}), "is no record of a rating: wh_per_1000.value is -1"),
         (json.dumps({"content": content()}), "is no record of a rating: its hash or signature is missing"),
+        (json.dumps({"content": content(wh=0, low=0, high=0)}), "wh_per_1000.value is 0, and no query takes nothing"),
+        (json.dumps({"content": content(wh=1.0)}), "wh_per_1000 has 1.0 in an interval from 1.5 to 2.5"),
+        (json.dumps({"content": content(low=2.5, high=1.5)}), "wh_per_1000 has 2.0 in an interval from 2.5 to 1.5"),
+        (json.dumps({"content": content(low=None)}), "wh_per_1000 has 2.0 in an interval from None to 2.5"),
+        (json.dumps({"content": content(wh=float("nan"))}), "wh_per_1000.value is nan"),
+        (json.dumps({"content": content(wh=1e15, high=1e15)}), "wh_per_1000.value is 1000000000000000.0"),
+        (json.dumps({"content": content(id="x\n# y")}), "its id is 'x\\n# y', not 32 digits of base 16"),
+        (json.dumps({"content": content(id="\ud800" * 32)}), "its id is '" + "\\ud800" * 9),
+        (json.dumps({"content": content(date="soon")}), "its date is 'soon', not such as 2026-11-22T02:40:19+00:00"),
+        (json.dumps({"content": content(date="2026-11-22")}), "its date is '2026-11-22', not such as"),
     ],
 )
 def test_what_is_no_record_is_refused_with_the_reason(text: str, why: str, tmp_path: Path) -> None:
@@ -77,6 +87,24 @@ def test_what_is_no_record_is_refused_with_the_reason(text: str, why: str, tmp_p
     with pytest.raises(RecordError, match=re.escape(why)) as caught:
         read(tmp_path / "x.json")
     assert str(caught.value).endswith("Name a file that greenai rate wrote.")
+
+
+def test_a_message_repeats_little_of_what_a_stranger_wrote(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({"content": {"schema": "A" * 100_000}}))
+    with pytest.raises(RecordError) as caught:
+        read(tmp_path / "x.json")
+    assert f"its schema is '{'A' * 58}…, and" in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [*range(900, 1010, 3), 5000])
+def test_a_record_that_is_nested_too_deeply_is_refused_in_words(depth: int, tmp_path: Path) -> None:
+    """At any depth: the decoder and the encoder give up at different ones."""
+    row = json.dumps(unsigned().to_dict())[:-1]
+    (tmp_path / "x.json").write_text(f'{row}, "x": {"[" * depth}{"]" * depth}}}')
+    try:
+        merged(read(tmp_path / "x.json"))
+    except RecordError as error:
+        assert "recursion" in str(error)  # noqa: PT017  # some depths are read
 
 
 # --- merging --------------------------------------------------------------------------------
