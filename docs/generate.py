@@ -511,6 +511,12 @@ KEYS: Mapping[str, Key] = {
         example="forecast.csv",
         env="forecast.csv",
     ),
+    "price_forecast": Key(
+        about="A CSV file with the hours to come and what a kWh costs in each (`start`, `price_per_kwh`, `zone` if "
+        "wished), by which `client.batch(by=...)` finds the cheapest time where no `carbon_forecast` is set.",
+        example="prices.csv",
+        env="prices.csv",
+    ),
     "features": Key(
         about="The budgets of features of the app, by their names: a table `budget` for each.",
         example={"search-summary": {"budget": {"calls": "100/hour"}}},

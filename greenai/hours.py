@@ -1,26 +1,28 @@
-"""Hours to come and the grid's intensity in each: what is cleaner than now, and when. Values and arithmetic only."""
+"""Hours to come, with the grid's intensity or the price in each: what is better than now, and when. Arithmetic only."""
 
 from __future__ import annotations
 
 import csv
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from greenai.errors import SettingsError
 
-__all__ = ["CleanHour", "Forecast", "Hour", "cleanest", "from_csv"]
+__all__ = ["CleanHour", "Forecast", "Hour", "PricedHour", "Prices", "cleanest", "from_csv", "prices_from_csv"]
 
 logger = logging.getLogger("greenai")
 
-COLUMNS = ("start", "g_per_kwh")
+H = TypeVar("H")
+
 LONGEST_H = 168
 MOST_HOURS = 20_000
 MOST_G_PER_KWH = 3000.0
+MOST_PER_KWH = 1e6  # of whatever currency; where there is too much power, a price is below 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,14 @@ class Hour:
 
     start: datetime
     g_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedHour:
+    """From `start` (an aware time) on, a kWh costs `price_per_kwh`, in whatever currency, until the next one begins."""
+
+    start: datetime
+    price_per_kwh: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,14 @@ class Forecast(Protocol):
     """Knows the hours to come: a function of a zone's code, such as "FRA", that returns them in any order."""
 
     def __call__(self, zone: str, /) -> Iterable[Hour]:
+        """Return the hours of a zone; none where it does not know the zone. It must not wait."""
+        ...
+
+
+class Prices(Protocol):
+    """Knows the prices of the hours to come, as `Forecast` does their intensity."""
+
+    def __call__(self, zone: str, /) -> Iterable[PricedHour]:
         """Return the hours of a zone; none where it does not know the zone. It must not wait."""
         ...
 
@@ -92,18 +110,64 @@ def from_csv(path: Path) -> Forecast:
     Raises:
         SettingsError: the file cannot be read, or a row is no hour; names the file, the line and the fix.
     """
-    return _File(path)
+    return _File(path, _CARBON)
 
 
-class _File:
-    def __init__(self, path: Path) -> None:
+def prices_from_csv(path: Path) -> Prices:
+    """Return the prices in a CSV file with the columns `start`, `price_per_kwh` and, if wished, `zone`; see `from_csv`.
+
+    Raises:
+        SettingsError: the file cannot be read, or a row is no hour; names the file, the line and the fix.
+    """
+    return _File(path, _PRICES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind(Generic[H]):
+    """What is in a file: the column, its bounds, and the setting that names the file."""
+
+    setting: str
+    column: str
+    file: str
+    least: float
+    most: float
+    unit: str
+    example: str
+    hour: Callable[[datetime, float], H]
+
+
+_CARBON = _Kind(
+    setting="carbon_forecast",
+    column="g_per_kwh",
+    file="forecast.csv",
+    least=0.0,
+    most=MOST_G_PER_KWH,
+    unit="g/kWh",
+    example="2027-01-31T14:00+01:00,212",
+    hour=lambda start, value: Hour(start=start, g_per_kwh=value),
+)
+_PRICES = _Kind(
+    setting="price_forecast",
+    column="price_per_kwh",
+    file="prices.csv",
+    least=-MOST_PER_KWH,
+    most=MOST_PER_KWH,
+    unit="per kWh",
+    example="2027-01-31T14:00+01:00,0.31",
+    hour=lambda start, value: PricedHour(start=start, price_per_kwh=value),
+)
+
+
+class _File(Generic[H]):
+    def __init__(self, path: Path, kind: _Kind[H]) -> None:
         self._path = path
+        self._kind = kind
         self._read_at: tuple[int, int] | None = None
-        self._hours: dict[str, tuple[Hour, ...]] = {}
+        self._hours: dict[str, tuple[H, ...]] = {}
         self._told: str | None = None
         self._refresh()
 
-    def __call__(self, zone: str, /) -> Iterable[Hour]:
+    def __call__(self, zone: str, /) -> Iterable[H]:
         """Return the hours of a zone, and of all zones where the file has none for it.
 
         A file that cannot be read any more is told once; what was read of it last stays, until its hours are over.
@@ -125,35 +189,36 @@ class _File:
                 return
             text = self._path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
+            kind = self._kind
             raise SettingsError(
-                f"carbon_forecast: {self._path} cannot be read: {error}. "
-                'Name a CSV file with the columns start and g_per_kwh, as in carbon_forecast = "forecast.csv".'
+                f"{kind.setting}: {self._path} cannot be read: {error}. Name a CSV file with the columns start and "
+                f'{kind.column}, as in {kind.setting} = "{kind.file}".'
             ) from error
-        self._hours, self._read_at = _rows(self._path, text), seen
+        self._hours, self._read_at = _rows(self._path, text, self._kind), seen
 
 
-def _rows(path: Path, text: str) -> dict[str, tuple[Hour, ...]]:
+def _rows(path: Path, text: str, kind: _Kind[H]) -> dict[str, tuple[H, ...]]:
     rows = csv.DictReader(text.splitlines())
-    if not set(COLUMNS) <= set(rows.fieldnames or ()):
+    if not {"start", kind.column} <= set(rows.fieldnames or ()):
         raise SettingsError(
-            f"carbon_forecast: {path} has the columns {', '.join(rows.fieldnames or ()) or 'none'}; "
-            "its first line must be: start,g_per_kwh (and zone, if wished)."
+            f"{kind.setting}: {path} has the columns {', '.join(rows.fieldnames or ()) or 'none'}; "
+            f"its first line must be: start,{kind.column} (and zone, if wished)."
         )
-    hours: dict[str, list[Hour]] = {}
+    hours: dict[str, list[H]] = {}
     for row in rows:
         if rows.line_num > MOST_HOURS:
-            raise SettingsError(f"carbon_forecast: {path} has more than {MOST_HOURS} lines. Keep the hours to come.")
-        hours.setdefault((row.get("zone") or "").strip().upper(), []).append(_hour(path, rows.line_num, row))
+            raise SettingsError(f"{kind.setting}: {path} has more than {MOST_HOURS} lines. Keep the hours to come.")
+        hours.setdefault((row.get("zone") or "").strip().upper(), []).append(_hour(path, rows.line_num, row, kind))
     return {zone: tuple(found) for zone, found in hours.items()}
 
 
-def _hour(path: Path, line: int, row: dict[str, str]) -> Hour:
+def _hour(path: Path, line: int, row: dict[str, str], kind: _Kind[H]) -> H:
     try:
-        start, grams = datetime.fromisoformat(row["start"].strip()), float(row["g_per_kwh"])
-        if not 0 <= grams <= MOST_G_PER_KWH or math.isnan(grams):
-            raise ValueError(f"{grams:g} is not between 0 and {MOST_G_PER_KWH:g} g/kWh")
+        start, value = datetime.fromisoformat(row["start"].strip()), float(row[kind.column])
+        if not kind.least <= value <= kind.most or math.isnan(value):
+            raise ValueError(f"{value:g} is not between {kind.least:g} and {kind.most:g} {kind.unit}")
     except (AttributeError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"carbon_forecast: {path}, line {line}: {error}. Write for example: 2027-01-31T14:00+01:00,212"
+            f"{kind.setting}: {path}, line {line}: {error}. Write for example: {kind.example}"
         ) from None
-    return Hour(start=start if start.tzinfo else start.replace(tzinfo=UTC), g_per_kwh=grams)
+    return kind.hour(start if start.tzinfo else start.replace(tzinfo=UTC), value)

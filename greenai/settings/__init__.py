@@ -108,6 +108,7 @@ _EXAMPLES: Mapping[str, str] = {
     "max_retries": "max_retries = 2",
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
     "carbon_forecast": 'carbon_forecast = "forecast.csv"',
+    "price_forecast": 'price_forecast = "prices.csv"',
     "watts_per_core": "watts_per_core = 6.5",
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "unknown_project": 'unknown_project = "refuse" (or "allow")',
@@ -197,6 +198,7 @@ class Settings(_Strict):
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
     nudges: Nudges = NudgeTable()
     carbon_forecast: Place | None = None
+    price_forecast: Place | None = None
     features: dict[FeatureName, FeatureTable] = Field(default_factory=dict)
     budget: BudgetTable = BudgetTable()
     user_budget: BudgetTable = BudgetTable()

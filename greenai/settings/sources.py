@@ -17,7 +17,7 @@ __all__ = ["MAX_FILE_BYTES", "PREFIX", "Source", "files"]
 
 MAX_FILE_BYTES = 1_000_000
 PREFIX = "GREENAI_"
-_PATHS = ("state_dir", "weights_dir", "ledger", "faq", "carbon_forecast")
+_PATHS = ("state_dir", "weights_dir", "ledger", "faq", "carbon_forecast", "price_forecast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
