@@ -16,9 +16,21 @@ from pathlib import Path
 from greenai.errors import MissingExtra
 from greenai.store.files import own_secret, private_folder
 
-__all__ = ["KEY_FILE", "can_sign", "holds", "new_id", "sign"]
+__all__ = ["KEY_FILE", "can_sign", "holds", "mark", "new_id", "sign"]
 
 KEY_FILE = "signing.key"
+MARK_DIGITS = 16
+_WEAK_KEYS = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        *(f"{first}{'ff' * 30}7f" for first in ("ec", "ed", "ee")),
+    )
+)
+"""Points of order 8 or less, without the bit of their sign: a signature of such a "key" holds for other content too."""
 
 
 def can_sign() -> bool:
@@ -55,11 +67,19 @@ def holds(data: bytes, signature: Mapping[str, object]) -> bool:
     except ImportError:
         raise MissingExtra("encrypt", "cryptography", "Checking a signature") from None
     try:
-        key = Ed25519PublicKey.from_public_bytes(_bytes(signature.get("key")))
+        public = _bytes(signature.get("key"))
+        if public[:-1] + bytes((public[-1] & 0x7F,)) in _WEAK_KEYS:
+            return False
+        key = Ed25519PublicKey.from_public_bytes(public)
         key.verify(_bytes(signature.get("value")), data)
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, ValueError, IndexError):
         return False
     return signature.get("kind") == "ed25519"
+
+
+def mark(signature: Mapping[str, object]) -> str:
+    """Return the beginning of the key of a signature that holds, to tell one signer from another."""
+    return _bytes(signature.get("key")).hex()[:MARK_DIGITS]
 
 
 def _text(data: bytes) -> str:

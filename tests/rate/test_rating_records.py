@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import stat
@@ -51,6 +52,14 @@ def test_a_changed_figure_a_strange_signature_and_a_hash_made_anew_are_noticed(t
     for value in ("", "!", 7, None, "AAAA"):
         assert replace(record, signature={**record.signature, "value": value}).check() == "changed"
         assert replace(record, signature={**record.signature, "key": value}).check() == "changed"
+
+
+@pytest.mark.parametrize("sign", ["00", "80"])
+def test_a_key_that_anybody_can_sign_with_does_not_count(sign: str) -> None:
+    """The neutral point: a signature of it and of zero holds for every content."""
+    key = bytes.fromhex("01" + "00" * 30 + sign)
+    texts = {"key": base64.b64encode(key).decode(), "value": base64.b64encode(key + bytes(32)).decode()}
+    assert replace(unsigned(), signature={"kind": "ed25519", **texts}).check() == "changed"
 
 
 def test_a_file_is_read_back_and_has_the_users_rights(tmp_path: Path) -> None:
