@@ -36,7 +36,6 @@ __all__ = ["Asked", "Rated", "folder_of", "rate"]
 CONTEXT_ROOM = 64
 FOLDER_FILES = frozenset((".json", ".safetensors"))
 PROFILE_TOKENS = 512  # the mean prompt and its answer lie in that range of lengths
-TASK = "text_generation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +112,7 @@ def rate(asked: Asked, settings: Settings, told: Callable[[Progress], object] | 
         JournalError: the rating that was to be continued is another one.
     """
     model = _remote(asked) if asked.base_url is not None else _local(asked, settings)
+    _check_class(asked, model)
     device, driver = meters.device()
     batch, profile = _batch(asked, settings, model, (device, driver))
     journal = _journal(asked, settings, model, batch, (device, driver))
@@ -177,6 +177,16 @@ def _remote(asked: Asked) -> _Model:
     return _Model(
         name=name, engine="server", weights=None, quantisation="", params_b=_params(name), packages=(), path=None
     )
+
+
+def _check_class(asked: Asked, model: _Model) -> None:
+    """Refuse a class that is not that of the model's size: a larger one has easier bands."""
+    known = scale.class_of(model.params_b)
+    if asked.model_class not in {None, known} and known is not None:
+        raise ModelError(
+            f"{model.name} has {model.params_b:g}e9 parameters, so it is of the public board's class {known}, not "
+            f"{asked.model_class}. Leave out --class."
+        )
 
 
 def _params(name: str) -> float | None:
@@ -305,24 +315,13 @@ def _content(
     found, first = estimate(runs), journal.parts[0]
     requests = sum(run.requests for run in runs)
     output = sum(run.output_tokens for run in runs) / requests
-    conditions = scale.Conditions(
-        boundary=first.boundary,
-        device=device[0],
-        batch=batch,
-        prompts=asked.prompts,
-        output_tokens=output if asked.reasoning == "off" else None,
-        precision=model.quantisation,
-        engine=model.engine,
-    )
-    model_class = asked.model_class or scale.class_of(model.params_b)
     own = scale.own(found.value, found.low, found.high)
-    public = scale.public(found.value, found.low, found.high, model_class, conditions)
-    return {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "id": new_id(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "task": TASK,
-        "class": model_class,
+        "task": scale.TASK,
+        "class": scale.class_of(model.params_b) or asked.model_class,
         "model": {
             "name": model.name,
             "weights_sha256": model.weights,
@@ -346,8 +345,9 @@ def _content(
         "runs": [{**asdict(run), "wh_per_1000": run.wh_per_1000} for run in runs],
         "wh_per_1000": {**asdict(found), "level": 0.9},
         "stars": {"scale": own.scale, "grade": own.grade, "worst": own.worst, "best": own.best},
-        "public_board": {**asdict(public), "why_not": list(public.why_not)},
     }
+    public = scale.of_record(content)
+    return {**content, "public_board": {**asdict(public), "why_not": list(public.why_not)}}
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -5,15 +5,15 @@ The two are never mixed: the board's bands hold for its own device, batch and bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from greenai.meters import stars
 from greenai.readings import Reading, Stars
 from greenai.units import j_from_wh
 
-__all__ = ["EDITION", "SOURCE", "Bands", "Class", "Conditions", "Public", "class_of", "own", "public"]
+__all__ = ["EDITION", "SOURCE", "Bands", "Class", "Conditions", "Public", "class_of", "of_record", "own", "public"]
 
 Class = Literal["A", "B", "C"]
 
@@ -45,6 +45,16 @@ BANDS: dict[Class, Bands] = {
 """Least and most of each class in `SOURCE`: distilgpt2 and phi-4, QwQ-32B-Preview and Mixtral-8x7B, Llama-2-70b and
 command-r-plus. An edition with reasoning (December 2025) exists; its whole table is not published as data."""
 
+TASK = "text_generation"
+DEVICES = frozenset(("NVIDIA H100 80GB HBM3", "NVIDIA H100 PCIe"))
+"""The H100 of 80 GB as NVML names it; others, such as the H100 NVL of 94 GB, are not the board's."""
+
+PROMPT_TOKENS = 369.139
+"""Mean tokens of the board's prompts (huggingface/AIEnergyScore index.md: 369,139 in 1,000; read 2026-11-21)."""
+
+CLOSE_LENGTH = 0.05
+"""How far, as a part, the mean prompt may be from the board's: a query's energy goes with it. 2026-11-22."""
+
 LARGEST_A, LARGEST_B = 20.0, 66.0
 """Parameters in 1e9: what fits one 24 GB GPU, and one H100 (huggingface/AIEnergyScore index.md, read 2026-11-21)."""
 
@@ -60,10 +70,12 @@ def class_of(total_params_b: float | None) -> Class | None:
 class Conditions:
     """How a rating was made, as far as the board cares. `output_tokens` is None where answers ended by themselves."""
 
+    task: str = TASK
     boundary: str
     device: str
-    batch: int
-    prompts: int
+    batch: object
+    prompts: object
+    prompt_tokens: float | None
     output_tokens: float | None
     precision: str
     engine: str
@@ -71,11 +83,16 @@ class Conditions:
     def differences(self) -> tuple[str, ...]:
         """Return in words what differs from the board's method; empty where nothing does."""
         sixteen = self.precision.upper() in {"FLOAT16", "BFLOAT16", "F16", "BF16", "FP16"}
+        mean = self.prompt_tokens
+        alike = mean is not None and abs(mean / PROMPT_TOKENS - 1) <= CLOSE_LENGTH
+        known = f"{mean:.0f}" if mean is not None else "an unknown number of"
         checks = (
+            (self.task == TASK, f"another task than {TASK}"),
             (self.boundary == "gpu", f"{self.boundary.upper()} energy, not a GPU's"),
-            ("H100" in self.device, f"measured on {self.device or 'an unknown device'}, not on an H100 80GB"),
+            (self.device in DEVICES, f"measured on {self.device or 'an unknown device'}, not on an H100 80GB"),
             (self.batch == 1, f"batch {self.batch}, not 1"),
             (self.prompts == 1000, f"{self.prompts} prompts, not 1,000"),
+            (alike, f"prompts of {known} tokens on average, not {PROMPT_TOKENS:.0f}"),
             (self.output_tokens == 10, "answers of other lengths than 10 tokens"),
             (sixteen, f"weights in {self.precision or 'an unknown precision'}, not in 16 bits"),
             (self.engine == "torch", f"run by {self.engine}, not by transformers"),
@@ -122,3 +139,31 @@ def public(
             why_not.append("the interval spans more than one band")
         grade = None if why_not else bands.stars(wh)
     return Public(edition=EDITION, source=SOURCE, model_class=model_class, stars=grade, why_not=tuple(why_not))
+
+
+def of_record(content: Mapping[str, Any]) -> Public:
+    """Set what a record says against the board's bands; what it claims of stars and differences does not count.
+
+    The class is that of the model's size, where the record has it: a larger class has easier bands.
+    """
+    figure, prompts = content["wh_per_1000"], content["prompts"]
+    reasoning, output = content["mode"].get("reasoning"), content.get("output_tokens")
+    mean = _figure(output.get("mean")) if isinstance(output, dict) and reasoning == "off" else None
+    conditions = Conditions(
+        task=str(content["task"]),
+        boundary="gpu" if content.get("boundary") == "gpu" else "cpu",
+        device=str(content["device"].get("name") or ""),
+        batch=content["mode"].get("batch"),
+        prompts=prompts.get("count"),
+        prompt_tokens=_figure(prompts.get("mean_tokens")),
+        output_tokens=mean,
+        precision=str(content["model"].get("quantisation") or ""),
+        engine=str(content.get("engine") or "an unknown engine"),
+    )
+    claimed: Class | None = next((name for name in get_args(Class) if name == content.get("class")), None)
+    model_class = class_of(_figure(content["model"].get("params_b"))) or claimed
+    return public(figure["value"], figure.get("low"), figure.get("high"), model_class, conditions)
+
+
+def _figure(found: object) -> float | None:
+    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None

@@ -8,15 +8,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from greenai.rate import scale
+from greenai.rate import scale, signing
 from greenai.rate.record import Check, Record
 from greenai.units import format_energy, format_interval, j_from_wh
 
 __all__ = ["View", "view"]
 
 MOST_SIGNS = 120
+AHEAD = timedelta(days=1)  # clocks differ
 _CHECKS: dict[Check, str] = {
     "signed": "signed",
     "unsigned": "not signed",
@@ -73,8 +75,8 @@ def view(record: Record) -> View:
         grade=own.grade,
         grade_words=_grade(own.grade, own.worst, own.best),
         scale=own.scale,
-        public=_public(content.get("public_board")),
-        check=_CHECKS[record.check()],
+        public=_public(scale.of_record(content)),
+        check=_checked(record),
     )
 
 
@@ -92,14 +94,22 @@ def _grade(grade: int | None, worst: int | None, best: int | None) -> str:
     return f"not rated: {worst} to {best} stars"
 
 
-def _public(board: object) -> str:
+def _public(board: scale.Public) -> str:
     """Say what the public board's bands say, with their edition; never a grade of ours."""
-    if not isinstance(board, dict):
-        return "not compared"
-    edition = _plain(board.get("edition"))
-    if isinstance(board.get("stars"), int):
-        return f"{board['stars']} of 5, class {_plain(board.get('model_class'))}, edition {edition}"
-    return f"does not compare (edition {edition})"
+    if board.stars is not None:
+        return f"{board.stars} of 5, class {board.model_class}, edition {board.edition}"
+    return f"does not compare (edition {board.edition})"
+
+
+def _checked(record: Record) -> str:
+    """Say what its signature is worth, with the beginning of the key: anybody can sign with one of their own."""
+    check = record.check()
+    said = _CHECKS[check]
+    if check == "signed" and record.signature is not None:
+        said = f"{said}, key {signing.mark(record.signature)}"
+    if datetime.fromisoformat(record.content["date"]) > datetime.now(UTC) + AHEAD:
+        said = f"{said}, dated ahead of this machine's clock"
+    return said
 
 
 def _plain(value: object) -> str:

@@ -133,7 +133,7 @@ def test_served_without_a_profile_says_how_to_get_one(shell: Shell, monkeypatch:
 
 def test_a_changed_record_is_told_and_exits_with_one(shell: Shell, tmp_path: Path) -> None:
     record = signed(tmp_path / "key")
-    row = json.dumps(record.to_dict()).replace('"value": 2.0', '"value": 0.1')
+    row = json.dumps(record.to_dict()).replace('"value": 2.0', '"value": 1.6')
     (tmp_path / "a.json").write_text(row)
     result = shell("rate", "--verify", str(tmp_path / "a.json"))
     assert (result.exit_code, result.stdout) == (

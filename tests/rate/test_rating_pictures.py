@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
-from ratings import unsigned
+from ratings import signed, unsigned
 
 from greenai.rate import badge as drawn
 from greenai.rate.badge import badge
 from greenai.rate.board import as_html, as_markdown, tables
 from greenai.rate.merge import merged
+from greenai.rate.view import view
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVIL = '<script>alert("1")</script>|[x](javascript:y)`&\u202e\x1b[31m\n# z'
 
@@ -98,9 +104,24 @@ def test_ratings_that_do_not_compare_stand_in_tables_of_their_own_least_energy_f
 
 
 def test_the_boards_stars_stand_beside_ours_with_their_edition() -> None:
-    board = {"edition": "2025-02", "stars": 3, "model_class": "A"}
-    page = as_markdown(merged([unsigned(wh=17.4, low=17.0, high=17.7, public_board=board)]))
-    assert "| ★★★★☆ 4 | 3 of 5, class A, edition 2025-02 |" in page
+    record = unsigned(
+        wh=17.4, low=17.3, high=17.5, boundary="gpu", engine="torch", device={"name": "NVIDIA H100 80GB HBM3"},
+        model={"name": "m", "quantisation": "bfloat16", "params_b": 8.0}, output_tokens={"mean": 10},
+        prompts={"count": 1000, "mean_tokens": 369.1},
+    )  # fmt: skip
+    assert "| ★★★★☆ 4 | 3 of 5, class A, edition 2025-02 |" in as_markdown(merged([record]))
+
+
+def test_stars_of_the_board_that_a_record_claims_are_not_shown() -> None:
+    board = {"edition": "2026-08", "stars": 5, "model_class": "A"}
+    assert "| does not compare (edition 2025-02) |" in as_markdown(merged([unsigned(public_board=board)]))
+
+
+def test_who_signed_is_shown_and_a_date_ahead_is_told(tmp_path: Path) -> None:
+    record = signed(tmp_path, date="2999-01-01T00:00:00+00:00")
+    assert record.signature is not None
+    key = base64.b64decode(record.signature["key"]).hex()[:16]
+    assert view(record).check == f"signed, key {key}, dated ahead of this machine's clock"
 
 
 def test_what_is_kept_apart_is_told_and_an_empty_board_says_so() -> None:

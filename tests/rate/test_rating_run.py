@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from greenai.errors import EngineError
-from greenai.rate.run import Asked, _fields, _hash, _Model, _precision
+from greenai.errors import EngineError, ModelError
+from greenai.rate.run import Asked, _check_class, _fields, _hash, _Model, _precision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +50,14 @@ def test_weights_are_named_by_their_content_not_by_their_place(tmp_path: Path) -
     assert _precision(tmp_path / "a") == "bfloat16"
     (tmp_path / "b" / "config.json").write_text("[")
     assert _precision(tmp_path / "b") == ""
+
+
+def test_a_class_that_is_not_the_models_is_refused() -> None:
+    small = _Model(name="m", engine="server", weights=None, quantisation="", params_b=0.1345, packages=())
+    with pytest.raises(ModelError) as caught:
+        _check_class(Asked(model="m", model_class="C"), small)
+    assert str(caught.value) == (
+        "m has 0.1345e9 parameters, so it is of the public board's class A, not C. Leave out --class."
+    )
+    _check_class(Asked(model="m", model_class="A"), small)
+    _check_class(Asked(model="m", model_class="C"), model("m"))
