@@ -174,6 +174,8 @@ def on_this_machine(model: str, options: Options, rounds: int) -> dict[str, Any]
             fresh.close()
     cores = {p: statistics.median(s.core_s / s.tokens for s in cells[p].samples) for p in pair}
     held = ratio(cells[pair[1]], cells[pair[0]], outcome.cells.noise)
+    if held is None:
+        sys.exit("Fewer than four pairs of readings say nothing: give --rounds 4 at least.")
     rejected = {str(p.setting): c.samples[-1].why for p, c in outcome.cells.of.items() if c.status == "rejected"}
     return {
         "model": model,

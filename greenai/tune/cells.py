@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from greenai.tune.space import Point, Sample, Setting, Status
 
-__all__ = ["Cell", "Cells", "Interval", "mean_of", "ratio"]
+__all__ = ["LEAST_PAIRS", "Cell", "Cells", "Interval", "mean_of", "pairs_of", "ratio"]
 
 PRIOR_NOISE = 0.06
 """Noise of one reading (standard deviation of its logarithm) until enough repeats tell it. Assumption, 2026-11-22."""
@@ -24,12 +24,18 @@ FAR = 4.0
 # Student's t, two-sided 95%, by degrees of freedom; beyond, the normal's.
 _T = (math.inf, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
+# The same for 97.5%: two looks at that level are wrong in 5% together, at most.
+_T_OF_TWO = (
+    math.inf, 25.45, 6.205, 4.177, 3.495, 3.163, 2.969, 2.841, 2.752, 2.685, 2.634, 2.593, 2.560, 2.533, 2.510, 2.490,
+)  # fmt: skip
 
-def t_value(degrees: float) -> float:
-    """Return Student's two-sided 95% factor."""
-    if degrees < len(_T):
-        return _T[max(int(degrees), 0)]
-    return 1.96 + 2.5 / degrees
+
+def t_value(degrees: float, looks: int = 1) -> float:
+    """Return Student's two-sided factor at which one look, or two, miss in 5% together."""
+    table, normal, rest = (_T, 1.96, 2.5) if looks == 1 else (_T_OF_TWO, 2.241, 3.75)
+    if degrees < len(table):
+        return table[max(int(degrees), 0)]
+    return normal + rest / degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,36 +165,32 @@ def mean_of(cell: Cell, noise: float) -> Interval:
 
 
 LEAST_PAIRS = 4
+"""Pairs without which nothing is said: the noise would have to be assumed rather than seen."""
 
 
-def ratio(new: Cell, old: Cell, noise: float) -> Interval:
-    """Return the energy of `new` as a part of `old`'s, with its 95% interval.
+def pairs_of(new: Cell, old: Cell) -> list[float]:
+    """Return the logarithms of the ratios of readings of the same round."""
+    return [log - old.rounds[turn] for turn, log in new.rounds.items() if turn in old.rounds]
+
+
+def ratio(new: Cell, old: Cell, noise: float, *, looks: int = 1) -> Interval | None:
+    """Return the energy of `new` as a part of `old`'s, with its 95% interval; None with fewer than four pairs.
 
     Readings of the same round are paired, since what else the machine does moves both: Student's interval of the
-    logarithms of their ratios. With fewer than four pairs, Welch's interval of the two means.
+    logarithms of their ratios. `looks` is how often it is asked for while readings are added, once or twice.
     """
-    pairs = [log - old.rounds[turn] for turn, log in new.rounds.items() if turn in old.rounds]
-    if len(pairs) >= LEAST_PAIRS:
-        kept = near(pairs, max(noise, _scale(pairs)) * math.sqrt(2))
-        mean, spread = statistics.fmean(kept), statistics.stdev(kept)
-        half = t_value(len(kept) - 1) * spread / math.sqrt(len(kept))
-    else:
-        mean, half = _welch(new, old, noise)
+    pairs = pairs_of(new, old)
+    if len(pairs) < LEAST_PAIRS:
+        return None
+    kept = near(pairs, max(noise, _scale(pairs)) * math.sqrt(2))
+    mean, spread = statistics.fmean(kept), statistics.stdev(kept)
+    half = t_value(len(kept) - 1, looks) * spread / math.sqrt(len(kept))
     return Interval(value=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half))
 
 
 def _scale(logs: Sequence[float]) -> float:
     middle = statistics.median(logs)
     return 1.4826 * statistics.median(abs(log - middle) for log in logs) / math.sqrt(2)
-
-
-def _welch(new: Cell, old: Cell, noise: float) -> tuple[float, float]:
-    kept = [near(cell.logs, noise) for cell in (new, old)]
-    parts = [(statistics.variance(k) if len(k) > 2 else noise**2) / len(k) for k in kept]
-    total = sum(parts)
-    below = sum(part**2 / (len(k) - 1) for part, k in zip(parts, kept, strict=True) if len(k) > 2)
-    degrees = total**2 / below if below else math.inf
-    return statistics.fmean(kept[0]) - statistics.fmean(kept[1]), t_value(degrees) * math.sqrt(total)
 
 
 def plain(cells: Mapping[Point, Cell]) -> list[dict[str, object]]:

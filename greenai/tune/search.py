@@ -15,92 +15,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-from greenai.tune.cells import Cell, Cells, Interval, mean_of, ratio
+from greenai.tune.cells import LEAST_PAIRS, Cell, Cells, Interval, ratio
+from greenai.tune.outcome import Outcome, Plan, Progress
 from greenai.tune.space import Bench, Point, Sample, Setting, Space
 
 __all__ = ["Outcome", "Plan", "Progress", "Search"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How hard to search.
-
-    Args:
-        most: Measurements (one repeat of one point each) at most; None is a third of the grid.
-        budget_j: Joules that the search may take as a whole.
-        step: Factor between the batches of the first ladder.
-        looks: Further batches per setting and halving.
-        gain: What is worth finding: a part of the energy.
-        finalists: How many points are repeated in a round.
-        rounds: Rounds of the finals at most.
-        reserve: Part of the budget that is kept for the finals.
-        seed: Of the order in which settings are tried.
-    """
-
-    most: int | None = None
-    budget_j: float | None = None
-    step: int = 4
-    looks: int = 5
-    gain: float = 0.01
-    finalists: int = 8
-    rounds: int = 30
-    reserve: float = 0.4
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where the search stands; `left_s` is about how long it still takes, in seconds."""
-
-    stage: str
-    done: int
-    expected: int
-    spent_j: float
-    left_s: float
-    point: Point
-    best: Point | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What was found.
-
-    Attributes:
-        chosen: The point to use; `default` where nothing is clearly better.
-        default: What runs without tuning.
-        best: The point of least energy that may be chosen, whether or not it is clear of the default.
-        ratio: Its energy as a part of the default's; None where one of them did not run.
-        ended: Why the search ended, in words.
-        measurements: How many it took.
-        spent_j: What it took.
-        cells: All that was measured.
-        fresh: What the verdict rests on: the readings of `best` and `default` after the choice.
-    """
-
-    chosen: Point
-    default: Point
-    best: Point | None
-    ratio: Interval | None
-    ended: str
-    measurements: int
-    spent_j: float
-    cells: Cells
-    fresh: Mapping[Point, Cell] = field(default_factory=dict[Point, Cell])
-
-    @property
-    def leave_it(self) -> bool:
-        """Whether the answer is to leave it as it is."""
-        return self.chosen == self.default
-
-    def energy(self, point: Point) -> Interval | None:
-        """Return the joules per token of a measured point."""
-        cell = self.fresh.get(point) or self.cells.of.get(point)
-        return None if cell is None or not cell.logs else mean_of(cell, self.cells.noise)
 
 
 DOUBT = math.log(1.6)
@@ -146,7 +70,7 @@ class Search:
     def run(self) -> Outcome:
         """Search until the winner is clear, or the budget is used up."""
         self.cells.most_p95_s = self.space.most_p95_s
-        self.held_back = min(2 * CONFIRMING, self.most // 3)
+        self.held_back = min(2 * CONFIRMING, max(self.most // 3, min(2 * LEAST_PAIRS, self.most // 2)))
         self.part = 1 - self.plan.reserve
         with suppress(_OverError):
             self._explore()
@@ -184,26 +108,40 @@ class Search:
         self._tell(point)
         sample = self.bench.measure(point, short=self.stage == "ladder")
         self.done += 1
-        self.spent_j += sample.spent_j
+        # What failed tells no energy: it is charged for its time, at the mean power so far.
+        self.spent_j += sample.spent_j or (sample.took_s * self.spent_j / self.took_s if self.took_s else 0.0)
         self.took_s += sample.took_s
         self._note(point, sample)
         return self.cells.add(point, sample, turn)
 
     def _refuse_if_over(self) -> None:
         if self.done >= (self.most - self.held_back) * self.part:
-            raise _OverError(f"the budget of {self.most} measurements is used")
+            raise _OverError(f"the budget of {self.most} measurements allows no more")
         joules = self.plan.budget_j
-        if joules is not None and self.spent_j >= joules * self.part * (1 - self.held_back / self.most):
-            raise _OverError(f"the budget of {joules:.3g} J is used")
+        if joules is None:
+            return
+        held_j = min(self.held_back * self._each_j, joules / 2)
+        if self.spent_j + self._each_j > (joules - held_j) * self.part:
+            raise _OverError(f"the budget of {joules:.3g} J allows no more")
+
+    @property
+    def _each_j(self) -> float:
+        """What a measurement has taken so far, on average."""
+        return self.spent_j / max(self.done, 1)
+
+    @property
+    def _room(self) -> int:
+        """How many measurements there will be, as far as the joules reach."""
+        joules = self.plan.budget_j
+        if joules is None or not self._each_j:
+            return self.most
+        return min(self.most, math.ceil(joules / self._each_j))
 
     def _tell(self, point: Point) -> None:
         if self.told is None:
             return
-        each_s, each_j = (amount / max(self.done, 1) for amount in (self.took_s, self.spent_j))
-        expected = self.most
-        if self.plan.budget_j is not None and each_j:
-            expected = min(expected, math.ceil(self.plan.budget_j / each_j))
-        left_s = max(expected - self.done, 0) * each_s
+        expected = self._room
+        left_s = max(expected - self.done, 0) * self.took_s / max(self.done, 1)
         best = self.cells.best()
         self.told(
             Progress(
@@ -239,7 +177,7 @@ class Search:
     def _ladder(self) -> None:
         """Measure every setting at a few batches: the fewer, the smaller the budget."""
         steps = rungs(self.space.most_batch, self.plan.step)
-        while len(steps) > 1 and len(steps) * len(self.alive) > self.most * LADDER:
+        while len(steps) > 1 and len(steps) * len(self.alive) > self._room * LADDER:
             steps = steps[1::2] if len(steps) % 2 == 0 else steps[::2]
         for setting in self.alive:
             for batch in steps:
@@ -325,7 +263,7 @@ class Search:
 
     def _has_room(self) -> bool:
         """Say whether there are measurements for more than repeating a few finalists, which comes first."""
-        return len(self.alive) <= 2 * FEW and self.most - self.done > 2 * FEW * LEAST_ROUNDS
+        return len(self.alive) <= 2 * FEW and self._room - self.done > 2 * FEW * LEAST_ROUNDS
 
     def _round(self, turn: int) -> None:
         """Measure each finalist once, beginning with another one each time."""
@@ -409,7 +347,7 @@ class Search:
         default, best = self.space.default, self.cells.best()
         if best is None:
             return []
-        most = min(self.plan.finalists, max((self.most - self.done) // rounds - 1, 2))
+        most = min(self.plan.finalists, max((self._room - self.done) // rounds - 1, 2))
         rest = sorted(((self._lead(best, p), p) for p, _ in self.cells.candidates() if p != best), key=lambda x: x[0])
         open_ = [point for lead, point in rest if lead < 0][: most - 1]
         found = [best, *(open_ or [point for _, point in rest[:1]])]
@@ -436,14 +374,16 @@ class Search:
     def _confirm(self) -> None:
         """Measure the best and the default in turns; once more as long where that says nothing clear.
 
-        Two looks at 95% each: a default that is as good is left for nothing in 5% of the searches at most.
+        Two looks, whose interval is the wider for it: a default that is as good is left for nothing in 2.5% of the
+        searches at most.
         """
         default, best = self.space.default, self.cells.best()
         if best is None or best == default or not self._ran(default):
             return
         self.stage = "verdict"
         for turn in range(2 * CONFIRMING):
-            if turn == CONFIRMING and not ratio(self.fresh[best], self.fresh[default], self.cells.noise).spans(1):
+            found = self._compared(best) if turn == CONFIRMING else None
+            if found is not None and not found.spans(1):
                 return
             for point in (best, default) if turn % 2 else (default, best):
                 cell = self._measure(point)
@@ -451,23 +391,32 @@ class Search:
                     return
                 self.fresh.setdefault(point, Cell()).add(cell.samples[-1], self.cells.noise, turn)
 
+    def _compared(self, best: Point) -> Interval | None:
+        """Return the energy of `best` as a part of the default's, on the readings after the choice."""
+        if best not in self.fresh or self.space.default not in self.fresh:
+            return None
+        return ratio(self.fresh[best], self.fresh[self.space.default], self.cells.noise, looks=2)
+
     def _ran(self, point: Point) -> bool:
         cell = self.cells.of.get(point)
         return cell is not None and bool(cell.logs)
 
     def _verdict(self, ended: str) -> Outcome:
-        default, found = self.space.default, None
+        default = self.space.default
         # The best of the finals stays the one to judge: the fresh readings must not choose again.
         best = next((point for point in self.fresh if point != default), self.cells.best())
-        if best in self.fresh and default in self.fresh:
-            found = ratio(self.fresh[best], self.fresh[default], self.cells.noise)
         ruled_out = not self.cells.allowed(default)
-        wins = best is not None and (ruled_out or (found is not None and found.high < 1))
+        if best is not None and ruled_out and not self.cells.allowed(best):
+            best = self.cells.best()  # the first one ran out of memory, or was late, when it was looked at again
+        found = None if best is None else self._compared(best)
+        is_clear = found is not None and found.high < 1
+        wins = best is not None and self.cells.allowed(best) and (ruled_out or is_clear)
         return Outcome(
             chosen=best if wins and best is not None else default,
             default=default,
             best=best,
             ratio=found,
+            ruled_out=ruled_out,
             ended=ended,
             measurements=self.done,
             spent_j=self.spent_j,
