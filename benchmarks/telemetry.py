@@ -108,7 +108,7 @@ def main() -> None:
             print(f"{name:<24}{middle:>10.1f}{middle - alone:>10.1f}{statistics.quantiles(taken, n=20)[-1]:>10.1f}")
         session = client._session
         request = session.request("ask", session.ask_messages(QUESTION, None), None, stream=False, arguments={})
-        steps = session._steps(request)
+        steps = session.steps_of(request)
         answer = session.answer(request)
         silent, logged = (bare_us(request, here, answer) for here in (replace(steps, observers=()), steps))
         print(f"telling where nobody listens, by itself: {silent:.2f} us; with the observer that logs: {logged:.2f} us")

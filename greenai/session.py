@@ -189,19 +189,19 @@ class Session:
         return caching.forgotten(learning.told(answered, "forget it"), self.resources.steps, must=True)
 
     def _flow(self, request: Request) -> Flow[Answer]:
-        return flow.answer(self._scoped(request), self._steps(request))
+        return flow.answer(self._scoped(request), self.steps_of(request))
 
     def flow(self, request: Request, key: str, *, nudged: bool = True, laddered: bool = False) -> Flow[Answer]:
         """Return the flow of a request that a library made; `laddered`: the default ladder holds too."""
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         key_of = (lambda: digest) if self.config.pinned else None  # a wrapped client has one of its own
         changes: dict[str, Any] = {"ladder": self.resources.steps.ladder} if laddered else {}
-        steps, changes = self._steps(request), changes if nudged else {**changes, "nudges": ()}
+        steps, changes = self.steps_of(request), changes if nudged else {**changes, "nudges": ()}
         return flow.answer(self._scoped(request, key_of), replace(steps, **changes) if changes else steps)
 
     def flow_with(self, request: Request, change: Callable[[Steps], Steps]) -> Flow[Answer]:
         """Return the flow that answers a request with other steps than this session's own."""
-        return flow.answer(self._scoped(request), change(self._steps(request)))
+        return flow.answer(self._scoped(request), change(self.steps_of(request)))
 
     @property
     def provider(self) -> ProviderSource:
@@ -213,14 +213,14 @@ class Session:
         scopes = self.resources.spending.scopes_of(request.options, request.arguments, key or self.config.key)
         return replace(request, scopes=scopes) if scopes else request
 
-    def _steps(self, request: Request) -> Steps:
+    def steps_of(self, request: Request) -> Steps:
+        """Return the steps that hold for a request of this session."""
         steps, model = self.resources.pinned if self.config.pinned else self.resources.steps, request.model
         if self.config.endpoint is None or (model is not None and model.startswith("local/")):
             return steps
         if model in (None, "auto") and self.resources.settings.ladder is not None:
             return steps
-        model = model or "auto"
-        found = self._endpoints.get(model)
+        found = self._endpoints.get(model := model or "auto")
         if found is None:
             # What that server has, nobody told: the default ladder's models are somewhere else.
             named = {"ladder": ()} if model == "auto" else {"endpoint": endpoint_rung(self.config, model)}
@@ -296,7 +296,7 @@ class Session:
 
     def explain(self, request: Request) -> Decision:
         """Decide about one request without calling a model."""
-        return drivers.run(flow.explain(self._scoped(request), self._steps(request)), self._provider)
+        return drivers.run(flow.explain(self._scoped(request), self.steps_of(request)), self._provider)
 
     def solve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
         """Do a task on a text."""
@@ -304,7 +304,7 @@ class Session:
 
     def _solving(self, task: TaskSpec, text: str, question: str | None) -> Flow[tuple[Solved, Answer]]:
         request = self.request("ask", self.ask_messages(text, None), None, stream=False, arguments={})
-        return flow.solve(request, task, text, question, self._steps(request))
+        return flow.solve(request, task, text, question, self.steps_of(request))
 
     def feedback(self, answered: Any, *, good: bool) -> None:
         """Learn whether an answer was good."""
@@ -403,7 +403,7 @@ class Session:
 
     async def aexplain(self, request: Request) -> Decision:
         """Do what `explain` does, awaited."""
-        return await self._driver.run(flow.explain(self._scoped(request), self._steps(request)))
+        return await self._driver.run(flow.explain(self._scoped(request), self.steps_of(request)))
 
     async def asolve(self, task: TaskSpec, text: str, question: str | None) -> TaskAnswer:
         """Do what `solve` does, awaited."""

@@ -29,7 +29,7 @@ from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
 from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Wait, Work
 
-__all__ = ["attempt", "estimate", "foretold", "held", "is_verified"]
+__all__ = ["attempt", "drafted", "estimate", "foretold", "held", "is_verified"]
 
 _DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _FUNCTIONS = FUNCTION.rstrip("/")
@@ -52,7 +52,7 @@ NOT_STARTED = "http://not-started.invalid/v1"
 def held(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps) -> Flow[Way]:
     """Hold what asking one rung may use in its budgets, or less of it where they are short: of a cheaper rung too."""
     return (
-        yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(_unloaded, plan, steps))
+        yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(drafted, plan, steps))
     )
 
 
@@ -135,8 +135,8 @@ def _asked(
     return Climbed(reply=reply, rung=rung, draft=draft, done=done, hold=hold, less=bool(way.notes))
 
 
-def _unloaded(plan: Plan, steps: Steps, rung: Rung, request: Request) -> Draft:
-    """Return a draft as far as it is known before a model on this machine is loaded."""
+def drafted(plan: Plan, steps: Steps, rung: Rung, request: Request) -> Draft:
+    """Return what one rung would be sent, as far as it is known before a model on this machine is loaded."""
     return _draft(rung, find(rung.model), None, request, plan, steps)
 
 
