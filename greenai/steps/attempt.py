@@ -51,9 +51,7 @@ NOT_STARTED = "http://not-started.invalid/v1"
 
 def held(rung: Rung, attempt_id: str, request: Request, plan: Plan, steps: Steps) -> Flow[Way]:
     """Hold what asking one rung may use in its budgets, or less of it where they are short: of a cheaper rung too."""
-    return (
-        yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(drafted, plan, steps))
-    )
+    return (yield from afforded(rung, attempt_id, request, plan, steps, _ttl_s(request), partial(drafted, plan, steps)))
 
 
 def foretold(request: Request, plan: Plan, steps: Steps) -> Flow[tuple[str, ...]]:
