@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import logging
 import os
 import threading
 import time
@@ -25,6 +26,12 @@ from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, 
 from greenai.local.tuned import Tuned
 
 __all__ = ["Engine", "EngineSettings", "Engines"]
+
+logger = logging.getLogger("greenai")
+_UNTUNED = (
+    "local/%s could not be started as its profile of %s says, so it runs as without one: %s Measure again with "
+    "greenai tune, or delete the profile with greenai tune --forget."
+)
 
 
 class Engines:
@@ -218,7 +225,13 @@ class Engines:
         settings, profile = self.settings, None
         if self.tuned is not None:
             settings, profile = self.tuned(name, path, settings)
-        engine = launch(name, path, settings)
+        try:
+            engine = launch(name, path, settings)
+        except EngineError as error:
+            if profile is None:
+                raise
+            logger.warning(_UNTUNED, name, profile.measured[:10], error)
+            return launch(name, path, self.settings)
         engine.profile = profile
         return engine
 

@@ -34,6 +34,7 @@ __all__ = [
     "parse",
     "path_of",
     "pick",
+    "precision_of",
     "revision_of",
 ]
 
@@ -191,6 +192,14 @@ def path_of(name: str, weights_dir: Path | None = None) -> Path | None:
         path = folder / target.file
         return path if path.is_file() else None
     return _picked(target.repo, folder) or (folder if is_model_folder(folder) else None)
+
+
+def precision_of(path: Path) -> str:
+    """Return a GGUF's quantisation as its name tells it: the part that begins with Q, IQ, F or BF and a digit."""
+    parts = path.stem.replace("-", ".").split(".")
+    kinds = ("Q", "IQ", "F", "BF", "TQ", "MXFP")
+    named = [p for p in parts if any(p.upper().startswith(k) and p[len(k) : len(k) + 1].isdigit() for k in kinds)]
+    return named[-1].upper() if named else path.stem
 
 
 def is_model_folder(path: Path) -> bool:

@@ -53,8 +53,11 @@ class Profile:
         compile: Whether the model was compiled.
         window_ms: How long a micro-batcher may wait for a batch to fill, in milliseconds.
         energy_j_per_token: Joules per token of the answers, with its 95% interval of repeats in `low` and `high`.
-        default_energy_j_per_token: What the engine took per token as it is without a profile, in the same run.
+        default_energy_j_per_token: What the engine took per token as it is without a profile, in the same run; None
+            where it did not run.
         p95_s: 95th percentile of a request's latency, in seconds.
+        default_p95_s: That of the engine as it is without a profile.
+        leave: Whether nothing was clearly better than the engine as it is: it is left so.
         measured: When, in ISO form.
         versions: Of the engine and of greenai.
         evidence: How good the energy's evidence is, as a `Reading` says it.
@@ -78,13 +81,24 @@ class Profile:
     energy_j_per_token: float
     low: float
     high: float
-    default_energy_j_per_token: float
+    default_energy_j_per_token: float | None
     p95_s: float | None = None
+    default_p95_s: float | None = None
+    leave: bool = False
     measured: str
     versions: Mapping[str, str] = field(default_factory=dict)
     evidence: str = "unknown"
     method: str = "none"
     more: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no engine could run.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        if self.batch < 1 or (self.threads is not None and self.threads < 1):
+            raise ValueError(f"batch {self.batch} and threads {self.threads} must be 1 at least")
 
     @property
     def key(self) -> tuple[str, str, str, str, int, str]:
@@ -186,6 +200,9 @@ class Profiles:
         lock = FileLock(self._path.with_suffix(".lock"))
         try:
             lock.acquire(time.monotonic() + LOCK_TIMEOUT_S)
+            rows, problems = self._rows()
+            if problems and not rows:  # not ours, or of a later version: not for us to write over
+                self._path.replace(self._path.with_suffix(".unreadable"))
             _write(self._path, change(list(self.all())))
         finally:
             lock.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from greenai.local.names import revision_of
+from greenai.local.names import precision_of, revision_of
 from greenai.local.process import EngineSettings, kind_of
 from greenai.local.profiles import Profile, Profiles
 
@@ -37,15 +37,21 @@ class Tuned:
         if not self.profiles.all():
             return settings, None
         device, driver = self.device()
-        revision = revision_of(name, settings.weights_dir) or ""
-        found = self.profiles.find(revision, device=device, driver=driver, engine=kind_of(path))
-        if found is None or (found.engine == "llama" and found.precision.lower() not in path.name.lower()):
-            return settings, None  # other weights than these were the best; they have a name of their own
+        revision, kind = revision_of(name, settings.weights_dir), kind_of(path)
+        if revision is None:
+            return settings, None
+        # A file has one precision, and torch's is the profile's own.
+        precision = precision_of(path) if kind == "llama" else None
+        found = self.profiles.find(revision, device=device, driver=driver, engine=kind, precision=precision)
+        if found is None or found.leave:
+            return settings, None
         return applied(found, settings, self.given), found
 
 
 def applied(profile: Profile, settings: EngineSettings, given: frozenset[str] = frozenset()) -> EngineSettings:
-    """Return `settings` with what the profile says, but for what was given."""
+    """Return `settings` with what the profile says, but for what was given; as they are where it says to leave them."""
+    if profile.leave:
+        return settings
     slots = settings.slots if "slots" in given else profile.batch
     threads = settings.threads if "threads" in given else profile.threads
     if profile.engine == "torch":

@@ -93,6 +93,26 @@ def test_a_file_of_something_else_is_told(tmp_path: Path) -> None:
     assert profiles.problems == (f"{path} is not a file of profiles of version 1.",)
 
 
+def test_a_file_that_cannot_be_read_is_put_aside_rather_than_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "profiles.json"
+    path.write_text('{"version": 2}')
+    Profiles(tmp_path).keep(made())
+    assert Profiles(tmp_path).all() == (made(),)
+    assert (tmp_path / "profiles.unreadable").read_text() == '{"version": 2}'
+
+
+@pytest.mark.parametrize("broken", [{"batch": 0}, {"batch": -2}, {"threads": 0}])
+def test_a_row_that_no_engine_could_run_is_skipped(tmp_path: Path, broken: dict[str, int]) -> None:
+    profiles = Profiles(tmp_path)
+    profiles.keep(made())
+    path = tmp_path / "profiles.json"
+    held = json.loads(path.read_text())
+    held["profiles"][0] |= broken
+    path.write_text(json.dumps(held))
+    assert profiles.all() == ()
+    assert profiles.problems[0].endswith("must be 1 at least")
+
+
 def test_only_the_user_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     Profiles(folder).keep(made())

@@ -72,6 +72,28 @@ def test_the_profile_of_these_weights_on_this_machine_is_applied(tmp_path: Path,
     assert profile.batch == 6
 
 
+def test_where_leaving_it_was_the_answer_nothing_changes(tmp_path: Path, weights: Path) -> None:
+    found = tuned(tmp_path, weights, replace(LLAMA, leave=True))
+    assert found(str(weights), weights, EngineSettings()) == (EngineSettings(), None)
+    assert applied(replace(TORCH, leave=True), EngineSettings()) == EngineSettings()
+
+
+def test_a_newer_profile_of_another_file_does_not_hide_that_of_this_one(tmp_path: Path, weights: Path) -> None:
+    found = tuned(tmp_path, weights)
+    found.profiles.keep(
+        replace(LLAMA, model=revision_of(str(weights)) or "", precision="Q8_0", measured="2026-11-23T10:00:00")
+    )
+    settings, _ = found(str(weights), weights, EngineSettings())
+    assert settings.slots == 6
+
+
+def test_a_precision_whose_name_is_part_of_the_files_is_not_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.BF16.gguf"
+    path.write_bytes(b"GGUF" + b"serve")
+    found = tuned(tmp_path, path, replace(LLAMA, precision="F16"))
+    assert found(str(path), path, EngineSettings()) == (EngineSettings(), None)
+
+
 @pytest.mark.parametrize("why", ["other device", "other precision", "other engine", "other weights"])
 def test_a_profile_of_something_else_is_not(tmp_path: Path, weights: Path, why: str) -> None:
     found = {
@@ -103,3 +125,24 @@ def test_engines_start_a_model_as_its_profile_says_and_tell(tmp_path: Path, weig
         assert engine.profile.batch == 6
     finally:
         engines.close()
+
+
+def test_a_profile_that_the_engine_cannot_run_costs_nobody_the_answer(
+    tmp_path: Path, weights: Path, fake_llama: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    del fake_llama  # it knows no flash attention, like another version of llama.cpp than the one measured
+    engines = Engines()
+    engines.tuned = tuned(tmp_path, weights, replace(LLAMA, cache=None))
+    try:
+        engine = engines.get(str(weights))
+        assert engine.alive()
+        assert engine.profile is None
+    finally:
+        engines.close()
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        f"local/{weights} could not be started as its profile of 2026-11-22 says, so it runs as without one: "
+    )
+    assert record.getMessage().endswith(
+        "Measure again with greenai tune, or delete the profile with greenai tune --forget."
+    )
