@@ -158,7 +158,7 @@ def _profiles(settings: Settings) -> dict[str, Any]:
     kept, here = Profiles(settings.state_dir), meters.device()
     held = [
         {"name": p.name, "tokens": p.sequence_bin, "batch": p.batch, "precision": p.precision, "measured": p.measured,
-         "used": (p.device, p.driver) == here}
+         "used": (p.device, p.driver) == here, "leave": p.leave}
         for p in kept.all()
     ]  # fmt: skip
     return {"held": held, "problems": list(kept.problems)}
@@ -353,6 +353,7 @@ def _profile_lines(profiles: Mapping[str, Any]) -> Iterator[str]:
     yield from profiles["problems"]
     for p in profiles["held"]:
         use = "used" if p["used"] else "of another device or driver, not used"
+        use = "which is as it runs without tuning" if p["used"] and p["leave"] else use
         batch = f"batch {p['batch']}, {p['precision']}"
         yield f"{p['name']}, to {p['tokens']} tokens: {batch}, measured {p['measured'][:10]}; {use}"
     if not profiles["held"] and not profiles["problems"]:

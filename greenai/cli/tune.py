@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ import typer
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.cli.models import complete_installed
 from greenai.progress import bar
-from greenai.units import format_duration, format_energy, significant
+from greenai.units import format_duration, format_energy
 
 if TYPE_CHECKING:
     from greenai.local.profiles import Profile, Profiles
@@ -100,16 +99,16 @@ def tune(
         )
         result = _run(model, loaded, options, as_json=as_json)
         problem = _keep(result, loaded)
+        if as_json:
+            print_json(_plain(result, problem))
+        else:
+            _print(result, loaded, problem)
         if plot is not None:
             from greenai.cli import tune_picture
 
             tune_picture.draw(result, plot)
-    if as_json:
-        print_json(_plain(result))
-    else:
-        _print(result, problem)
-        if plot is not None:
-            console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
+            if not as_json:
+                console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
 
 
 def _check_picture(path: Path) -> None:
@@ -125,16 +124,22 @@ def _joules(text: str) -> float:
     from greenai.errors import InvalidRequest
 
     try:
-        return Budget.parse(text, unit="energy_j").limit
+        budget = Budget.parse(text, unit="energy_j")
     except InvalidRequest as error:
         raise typer.BadParameter(f"--budget: {error}") from None
+    if budget.window.kind != "total" or not budget.limit > 0:
+        raise typer.BadParameter(f'--budget: {text!r} is no amount for one search. Write an energy, such as "5Wh".')
+    return budget.limit
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"--text: {path} cannot be read: {error}") from None
+    if not text.strip():
+        raise typer.BadParameter(f"--text: {path} is empty. Name a file with some paragraphs of text.")
+    return text
 
 
 # --- the search -----------------------------------------------------------------------------
@@ -180,7 +185,8 @@ def _profiles(settings: Settings) -> Profiles:
 # --- what was found -------------------------------------------------------------------------
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def _plain(result: Result, problem: str | None) -> dict[str, Any]:
+    from greenai.cli.tune_words import verdict
     from greenai.tune.cells import plain
 
     outcome = result.outcome
@@ -194,6 +200,9 @@ def _plain(result: Result) -> dict[str, Any]:
         "chosen": _point(outcome, outcome.chosen),
         "default": _point(outcome, outcome.default),
         "ratio": None if outcome.ratio is None else dataclasses.asdict(outcome.ratio),
+        "pairs": outcome.pairs,
+        "default_ruled_out": outcome.ruled_out,
+        "verdict": verdict(outcome),
         "ended": outcome.ended,
         "measurements": outcome.measurements,
         "grid": result.job.space.size(),
@@ -202,7 +211,8 @@ def _plain(result: Result) -> dict[str, Any]:
         "noise": outcome.cells.noise,
         "journal": str(result.job.journal),
         "profile": None if result.profile is None else dataclasses.asdict(result.profile),
-        "points": plain(outcome.cells.of),
+        "problem": problem,
+        "points": plain(outcome.cells),
     }
 
 
@@ -211,10 +221,12 @@ def _point(outcome: Outcome, point: Point) -> dict[str, Any]:
     return {**point.to_dict(), "energy_j_per_token": None if energy is None else dataclasses.asdict(energy)}
 
 
-def _print(result: Result, problem: str | None) -> None:
+def _print(result: Result, settings: Settings, problem: str | None) -> None:
     out, outcome = console(), result.outcome
     out.print(_table(outcome))
-    for line in _lines(result):
+    from greenai.cli.tune_words import found, use
+
+    for line in (*found(result), *(use(result, settings) if problem is None else ())):
         out.print(line, markup=False)
     if problem is not None:
         console(stderr=True).print(problem, markup=False, style="red")
@@ -254,9 +266,9 @@ def _shown_points(outcome: Outcome) -> list[Point]:
 
 
 def _mark(outcome: Outcome, point: Point) -> str:
-    if point == outcome.chosen:
-        return "chosen"
-    return "as it is" if point == outcome.default else ""
+    if point == outcome.default:
+        return "as it is"
+    return "chosen" if point == outcome.chosen else ""
 
 
 def _share(energy: Interval) -> str:
@@ -269,39 +281,6 @@ def _memory(cells: Cells, point: Point) -> str:
 
     held = max((s.memory_bytes for s in cells.of[point].samples), default=0)
     return format_bytes(held) if held else ""
-
-
-def _lines(result: Result) -> Iterator[str]:
-    outcome, size = result.outcome, result.job.space.size()
-    yield verdict(outcome)
-    again = f", {result.resumed} of them before" if result.resumed else ""
-    yield (
-        f"{outcome.measurements} measurements{again} of {size} points took {format_energy(outcome.spent_j)}; "
-        f"{outcome.ended}. One reading is off by about {outcome.cells.noise:.0%}."
-    )
-    if result.profile is not None:
-        told = result.profile
-        length = result.job.options.tokens
-        yield f"Meter: {told.method} ({told.evidence}). Requests of {length} tokens on {told.device}."
-    lost = [(p, c) for p, c in outcome.cells.of.items() if c.status == "rejected"]
-    rejected = sorted({f"{p.setting}: {c.samples[-1].why}" for p, c in lost})
-    for line in rejected[:ROWS]:
-        yield f"Rejected: {line}"
-    if not outcome.leave_it:
-        yield "Local engines use this profile from now on. To undo: greenai tune --forget"
-
-
-def verdict(outcome: Outcome) -> str:
-    """Return what to do, in a sentence."""
-    if outcome.ratio is None and outcome.leave_it:
-        return "Leave it as it is: nothing else that may be chosen was better."
-    if outcome.ratio is None:
-        return f"Use {outcome.chosen}: what runs without tuning did not run, or does not keep the bound."
-    ratio = outcome.ratio
-    part = f"{significant(ratio.value, 3)} ({significant(ratio.low, 3)} to {significant(ratio.high, 3)}) times"
-    if outcome.leave_it:
-        return f"Leave it as it is: the best other point, {outcome.best}, takes {part} its energy, which is not clear."
-    return f"Use {outcome.chosen}: it takes {part} the energy per token of what runs without tuning."
 
 
 # --- profiles -------------------------------------------------------------------------------
@@ -331,7 +310,18 @@ def _profile_table(held: tuple[Profile, ...]) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("model", "device", "tokens", "precision", "batch", "threads", "energy per token", "measured"):
+    headings = (
+        "model",
+        "device",
+        "tokens",
+        "precision",
+        "batch",
+        "threads",
+        "energy per token",
+        "as it is",
+        "measured",
+    )
+    for heading in headings:
         table.add_column(heading, overflow="fold")
     for p in held:
         table.add_row(
@@ -341,7 +331,15 @@ def _profile_table(held: tuple[Profile, ...]) -> Any:
             p.precision,
             str(p.batch),
             "" if p.threads is None else str(p.threads),
-            format_energy(p.energy_j_per_token),
+            f"{format_energy(p.energy_j_per_token)} ±{p.high / p.energy_j_per_token - 1:.0%}",
+            _as_it_is(p),
             p.measured[:10],
         )
     return table
+
+
+def _as_it_is(profile: Profile) -> str:
+    if profile.leave:
+        return "left so"
+    held = profile.default_energy_j_per_token
+    return "did not run" if held is None else format_energy(held)

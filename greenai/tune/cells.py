@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 
 from greenai.tune.space import Point, Sample, Setting, Status
 
@@ -193,17 +193,25 @@ def _scale(logs: Sequence[float]) -> float:
     return 1.4826 * statistics.median(abs(log - middle) for log in logs) / math.sqrt(2)
 
 
-def plain(cells: Mapping[Point, Cell]) -> list[dict[str, object]]:
+def plain(cells: Cells) -> list[dict[str, object]]:
     """Return the cells as JSON values, least energy first."""
-    ordered = sorted(cells.items(), key=lambda pair: pair[1].mean)
     return [
-        {
-            **point.to_dict(),
-            "status": cell.status,
-            "repeats": len(cell.logs),
-            "energy_j_per_token": math.exp(cell.mean) if cell.logs else None,
-            "p95_s": cell.p95_s if cell.p95s else None,
-            "memory_bytes": max((s.memory_bytes for s in cell.samples), default=0),
-        }
-        for point, cell in ordered
+        {**point.to_dict(), **_told(cell, cells.noise)}
+        for point, cell in sorted(cells.of.items(), key=lambda pair: pair[1].mean)
     ]
+
+
+def _told(cell: Cell, noise: float) -> dict[str, object]:
+    ran = [s for s in cell.samples if s.status == "ok"]
+    energy = mean_of(cell, noise) if cell.logs else None
+    per_request = [s.energy_j_per_token * s.tokens / s.requests for s in ran if s.requests]
+    return {
+        "status": cell.status,
+        "why": cell.samples[-1].why or None,
+        "repeats": len(cell.logs),
+        "energy_j_per_token": None if energy is None else asdict(energy),
+        "energy_j_per_request": statistics.median(per_request) if per_request else None,
+        "p50_s": statistics.median(s.p50_s for s in ran) if ran else None,
+        "p95_s": cell.p95_s if cell.p95s else None,
+        "memory_bytes": max((s.memory_bytes for s in ran), default=0) or None,
+    }

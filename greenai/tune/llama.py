@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from greenai import meters
 from greenai.errors import EngineError
 from greenai.local.cpus import compute_threads, usable_cores
+from greenai.local.names import precision_of
 from greenai.local.process import Engine, EngineSettings, launch
 from greenai.meters.core_time import process_ns
 from greenai.tune.guard import Forced, Guard, compare
@@ -38,14 +39,6 @@ LISTED = 100
 MOST_CHILDREN = 10
 TIMEOUT_S = 600.0
 _MEMORY_WORDS = ("alloc", "memory", "SIGKILL", "buffer")
-
-
-def precision_of(path: Path) -> str:
-    """Return a GGUF's quantisation as its name tells it: the part that begins with Q, IQ, F or BF and a digit."""
-    parts = path.stem.replace("-", ".").split(".")
-    kinds = ("Q", "IQ", "F", "BF", "TQ", "MXFP")
-    named = [p for p in parts if any(p.upper().startswith(k) and p[len(k) : len(k) + 1].isdigit() for k in kinds)]
-    return named[-1].upper() if named else path.stem
 
 
 def quantisations(path: Path) -> dict[str, Path]:
@@ -149,7 +142,8 @@ class LlamaBench:
         return replace(
             self.base,
             slots=point.batch,
-            context_tokens=max(self.load.tokens, PLACES) + 8,
+            # As it will run: the memory that is found to fit must be that of the engine which takes the profile.
+            context_tokens=max(self.base.context_tokens, max(self.load.tokens, PLACES) + 8),
             threads=setting.threads or None,
             flash={"on": True, "off": False}.get(setting.attention),
             cache_type=setting.cache or None,

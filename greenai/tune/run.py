@@ -19,7 +19,6 @@ from greenai.local.names import parse, path_of, revision_of
 from greenai.local.profiles import Engine, Profile, bin_of
 from greenai.meters import nvml
 from greenai.settings import Settings
-from greenai.tune.cells import Interval
 from greenai.tune.guard import Guard
 from greenai.tune.journal import Journal, Journaled
 from greenai.tune.load import Load, sample_text
@@ -89,11 +88,17 @@ class Job:
     journal: Path
     head: Mapping[str, Any]
     options: Options
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+    def weights_of(self, precision: str) -> Path | None:
+        """Return the file that runs at a precision where that is another one than the model's own, else None."""
+        own = self.space.default.setting.precision
+        return None if self.engine == "torch" or precision == own else self.files.get(precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What tuning gave: `profile` is None where nothing ran."""
+    """What tuning gave: `profile` is None where nothing ran, or nothing keeps the latency bound."""
 
     job: Job
     outcome: Outcome
@@ -131,11 +136,15 @@ def job(name: str, settings: Settings, options: Options) -> Job:
         "device": device,
         "driver": driver,
         "engine": engine,
+        "versions": _versions(engine),
         "tokens": options.tokens,
         "most_batch": most,
         "text": hashlib.sha256((options.text or sample_text()).encode()).hexdigest()[:16],
         "guard": [options.guard.least_agreement, options.guard.most_perplexity],
+        "precisions": {kind: _weights(bench, kind) for kind in space.precisions},
+        "default": str(space.default),
         "settings": sum(1 for _ in space.settings()),
+        "context_tokens": settings.local.context_tokens,
     }
     most_measured = options.measurements or max(space.size() // 3, LEAST_MEASUREMENTS)
     return Job(
@@ -150,7 +159,19 @@ def job(name: str, settings: Settings, options: Options) -> Job:
         journal=_journal_path(settings, f"local/{bare}", device, options.tokens),
         head=head,
         options=options,
+        files=_files(bench),
     )
+
+
+def _files(bench: Bench) -> Mapping[str, Path]:
+    files: Mapping[str, Path] = getattr(bench, "files", {})
+    return files
+
+
+def _weights(bench: Bench, precision: str) -> str | None:
+    """Return which weights a precision stands for, where it is a file of its own."""
+    path = _files(bench).get(precision)
+    return None if path is None else revision_of(str(path))
 
 
 def _bounded(space: Space, most_p95_s: float) -> Space:
@@ -177,7 +198,7 @@ def _llama(name: str, path: Path, settings: Settings, options: Options, most: in
         text=options.text or sample_text(),
         load=_load(options),
         guard=options.guard,
-        base=EngineSettings(weights_dir=settings.weights_dir),
+        base=EngineSettings(weights_dir=settings.weights_dir, context_tokens=local.context_tokens),
         watts_per_core=settings.watts_per_core,
     )
     return space, bench
@@ -244,15 +265,17 @@ def _refuse_if_nothing_ran(job: Job, outcome: Outcome) -> None:
 
 def _profile(job: Job, outcome: Outcome) -> Profile | None:
     found, usual = outcome.energy(outcome.chosen), outcome.energy(outcome.default)
-    if found is None:
-        return None
+    if found is None or (outcome.leave_it and outcome.ruled_out):
+        return None  # nothing ran, or nothing keeps the bound
     cell = outcome.cells.of[outcome.chosen]
-    setting, sample = outcome.chosen.setting, cell.samples[-1]
+    default = outcome.cells.of.get(outcome.default)
+    setting, sample = outcome.chosen.setting, next(s for s in reversed(cell.samples) if s.status == "ok")
+    other = job.weights_of(setting.precision)
     return Profile(
         device=job.device,
         driver=job.driver,
-        model=job.revision,
-        name=job.name,
+        model=job.revision if other is None else revision_of(str(other)) or "",
+        name=job.name if other is None else f"local/{other}",
         engine=job.engine,
         sequence_bin=bin_of(job.options.tokens),
         precision=setting.precision,
@@ -265,8 +288,10 @@ def _profile(job: Job, outcome: Outcome) -> Profile | None:
         energy_j_per_token=found.value,
         low=found.low,
         high=found.high,
-        default_energy_j_per_token=(usual or Interval(value=0.0, low=0.0, high=0.0)).value,
+        default_energy_j_per_token=None if usual is None else usual.value,
         p95_s=cell.p95_s,
+        default_p95_s=default.p95_s if default is not None and default.p95s else None,
+        leave=outcome.leave_it,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(job.engine),
         evidence=sample.evidence,

@@ -62,7 +62,10 @@ def test_it_prints_what_to_use_and_keeps_a_profile(shell: Shell, bench: Closed) 
     assert bench.closed
     assert "Use batch " in result.stdout
     assert "the energy per token of what runs without tuning." in result.stdout
-    assert "Local engines use this profile from now on. To undo: greenai tune --forget" in result.stdout
+    assert (
+        "Local engines use this profile from now on. To undo: greenai tune local/made-up --forget"
+        in result.stdout.replace("\n", " ")
+    )
     listed = shell.json("tune", "--list")["profiles"]
     assert [(p["name"], p["sequence_bin"], p["driver"]) for p in listed] == [("local/made-up", 64, "1.0")]
     assert "local/made-up" in shell("tune", "--list").stdout
