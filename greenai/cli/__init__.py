@@ -19,6 +19,7 @@ from greenai.cli.digest import digest
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
+from greenai.cli.gpus import gpus
 from greenai.cli.models import models
 from greenai.cli.rate import rate
 from greenai.cli.report import report
@@ -51,6 +52,7 @@ app.command()(doctor)
 app.command()(serve)
 app.command()(tune)
 app.command()(rate)
+app.command()(gpus)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,191 @@
+"""`greenai gpus`: what the GPUs of this machine do, what that takes and for whom, and on how few it would fit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.gpus.sampler import Sampler
+    from greenai.gpus.summary import Summary
+    from greenai.gpus.values import Trace
+    from greenai.settings import Settings
+
+__all__ = ["gpus"]
+
+MOST_LOOKS = 200_000
+
+For = Annotated[str, typer.Option("--for", help="How long to watch, such as 30s or 10m. Ctrl-C ends it earlier.")]
+Every = Annotated[str, typer.Option("--every", help="Time between two looks; 200ms at least.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show a live table until Ctrl-C.")]
+Record = Annotated[Path | None, typer.Option(help="Write every look to this file (JSON lines) as it is made.")]
+Replay = Annotated[Path | None, typer.Option(help="Read such a file, of any machine, and watch nothing.")]
+Plot = Annotated[Path | None, typer.Option(help="Draw it to a .svg, .png or .pdf file.")]
+IdleWatts = Annotated[
+    float | None,
+    typer.Option("--idle-watts", min=0, help="Watts of a GPU at rest with a process on it, where it never rests."),
+]
+MostBusy = Annotated[float, typer.Option(min=1, max=100, help="On fewer GPUs: utilisation at most, in percent.")]
+MostMemory = Annotated[float, typer.Option(min=1, max=100, help="On fewer GPUs: memory filled at most, in percent.")]
+
+
+def gpus(
+    *,
+    seconds: For = "60s",
+    every: Every = "1s",
+    watch: Watch = False,
+    record: Record = None,
+    replay: Replay = None,
+    plot: Plot = None,
+    idle_watts: IdleWatts = None,
+    most_busy: MostBusy = 90.0,
+    most_memory: MostMemory = 95.0,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch the GPUs: how busy they are, energy by process and project, what idles, and what fewer would take.
+
+    Needs an NVIDIA GPU with its driver, and the extra `nvidia`. Nothing is changed on a GPU.
+    """
+    if replay is not None and (record is not None or watch):
+        raise typer.BadParameter("--replay watches nothing, so it goes without --record and --watch.")
+    if watch and as_json:
+        raise typer.BadParameter("--watch shows a table, so it goes without --json.")
+    for_s, every_s = _seconds(seconds, "--for"), _seconds(every, "--every")
+    with reported(as_json=as_json):
+        if plot is not None:
+            _check_picture(plot)
+        loaded = settings_of(settings)
+        if replay is None:
+            trace = _watched(loaded, None if watch else for_s, every_s, record, as_json=as_json)
+        else:
+            from greenai.gpus.recording import read
+
+            trace = read(replay)
+        found = _summed(loaded, trace, (most_busy, most_memory), idle_watts)
+        if plot is not None:
+            from greenai.cli import gpus_picture
+
+            gpus_picture.draw(found, plot)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from greenai.cli import gpus_words
+
+    gpus_words.show(found, console())
+    if plot is not None:
+        console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
+
+
+def _seconds(text: str, option: str) -> float:
+    from greenai.settings.fields import duration_s
+
+    try:
+        found = duration_s(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option}: {error}.") from None
+    if found <= 0:
+        raise typer.BadParameter(f"{option} {text}: it must be longer than nothing.")
+    return found
+
+
+def _check_picture(path: Path) -> None:
+    from greenai.cli import plot as picture
+
+    if (problem := picture.wrong_ending(path)) is not None:
+        raise typer.BadParameter(problem)
+    picture.check(path, what="Drawing what the GPUs did")
+
+
+# --- watching -------------------------------------------------------------------------------
+
+
+def _watched(settings: Settings, seconds: float | None, every_s: float, record: Path | None, *, as_json: bool) -> Trace:
+    """Watch for so many seconds, or with None, in a live table, until Ctrl-C."""
+    from greenai.gpus import sampler
+    from greenai.gpus.recording import Recorder
+    from greenai.gpus.values import GpusError
+
+    if seconds is not None and seconds / every_s > MOST_LOOKS:
+        raise GpusError(
+            f"--for {seconds:g}s with --every {every_s:g}s are {seconds / every_s:.0f} looks, above {MOST_LOOKS}. "
+            f"Use --every {seconds / MOST_LOOKS:.1f}s or more."
+        )
+    made = sampler.opened(every_s, lambda: _engines(settings))
+    recorder = None if record is None else Recorder(record)
+    try:
+        with _shown(made, seconds, watched=not as_json and sys.stderr.isatty()) as told:
+            return made.watch(seconds, lambda trace: _each(trace, recorder, told))
+    except KeyboardInterrupt:
+        console(stderr=True).print("Stopped before there were two looks: nothing to tell.", markup=False)
+        raise typer.Exit(130) from None
+    finally:
+        if recorder is not None:
+            recorder.close()
+
+
+def _each(trace: Trace, recorder: Callable[[Trace], object] | None, told: Callable[[Trace], object] | None) -> None:
+    for one in (recorder, told):
+        if one is not None:
+            one(trace)
+
+
+def _engines(settings: Settings) -> dict[int, str]:
+    """Return the processes of greenai's engines on this machine, with their models."""
+    from greenai.local.roster import here, running_dir
+
+    return {one.pid: one.model for one in here(running_dir(settings.state_dir))}
+
+
+@contextmanager
+def _shown(made: Sampler, seconds: float | None, *, watched: bool) -> Generator[Callable[[Trace], object] | None]:
+    """Show a bar on standard error while somebody watches, or the live table."""
+    if seconds is None:
+        from rich.live import Live
+
+        from greenai.cli.gpus_words import live
+
+        with Live(console=console(stderr=True), auto_refresh=False, transient=True) as shown:
+            yield lambda trace: shown.update(live(trace), refresh=True)
+        return
+    if not watched:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    del made
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("watching", total=seconds, said="")
+
+        def told(trace: Trace) -> None:
+            left = format_duration(max(seconds - trace.seconds, 0.0))
+            bar.update(task, completed=trace.seconds, said=f"{len(trace.rounds)} looks, {left} left; Ctrl-C to end")
+
+        yield told
+
+
+# --- what was seen --------------------------------------------------------------------------
+
+
+def _summed(settings: Settings, trace: Trace, bounds: tuple[float, float], idle_w: float | None) -> Summary:
+    from greenai.gpus.packing import Bounds
+    from greenai.gpus.projects import calls_of
+    from greenai.gpus.summary import summed
+    from greenai.store.reading import reading
+
+    with reading(settings.ledger_path) as reader:
+        calls = calls_of(reader, trace)
+    most_busy, most_memory = bounds
+    limits: Any = Bounds(busy_percent=most_busy, memory_percent=most_memory)
+    return summed(trace, calls, limits, idle_w)
