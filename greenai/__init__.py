@@ -11,8 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from greenai.bulk.job import AsyncJob, Job
     from greenai.client import AsyncClient, Client
     from greenai.errors import (
+        BatchError,
+        BatchPaused,
         BudgetExceeded,
         CacheError,
         EngineError,
@@ -49,8 +52,11 @@ __all__ = [
     "AsyncClient",
     "AsyncFeature",
     "AsyncFeatureResult",
+    "AsyncJob",
     "AsyncTask",
     "AsyncTextStream",
+    "BatchError",
+    "BatchPaused",
     "BudgetExceeded",
     "CacheError",
     "Client",
@@ -60,6 +66,7 @@ __all__ = [
     "FeatureResult",
     "GreenAIError",
     "InvalidRequest",
+    "Job",
     "LedgerCorrupt",
     "LedgerError",
     "MissingExtra",
@@ -94,6 +101,8 @@ __all__ = [
 
 _HOME = {
     "AsyncClient": "client",
+    "AsyncJob": "bulk.job",
+    "Job": "bulk.job",
     "Client": "client",
     "Settings": "settings",
     "AsyncTextStream": "text",

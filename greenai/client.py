@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
     from greenai._params import ChatParams, GreenCompletion
+    from greenai.bulk.items import Requests
+    from greenai.bulk.job import AsyncJob, Job, Watching
+    from greenai.bulk.lanes import Backend
+    from greenai.bulk.window import By
     from greenai.features import Generate
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
@@ -148,6 +152,51 @@ class Client(Opening, OpenAI):
         """
         return self._session.forget(answer)
 
+    def batch(
+        self,
+        requests: Requests | None = None,
+        *,
+        by: By = None,
+        name: str | None = None,
+        backend: Backend | None = None,
+        model: str | None = None,
+        at_once: int | None = None,
+        progress: Watching = True,
+    ) -> Job:
+        """Answer many requests that can wait: bounded, de-duplicated, at a cleaner hour, and resumable after a crash.
+
+        `for answer in job` runs it and gives an `Answer` for each request, in the order given; `job.plan` says before
+        what it would do, and `job.receipt` afterwards what it took. The same call again goes on where it ended.
+
+        Args:
+            requests: texts, mappings of the arguments of `chat.completions.create` (`greenai` holds options, and
+                `custom_id` a name), or the path of a JSONL file; None goes on with the job of that name.
+            by: when it has to be done: "tonight", "06:00", "2h", an aware datetime. It is then run at the cleanest or
+                cheapest time until then, where the settings have a forecast; None runs it at once.
+            name: of the job; by default one made of its requests.
+            backend: "calls" for the client's own calls, "provider" for a provider's batch API, "ray" or "vllm" for a
+                GPU fleet; None decides.
+            model: for requests that name none.
+            at_once: how many are under way at the same time; by default as many as a local engine answers together,
+                else 8.
+            progress: True for a bar where standard error is a terminal; or a function that takes each `Progress`.
+
+        Raises:
+            InvalidRequest: the name, the time or a number is none. What is wrong with a request is said when it is run.
+        """
+        from greenai.bulk.job import Job
+
+        return Job(
+            self._session,
+            requests,
+            by=by,
+            name=name,
+            backend=backend,
+            model=model,
+            at_once=at_once,
+            progress=progress,
+        )
+
     def task(
         self,
         name: str,
@@ -269,6 +318,31 @@ class AsyncClient(Opening, AsyncOpenAI):
     async def forget(self, answer: ChatCompletion | TextAnswer | Receipt | str) -> bool:
         """Take an answer out of the cache; see `Client.forget`."""
         return await self._session.aforget(answer)
+
+    def batch(
+        self,
+        requests: Requests | None = None,
+        *,
+        by: By = None,
+        name: str | None = None,
+        backend: Backend | None = None,
+        model: str | None = None,
+        at_once: int | None = None,
+        progress: Watching = True,
+    ) -> AsyncJob:
+        """Answer many requests that can wait, as `Client.batch` does; the job is awaited: `async for answer in job`."""
+        from greenai.bulk.job import AsyncJob
+
+        return AsyncJob(
+            self._session,
+            requests,
+            by=by,
+            name=name,
+            backend=backend,
+            model=model,
+            at_once=at_once,
+            progress=progress,
+        )
 
     def task(
         self,

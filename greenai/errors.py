@@ -14,6 +14,8 @@
     ├── NoSufficientModel      no rung of the ladder may and can answer
     ├── OptInRequired          the request needs an opt-in that nobody gave
     ├── BudgetExceeded         a configured budget has too little left
+    ├── BatchError             a batch cannot be begun, continued or forgotten
+    │   └── BatchPaused        a batch ended before all of it was answered, and can go on later
     ├── CacheError             the answer cache could not do what it was told to, such as to forget
     └── LedgerError            the ledger cannot be read or written
         └── LedgerCorrupt      the ledger file is damaged; it is never reset silently
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "BatchError",
+    "BatchPaused",
     "BudgetExceeded",
     "CacheError",
     "EngineError",
@@ -183,6 +187,26 @@ class BudgetExceeded(GreenAIError):
         self.settled = settled
         self.held = held
         self.window_end = window_end
+
+
+class BatchError(GreenAIError):
+    """A batch cannot be begun, continued or forgotten: another process has it, or its name is another one's."""
+
+
+class BatchPaused(BatchError):
+    """A batch ended before all of it was answered. What was answered is kept, and it goes on when it is run again.
+
+    Attributes:
+        name: the job's.
+        done: how many of its requests are answered, or failed for good.
+        of: how many it has.
+    """
+
+    def __init__(self, message: str, *, name: str = "", done: int = 0, of: int = 0) -> None:
+        super().__init__(message)
+        self.name = name
+        self.done = done
+        self.of = of
 
 
 class CacheError(GreenAIError):

@@ -39,6 +39,8 @@ _HEADERS_NOT_IN_KEY = frozenset(
         "x-request-id", "x-client-request-id", "x-correlation-id", "user-agent",
     )
 )  # fmt: skip
+# A call of a batch is answered as any other call of `create` is, so that they share their answers.
+_ENTRIES = {"batch": "create"}
 # What the exact tier keeps does not depend on whether the semantic one may be asked after it.
 _OPT_INS_NOT_IN_KEY = frozenset(("semantic_cache",))
 # Mark JSON that was written inside a string, and a class by its schema, so that no other value looks like it.
@@ -92,9 +94,9 @@ def exact_key(request: Request, policy: str, *, proxied: bool = False) -> str | 
     options, transport = request.options, request.transport
     told = (
         VERSION, policy, request.namespace, options.project, options.tenant, options.user_scope, options.namespace,
-        request.entry, request.model, request.floor, options.quality, sorted(options.opt_in - _OPT_INS_NOT_IN_KEY),
-        options.strict_opt_in, options.without_opt_in == "refuse", options.substitute, options.observe, options.verify,
-        sorted(options.cache_also),
+        _ENTRIES.get(request.entry, request.entry), request.model, request.floor, options.quality,
+        sorted(options.opt_in - _OPT_INS_NOT_IN_KEY), options.strict_opt_in, options.without_opt_in == "refuse",
+        options.substitute, options.observe, options.verify, sorted(options.cache_also),
     )  # fmt: skip
     asked = (
         _messages(request.messages), _arguments(request.arguments, proxied=proxied), _headers(transport.extra_headers),

@@ -1,0 +1,470 @@
+"""A batch that can be run, stopped, and run again: `client.batch(...)` returns one.
+
+    run ─ hold the journal ─ write the requests ─ wait for the window ─ a lane answers what is left ─ results
+
+What is said to whoever watches is in `Progress`. Ctrl-C lets what is under way end, and leaves the rest for later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from greenai.bulk import window
+from greenai.bulk.calls_lane import Ask, CallsLane, at_once
+from greenai.bulk.items import Given, read
+from greenai.bulk.journal import Journal, folder_of
+from greenai.bulk.lanes import Backend, Bench, Lane
+from greenai.bulk.plan import CALL_S, Outlook, Plan, outlook
+from greenai.bulk.values import Answered, Item
+from greenai.errors import BatchError, BatchPaused, BudgetExceeded, GreenAIError, InvalidRequest
+from greenai.readings import Reading
+
+if TYPE_CHECKING:
+    from greenai.bulk.answers import Answer, BatchReceipt
+    from greenai.bulk.items import Requests
+    from greenai.bulk.window import By, Window
+    from greenai.session import Session
+
+__all__ = ["AsyncJob", "Job", "Progress", "Watching"]
+
+LOOK_S = 0.2
+TELL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is. An item is a request, or several that are the same.
+
+    Attributes:
+        done: how many items have an answer, or failed for good.
+        of: how many there are.
+        failed: how many of those asked by this run failed.
+        energy_j: what the answers of this run took, as far as it is known.
+        per_s: items that this run answers in a second; None at first.
+        left_s: how long it takes at that rate, in seconds; None at first.
+        said: what the job or its lane says beside it.
+    """
+
+    done: int
+    of: int
+    failed: int
+    energy_j: float
+    per_s: float | None
+    left_s: float | None
+    said: str
+
+
+Watching: TypeAlias = "bool | Callable[[Progress], object]"
+
+
+class _Shown:
+    """Counts what a run keeps, and tells who watches, ten times a second at most."""
+
+    def __init__(self, tell: Callable[[Progress], object] | None, done: int, of: int) -> None:
+        self._tell = tell
+        self._begun = time.monotonic()
+        self._last = 0.0
+        self._lock = threading.Lock()
+        self.kept = 0
+        self.settled = 0
+        self.failed = 0
+        self._energy_j = 0.0
+        self._before = done
+        self._of = of
+        self._said = ""
+
+    def count(self, answered: Answered) -> None:
+        energy = None if answered.receipt is None else answered.receipt["energy"]["energy_j"]
+        with self._lock:
+            self.kept += 1
+            self.settled += answered.error is None or answered.error.final
+            self.failed += answered.error is not None
+            self._energy_j += energy or 0.0
+        self._show()
+
+    def begin(self) -> None:
+        self._begun = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self._said = text
+        self._show(must=True)
+
+    def _show(self, *, must: bool = False) -> None:
+        now = time.monotonic()
+        if self._tell is None or not (must or now - self._last >= TELL_S):
+            return
+        with self._lock:
+            self._last = now
+            done, per_s = self._before + self.settled, self.kept / max(now - self._begun, 1e-6) if self.kept else None
+            self._tell(
+                Progress(
+                    done=done,
+                    of=self._of,
+                    failed=self.failed,
+                    energy_j=self._energy_j,
+                    per_s=per_s,
+                    left_s=None if not per_s else (self._of - done) / per_s,
+                    said=self._said,
+                )
+            )
+
+
+class _Job:
+    """What both jobs are."""
+
+    def __init__(
+        self,
+        session: Session,
+        requests: Requests | None,
+        *,
+        by: By = None,
+        name: str | None = None,
+        backend: Backend | None = None,
+        model: str | None = None,
+        at_once: int | None = None,
+        progress: Watching = True,
+        ask: Ask | None = None,
+    ) -> None:
+        if requests is None and name is None:
+            raise InvalidRequest("A batch takes requests, or the name of one that was begun: batch(name=...).")
+        if at_once is not None and at_once < 1:
+            raise InvalidRequest(f"at_once={at_once!r} asks nothing. Pass 1 or more, or leave it out.")
+        self._session = session
+        self._requests = requests
+        self._by = by
+        self._named = name
+        self._backend: Backend | None = backend
+        self._model = model
+        self._at_once = at_once
+        self._progress = progress
+        self._ask = ask
+        self._stop = threading.Event()
+        self._finished = False
+        if isinstance(by, str) or by is not None:
+            window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
+
+    @property
+    def name(self) -> str:
+        """The name by which it is resumed."""
+        return self._journal.name
+
+    def stop(self) -> None:
+        """Let what is under way end, and ask nothing more; from any thread."""
+        self._stop.set()
+
+    @cached_property
+    def _given(self) -> Given | None:
+        return None if self._requests is None else read(self._requests, self._model)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(folder_of(self._session.resources.settings), self._named or _named(self._session, self._given))
+
+    # Looking ahead.
+
+    def _left(self) -> tuple[list[Item], int, int]:
+        """Return the items to be asked, how many there are, and how many requests."""
+        journal, given = self._journal, self._given
+        if journal.exists():
+            journal.require()
+            if given is not None:
+                journal.refuse_others(given)
+        known, counts = journal.left(), journal.counts()
+        if given is None:
+            journal.require()
+            return known, counts.items, counts.requests
+        if counts.items == 0:
+            return list(given.items.values()), len(given.items), len(given.order)
+        done = journal.keys_done()
+        return [item for key, item in given.items.items() if key not in done], len(given.items), len(given.order)
+
+    def _planned(self) -> Plan:
+        left, items, requests = self._left()
+        seen = outlook(self._session, left) if left else Outlook(looked_at=0, cached=0, refused=0, energy=_nothing())
+        several = self._several(left)
+        return Plan(
+            name=self.name,
+            requests=requests,
+            unique=items,
+            done=items - len(left),
+            left=len(left),
+            cached=round(seen.cached * len(left) / seen.looked_at) if seen.looked_at else None,
+            looked_at=seen.looked_at,
+            refused=seen.refused,
+            backend=self._way,
+            why=self._why,
+            at_once=several if self._way == "calls" else self._at_once,
+            window=self._window(len(left), several),
+            energy=seen.energy,
+        )
+
+    @property
+    def _way(self) -> Backend:
+        return "calls" if self._backend is None else self._backend
+
+    @property
+    def _why(self) -> str:
+        return "As asked." if self._backend else "The client's own calls: cache, budgets and receipts as for any other."
+
+    def _several(self, left: list[Item]) -> int:
+        return self._at_once or at_once(self._session, frozenset(item.body.get("model") for item in left))
+
+    def _window(self, left: int, several: int) -> Window:
+        by = self._by or (self._journal.by() if self._journal.exists() else None)
+        return window.of_session(by, self._session, left * CALL_S / several)
+
+    # Running.
+
+    def _run(self) -> None:
+        journal = self._journal
+        given = self._given
+        with journal.held():
+            over = None if self._by is None else window.ends_by(self._by, now=datetime.now(UTC))
+            journal.begin(given, over)
+            counts = journal.counts()
+            left = journal.left()
+            with _bar(self._progress) as tell, self._interruptible():
+                shown = _Shown(tell, counts.items - counts.left, counts.items)
+                if left:
+                    self._answer(left, shown)
+        self._finished = True
+
+    def _answer(self, left: list[Item], shown: _Shown) -> None:
+        several = self._several(left)
+        if self._way != "provider":  # which has a day, and chooses the hour itself
+            self._wait(self._window(len(left), several), shown)
+        bench = Bench(
+            session=self._session,
+            state=self._journal.state,
+            job=self.name,
+            digest=self._journal.digest,
+            at_once=several if self._way == "calls" else self._at_once,
+        )
+
+        def keep(key: str, answered: Answered) -> None:
+            if self._journal.keep(key, answered):
+                shown.count(answered)
+
+        shown.begin()
+        try:
+            if not self._stop.is_set():
+                _lane(self._way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
+        except GreenAIError as error:
+            raise self._paused(error) from error
+        except Exception as error:
+            if not _is_of_a_provider(error):
+                raise
+            raise self._paused(error) from error
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+
+    def _wait(self, planned: Window, shown: _Shown) -> None:
+        """Wait until the window begins, or somebody stops the job."""
+        while not self._stop.is_set() and (left_s := (planned.start - datetime.now(UTC)).total_seconds()) > 0:
+            shown.say(f"waiting until {planned.start.astimezone():%a %H:%M}. {planned.reason}")
+            self._stop.wait(min(left_s, 30.0))
+
+    def _paused(self, error: Exception) -> BatchPaused:
+        try:
+            counts = self._journal.counts()
+            done, of = counts.items - counts.left, counts.items
+            said = f"{done:,} of {of:,} done"
+        except GreenAIError:  # the disk that is full may also be the one that cannot be read
+            done, of, said = 0, 0, "what was done is kept"
+        why = " ".join((str(error), *getattr(error, "__notes__", ())))
+        kind = "a budget is spent" if isinstance(error, BudgetExceeded) else type(error).__name__
+        return BatchPaused(
+            f"The batch {self.name} is paused, {said} ({kind}): {why} Resume it with: greenai batch --resume "
+            f"{self.name}   or in Python: client.batch(name={self.name!r})",
+            name=self.name,
+            done=done,
+            of=of,
+        )
+
+    @contextmanager
+    def _interruptible(self) -> Generator[None]:
+        """Take the first Ctrl-C as a wish to stop; the second one ends the program as ever."""
+        ours = threading.current_thread() is threading.main_thread()
+        if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def asked(*_: object) -> None:
+            self._stop.set()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        signal.signal(signal.SIGINT, asked)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Job(_Job):
+    """A batch: what `Client.batch` returns. Nothing is read or asked before it is run, looked at or iterated over."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it is going to do. Nothing is written and no model is asked."""
+        return self._planned()
+
+    def run(self) -> Self:
+        """Answer what is left; waits for the window first.
+
+        Raises:
+            BatchPaused: a budget is spent, a provider refuses the caller, the disk is full ...; run it again later.
+            BatchError: another process runs it, or the name is that of other requests.
+            KeyboardInterrupt: somebody pressed Ctrl-C, or called `stop`; what was answered is kept.
+        """
+        if not self._finished:
+            self._run()
+        return self
+
+    def results(self, *, run: bool = True) -> Iterator[Answer]:
+        """Return an answer for each request, in the order given; with `run=False` as far as there are any."""
+        if run:
+            self.run()
+        return self._journal.answers()
+
+    def __iter__(self) -> Iterator[Answer]:
+        return self.results()
+
+    @property
+    def receipt(self) -> BatchReceipt:
+        """What it took so far, in all its runs."""
+        return self._journal.receipt()
+
+    def forget(self) -> None:
+        """Delete it: its requests and answers.
+
+        Raises:
+            BatchError: there is none, or a process runs it.
+        """
+        self._journal.forget()
+
+
+class AsyncJob(_Job):
+    """The same, awaited: `await job` runs it and `async for answer in job` gives the answers."""
+
+    async def plan(self) -> Plan:
+        """Do what `Job.plan` does, awaited."""
+        return await asyncio.to_thread(self._planned)
+
+    async def run(self) -> Self:
+        """Do what `Job.run` does, awaited. Cancelled, it lets what is under way end first."""
+        if self._finished:
+            return self
+        loop = asyncio.get_running_loop()
+        session = self._session
+        self._ask = lambda request: asyncio.run_coroutine_threadsafe(session.aanswer(request), loop).result()
+        running = asyncio.ensure_future(asyncio.to_thread(self._run_here))
+        try:
+            ended = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            with suppress(BatchError):
+                await running
+            raise
+        if not ended:
+            raise asyncio.CancelledError(f"The batch {self.name} was stopped.")
+        return self
+
+    def _run_here(self) -> bool:
+        try:
+            self._run()
+        except KeyboardInterrupt:  # which no task may raise: the loop itself would end with it
+            return False
+        return True
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        return self.run().__await__()
+
+    async def results(self, *, run: bool = True) -> AsyncIterator[Answer]:
+        """Do what `Job.results` does, awaited."""
+        if run:
+            await self.run()
+        answers = self._journal.answers()
+        while (answer := await asyncio.to_thread(next, answers, None)) is not None:
+            yield answer
+
+    def __aiter__(self) -> AsyncIterator[Answer]:
+        return self.results()
+
+    async def receipt(self) -> BatchReceipt:
+        """Do what `Job.receipt` does, awaited."""
+        return await asyncio.to_thread(self._journal.receipt)
+
+    async def forget(self) -> None:
+        """Do what `Job.forget` does, awaited."""
+        await asyncio.to_thread(self._journal.forget)
+
+
+def _named(session: Session, given: Given | None) -> str:
+    """Return the name of a job that nobody named: the same requests for the same caller have the same one."""
+    options = session.config.options
+    who = (options.project, options.tenant, options.user_scope, options.namespace, given and given.digest)
+    return f"batch-{hashlib.sha256(repr(who).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _lane(name: Backend, bench: Bench, ask: Ask | None) -> Lane:
+    if name == "calls":
+        return CallsLane(bench, ask)
+    if name == "provider":
+        from greenai.bulk.provider_lane import ProviderLane
+
+        return ProviderLane(bench)
+    if name == "ray":
+        from greenai.bulk.ray_lane import RayLane
+
+        return RayLane(bench)
+    if name == "vllm":
+        from greenai.bulk.vllm_lane import VllmLane
+
+        return VllmLane(bench)
+    raise InvalidRequest(f'backend={name!r} is none. Pass "calls", "provider", "ray" or "vllm", or leave it out.')
+
+
+def _is_of_a_provider(error: Exception) -> bool:
+    import openai
+
+    return isinstance(error, openai.OpenAIError)
+
+
+def _nothing() -> Reading:
+    return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing is left to be asked")
+
+
+@contextmanager
+def _bar(progress: Watching) -> Generator[Callable[[Progress], object] | None]:
+    """Show a bar while somebody watches, or tell a function of the app's."""
+    if callable(progress):
+        yield progress
+        return
+    import sys
+
+    from greenai.progress import bar
+    from greenai.units import format_duration, format_energy
+
+    with bar("batch", watched=progress and sys.stderr.isatty()) as moved:
+        if moved is None:
+            yield None
+            return
+
+        def told(at: Progress) -> None:
+            rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
+            left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
+            failed = f", {at.failed:,} failed" if at.failed else ""
+            said = f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed} {at.said}"
+            moved("batch", done=at.done, total=at.of, said=said)
+
+        yield told
