@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from greenai.errors import EngineError
 from greenai.local import Engine
+from greenai.meters.processes import visible
 from greenai.rate.prompts import Prompt
 
-__all__ = ["ANSWER_TOKENS", "MOST_THINKING", "Answer", "ChatTarget", "LlamaTarget", "Target"]
+__all__ = ["ANSWER_TOKENS", "MOST_THINKING", "Answer", "ChatTarget", "LlamaTarget", "Target", "check_here"]
 
 ANSWER_TOKENS = 10
 """Tokens of an answer, exactly (huggingface/optimum-benchmark energy_star/text_generation.yaml, read 2026-11-21)."""
@@ -84,7 +87,12 @@ class LlamaTarget:
             "cache_prompt": False,  # every run pays for its prompts
         }
         said = self._post("/completion", body)
-        return Answer(len(ids), int(said["tokens_predicted"]))
+        if int(said["tokens_predicted"]) != ANSWER_TOKENS or said.get("truncated"):
+            raise EngineError(
+                f"llama.cpp wrote {said['tokens_predicted']} tokens of {ANSWER_TOKENS} after a prompt of {len(ids)}, "
+                "so the figures would not be those of the public method. Has this model room for that?"
+            )
+        return Answer(len(ids), ANSWER_TOKENS)
 
     def close(self) -> None:
         """End the engine."""
@@ -93,6 +101,19 @@ class LlamaTarget:
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         base_url = self.engine.base_url.removesuffix("/v1")
         return posted(f"{base_url}{path}", body, self.engine.api_key)[1]
+
+
+@dataclass(slots=True)
+class Line:
+    """The connections in use. Whoever goes cuts them: threads that wait for answers would keep the process alive."""
+
+    used: set[http.client.HTTPConnection] = field(default_factory=set[http.client.HTTPConnection])
+
+    def cut(self) -> None:
+        """End them, and with them what the server still writes."""
+        for connection in tuple(self.used):
+            with suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +132,7 @@ class ChatTarget:
     most_tokens: int = ANSWER_TOKENS
     forced: bool = True
     engine: Engine | None = None
+    line: Line = field(default_factory=Line)
 
     def ready(self, prompts: Sequence[Prompt]) -> None:
         """Ask one of them: a server that refuses the fields says so before anything is measured."""
@@ -121,14 +143,17 @@ class ChatTarget:
         body = self._body(prompt)
         if self.forced:
             extra = {"ignore_eos": True, "min_tokens": self.most_tokens}
-            status, said = posted(self._url(), {**body, **extra}, self.api_key, accepted=(200, 400, 422))
+            status, said = posted(
+                self._url(), {**body, **extra}, self.api_key, accepted=(200, 400, 422), line=self.line
+            )
             if status == 200:
                 return _counted(said)
             self.forced = False
-        return _counted(posted(self._url(), body, self.api_key)[1])
+        return _counted(posted(self._url(), body, self.api_key, line=self.line)[1])
 
     def close(self) -> None:
-        """End the engine, if it is ours."""
+        """Cut what is being answered, and end the engine if it is ours."""
+        self.line.cut()
         if self.engine is not None:
             self.engine.close()
 
@@ -140,6 +165,41 @@ class ChatTarget:
         plain = {"model": self.model, "messages": [said], "max_tokens": self.most_tokens, "temperature": 0.0}
         extra = self.fields.get("extra_body", {})
         return {**plain, **{k: v for k, v in self.fields.items() if k != "extra_body"}, **extra}
+
+
+def check_here(base_url: str, pid: int) -> None:
+    """Refuse a server elsewhere and a process that is not there: the meters would see something else than the work.
+
+    Raises:
+        EngineError: it is one.
+    """
+    host = urlsplit(base_url).hostname or ""
+    if not _is_here(host):
+        raise EngineError(
+            f"{base_url} is not on this machine, so the energy of process {pid} here is not that of its answers. Run "
+            "greenai rate on the machine of the server."
+        )
+    if not visible(pid):
+        raise EngineError(
+            f"There is no process {pid} on this machine. Name the one that serves {base_url} with --pid: pgrep -f "
+            "vllm, for example."
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Say whether a name is of this machine: a socket can only be bound to an address of one's own."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.bind(address)
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def _counted(said: Mapping[str, Any]) -> Answer:
@@ -154,35 +214,41 @@ def _counted(said: Mapping[str, Any]) -> Answer:
 
 
 def posted(
-    url: str, body: Mapping[str, Any], api_key: str, *, accepted: tuple[int, ...] = (200,)
+    url: str, body: Mapping[str, Any], api_key: str, *, accepted: tuple[int, ...] = (200,), line: Line | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Post JSON and return the status and what came back.
 
     Raises:
         EngineError: the server cannot be reached, or answers with another status or no JSON.
     """
-    address = urlsplit(url)
-    host = address.hostname or "127.0.0.1"
-    if address.scheme == "https":
-        context = ssl.create_default_context()
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host, address.port, timeout=TIMEOUT_S, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(host, address.port, timeout=TIMEOUT_S)
+    held = line or Line()
+    connection = _connection(url)
+    host, port = connection.host, connection.port
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {api_key}"} if api_key else {})}
+    held.used.add(connection)
     try:
-        connection.request("POST", address.path, json.dumps(body), headers)
+        connection.request("POST", urlsplit(url).path, json.dumps(body), headers)
         response = connection.getresponse()
         status, said = response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise EngineError(f"{host}:{address.port} does not answer: {error!r}. Is the server running?") from None
+        raise EngineError(f"{host}:{port} does not answer: {error!r}. Is the server running?") from None
     finally:
+        held.used.discard(connection)
         connection.close()
     if status not in accepted:
         raise EngineError(f"{url} answered {status}: {said[:200].decode(errors='replace')}")
     try:
-        found: dict[str, Any] = json.loads(said)
+        found = json.loads(said)
     except ValueError:
-        raise EngineError(f"{url} answered {status} without JSON: {said[:200].decode(errors='replace')}") from None
+        found = None
+    if not isinstance(found, dict):
+        raise EngineError(f"{url} answered {status} without a JSON object: {said[:200].decode(errors='replace')}")
     return status, found
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    address = urlsplit(url)
+    host = address.hostname or "127.0.0.1"
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(host, address.port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, address.port, timeout=TIMEOUT_S)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +14,7 @@ import pytest
 
 from greenai.errors import EngineError
 from greenai.rate.prompts import prompts
-from greenai.rate.target import ChatTarget, posted
+from greenai.rate.target import ChatTarget, check_here, posted
 
 
 class Server:
@@ -104,3 +106,52 @@ def test_a_failure_is_told_with_its_status(server: tuple[Server, str]) -> None:
 def test_a_server_that_is_not_there_is_told() -> None:
     with pytest.raises(EngineError, match=r"^127\.0\.0\.1:1 does not answer: .* Is the server running\?$"):
         posted("http://127.0.0.1:1/v1", {}, "")
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://192.0.2.7:8000/v1", "nonsense"])
+def test_a_server_elsewhere_cannot_be_rated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """192.0.2.7 is of an address range for documentation."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", ("192.0.2.7", 0))])
+    with pytest.raises(EngineError) as caught:
+        check_here(url, 1)
+    assert str(caught.value) == (
+        f"{url} is not on this machine, so the energy of process 1 here is not that of its answers. Run greenai rate on "
+        "the machine of the server."
+    )
+
+
+def test_a_process_that_is_not_there_cannot_be_rated() -> None:
+    with pytest.raises(EngineError) as caught:
+        check_here("http://localhost:8000/v1", 2**22 + 1)
+    assert str(caught.value) == (
+        "There is no process 4194305 on this machine. Name the one that serves http://localhost:8000/v1 with --pid: "
+        "pgrep -f vllm, for example."
+    )
+    check_here("http://127.0.0.1:8000/v1", os.getpid())
+
+
+def test_closing_cuts_what_is_being_answered(server: tuple[Server, str]) -> None:
+    """A thread that waits for an answer keeps the process alive: after Ctrl-C, for half an hour at worst."""
+    held, url = server
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def answer(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.set()
+        may_answer.wait(30)
+        return 200, {}
+
+    held.answer = answer
+    target, said = ChatTarget(base_url=url, model="m", pid=1), list[str]()
+
+    def ask() -> None:
+        with pytest.raises(EngineError) as caught:
+            target.ask(prompts(1)[0])
+        said.append(str(caught.value))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(30)
+    target.close()
+    thread.join(10)
+    may_answer.set()
+    assert "does not answer" in said[0]
