@@ -139,8 +139,8 @@ def _check_figures(figure: Mapping[str, Any]) -> None:
             raise ValueError(f"wh_per_1000.{key} is {_shown(found)}")
     if value == 0:
         raise ValueError("wh_per_1000.value is 0, and no query takes nothing")
-    ends = [low is None, high is None]
-    if any(ends) != all(ends) or not (all(ends) or low <= value <= high):
+    ends = tuple(end for end in (low, high) if end is not None)
+    if len(ends) == 1 or (ends and not ends[0] <= value <= ends[1]):
         raise ValueError(f"wh_per_1000 has {_shown(value)} in an interval from {_shown(low)} to {_shown(high)}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +32,40 @@ class Shelf:
     folder: Path
     problems: tuple[str, ...] = ()
 
+    def check(self) -> None:
+        """Refuse a folder that cannot be written before anything is measured.
+
+        Raises:
+            RecordError: it cannot be.
+        """
+        with self._writing():
+            tried = self.folder / "records" / ".check"
+            write(tried, "")
+            tried.unlink()
+
     def keep(self, record: Record) -> Kept:
         """Write a rating and its badge, and the leaderboard anew.
 
         Raises:
-            OSError: they cannot be written.
+            RecordError: they cannot be written.
         """
         name = re.sub(r"[^\w.-]+", "_", str(record.content["model"]["name"]).removeprefix("local/")).strip("._")[-60:]
         stem = f"{name or 'model'}-{str(record.content['date'])[:10]}-{record.id[:8]}"
         kept = Kept(record=self.folder / "records" / f"{stem}.json", badge=self.folder / "records" / f"{stem}.svg")
-        write(kept.record, json.dumps(record.to_dict(), indent=1) + "\n")
-        write(kept.badge, badge(record))
+        with self._writing():
+            write(kept.record, json.dumps(record.to_dict(), indent=1) + "\n")
+            write(kept.badge, badge(record))
         self.draw()
         return kept
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RecordError(
+                f"Ratings cannot be written to {self.folder}: {error}. Free it, or name another folder with --out."
+            ) from None
 
     def all(self, more: Iterable[Record] = ()) -> Merged:
         """Return the ratings here, with `more` of them."""
@@ -60,10 +82,11 @@ class Shelf:
         """Write the leaderboard; return what it shows and where it lies.
 
         Raises:
-            OSError: it cannot be written.
+            RecordError: it cannot be written.
         """
         whole = self.all(more)
         plain, page = self.folder / "leaderboard.md", self.folder / "leaderboard.html"
-        write(plain, as_markdown(whole))
-        write(page, as_html(whole))
+        with self._writing():
+            write(plain, as_markdown(whole))
+            write(page, as_html(whole))
         return whole, plain, page

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratings import content, signed, unsigned
 
@@ -128,6 +128,7 @@ def records() -> st.SearchStrategy[list[Record]]:
     return st.lists(one, max_size=6)
 
 
+@settings(deadline=None)
 @given(records(), records(), records())
 def test_merging_is_associative_commutative_and_idempotent(a: list[Record], b: list[Record], c: list[Record]) -> None:
     left = merged([*merged([*a, *b]).records, *c])
@@ -136,6 +137,7 @@ def test_merging_is_associative_commutative_and_idempotent(a: list[Record], b: l
     assert left == merged([*left.records, *a])
 
 
+@settings(deadline=None)
 @given(records())
 def test_each_content_is_shown_or_kept_apart_and_no_id_is_shown_twice(given_: list[Record]) -> None:
     found = merged(given_)
