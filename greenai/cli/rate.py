@@ -124,13 +124,14 @@ def rate(
             model_class=None if model_class is None else model_class.value,
             resume=resume,
         )
+        shelf.check()
         rated = _run(asked, loaded, as_json=as_json)
-        kept = shelf.keep(rated.record)
+        kept = _kept(rated, shelf)
     if as_json:
         files = {"record": kept.record, "badge": kept.badge, "leaderboard": shelf.folder / "leaderboard.md"}
         print_json({**rated.record.to_dict(), "resumed": rated.resumed, "files": files})
     else:
-        _print(rated, kept, shelf)
+        _print(asked, rated, kept, shelf)
 
 
 # --- measuring ------------------------------------------------------------------------------
@@ -153,7 +154,23 @@ def _told(moved: Moved, at: Progress) -> None:
     moved(f"run {at.run}", done=at.done, total=at.expected, said=said)
 
 
-def _print(rated: Rated, kept: Kept, shelf: Shelf) -> None:
+def _kept(rated: Rated, shelf: Shelf) -> Kept:
+    """Write the record; what was measured goes once it is written."""
+    from greenai.rate.record import RecordError
+    from greenai.rate.run import KEPT
+
+    try:
+        kept = shelf.keep(rated.record)
+        rated.journal.end()
+    except RecordError as error:
+        error.add_note(KEPT)
+        raise
+    finally:
+        rated.journal.close()
+    return kept
+
+
+def _print(asked: Asked, rated: Rated, kept: Kept, shelf: Shelf) -> None:
     from greenai.rate.view import view
 
     seen, content = view(rated.record), rated.record.content
@@ -168,13 +185,20 @@ def _print(rated: Rated, kept: Kept, shelf: Shelf) -> None:
         f"Meter: {content['meter']} ({content['evidence']}).",
         f"Stars ({seen.scale}): {seen.grade_words}.",
         f"Public board: {seen.public}.",
-        *(f"  {why}" for why in content["public_board"]["why_not"]),
+        "Differs from the public method:",
+        *(f"  {why}" for why in content["deviations"]),
         f"Record ({seen.check}): {kept.record}",
         f"Badge: {kept.badge}",
         f"Leaderboard: {shelf.folder / 'leaderboard.html'}",
     ]
     if seen.check == "not signed":
         lines.append("The record is not signed, since cryptography is missing: pip install 'greenai[encrypt]'")
+    if content["output_tokens"]["cut"]:
+        answers, most = sum(run.requests for run in rated.runs), content["output_tokens"]["at_most"]
+        cut = content["output_tokens"]["cut"]
+        lines.append(f"{cut} of {answers} answers had not ended after {most:,} tokens and were cut.")
+    if asked.resume and not rated.resumed:
+        lines.append("There was nothing to go on with: no rating with these options was stopped. It was begun anew.")
     lines += shelf.problems
     for line in lines:
         console().print(plain(line), markup=False, soft_wrap=True)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
+from greenai.rate.estimate import Sample
 from greenai.rate.words import CHAT, ENTRY, LISTS, PAGE
 
-__all__ = ["COUNT", "HASH", "TOKENS", "VERSION", "Prompt", "digest", "lengths", "prompts"]
+__all__ = ["COUNT", "HASH", "TOKENS", "VERSION", "Prompt", "digest", "lengths", "prompts", "sample"]
 
 VERSION = "greenai-prompts-1"
 HASH = "47e54a7b1c4bf502"
@@ -28,7 +29,7 @@ SPREAD = 0.7
 """Standard deviation of the logarithm of the lengths. Assumption, 2026-11-22: no distribution is published."""
 
 SHORTEST, LONGEST = 16, 1500
-STRIDE = 617  # shares no factor with COUNT: the first n lengths cover the distribution evenly
+STRIDE = 617  # shares no factor with COUNT: the first n lengths cover the distribution nearly evenly
 KINDS = (ENTRY, PAGE, CHAT)
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -66,8 +67,13 @@ def _clipped(shape: list[float], scale: float) -> list[int]:
 
 
 def prompts(count: int = COUNT) -> tuple[Prompt, ...]:
-    """Return the first `count` prompts; every number of them covers the lengths evenly."""
+    """Return the first `count` prompts; the more, the closer their lengths are to those of all."""
     return tuple(_prompt(number, tokens) for number, tokens in enumerate(lengths()[:count]))
+
+
+def sample(count: int) -> Sample:
+    """Say which part of all prompts the first `count` are, and how much longer the mean of all is."""
+    return Sample(part=count / COUNT, longer=TOKENS / COUNT / (sum(lengths()[:count]) / count))
 
 
 def digest() -> str:

@@ -10,30 +10,33 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from greenai import catalog, meters
 from greenai.errors import EngineError, MissingExtra, ModelError, ModelMissing
 from greenai.local import EngineSettings
-from greenai.local.names import KNOWN, parse, path_of, revision_of
+from greenai.local.cpus import compute_threads
+from greenai.local.names import parse, path_of, revision_of
 from greenai.local.process import check_magic, kind_of, launch, needs
 from greenai.local.profiles import Profile, Profiles
 from greenai.local.tuned import applied
-from greenai.meters import nvml
+from greenai.meters import nvml, watts
 from greenai.rate import prompts as texts
 from greenai.rate import scale
 from greenai.rate.estimate import Estimate, Run, estimate
-from greenai.rate.journal import Journal
+from greenai.rate.journal import Journal, Part
 from greenai.rate.measure import CPU_WINDOW_S, GPU_WINDOW_S, Plan, Progress, measured
 from greenai.rate.record import SCHEMA, Record, made
 from greenai.rate.signing import new_id
-from greenai.rate.target import ANSWER_TOKENS, MOST_THINKING, ChatTarget, LlamaTarget, Target
+from greenai.rate.target import ANSWER_TOKENS, MOST_THINKING, ChatTarget, LlamaTarget, Target, check_here
+from greenai.readings import Evidence
 from greenai.settings import Settings
 from greenai.tune.llama import precision_of
 
-__all__ = ["Asked", "Rated", "folder_of", "rate"]
+__all__ = ["KEPT", "Asked", "Rated", "folder_of", "rate"]
 
 CONTEXT_ROOM = 64
+KEPT = "What was measured is kept; go on with the same options and --resume."
 FOLDER_FILES = frozenset((".json", ".safetensors"))
 PROFILE_TOKENS = 512  # the mean prompt and its answer lie in that range of lengths
 
@@ -84,12 +87,16 @@ class _Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rated:
-    """What a rating gave; `resumed` requests of it were measured before."""
+    """What a rating gave; `resumed` requests of it were measured before.
+
+    `journal` has what was measured until somebody ends it: once the record is kept.
+    """
 
     record: Record
     runs: Sequence[Run]
     estimate: Estimate
     resumed: int
+    journal: Journal
 
 
 def folder_of(settings: Settings) -> Path:
@@ -113,26 +120,44 @@ def rate(asked: Asked, settings: Settings, told: Callable[[Progress], object] | 
     """
     model = _remote(asked) if asked.base_url is not None else _local(asked, settings)
     _check_class(asked, model)
-    device, driver = meters.device()
-    batch, profile = _batch(asked, settings, model, (device, driver))
-    journal = _journal(asked, settings, model, batch, (device, driver))
-    resumed = journal.begin(resume=asked.resume)
+    device = meters.device()
+    batch, profile = _batch(asked, settings, model, device)
+    how = _how(asked, settings, model, batch, profile)
+    journal = _journal(asked, settings, model, how, device)
+    try:
+        resumed = journal.begin(resume=asked.resume)
+        runs = _runs(asked, settings, model, how, journal, told)
+        content = _content(asked, model, how, device, journal, runs)
+        record = made(content, folder_of(settings))
+    except EngineError as error:
+        if journal.parts:
+            error.add_note(KEPT)
+        journal.close()
+        raise
+    except BaseException:
+        journal.close()
+        raise
+    found = estimate(runs, texts.sample(asked.prompts))
+    return Rated(record=record, runs=runs, estimate=found, resumed=resumed, journal=journal)
+
+
+def _runs(
+    asked: Asked, settings: Settings, model: _Model, how: EngineSettings, journal: Journal,
+    told: Callable[[Progress], object] | None,
+) -> list[Run]:  # fmt: skip
     plan = Plan(
         prompts=texts.prompts(asked.prompts),
-        batch=batch,
+        batch=how.slots,
         runs=asked.runs,
         window_s=GPU_WINDOW_S if nvml.named() else CPU_WINDOW_S,
+        most_tokens=_most(asked),
         watts_per_core=settings.watts_per_core,
     )
-    target = _target(asked, settings, model, batch, profile)
+    target = _target(asked, model, how)
     try:
-        runs = measured(target, plan, journal, told)
+        return measured(target, plan, journal, told)
     finally:
         target.close()
-    content = _content(asked, model, (device, driver), batch, journal, runs)
-    record = made(content, folder_of(settings))
-    journal.path.unlink(missing_ok=True)
-    return Rated(record=record, runs=runs, estimate=estimate(runs), resumed=resumed)
 
 
 # --- the model ------------------------------------------------------------------------------
@@ -155,11 +180,10 @@ def _local(asked: Asked, settings: Settings) -> _Model:
             raise MissingExtra(extra, package, f"Rating local/{bare}")
     if kind_of(path) == "llama":
         check_magic(bare, path)
-    known = KNOWN.get(bare)
     return _Model(
         name=f"local/{bare}" if not Path(bare).is_absolute() else f"local/{path.name}",
         engine=kind_of(path),
-        weights=known.sha256 if known is not None else _hash(path),
+        weights=_hash(path),  # of the file that runs, whatever its name promises
         quantisation=_precision(path),
         params_b=_params(f"local/{bare}"),
         packages=packages,
@@ -173,6 +197,7 @@ def _remote(asked: Asked) -> _Model:
             f"Which process serves {asked.base_url} is not known, so its energy cannot be measured. Name it with "
             "--pid, on the machine that it runs on: pgrep -f vllm, for example."
         )
+    check_here(asked.base_url or "", asked.pid)
     name = asked.model
     return _Model(
         name=name, engine="server", weights=None, quantisation="", params_b=_params(name), packages=(), path=None
@@ -239,6 +264,8 @@ def _batch(asked: Asked, settings: Settings, model: _Model, device: tuple[str, s
         )
     if asked.batch is not None:
         return asked.batch, profile
+    if model.path is None:
+        raise EngineError(f"The best batch of {asked.base_url} is not known here. Name one with --batch.")
     if profile is None:
         raise EngineError(
             f"There is no profile of {model.name} on {device[0]}, so its best batch is not known. Make one with: "
@@ -247,8 +274,27 @@ def _batch(asked: Asked, settings: Settings, model: _Model, device: tuple[str, s
     return profile.batch, profile
 
 
-def _target(asked: Asked, settings: Settings, model: _Model, batch: int, profile: Profile | None) -> Target:
-    fields, most = _fields(asked, model), MOST_THINKING if asked.reasoning == "on" else ANSWER_TOKENS
+def _most(asked: Asked) -> int:
+    return MOST_THINKING if asked.reasoning == "on" else ANSWER_TOKENS
+
+
+def _is_exact(asked: Asked, model: _Model) -> bool:
+    """Say whether prompts are sent as tokens and answers have exactly ten: over llama.cpp's own interface."""
+    return model.engine == "llama" and asked.reasoning == "off"
+
+
+def _how(asked: Asked, settings: Settings, model: _Model, batch: int, profile: Profile | None) -> EngineSettings:
+    """Return how the engine is run; of a server of another process only the slots count."""
+    base = EngineSettings(weights_dir=settings.weights_dir, threads=settings.local.threads)
+    if profile is not None:
+        base = applied(profile, base, frozenset(("threads",)) if settings.local.threads else frozenset())
+    # Text is cut by words, which may make more tokens than were counted.
+    longest = texts.LONGEST if _is_exact(asked, model) else 2 * texts.LONGEST
+    return replace(base, slots=batch, context_tokens=longest + _most(asked) + CONTEXT_ROOM)
+
+
+def _target(asked: Asked, model: _Model, how: EngineSettings) -> Target:
+    fields, most = _fields(asked, model), _most(asked)
     forced = asked.reasoning == "off"
     if model.path is None:
         base_url, pid = asked.base_url or "", asked.pid or 0
@@ -256,15 +302,9 @@ def _target(asked: Asked, settings: Settings, model: _Model, batch: int, profile
             base_url=base_url, model=asked.model, pid=pid, api_key=asked.api_key, fields=fields, most_tokens=most,
             forced=forced,
         )  # fmt: skip
-    base = EngineSettings(weights_dir=settings.weights_dir, threads=settings.local.threads)
-    if profile is not None:
-        base = applied(profile, base)
-    exact = model.engine == "llama" and forced
-    longest = texts.LONGEST if exact else 2 * texts.LONGEST  # text is cut by words, which may make more tokens
-    base = replace(base, slots=batch, context_tokens=longest + most + CONTEXT_ROOM)
     name = asked.model.removeprefix("local/")
-    engine = launch(name, model.path, base)
-    if exact:
+    engine = launch(name, model.path, how)
+    if _is_exact(asked, model):
         return LlamaTarget(engine=engine)
     return ChatTarget(
         base_url=engine.base_url, model=name, pid=engine.pid, api_key=engine.api_key, fields=fields, most_tokens=most,
@@ -287,9 +327,9 @@ def _fields(asked: Asked, model: _Model) -> Mapping[str, Any]:
     return switch.on or {"chat_template_kwargs": {"enable_thinking": True}}
 
 
-def _journal(asked: Asked, settings: Settings, model: _Model, batch: int, device: tuple[str, str]) -> Journal:
+def _journal(asked: Asked, settings: Settings, model: _Model, how: EngineSettings, device: tuple[str, str]) -> Journal:
     head = {
-        "version": 1,
+        "version": 2,
         "model": model.name,
         "weights": model.weights,
         "device": device[0],
@@ -297,25 +337,40 @@ def _journal(asked: Asked, settings: Settings, model: _Model, batch: int, device
         "prompts": [texts.HASH, asked.prompts],
         "reasoning": asked.reasoning,
         "served": asked.served,
-        "batch": batch,
+        "engine settings": _told(model, how),
+        "watts_per_core": settings.watts_per_core,
+        "versions": _versions(model.packages),
         "server": asked.base_url,
     }
     told = re.sub(r"[^\w.-]+", "_", model.name.removeprefix("local/"))[-60:]
-    what = json.dumps([model.name, asked.reasoning, asked.served, asked.base_url])
+    what = json.dumps([model.name, asked.prompts, asked.reasoning, asked.served, asked.batch, asked.base_url])
     mark = hashlib.sha256(what.encode()).hexdigest()[:8]
     return Journal(path=folder_of(settings) / "unfinished" / f"{told}-{mark}.jsonl", head=head)
+
+
+def _told(model: _Model, how: EngineSettings) -> dict[str, Any]:
+    """Return how the engine is run, as far as it is known here."""
+    told: dict[str, Any] = {"slots": how.slots}
+    if model.engine == "server":
+        return told
+    told |= {"context_tokens": how.context_tokens, "threads": how.threads or compute_threads()}
+    if model.engine == "llama":
+        return {**told, "flash": how.flash, "cache_type": how.cache_type, "ubatch": how.ubatch}
+    return {**told, **how.torch, "window_s": how.window_s}
 
 
 # --- the record -----------------------------------------------------------------------------
 
 
 def _content(
-    asked: Asked, model: _Model, device: tuple[str, str], batch: int, journal: Journal, runs: Sequence[Run]
+    asked: Asked, model: _Model, how: EngineSettings, device: tuple[str, str], journal: Journal, runs: Sequence[Run]
 ) -> dict[str, Any]:
-    found, first = estimate(runs), journal.parts[0]
+    found, boundary = estimate(runs, texts.sample(asked.prompts)), journal.parts[0].boundary
     requests = sum(run.requests for run in runs)
-    output = sum(run.output_tokens for run in runs) / requests
+    # On a machine with a GPU, a model may still run on its processor.
+    name, driver = device if boundary == "gpu" or nvml.named() is None else (watts.model_name() or "processor", "")
     own = scale.own(found.value, found.low, found.high)
+    is_off = asked.reasoning == "off"
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "id": new_id(),
@@ -325,29 +380,53 @@ def _content(
         "model": {
             "name": model.name,
             "weights_sha256": model.weights,
-            "quantisation": model.quantisation,
+            "quantisation": _ran_as(model, how, boundary),
             "params_b": model.params_b,
         },
         "engine": model.engine,
-        "device": {"name": device[0], "driver": device[1]},
+        "engine_settings": _told(model, how),
+        "device": {"name": name, "driver": driver},
         "versions": _versions(model.packages),
         "prompts": {
             "version": texts.VERSION,
             "hash": texts.HASH,
             "count": asked.prompts,
             "mean_tokens": sum(run.prompt_tokens for run in runs) / requests,
+            "sent_as": "tokens" if _is_exact(asked, model) else "chat messages",
         },
-        "mode": {"reasoning": asked.reasoning, "serving": "served" if asked.served else "single", "batch": batch},
-        "output_tokens": {"asked": ANSWER_TOKENS if asked.reasoning == "off" else None, "mean": output},
-        "boundary": first.boundary,
-        "evidence": first.evidence,
-        "meter": first.method,
+        "mode": {
+            "reasoning": asked.reasoning, "serving": "served" if asked.served else "single", "batch": how.slots
+        },
+        "output_tokens": {
+            "asked": ANSWER_TOKENS if is_off else None,
+            "at_most": _most(asked),
+            "mean": sum(run.output_tokens for run in runs) / requests,
+            "cut": None if is_off else sum(run.cut for run in runs),
+        },
+        "boundary": boundary,
+        "evidence": _worst(journal.parts),
+        "meter": "; ".join(sorted({part.method for part in journal.parts})),
         "runs": [{**asdict(run), "wh_per_1000": run.wh_per_1000} for run in runs],
         "wh_per_1000": {**asdict(found), "level": 0.9},
         "stars": {"scale": own.scale, "grade": own.grade, "worst": own.worst, "best": own.best},
-    }
+    }  # fmt: skip
     public = scale.of_record(content)
+    content["deviations"] = scale.deviations(content)
     return {**content, "public_board": {**asdict(public), "why_not": list(public.why_not)}}
+
+
+def _worst(parts: Sequence[Part]) -> str:
+    """Return the evidence of what is least known: one window of many may have been shared."""
+    order = get_args(Evidence)
+    return max((part.evidence for part in parts), key=order.index)
+
+
+def _ran_as(model: _Model, how: EngineSettings, boundary: str) -> str:
+    """Return the precision that was run: torch's is its setting's, else float32 on a processor."""
+    if model.engine != "torch":
+        return model.quantisation
+    asked = str(how.torch.get("precision", "auto"))
+    return asked if asked != "auto" else "float32" if boundary == "cpu" else model.quantisation
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,19 @@ from greenai.meters import stars
 from greenai.readings import Reading, Stars
 from greenai.units import j_from_wh
 
-__all__ = ["EDITION", "SOURCE", "Bands", "Class", "Conditions", "Public", "class_of", "of_record", "own", "public"]
+__all__ = [
+    "EDITION",
+    "SOURCE",
+    "Bands",
+    "Class",
+    "Conditions",
+    "Public",
+    "class_of",
+    "deviations",
+    "of_record",
+    "own",
+    "public",
+]
 
 Class = Literal["A", "B", "C"]
 
@@ -46,6 +58,7 @@ BANDS: dict[Class, Bands] = {
 command-r-plus. An edition with reasoning (December 2025) exists; its whole table is not published as data."""
 
 TASK = "text_generation"
+PUBLIC_RUNS = 10
 DEVICES = frozenset(("NVIDIA H100 80GB HBM3", "NVIDIA H100 PCIe"))
 """The H100 of 80 GB as NVML names it; others, such as the H100 NVL of 94 GB, are not the board's."""
 
@@ -146,10 +159,17 @@ def of_record(content: Mapping[str, Any]) -> Public:
 
     The class is that of the model's size, where the record has it: a larger class has easier bands.
     """
-    figure, prompts = content["wh_per_1000"], content["prompts"]
+    figure = content["wh_per_1000"]
+    claimed: Class | None = next((name for name in get_args(Class) if name == content.get("class")), None)
+    model_class = class_of(_figure(content["model"].get("params_b"))) or claimed
+    return public(figure["value"], figure.get("low"), figure.get("high"), model_class, _conditions(content))
+
+
+def _conditions(content: Mapping[str, Any]) -> Conditions:
+    prompts = content["prompts"]
     reasoning, output = content["mode"].get("reasoning"), content.get("output_tokens")
     mean = _figure(output.get("mean")) if isinstance(output, dict) and reasoning == "off" else None
-    conditions = Conditions(
+    return Conditions(
         task=str(content["task"]),
         boundary="gpu" if content.get("boundary") == "gpu" else "cpu",
         device=str(content["device"].get("name") or ""),
@@ -160,9 +180,18 @@ def of_record(content: Mapping[str, Any]) -> Public:
         precision=str(content["model"].get("quantisation") or ""),
         engine=str(content.get("engine") or "an unknown engine"),
     )
-    claimed: Class | None = next((name for name in get_args(Class) if name == content.get("class")), None)
-    model_class = class_of(_figure(content["model"].get("params_b"))) or claimed
-    return public(figure["value"], figure.get("low"), figure.get("high"), model_class, conditions)
+
+
+def deviations(content: Mapping[str, Any]) -> list[str]:
+    """Return in words all that differs from the public method, also what the board's bands would allow."""
+    why_not = _conditions(content).differences()
+    runs, sent = len(content["runs"]), content["prompts"]["sent_as"]
+    more = (
+        (runs >= PUBLIC_RUNS, f"{runs} run{'' if runs == 1 else 's'}, not {PUBLIC_RUNS}"),
+        (sent == "tokens", f"prompts sent as {sent}, in the model's template"),
+        (False, "prompts of greenai's own, with the public ones' number and tokens but not their texts"),
+    )
+    return [*why_not, *(said for holds, said in more if not holds)]
 
 
 def _figure(found: object) -> float | None:

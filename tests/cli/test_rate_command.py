@@ -11,7 +11,9 @@ import pytest
 from ratings import signed, unsigned
 
 from greenai import meters
+from greenai.errors import EngineError
 from greenai.rate import run as rating
+from greenai.rate import shelf
 from greenai.rate.target import Answer
 from greenai.readings import Reading
 
@@ -69,7 +71,8 @@ def test_a_rating_makes_a_record_a_badge_and_a_leaderboard(shell: Shell, answeri
     said = shell.json(*REMOTE, "--prompts", "4")
     content = said["content"]
     assert content["wh_per_1000"]["value"] == pytest.approx(2.0)
-    assert (content["wh_per_1000"]["low"], content["wh_per_1000"]["high"]) == pytest.approx((2 * 5 / 7.2, 2.5))
+    longer = 369.139 / 293  # the mean prompt of all, of that of the first four
+    assert (content["wh_per_1000"]["low"], content["wh_per_1000"]["high"]) == pytest.approx((2 * 5 / 7.2, 2.5 * longer))
     assert (len(content["runs"]), content["boundary"], content["prompts"]["count"]) == (3, "cpu", 4)
     assert (content["stars"]["grade"], content["public_board"]["stars"]) == (5, None)
     assert content["public_board"]["why_not"][0] == "CPU energy, not a GPU's"
@@ -120,15 +123,91 @@ def test_what_cannot_be_rated_is_refused_with_the_next_step(shell: Shell) -> Non
         assert shell(*wrong).exit_code == 2
 
 
-def test_served_without_a_profile_says_how_to_get_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meters, "device", lambda: ("Processor", ""))
+def test_the_best_batch_of_somebody_elses_server_is_not_known(shell: Shell) -> None:
     assert shell.error(*REMOTE, "--served") == (
-        "EngineError",
-        (
-            "There is no profile of some/model on Processor, so its best batch is not known. Make one with: greenai tune "
-            "some/model (or name a batch with --batch)"
-        ),
+        "EngineError", "The best batch of http://127.0.0.1:1/v1 is not known here. Name one with --batch."
+    )  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    shell: Shell, answering: Answering, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    kind, said = shell.error(*REMOTE, "--prompts", "4", "--out", str(tmp_path / "file"))
+    assert (kind, answering.asked) == ("RecordError", 0)
+    assert said.startswith(f"Ratings cannot be written to {tmp_path / 'file'}: ")
+    assert said.endswith(". Free it, or name another folder with --out.")
+
+
+def test_a_record_that_cannot_be_kept_is_made_again_from_what_was_measured(
+    shell: Shell, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be full after hours: --resume then asks nothing but to warm up."""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    arguments = (*REMOTE, "--prompts", "4", "--runs", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(shelf.Shelf, "check", lambda _: None)
+        patched.setattr(shelf, "write", full)
+        assert "No space left on device" in shell.error(*arguments)[1]
+    answering.asked = 0
+    assert (shell.json(*arguments, "--resume")["resumed"], answering.asked) == (8, 1)
+
+
+def test_a_server_that_fails_on_the_way_leaves_what_was_measured(
+    shell: Shell, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = answering.ask
+
+    def fails(prompt: Any) -> Answer:
+        if answering.asked == 4:
+            raise EngineError("answered 503")
+        return ask(prompt)
+
+    monkeypatch.setattr(answering, "ask", fails)
+    result = shell(*REMOTE, "--prompts", "4")
+    assert result.exit_code == 1
+    assert result.stderr.split() == (
+        [
+            "answered",
+            "503",
+            "What",
+            "was",
+            "measured",
+            "is",
+            "kept;",
+            "go",
+            "on",
+            "with",
+            "the",
+            "same",
+            "options",
+            "and",
+            "--resume.",
+        ]
     )
+
+
+def test_resuming_nothing_is_told(shell: Shell, answering: Answering) -> None:
+    said = shell(*REMOTE, "--prompts", "4", "--resume").stdout
+    assert "There was nothing to go on with: no rating with these options was stopped. It was begun anew." in said
+
+
+def test_the_record_says_all_that_differs_from_the_public_method(shell: Shell, answering: Answering) -> None:
+    content = shell.json(*REMOTE, "--prompts", "4")["content"]
+    assert content["deviations"] == [
+        "CPU energy, not a GPU's",
+        "measured on Processor, not on an H100 80GB",
+        "4 prompts, not 1,000",
+        "prompts of 293 tokens on average, not 369",
+        "weights in an unknown precision, not in 16 bits",
+        "run by server, not by transformers",
+        "3 runs, not 10",
+        "prompts sent as chat messages, in the model's template",
+        "prompts of greenai's own, with the public ones' number and tokens but not their texts",
+    ]
 
 
 def test_a_changed_record_is_told_and_exits_with_one(shell: Shell, tmp_path: Path) -> None:

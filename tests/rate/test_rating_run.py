@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.errors import EngineError, ModelError
-from greenai.rate.run import Asked, _check_class, _fields, _hash, _Model, _precision
+from greenai.local import EngineSettings
+from greenai.rate.estimate import Run
+from greenai.rate.journal import Part
+from greenai.rate.prompts import sample
+from greenai.rate.run import Asked, _batch, _check_class, _fields, _hash, _journal, _Model, _precision, _ran_as, _worst
+from greenai.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +66,59 @@ def test_a_class_that_is_not_the_models_is_refused() -> None:
     )
     _check_class(Asked(model="m", model_class="A"), small)
     _check_class(Asked(model="m", model_class="C"), model("m"))
+
+
+def local(tmp_path: Path, engine: str = "llama") -> _Model:
+    path = tmp_path if engine == "torch" else tmp_path / "m.gguf"
+    return _Model(
+        name="local/m", engine=engine, weights="0", quantisation="bfloat16", params_b=None, packages=(), path=path
+    )
+
+
+def test_served_without_a_profile_says_how_to_get_one(tmp_path: Path) -> None:
+    asked, settings = Asked(model="local/m", served=True), Settings(state_dir=tmp_path)
+    with pytest.raises(EngineError) as caught:
+        _batch(asked, settings, local(tmp_path), ("Processor", ""))
+    assert str(caught.value) == (
+        "There is no profile of local/m on Processor, so its best batch is not known. Make one with: greenai tune local/m "
+        "(or name a batch with --batch)"
+    )
+
+
+def test_the_record_names_the_precision_that_ran(tmp_path: Path) -> None:
+    """torch computes in float32 on a processor, and in what a profile says, whatever config.json names."""
+    torch, plain = local(tmp_path, "torch"), EngineSettings()
+    int8 = EngineSettings(torch={"precision": "int8"})
+    assert [_ran_as(torch, how, where) for how in (plain, int8) for where in ("cpu", "gpu")] == [
+        "float32", "bfloat16", "int8", "int8",
+    ]  # fmt: skip
+    assert _ran_as(local(tmp_path), plain, "cpu") == "bfloat16"
+
+
+def test_a_rating_is_another_one_with_other_watts_threads_or_options(tmp_path: Path) -> None:
+    def head(watts: float | None = None, slots: int = 1, threads: int = 1, prompts: int = 4) -> tuple[Any, Path]:
+        settings, asked = Settings(state_dir=tmp_path, watts_per_core=watts), Asked(model="local/m", prompts=prompts)
+        how = EngineSettings(slots=slots, threads=threads)
+        found = _journal(asked, settings, local(tmp_path), how, ("Processor", ""))
+        return dict(found.head), found.path
+
+    same = head()
+    assert same == head()
+    for other in (head(watts=5.0), head(slots=2), head(threads=2)):
+        assert other[0] != same[0]
+        assert other[1] == same[1]
+    assert head(prompts=5)[1] != same[1]
+
+
+def test_what_is_least_known_of_all_windows_is_told() -> None:
+    work = Run(requests=1, energy_j=1, low_j=1, high_j=1, prompt_tokens=1, output_tokens=1, took_s=1)
+    parts = [
+        Part(run=0, work=work, boundary="gpu", evidence=evidence, method="m")
+        for evidence in ("measured", "measured_shared", "measured")
+    ]
+    assert _worst(parts) == "measured_shared"
+
+
+def test_the_first_prompts_are_shorter_than_all_and_that_is_known() -> None:
+    assert sample(4).longer == pytest.approx(369.139 / 293)
+    assert (sample(1000).part, sample(1000).longer) == (1.0, pytest.approx(1.0))
