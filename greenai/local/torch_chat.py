@@ -18,7 +18,20 @@ from greenai.local.torch_lm import LanguageModel, Sampling
 
 __all__ = ["Item", "Refused", "Template", "Words", "chunk", "completion", "run", "work"]
 
-UNSUPPORTED = ("tools", "functions", "response_format", "logit_bias", "audio", "grammar", "json_schema")
+UNSUPPORTED = (
+    "tools", "functions", "response_format", "logit_bias", "audio", "grammar", "json_schema", "presence_penalty",
+    "frequency_penalty",
+)  # fmt: skip
+TEMPLATE_ARGUMENTS = ("chat_template_kwargs", "chat_template_args")
+"""Where a request has arguments of the model's chat template, such as what switches reasoning off."""
+
+OUR_ARGUMENTS = frozenset(
+    ("add_generation_prompt", "chat_template", "continue_final_message", "conversation", "documents", "messages",
+     "padding", "max_length", "return_dict", "return_tensors", "return_assistant_tokens_mask", "self", "tokenize",
+     "tokenizer_kwargs", "tools", "truncation")
+)  # fmt: skip
+"""Arguments of the function that fills the template in: no template reads these, or they are this engine's to say."""
+
 MOST_ANSWERS = 16
 BROKEN = "\ufffd"
 """What a tokenizer makes of the first bytes of a letter whose others are in the next token."""
@@ -172,7 +185,7 @@ class Template:
             Refused: The request asks for what this engine does not do, or its prompt does not fit.
         """
         _refuse_unsupported(body)
-        prompt = self._prompt(_messages(body))
+        prompt = self._prompt(_messages(body), _template_arguments(body))
         room = self.context_tokens - len(prompt)
         if room < 1:
             raise Refused(
@@ -194,7 +207,7 @@ class Template:
             for number in range(count)
         ]
 
-    def _prompt(self, messages: list[dict[str, str]]) -> list[int]:
+    def _prompt(self, messages: list[dict[str, str]], more: Mapping[str, Any]) -> list[int]:
         if not getattr(self._tokenizer, "chat_template", None):
             raise Refused(
                 f"local/{self.name} has no chat template, so messages cannot be made into a prompt. Name a model that "
@@ -204,7 +217,7 @@ class Template:
 
         with self._lock:
             try:
-                text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+                text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **more)
             except TemplateError as error:
                 raise Refused(f"The chat template of local/{self.name} refuses these messages: {error}") from error
             tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -222,6 +235,19 @@ def _messages(body: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"role": _role(message), "content": _text(message.get("content"))} for message in messages]
 
 
+def _template_arguments(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the request says to the model's chat template."""
+    said: dict[str, Any] = {}
+    for name in TEMPLATE_ARGUMENTS:
+        given = body.get(name)
+        if not isinstance(given, Mapping | None):
+            raise Refused(f"{name} is {given!r}; it must be an object, such as {{'enable_thinking': false}}.")
+        said.update(given or {})
+    if taken := sorted(OUR_ARGUMENTS & said.keys()):
+        raise Refused(f"A request does not say {', '.join(taken)} to the chat template here. Leave it out.")
+    return said
+
+
 def _role(message: Any) -> str:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise Refused("A message has no role. Each is an object with role and content.")
@@ -232,7 +258,7 @@ def _role(message: Any) -> str:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
+    parts: Any = content if isinstance(content, list) else [] if content is None else [content]
     if any(not isinstance(part, dict) or part.get("type") != "text" for part in parts):
         raise Refused("This engine reads text alone: a message holds another kind of content, such as an image.")
     return "".join(str(part.get("text", "")) for part in parts)

@@ -124,6 +124,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._whole(refused.status, refused.body())
         except OSError:
             self.close_connection = True
+        except Exception as error:  # noqa: BLE001  # of a tokenizer or a template: told to whoever asked
+            self._whole(500, _failed(error).body())
 
     def _read(self) -> bytes:
         length = self.headers.get("content-length", "0")

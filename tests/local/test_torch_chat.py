@@ -52,6 +52,15 @@ def test_messages_become_the_templates_prompt(template: Template, model: Languag
         (body(tools=[{}], logit_bias={"1": 2}),
          ("Models that torch runs do not take tools, logit_bias here. Leave it out, or name a GGUF of the model: "
          "llama.cpp does.")),
+        (body(presence_penalty=0.5),
+         ("Models that torch runs do not take presence_penalty here. Leave it out, or name a GGUF of the model: "
+         "llama.cpp does.")),
+        ({"messages": [{"role": "user", "content": 5}]},
+         "This engine reads text alone: a message holds another kind of content, such as an image."),
+        (body(chat_template_kwargs=[1]),
+         "chat_template_kwargs is [1]; it must be an object, such as {'enable_thinking': false}."),
+        (body(chat_template_kwargs={"tokenize": True, "chat_template": ""}),
+         "A request does not say chat_template, tokenize to the chat template here. Leave it out."),
         (body(temperature=3), "temperature is 3; it must be a number from 0 to 2."),
         (body(max_tokens=True), "max_tokens is True; it must be a number from 0 to 1.09951e+12."),
         (body(stop=[1]), "stop is a text or a list of texts."),
@@ -75,7 +84,10 @@ anything = st.recursive(
 message = st.fixed_dictionaries(
     {}, optional={"role": st.sampled_from(["user", "system"]) | anything, "content": anything}
 )
-KEYS = ("max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "seed", "stop", "tools", "response_format")
+KEYS = (
+    "max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "seed", "stop", "tools", "response_format",
+    "chat_template_kwargs",
+)  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,6 +118,16 @@ def test_a_model_without_a_template_is_told(tmp_path: Path) -> None:
         "local/mute has no chat template, so messages cannot be made into a prompt. Name a model that was made for "
         "chat, or put its template beside the weights as chat_template.jinja."
     )
+
+
+def test_what_switches_reasoning_off_reaches_the_template(tmp_path: Path) -> None:
+    thinking = "{% if enable_thinking is defined and not enable_thinking %}no{% else %}yes{% endif %}"
+    model = LanguageModel(llama(tmp_path, template=thinking), TorchSetting(threads=1))
+    template = Template(model, "thinker", 200)
+    for asked, prompt in (({}, "yes"), ({"enable_thinking": False}, "no"), ({"enable_thinking": True}, "yes")):
+        for name in ("chat_template_kwargs", "chat_template_args"):
+            (item,) = template.items(body(**{name: asked}))
+            assert model.tokenizer.decode(item.prompt) == prompt
 
 
 def test_a_template_that_refuses_is_told(tmp_path: Path) -> None:

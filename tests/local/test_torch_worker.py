@@ -232,6 +232,15 @@ def test_a_folder_is_a_model_like_any_other(client: Client, folder: Path) -> Non
     assert receipt.cost_usd == 0.0
 
 
+def test_a_template_that_breaks_is_answered_too(tmp_path: Path) -> None:
+    made = serve(config(llama(tmp_path, template="{{ 1 + messages[0].content }}")))
+    for stream in (False, True):
+        status, body = asked(made, chat("hello", stream=stream))
+        assert (status, body["error"]["type"]) == (500, "server_error")
+        assert body["error"]["message"].startswith("The model failed (TypeError: unsupported operand")
+    made.close()
+
+
 def test_its_streams_say_the_same(client: Client) -> None:
     asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "say: a tree"}], "max_tokens": 9}
     whole = client.chat.completions.create(**asked).choices[0].message.content
