@@ -8,6 +8,7 @@ that comes with a model is run.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 from greenai.errors import MissingExtra, ModelMissing
 from greenai.local.torch_packing import pack
+from greenai.local.torch_probe import probe
 from greenai.local.torch_values import SAFE, best_device
 
 __all__ = ["ATTENTIONS", "CACHES", "PRECISIONS", "LanguageModel", "Sampling", "TorchSetting", "Watch"]
@@ -75,6 +77,7 @@ class LanguageModel:
         device: Where: `cpu`, `cuda` or `mps`.
         stops: The tokens that end an answer.
         context_tokens: How long prompt and answer may be together.
+        rows_leave: Whether a row that is done can be taken out of a batch.
     """
 
     def __init__(self, model: str | Path, setting: TorchSetting | None = None) -> None:
@@ -87,6 +90,7 @@ class LanguageModel:
         Raises:
             MissingExtra: torch or transformers is not installed.
             ModelMissing: The folder holds no such model.
+            EngineError: It is one that cannot be run so; see `torch_probe`.
         """
         self.setting = setting or TorchSetting()
         self.folder = str(model)
@@ -96,8 +100,13 @@ class LanguageModel:
             self._torch.set_num_threads(self.setting.threads)
         self._model = self._weights()
         self.stops = _stops(self._model)
-        self.context_tokens = int(getattr(self._model.config, "max_position_embeddings", None) or 1 << 30)
-        self._forward: Any = self._torch.compile(self._model) if self.setting.compile else self._model
+        self.context_tokens = _longest(self._model)
+        takes = inspect.signature(self._model.forward).parameters
+        self._cache_name = "cache_params" if "cache_params" in takes else "past_key_values"
+        self._forward: Any = self._model
+        self.rows_leave = probe(self)
+        if self.setting.compile:
+            self._forward = self._torch.compile(self._model)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -174,13 +183,15 @@ class LanguageModel:
 
     def step(self, tokens: Any, mask: Any, positions: Any, cache: Any) -> Any:
         """Return what each row expects next, in float32, and put the tokens into the cache."""
+        if self._cache_name == "cache_params":  # no attention looks back there: the mask is of the new tokens alone
+            mask = mask[:, -tokens.shape[1] :]
         said = self._forward(
             input_ids=tokens,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self._cache_name: cache},
         )
         return said.logits[:, -1].float()
 
@@ -195,6 +206,21 @@ class LanguageModel:
     def torch(self) -> Any:
         """The library, for what runs a batch."""
         return self._torch
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it computes in float32."""
+        return bool(self._model.dtype == self._torch.float32)
+
+    @property
+    def takes_static(self) -> bool:
+        """Whether transformers says that the model can be run with a static cache."""
+        return bool(getattr(self._model, "_can_compile_fullgraph", False))
+
+    @property
+    def architecture(self) -> str:
+        """The name of the model's class, as transformers has it."""
+        return type(self._model).__name__
 
     def _check(self, prompts: Sequence[Sequence[int]], room: int = 1) -> None:
         for index, prompt in enumerate(prompts):
@@ -296,7 +322,7 @@ class _Pass:
 
     def _leave(self, picked: list[int]) -> list[int]:
         """Take the rows out that are done, where the cache can, and return the tokens of those that stay."""
-        if all(self._going) or not all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers):
+        if all(self._going) or not self._model.rows_leave:
             return picked
         places = [place for place, goes in enumerate(self._going) if goes]
         chosen = self._model.tensor(places)
@@ -317,6 +343,12 @@ def _libraries(model: str) -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("torch", "transformers", f"local/{model}") from error
     return torch, transformers
+
+
+def _longest(model: Any) -> int:
+    """Return how many tokens a model takes; one without a limit has none there, or -1."""
+    limit = getattr(model.config, "max_position_embeddings", None)
+    return int(limit) if limit and limit > 0 else 1 << 30
 
 
 def _stops(model: Any) -> frozenset[int]:
