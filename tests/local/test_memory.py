@@ -4,8 +4,6 @@ import mmap
 import os
 from pathlib import Path
 
-import pytest
-
 from greenai.local.memory import memory_bytes
 
 
