@@ -1,7 +1,8 @@
 """Join the records of several people: a union, so that order and repetition do not matter.
 
 Whatever was given is kept. Which of it may be shown is decided from the whole set each time: a record that was changed,
-and records of one id with different content, are kept apart.
+and records of one id with different content, are kept apart. One that is signed is not put aside by others that are
+not: anybody could make those.
 """
 
 from __future__ import annotations
@@ -58,10 +59,13 @@ def merged(records: Iterable[Record]) -> Merged:
     shown: list[Record] = []
     for contents in by_id.values():
         # Copies of one content, signed or not, are one record; min keeps the first of equals in the sorted order.
-        copies = [min(same, key=lambda pair: pair[0])[1] for same in contents.values()]
-        if len(copies) == 1:
-            shown += copies
+        copies = [min(same, key=lambda pair: pair[0]) for same in contents.values()]
+        signed = [record for rank, record in copies if rank == 0]
+        kept = signed if len(signed) == 1 else [record for _, record in copies]
+        others = [record for _, record in copies if record not in kept]
+        apart += [Apart(record=record, why="not signed, and a signed record has its id") for record in others]
+        if len(kept) == 1:
+            shown += kept
         else:
-            why = f"{len(copies)} records with this id differ"
-            apart += [Apart(record=record, why=why) for record in copies]
+            apart += [Apart(record=record, why=f"{len(kept)} records with this id differ") for record in kept]
     return Merged(records=whole, shown=tuple(shown), apart=tuple(apart))

@@ -156,6 +156,36 @@ def test_records_of_one_id_that_differ_are_kept_apart_and_copies_are_one(tmp_pat
     assert {a.why for a in found.apart} == {"2 records with this id differ"}
 
 
+def test_an_unsigned_record_does_not_push_out_a_signed_one_with_its_id(tmp_path: Path) -> None:
+    """Anybody can make one; two that are signed are both kept apart, since nobody here knows whose is right."""
+    mine, made_up, theirs = signed(tmp_path / "a", 1), unsigned(1, wh=1.6), signed(tmp_path / "b", 1, wh=2.4)
+    found = merged([made_up, mine])
+    assert found.shown == (mine,)
+    assert [(a.record, a.why) for a in found.apart] == [(made_up, "not signed, and a signed record has its id")]
+    assert merged([made_up, mine, theirs]).shown == ()
+
+
+def test_merging_signed_records_is_associative_commutative_and_idempotent(tmp_path: Path) -> None:
+    """Of two ids and two keys, with copies, altered ones, and a signature of other content."""
+    pool = [signed(tmp_path / key, n, wh=wh) for key in "ab" for n in (1, 2) for wh in (1.6, 2.0)]
+    pool += [unsigned(n, wh=wh) for n in (1, 2) for wh in (1.6, 2.4)]
+    pool += [replace(pool[0], content=content(1, wh=2.4)), replace(unsigned(2), signature=pool[0].signature)]
+    lists = st.lists(st.sampled_from(pool), max_size=5)
+
+    @settings(deadline=None)
+    @given(lists, lists, lists)
+    def holds(a: list[Record], b: list[Record], c: list[Record]) -> None:
+        left = merged([*merged([*a, *b]).records, *c])
+        assert left == merged([*c, *merged([*b, *a]).records])
+        assert left == merged([*left.records, *a])
+        assert len({record.id for record in left.shown}) == len(left.shown)
+        assert {r.sha256 for r in left.shown} | {a.record.sha256 for a in left.apart} == {
+            r.sha256 for r in left.records
+        }
+
+    holds()
+
+
 def test_a_changed_record_does_not_push_out_the_true_one(tmp_path: Path) -> None:
     true = signed(tmp_path)
     found = merged([replace(true, content=content(wh=0.1, low=0.1, high=0.1)), true])
