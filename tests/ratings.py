@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from greenai.rate.prompts import HASH, VERSION
 from greenai.rate.record import SCHEMA, Record, canonical, made
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def content(
         "model": {"name": "local/some-model", "quantisation": "Q4_1", "params_b": 0.1345},
         "device": {"name": "AMD EPYC", "driver": ""},
         "mode": {"reasoning": "off", "serving": "single", "batch": 1},
-        "prompts": {"count": 50},
+        "prompts": {"version": VERSION, "hash": HASH, "count": 50},
         "boundary": "cpu",
         "wh_per_1000": {"value": wh, "low": low, "high": high},
         **more,

@@ -179,8 +179,9 @@ def _print(asked: Asked, rated: Rated, kept: Kept, shelf: Shelf) -> None:
         f"{content['prompts']['mean_tokens']:.0f} tokens on average, answers of {content['output_tokens']['mean']:.1f}"
     )
     passes = f"{count} run{'' if count == 1 else 's'} of {content['prompts']['count']} prompts"
+    interval = f"90% interval {seen.interval}" if seen.has_interval else "no interval: one run"
     lines = [
-        f"{seen.model} on {seen.device}: {seen.energy} per 1,000 queries (90% interval {seen.interval}).",
+        f"{seen.model} on {seen.device}: {seen.energy} per 1,000 queries ({interval}).",
         f"{seen.boundary_words}; {seen.mode_words}; {passes}, {length}.",
         f"Meter: {content['meter']} ({content['evidence']}).",
         f"Stars ({seen.scale}): {seen.grade_words}.",

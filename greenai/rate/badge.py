@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from html import escape
 
 from greenai.rate.record import Record
@@ -25,7 +26,7 @@ def badge(record: Record) -> str:
         _text(16, 32, 19, _cut(seen.model, 19), INK, bold=True),
         *_grade(seen),
         _text(16, 84, 15, f"{seen.energy} per 1,000 queries", INK, bold=True),
-        _text(16, 103, 12, f"90% interval {seen.interval}", MUTED),
+        _text(16, 103, 12, f"{_interval(seen)}; {seen.prompts}", MUTED),
         _text(16, 121, 12, _cut(f"{seen.boundary_words}; {seen.mode_words}", 12), MUTED),
         _text(16, 138, 12, _cut(seen.device, 12, tail=f", {seen.date}, {seen.scale}"), MUTED),
     )
@@ -59,7 +60,20 @@ def _text(x: int, y: int, size: int, said: str, fill: str, *, bold: bool = False
 def _cut(said: str, size: int, tail: str = "") -> str:
     """Shorten in the middle, where names say least, so that it fits with `tail`; the whole is in the title."""
     most = MOST_SIGNS[size] - len(tail)
-    if len(said) <= most:
+    if _width(said) <= most:
         return said + tail
-    head = (most - 1) // 2
-    return f"{said[:head]}…{said[len(said) - (most - 1 - head) :]}{tail}"
+    head, end = said, said
+    while _width(head) > (most - 1) // 2:
+        head = head[:-1]
+    while _width(end) > most - 1 - _width(head):
+        end = end[1:]
+    return f"{head}…{end}{tail}"
+
+
+def _width(said: str) -> int:
+    """Count signs: those of East Asia that are drawn wide, and the widest Latin letters, as two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" or sign in "MW" else 1 for sign in said)
+
+
+def _interval(seen: View) -> str:
+    return f"90% interval {seen.interval}" if seen.has_interval else "no interval: one run"

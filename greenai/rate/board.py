@@ -11,15 +11,26 @@ from html import escape
 
 from greenai.rate.merge import Merged
 from greenai.rate.record import Record
-from greenai.rate.scale import SOURCE
+from greenai.rate.scale import BOARD, SOURCE
 from greenai.rate.view import View, view
 
 __all__ = ["as_html", "as_markdown", "tables"]
 
-HEADINGS = ("model", "per 1,000 queries", "90% interval", "stars", "public board", "device", "date", "record")
+HEADINGS = (
+    "model",
+    "per 1,000 queries",
+    "90% interval",
+    "prompts",
+    "stars",
+    "public board",
+    "device",
+    "date",
+    "record",
+)
 NOTE = (
     "Stars are on greenai's frozen scale for energy per response; there are none where the interval spans two bands. "
-    f"The public board's stars stand beside them for ratings made as it makes its own: {SOURCE}."
+    f"The public board's stars stand beside them for ratings made as it makes its own: {SOURCE}. The board itself: "
+    f"{BOARD}. These ratings are their makers' own and no part of it."
 )
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 2rem auto; max-width: 70rem;
@@ -37,19 +48,22 @@ p, li { max-width: 48rem; } .muted { color: #4b5563; }
 
 def tables(records: Iterable[Record]) -> list[tuple[str, list[View]]]:
     """Return the ratings by what they have in common, least energy first."""
-    groups: dict[tuple[str, str], list[View]] = {}
+    groups: dict[tuple[str, str, str], list[View]] = {}
     for seen in map(view, records):
         groups.setdefault(seen.kind, []).append(seen)
     return [
-        (f"{rows[0].boundary_words}; {rows[0].mode_words}", sorted(rows, key=lambda v: (v.wh, v.model, v.date)))
-        for _, rows in sorted(groups.items(), key=lambda item: (item[0][0] != "gpu", item[0][1]))
+        (
+            "; ".join(filter(None, (rows[0].boundary_words, rows[0].mode_words, rows[0].work))),
+            sorted(rows, key=lambda v: (v.wh, v.model, v.date)),
+        )
+        for _, rows in sorted(groups.items(), key=lambda item: (item[0][0] != "gpu", *item[0][1:]))
     ]
 
 
 def _cells(seen: View) -> tuple[str, ...]:
     model = f"{seen.model} ({seen.quantisation})" if seen.quantisation else seen.model
     grade = seen.grade_words if seen.grade is None else f"{'★' * seen.grade}{'☆' * (5 - seen.grade)} {seen.grade}"
-    return (model, seen.energy, seen.interval, grade, seen.public, seen.device, seen.date, seen.check)
+    return (model, seen.energy, seen.interval, seen.prompts, grade, seen.public, seen.device, seen.date, seen.check)
 
 
 # --- Markdown -------------------------------------------------------------------------------
@@ -74,7 +88,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#!&~])", r"\\\1", text)
+    """Return text that is shown as it is: no markup, and no address, person or formula that a reader makes of it."""
+    return re.sub(r"([\\`*_\[\]<>|#!&~:@$]|(?<=\bwww)\.)", r"\\\1", text, flags=re.IGNORECASE)
 
 
 # --- HTML -----------------------------------------------------------------------------------
@@ -102,5 +117,5 @@ def as_html(merged: Merged) -> str:
 
 
 def _cell(number: int, said: str) -> str:
-    kind = ' class="figure"' if number in {1, 2, 3, 6} else ""
+    kind = ' class="figure"' if number in {1, 2, 4, 7} else ""
     return f"<td{kind}>{escape(said)}</td>"

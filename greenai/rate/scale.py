@@ -34,6 +34,7 @@ SOURCE = (
     "AI Energy Score leaderboard, text generation, edition of February 2025 "
     "(mirror ebbalg/AI-climate-overview @ 5a804d3, read 2026-11-21)"
 )
+BOARD = "https://huggingface.co/spaces/AIEnergyScore/Leaderboard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

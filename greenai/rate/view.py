@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from greenai.rate import prompts as texts
 from greenai.rate import scale, signing
 from greenai.rate.record import Check, Record
 from greenai.units import format_energy, format_interval, j_from_wh
 
 __all__ = ["View", "view"]
 
+NO_INTERVAL = "none: one run"
 MOST_SIGNS = 120
+MOST_MARKS = 2  # on one letter: more would be drawn over other rows
 AHEAD = timedelta(days=1)  # clocks differ
 _CHECKS: dict[Check, str] = {
     "signed": "signed",
@@ -29,7 +32,7 @@ _CHECKS: dict[Check, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is shown of a record. `wh` is Wh per 1,000 queries."""
+    """What is shown of a record. `wh` is Wh per 1,000 queries; `work` what was asked where it is not the usual."""
 
     model: str
     quantisation: str
@@ -38,6 +41,8 @@ class View:
     boundary: str
     boundary_words: str
     mode_words: str
+    work: str
+    prompts: str
     wh: float
     energy: str
     interval: str
@@ -48,9 +53,14 @@ class View:
     check: str
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """What ratings must have in common to be compared: boundary and mode."""
-        return self.boundary, self.mode_words
+    def has_interval(self) -> bool:
+        """Whether runs were repeated."""
+        return self.interval != NO_INTERVAL
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What ratings must have in common to be compared: boundary, mode, and what was asked."""
+        return self.boundary, self.mode_words, self.work
 
 
 def view(record: Record) -> View:
@@ -69,9 +79,11 @@ def view(record: Record) -> View:
         boundary=boundary,
         boundary_words="GPU energy" if boundary == "gpu" else "CPU energy, no GPU",
         mode_words=_mode(content["mode"]),
+        work=_work(content),
+        prompts=_prompts(content["prompts"]),
         wh=wh,
         energy=format_energy(j_from_wh(wh)),
-        interval="none: one run" if low is None or high is None else format_interval(j_from_wh(low), j_from_wh(high)),
+        interval=NO_INTERVAL if low is None or high is None else format_interval(j_from_wh(low), j_from_wh(high)),
         grade=own.grade,
         grade_words=_grade(own.grade, own.worst, own.best),
         scale=own.scale,
@@ -84,6 +96,19 @@ def _mode(mode: Mapping[str, Any]) -> str:
     batch = _plain(mode.get("batch"))
     how = f"served, batch {batch}" if mode.get("serving") == "served" else f"batch {batch}"
     return f"reasoning {'on' if mode.get('reasoning') == 'on' else 'off'}, {how}"
+
+
+def _work(content: Mapping[str, Any]) -> str:
+    """Return the task and the prompts, empty for this version's own: figures of others do not compare."""
+    task, asked = content["task"], (content["prompts"].get("version"), content["prompts"].get("hash"))
+    own = task == scale.TASK and asked == (texts.VERSION, texts.HASH)
+    return "" if own else _plain(f"{task}, prompts {asked[0]} {asked[1]}")
+
+
+def _prompts(prompts: Mapping[str, Any]) -> str:
+    count = prompts.get("count")
+    known = f"{count:,}" if isinstance(count, int) and 0 < count <= texts.COUNT else "an unknown number"
+    return f"{known} of {texts.COUNT:,} prompts"
 
 
 def _grade(grade: int | None, worst: int | None, best: int | None) -> str:
@@ -113,7 +138,14 @@ def _checked(record: Record) -> str:
 
 
 def _plain(value: object) -> str:
-    """Return a text of one line without control characters and signs that turn the direction of others."""
-    kept = (" " if sign.isspace() else sign for sign in str("" if value is None else value))
-    text = "".join(sign for sign in kept if unicodedata.category(sign)[0] != "C")
-    return text if len(text) <= MOST_SIGNS else f"{text[: MOST_SIGNS - 1]}…"
+    """Return a text of one line without control characters, signs that turn others' direction, or towers of marks."""
+    text = unicodedata.normalize("NFC", str("" if value is None else value)[: 10 * MOST_SIGNS])
+    kept, marks = list[str](), 0
+    for sign in text:
+        kind = unicodedata.category(sign)[0]
+        marks = marks + 1 if kind == "M" else 0
+        if sign.isspace():
+            kept.append(" ")
+        elif kind != "C" and marks <= MOST_MARKS:
+            kept.append(sign)
+    return "".join(kept) if len(kept) <= MOST_SIGNS else "".join([*kept[: MOST_SIGNS - 1], "…"])

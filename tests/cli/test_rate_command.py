@@ -87,7 +87,7 @@ def test_a_rating_makes_a_record_a_badge_and_a_leaderboard(shell: Shell, answeri
 def test_a_rating_in_words(shell: Shell, answering: Answering) -> None:
     lines = shell(*REMOTE, "--prompts", "4", "--runs", "1").stdout.splitlines()
     assert lines[:4] == [
-        "some/model on Processor: 2 Wh per 1,000 queries (90% interval none: one run).",
+        "some/model on Processor: 2 Wh per 1,000 queries (no interval: one run).",
         "CPU energy, no GPU; reasoning off, batch 1; 1 run of 4 prompts, 293 tokens on average, answers of 10.0.",
         "Meter: scripted (measured).",
         "Stars (greenai-stars-1): not rated: no interval.",

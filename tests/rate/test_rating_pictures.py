@@ -15,6 +15,7 @@ from greenai.rate import badge as drawn
 from greenai.rate.badge import badge
 from greenai.rate.board import as_html, as_markdown, tables
 from greenai.rate.merge import merged
+from greenai.rate.prompts import HASH, VERSION
 from greenai.rate.view import view
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def test_the_badge_says_what_was_rated_and_how() -> None:
         "local/some-model",
         "5 of 5 stars",
         "2 Wh per 1,000 queries",
-        "90% interval 1.5 to 2.5 Wh",
+        "90% interval 1.5 to 2.5 Wh; 50 of 1,000 prompts",
         "CPU energy, no GPU; reasoning off, batch 1",
         "AMD EPYC, 2026-11-22, greenai-stars-1",
     ]
@@ -88,7 +89,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_of_a_record_runs() -> None:
     assert "\\<script\\>" in as_markdown(whole)
     assert not any(row.startswith("# z") for row in rows)
     table = [row for row in rows if row.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in table} == {9}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in table} == {10}
 
 
 def test_ratings_that_do_not_compare_stand_in_tables_of_their_own_least_energy_first() -> None:
@@ -101,6 +102,36 @@ def test_ratings_that_do_not_compare_stand_in_tables_of_their_own_least_energy_f
         ("CPU energy, no GPU; reasoning off, batch 1", [1.6, 2.4]),
         ("CPU energy, no GPU; reasoning on, served, batch 8", [2.0]),
     ]
+
+
+def test_ratings_of_other_work_stand_in_tables_of_their_own() -> None:
+    other = unsigned(2, wh=1.6, prompts={"version": "greenai-prompts-2", "hash": "0", "count": 50})
+    image = unsigned(3, task="image | generation")
+    alike = "CPU energy, no GPU; reasoning off, batch 1"
+    assert [title for title, _ in tables([unsigned(), other, image])] == [
+        alike,
+        f"{alike}; image | generation, prompts {VERSION} {HASH}",
+        f"{alike}; text_generation, prompts greenai-prompts-2 0",
+    ]
+
+
+def test_a_name_makes_no_address_person_or_formula_of_itself() -> None:
+    name = "https://e.example www.e.example @admin $x$"
+    row = as_markdown(merged([unsigned(model={"name": name})])).splitlines()[-1]
+    assert row.startswith("| https\\://e.example www\\.e.example \\@admin \\$x\\$ |")
+
+
+def test_a_letter_carries_two_marks_at_most() -> None:
+    assert view(unsigned(model={"name": "q" + "\u0323" * 50 + "\u0061"})).model == "q\u0323\u0323a"
+
+
+@pytest.mark.parametrize("name", ["W" * 60, "\u6a21" * 60, "long-name-" * 9])
+def test_wide_signs_keep_the_line_too(name: str) -> None:
+    first = said(badge(unsigned(model={"name": name})))[0]
+    assert drawn._width(first) <= drawn.MOST_SIGNS[19]
+    assert "…" in first
+    assert name[:5] == first[:5]
+    assert first.endswith(name[-5:])
 
 
 def test_the_boards_stars_stand_beside_ours_with_their_edition() -> None:

@@ -33,6 +33,11 @@ class Server:
         return self.status, {"usage": self.usage}
 
 
+class Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that a test cuts."""
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[Server, str]]:
     held = Server()
@@ -50,7 +55,7 @@ def server() -> Iterator[tuple[Server, str]]:
         def log_message(self, *args: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening = Quiet(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listening.serve_forever)
     thread.start()
     yield held, f"http://127.0.0.1:{listening.server_port}/v1"
