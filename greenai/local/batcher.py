@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import math
 import os
 import threading
@@ -28,6 +29,8 @@ from greenai.errors import EngineError
 from greenai.local.waiting import Line, Place
 
 __all__ = ["Answered", "MicroBatcher", "divide"]
+
+logger = logging.getLogger("greenai")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -116,19 +119,24 @@ class MicroBatcher(Generic[T, R]):
         with self._changed:
             if self._closed:
                 raise EngineError("This batcher is closed and takes no more items. Make a new one.")
+            self._begin()
             now = time.monotonic()
             deadline = math.inf if within_s is None else now + within_s
             place = self._line.add(
                 _Waiting(item, future), length=self._length(item), now=now, deadline=deadline, owner=owner
             )
-            self._begin()
             self._changed.notify()
         future.add_done_callback(partial(self._leave, place))
         return future
 
     def ask(self, item: T, *, within_s: float | None = None, owner: Hashable = None) -> R:
         """Do an item and return its result; raises what the engine raised for it."""
-        return self.submit(item, within_s=within_s, owner=owner).result().result
+        future = self.submit(item, within_s=within_s, owner=owner)
+        try:
+            return future.result().result
+        except BaseException:  # Ctrl-C while it waits: nobody wants it any more
+            future.cancel()
+            raise
 
     async def ask_async(self, item: T, *, within_s: float | None = None, owner: Hashable = None) -> R:
         """Do the same in an event loop. A task that is cancelled takes its item out of the line."""
@@ -163,8 +171,9 @@ class MicroBatcher(Generic[T, R]):
 
     def _begin(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="greenai-batcher", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._loop, name="greenai-batcher", daemon=True)
+            thread.start()  # where the system has no thread left, who asks next tries again
+            self._thread = thread
             atexit.register(self.close)
 
     def _leave(self, place: Place[_Waiting[T, R]], future: Future[Answered[R]]) -> None:
@@ -204,10 +213,9 @@ class MicroBatcher(Generic[T, R]):
         began, before = time.monotonic(), self._read()
         done = self._outcomes(items)
         used = _between(before, self._read())
-        weights = [
-            self._work(item, None if isinstance(one, _Failed) else one) for item, one in zip(items, done, strict=True)
-        ]
-        shares: list[int] | list[None] = [None] * len(batch) if used is None else divide(used, weights)
+        shares: list[int] | list[None] = (
+            [None] * len(batch) if used is None else divide(used, self._weights(items, done))
+        )
         with self._changed:
             self._line.took(time.monotonic() - began)
         for place, one, share in zip(batch, done, shares, strict=True):
@@ -227,12 +235,33 @@ class MicroBatcher(Generic[T, R]):
             return [*results]
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the item
             if len(items) == 1:
-                return [_Failed(error)]
+                return [_Failed(_carried(error))]
         half = len(items) // 2
         return self._outcomes(items[:half]) + self._outcomes(items[half:])
 
+    def _weights(self, items: list[T], done: list[R | _Failed]) -> list[float]:
+        try:
+            pairs = zip(items, done, strict=True)
+            return [self._work(item, None if isinstance(one, _Failed) else one) for item, one in pairs]
+        except Exception:  # nobody loses an answer by how it is charged
+            logger.warning("What the items of a batch took could not be weighed; it is shared equally.", exc_info=True)
+            return [1.0] * len(items)
+
     def _read(self) -> int | None:
-        return None if self._meter is None else self._meter()
+        try:
+            return None if self._meter is None else self._meter()
+        except Exception:  # nobody loses an answer by how it is measured
+            logger.warning("The meter of a batch failed; its shares are unknown.", exc_info=True)
+            return None
+
+
+def _carried(error: BaseException) -> BaseException:
+    """Return an error that a future can hand on: those with which loops and tasks end mean something else there."""
+    if isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    carried = EngineError(f"The engine ended with {type(error).__name__}: {error}".removesuffix(": "))
+    carried.__cause__ = error
+    return carried
 
 
 def _between(before: int | None, after: int | None) -> int | None:

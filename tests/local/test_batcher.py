@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import math
 import os
 import random
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 
@@ -116,18 +117,72 @@ def test_a_result_too_few_is_told_to_who_asked() -> None:
     batcher.close()
 
 
-def test_a_meter_that_fails_is_told_and_the_next_item_is_done() -> None:
-    reads = iter([None])
+def test_a_meter_that_fails_costs_nobody_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    reads: Iterator[int | OSError] = iter([1, OSError("the counter is gone"), 5, 9])
 
     def meter() -> int:
-        if next(reads, "over") is None:
-            raise OSError("the counter is gone")
-        return 5
+        found = next(reads)
+        if isinstance(found, OSError):
+            raise found
+        return found
 
     batcher = MicroBatcher(Engine(), window_s=0.0, meter=meter)
-    with pytest.raises(OSError, match="the counter is gone"):
+    first, then = batcher.submit(1).result(10), batcher.submit(2).result(10)
+    assert (first.result, first.used, first.batch_used) == (2, None, None)
+    assert (then.result, then.used, then.batch_used) == (4, 4, 4)
+    assert [record.message for record in caplog.records] == ["The meter of a batch failed; its shares are unknown."]
+    batcher.close()
+
+
+def test_work_that_cannot_be_weighed_is_shared_equally(caplog: pytest.LogCaptureFixture) -> None:
+    clock = itertools.count(step=10)
+    batcher = MicroBatcher(Engine(), most=2, window_s=9.0, work=lambda *_: 1 / 0, meter=lambda: next(clock))
+    futures = [batcher.submit(n) for n in (1, 2)]
+    assert [future.result(10).used for future in futures] == [5, 5]
+    assert "could not be weighed" in caplog.records[0].message
+    batcher.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (StopIteration("over"), "The engine ended with StopIteration: over"),
+        (StopAsyncIteration(), "The engine ended with StopAsyncIteration"),
+        (asyncio.CancelledError(), "The engine ended with CancelledError"),
+        (SystemExit(3), "The engine ended with SystemExit: 3"),
+        (KeyboardInterrupt(), "The engine ended with KeyboardInterrupt"),
+    ],
+)
+def test_what_would_end_a_loop_or_a_task_is_told_as_an_error(error: BaseException, told: str) -> None:
+    def spoilt(_: object) -> list[int]:
+        raise error
+
+    batcher: MicroBatcher[int, int] = MicroBatcher(spoilt, window_s=0.0)
+    with pytest.raises(EngineError, match=f"^{told}$") as found:
         batcher.ask(1)
-    assert batcher.ask(2) == 4
+    assert found.value.__cause__ is error
+
+    async def asked() -> None:
+        async with asyncio.timeout(10):
+            await batcher.ask_async(2)
+
+    with pytest.raises(EngineError, match=f"^{told}$"):
+        asyncio.run(asked())
+    batcher.close()
+
+
+def test_a_thread_that_the_system_refused_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher = MicroBatcher(Engine(), window_s=0.0)
+
+    def refused(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            batcher.submit(1)
+    assert batcher.waiting() == 0
+    assert batcher.submit(2).result(10).result == 4
     batcher.close()
 
 
