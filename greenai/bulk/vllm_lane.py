@@ -129,7 +129,9 @@ class Offline:
         """
         try:
             import vllm
-        except ImportError as error:
+        except ModuleNotFoundError as error:
+            if error.name != "vllm":  # one of its own needs
+                raise
             raise MissingExtra("vllm", "vllm", 'backend="vllm"') from error
         self._vllm: Any = vllm
         self._name = model
