@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +17,6 @@ from greenai.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenai.gpus.sampler import Sampler
     from greenai.gpus.summary import Summary
     from greenai.gpus.values import Trace
     from greenai.settings import Settings
@@ -25,9 +25,17 @@ __all__ = ["gpus"]
 
 MOST_LOOKS = 200_000
 
-For = Annotated[str, typer.Option("--for", help="How long to watch, such as 30s or 10m. Ctrl-C ends it earlier.")]
+ELSEWHERE = (
+    "The recording is of another machine, so the calls of its models are not looked up in the ledger here. Name its "
+    "ledger in a settings file, and pass that with --settings."
+)
+
+For = Annotated[
+    str | None,
+    typer.Option("--for", help="How long to watch, such as 30s or 10m; 60s by default. Ctrl-C ends it earlier."),
+]
 Every = Annotated[str, typer.Option("--every", help="Time between two looks; 200ms at least.")]
-Watch = Annotated[bool, typer.Option("--watch", help="Show a live table until Ctrl-C.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show a live table, until Ctrl-C where --for is not given.")]
 Record = Annotated[Path | None, typer.Option(help="Write every look to this file (JSON lines) as it is made.")]
 Replay = Annotated[Path | None, typer.Option(help="Read such a file, of any machine, and watch nothing.")]
 Plot = Annotated[Path | None, typer.Option(help="Draw it to a .svg, .png or .pdf file.")]
@@ -41,7 +49,7 @@ MostMemory = Annotated[float, typer.Option(min=1, max=100, help="On fewer GPUs: 
 
 def gpus(
     *,
-    seconds: For = "60s",
+    seconds: For = None,
     every: Every = "1s",
     watch: Watch = False,
     record: Record = None,
@@ -61,18 +69,20 @@ def gpus(
         raise typer.BadParameter("--replay watches nothing, so it goes without --record and --watch.")
     if watch and as_json:
         raise typer.BadParameter("--watch shows a table, so it goes without --json.")
-    for_s, every_s = _seconds(seconds, "--for"), _seconds(every, "--every")
+    for_s = None if watch and seconds is None else _seconds(seconds or "60s", "--for")
+    every_s = _seconds(every, "--every")
     with reported(as_json=as_json):
         if plot is not None:
             _check_picture(plot)
         loaded = settings_of(settings)
         if replay is None:
-            trace = _watched(loaded, None if watch else for_s, every_s, record, as_json=as_json)
+            trace = _watched(loaded, for_s, every_s, record, live=watch, as_json=as_json)
         else:
             from greenai.gpus.recording import read
 
             trace = read(replay)
-        found = _summed(loaded, trace, (most_busy, most_memory), idle_watts)
+        is_ours = settings is not None or trace.machine == _this_machine()
+        found = _summed(loaded if is_ours else None, trace, (most_busy, most_memory), idle_watts)
         if plot is not None:
             from greenai.cli import gpus_picture
 
@@ -110,8 +120,10 @@ def _check_picture(path: Path) -> None:
 # --- watching -------------------------------------------------------------------------------
 
 
-def _watched(settings: Settings, seconds: float | None, every_s: float, record: Path | None, *, as_json: bool) -> Trace:
-    """Watch for so many seconds, or with None, in a live table, until Ctrl-C."""
+def _watched(
+    settings: Settings, seconds: float | None, every_s: float, record: Path | None, *, live: bool, as_json: bool
+) -> Trace:
+    """Watch for so many seconds, or with None until Ctrl-C."""
     from greenai.gpus import sampler
     from greenai.gpus.recording import Recorder
     from greenai.gpus.values import GpusError
@@ -124,7 +136,7 @@ def _watched(settings: Settings, seconds: float | None, every_s: float, record: 
     made = sampler.opened(every_s, lambda: _engines(settings))
     recorder = None if record is None else Recorder(record)
     try:
-        with _shown(made, seconds, watched=not as_json and sys.stderr.isatty()) as told:
+        with _live() if live else _bar(seconds, watched=not as_json and sys.stderr.isatty()) as told:
             return made.watch(seconds, lambda trace: _each(trace, recorder, told))
     except KeyboardInterrupt:
         console(stderr=True).print("Stopped before there were two looks: nothing to tell.", markup=False)
@@ -148,22 +160,24 @@ def _engines(settings: Settings) -> dict[int, str]:
 
 
 @contextmanager
-def _shown(made: Sampler, seconds: float | None, *, watched: bool) -> Generator[Callable[[Trace], object] | None]:
-    """Show a bar on standard error while somebody watches, or the live table."""
-    if seconds is None:
-        from rich.live import Live
+def _live() -> Generator[Callable[[Trace], object] | None]:
+    """Show the latest look as a table on standard error."""
+    from rich.live import Live
 
-        from greenai.cli.gpus_words import live
+    from greenai.cli.gpus_words import live
 
-        with Live(console=console(stderr=True), auto_refresh=False, transient=True) as shown:
-            yield lambda trace: shown.update(live(trace), refresh=True)
-        return
-    if not watched:
+    with Live(console=console(stderr=True), auto_refresh=False, transient=True) as shown:
+        yield lambda trace: shown.update(live(trace), refresh=True)
+
+
+@contextmanager
+def _bar(seconds: float | None, *, watched: bool) -> Generator[Callable[[Trace], object] | None]:
+    """Show a bar on standard error while somebody watches."""
+    if not watched or seconds is None:
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
-    del made
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("watching", total=seconds, said="")
@@ -178,14 +192,24 @@ def _shown(made: Sampler, seconds: float | None, *, watched: bool) -> Generator[
 # --- what was seen --------------------------------------------------------------------------
 
 
-def _summed(settings: Settings, trace: Trace, bounds: tuple[float, float], idle_w: float | None) -> Summary:
+def _this_machine() -> str:
+    from greenai.gpus.sampler import this_machine
+
+    return this_machine()
+
+
+def _summed(settings: Settings | None, trace: Trace, bounds: tuple[float, float], idle_w: float | None) -> Summary:
+    """Sum a trace up; `settings` None: it is of another machine, whose calls are not in the ledger here."""
     from greenai.gpus.packing import Bounds
     from greenai.gpus.projects import calls_of
     from greenai.gpus.summary import summed
     from greenai.store.reading import reading
 
-    with reading(settings.ledger_path) as reader:
+    with reading(None if settings is None else settings.ledger_path) as reader:
         calls = calls_of(reader, trace)
     most_busy, most_memory = bounds
-    limits: Any = Bounds(busy_percent=most_busy, memory_percent=most_memory)
-    return summed(trace, calls, limits, idle_w)
+    found = summed(trace, calls, Bounds(busy_percent=most_busy, memory_percent=most_memory), idle_w)
+    models = any(known.model is not None for known in trace.known.values())
+    if settings is None and models and not trace.synthetic:
+        return dataclasses.replace(found, notes=(*found.notes, ELSEWHERE))
+    return found

@@ -37,7 +37,7 @@ def show(found: Summary, out: Console) -> None:
     out.print(_process_table(found)) if found.processes else None
     out.print(_project_table(found))
     for group in found.groups:
-        for line in _fewer_lines(group, found.total):
+        for line in _fewer_lines(group):
             out.print(line, markup=False)
     for note in found.notes:
         out.print(f"Note: {plain(note)}", markup=False, style="dim")
@@ -148,11 +148,11 @@ def _project_table(found: Summary) -> Any:
 # --- on fewer -------------------------------------------------------------------------------
 
 
-def _fewer_lines(group: Group, total: Amount) -> Iterator[str]:
+def _fewer_lines(group: Group) -> Iterator[str]:
     for index, why in group.left_out.items():
         yield f"On fewer: GPU {index} ({plain(group.name)}) is left out, since {why}."
     if len(group.fewer) < 2:
-        if len(group.gpus) == 1 and len(total.to_dict()) and not group.left_out:
+        if len(group.gpus) == 1 and not group.left_out:
             yield f"On fewer: there is one {plain(group.name)}, and models of GPU are not taken for each other."
         return
     seen = group.fewer[0]

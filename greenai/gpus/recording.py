@@ -40,7 +40,7 @@ class Recorder:
     path: Path
     _file: IO[str] | None = None
     _rounds: int = 0
-    _named: set[int] = field(default_factory=set)
+    _named: dict[int, Known] = field(default_factory=dict)
     _told: dict[str, set[int]] = field(default_factory=dict)
 
     def __call__(self, trace: Trace) -> None:
@@ -48,8 +48,9 @@ class Recorder:
         lines = [] if self._file else [_head(trace)]
         for one in trace.rounds[self._rounds :]:
             pids = {p.pid for look in one.looks.values() for p in look.processes or ()}
-            lines += [_known(trace.known[pid]) for pid in sorted(pids - self._named) if pid in trace.known]
-            self._named |= pids
+            fresh = {p: k for p in sorted(pids) if (k := trace.known.get(p)) is not None and self._named.get(p) != k}
+            lines += [_known(one) for one in fresh.values()]
+            self._named |= fresh
             lines += self._problems(one)
             lines.append({"t": round(one.at_s, 3), "g": [_look(index, look) for index, look in one.looks.items()]})
         self._rounds = len(trace.rounds)
@@ -99,8 +100,8 @@ def _head(trace: Trace) -> dict[str, Any]:
         {"i": c.index, "uuid": c.uuid, "name": c.name, "memory_mib": _mib(c.memory_bytes), "divided": c.divided}
         for c in trace.cards
     ]
-    synthetic = {"synthetic": True} if trace.synthetic else {}
-    return {"greenai_gpus": VERSION, **synthetic, "began": trace.began, "every_s": trace.every_s, "cards": cards}
+    more = ({"synthetic": True} if trace.synthetic else {}) | ({"machine": trace.machine} if trace.machine else {})
+    return {"greenai_gpus": VERSION, **more, "began": trace.began, "every_s": trace.every_s, "cards": cards}
 
 
 def _known(one: Known) -> dict[str, Any]:
@@ -159,6 +160,7 @@ def read(path: Path) -> Trace:
             cards=tuple(_card(one) for one in head["cards"]),
             rounds=sorted(rounds, key=lambda one: one.at_s),
             known=known,
+            machine=head.get("machine"),
             synthetic=bool(head.get("synthetic")),
             problems=_problems(path, bad, len(lines)),
         )

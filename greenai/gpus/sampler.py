@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from greenai.meters.gpu_looks import GpuFacts
     from greenai.meters.nvml import Machine
 
-__all__ = ["LEAST_STEP_S", "Sampler", "opened"]
+__all__ = ["LEAST_STEP_S", "Sampler", "opened", "this_machine"]
 
 LEAST_STEP_S = 0.2
 """Seconds between looks at least: NVML's utilisation is a mean of 1/6 s to 1 s, and the energy counter moves every
@@ -38,7 +40,7 @@ class Sampler:
     wait: Callable[[float], object] = time.sleep
     proc: Path = PROC
     known: dict[int, Known] = field(default_factory=dict)
-    _seen_us: dict[int, int] = field(default_factory=dict)
+    _watchers: dict[int, gpu_looks.Watcher] = field(default_factory=dict)
 
     def cards(self) -> tuple[GpuFacts, ...]:
         """Return the GPUs.
@@ -71,7 +73,9 @@ class Sampler:
     def watch(self, seconds: float | None, told: Callable[[Trace], object] | None = None) -> Trace:
         """Look for so many seconds and return what was seen; `told` is called after each look. Ctrl-C ends it."""
         cards, began, rounds = self.cards(), self.wall(), list[Round]()
-        trace = Trace(began=began, every_s=self.every_s, cards=cards, rounds=rounds, known=self.known)
+        trace = Trace(
+            began=began, every_s=self.every_s, cards=cards, rounds=rounds, known=self.known, machine=this_machine()
+        )
         try:
             for one in self.rounds(cards, seconds):
                 rounds.append(one)
@@ -85,21 +89,25 @@ class Sampler:
     def _looks(self, cards: tuple[GpuFacts, ...]) -> dict[int, gpu_looks.GpuLook]:
         found: dict[int, gpu_looks.GpuLook] = {}
         for card in cards:
-            handle = self.machine.gpus[card.index].handle
-            since_us = self._seen_us.get(card.index) or int((self.wall() - self.every_s) * 1e6)
-            look, seen_us = gpu_looks.look(self.machine.api, handle, since_us, is_divided=card.divided)
-            self._seen_us[card.index] = seen_us
-            found[card.index] = look
+            watcher = self._watchers.get(card.index)
+            if watcher is None:
+                handle = self.machine.gpus[card.index].handle
+                watcher = gpu_looks.Watcher(self.machine.api, handle, is_divided=card.divided)
+                self._watchers[card.index] = watcher
+            found[card.index] = watcher.look(int(self.wall() * 1e6))
         self._name({p.pid for look in found.values() for p in look.processes or ()})
         return found
 
     def _name(self, pids: set[int]) -> None:
-        fresh = [pid for pid in pids if pid not in self.known]
+        """Find out what processes are; an engine of greenai's is told as one once its model is in memory."""
+        fresh = [pid for pid in pids if pid not in self.known or self.known[pid].model is None]
         engines = self.engines() if fresh else {}
         for pid in fresh:
             model = next((name for root, name in engines.items() if in_tree(pid, root, self.proc)), None)
-            here = visible(pid, self.proc)
-            self.known[pid] = Known(pid=pid, name=_program(pid, self.proc) if here else None, model=model, is_here=here)
+            if pid not in self.known or model is not None:
+                here = visible(pid, self.proc)
+                name = _program(pid, self.proc) if here else None
+                self.known[pid] = Known(pid=pid, name=name, model=model, is_here=here)
 
 
 def _program(pid: int, proc: Path) -> str | None:
@@ -127,6 +135,11 @@ def opened(every_s: float, engines: Callable[[], Mapping[int, str]] = dict, *, a
         told = nvml.probe(api)
         raise GpusError(_none(str(told["why_not"]), str(told["how"])))
     return Sampler(machine=found, every_s=every_s, engines=engines)
+
+
+def this_machine() -> str:
+    """Return a digest that tells this machine from others, and does not tell its name."""
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def _none(why: str, how: str) -> str:

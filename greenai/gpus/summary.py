@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.gpus import energy, packing, projects
 from greenai.gpus.energy import PER_J, UNSEEN, Amount
 from greenai.gpus.values import GpusError
+from greenai.meters.gpu_looks import BETWEEN
 from greenai.units import format_duration
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _notes(trace: Trace, gpus: Sequence[Gpu], found: Sequence[Slice]) -> list[st
         )
     if any("power" in g.sources for g in gpus):
         told.append("Energy is integrated from power where a GPU has no counter; the interval is that of the looks.")
-    if trace.every_s > MEAN_S:
+    if trace.every_s > MEAN_S and BETWEEN in trace.unread():
         told.append(
             f"Looks are {trace.every_s:g} s apart and utilisation is a mean of the last second at most: work between "
             "them may be missed. Use --every 1s."

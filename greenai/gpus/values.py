@@ -46,13 +46,17 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What was seen. `began` is the first look in seconds since 1970, `synthetic` says that it was made up."""
+    """What was seen. `began` is the first look in seconds since 1970, `synthetic` says that it was made up.
+
+    `machine` tells the machine from others: only the ledger of the same one knows whose calls ran on it.
+    """
 
     began: float
     every_s: float
     cards: tuple[GpuFacts, ...]
     rounds: Sequence[Round]
     known: Mapping[int, Known] = field(default_factory=dict)
+    machine: str | None = None
     synthetic: bool = False
     problems: tuple[str, ...] = ()
 

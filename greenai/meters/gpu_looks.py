@@ -14,7 +14,7 @@ from greenai.meters.nvml import divided
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GpuFacts", "GpuLook", "GpuProcess", "facts", "look"]
+__all__ = ["BETWEEN", "BY_PROCESS", "GpuFacts", "GpuLook", "GpuProcess", "Watcher", "facts"]
 
 NO_PERMISSION = 4
 NOTHING_NEW = (0, 6)
@@ -23,6 +23,16 @@ NOTHING_NEW = (0, 6)
 MOST_PERCENT = 100
 """Drivers have been seen to report more, which says nothing."""
 
+HOLD_US = 2_000_000
+"""Microseconds for which a process's latest utilisation is taken to go on where no newer one has come: the driver makes
+one for each process every second or so, each at its own time (github.com/Syllo/nvtop, issue 110). Assumption,
+2026-11-22."""
+
+UTILISATION_SAMPLES = 1
+"""NVML_GPU_UTILIZATION_SAMPLES: what the driver keeps of the last seconds."""
+
+BY_PROCESS, BETWEEN = "utilisation by process", "utilisation between two looks"
+OLD = "this version of nvidia-ml-py has no such call"
 DIVIDED = "multi-instance GPU is on: NVML has no figure for one instance"
 RIGHTS = "run this as root, or let users read it (nvidia-smi -acp 0; NVreg_RestrictProfilingToAdminUsers=0)"
 
@@ -42,7 +52,7 @@ class GpuFacts:
 class GpuProcess:
     """One process on a GPU. `sm_percent` is the part of the time since the last look in which its kernels ran.
 
-    `memory_bytes` is None where the driver does not tell, `held` False for one that has ended since.
+    `memory_bytes` is None where the driver does not tell; `held` is False for one that worked and is no longer there.
     """
 
     pid: int
@@ -76,22 +86,80 @@ def facts(api: Any, index: int, handle: Any) -> GpuFacts:
     )
 
 
-def look(api: Any, handle: Any, since_us: int, *, is_divided: bool = False) -> tuple[GpuLook, int]:
-    """Look at a GPU once; `since_us` is the moment of the last utilisation by process, which is returned anew."""
-    told: dict[str, str] = {}
-    processes = _asked(api, told, "processes", lambda: _held(api, handle))
-    used, seen_us = (None, since_us) if is_divided else _used(api, handle, since_us, told)
-    if is_divided:
-        told["utilisation by process"] = DIVIDED
-    found = GpuLook(
-        busy_percent=_asked(api, told, "utilisation", lambda: _percent(api.nvmlDeviceGetUtilizationRates(handle).gpu)),
-        watts=_asked(api, told, "power", lambda: int(api.nvmlDeviceGetPowerUsage(handle)) / 1e3),
-        counter_mj=_asked(api, told, "energy counter", lambda: int(api.nvmlDeviceGetTotalEnergyConsumption(handle))),
-        memory_bytes=_asked(api, told, "memory", lambda: int(api.nvmlDeviceGetMemoryInfo(handle).used)),
-        processes=None if processes is None else _joined(processes, used),
-        problems=told,
-    )
-    return found, seen_us
+@dataclass(slots=True, eq=False)
+class Watcher:
+    """Looks at one GPU again and again: utilisation is that since the look before."""
+
+    api: Any
+    handle: Any
+    is_divided: bool = False
+    _looked_us: int = 0
+    _seen_us: int = 0
+    _last: dict[int, tuple[float, int]] = field(default_factory=dict)
+
+    def look(self, now_us: int) -> GpuLook:
+        """Look once, at a moment in microseconds since 1970."""
+        api, handle, told = self.api, self.handle, dict[str, str]()
+        held = _asked(api, told, "processes", lambda: _held(api, handle))
+        busy = self._busy(told)
+        used = self._used(now_us, busy, told)
+        self._looked_us = now_us
+        return GpuLook(
+            busy_percent=busy,
+            watts=_asked(api, told, "power", lambda: int(api.nvmlDeviceGetPowerUsage(handle)) / 1e3),
+            counter_mj=_asked(
+                api, told, "energy counter", lambda: int(api.nvmlDeviceGetTotalEnergyConsumption(handle))
+            ),
+            memory_bytes=_asked(api, told, "memory", lambda: int(api.nvmlDeviceGetMemoryInfo(handle).used)),
+            processes=None if held is None else _joined(held, used),
+            problems=told,
+        )
+
+    def _busy(self, told: dict[str, str]) -> float | None:
+        """Return the mean utilisation since the last look where the driver keeps it, else the latest one."""
+        api, handle = self.api, self.handle
+        rates: float | None = _asked(
+            api, told, "utilisation", lambda: _percent(api.nvmlDeviceGetUtilizationRates(handle).gpu)
+        )
+        if rates is None:
+            return None
+        since_us = self._seen_us or max(self._looked_us, 1)
+        try:
+            _, samples = api.nvmlDeviceGetSamples(handle, UTILISATION_SAMPLES, since_us)
+        except AttributeError:
+            told[BETWEEN] = OLD
+            return rates
+        except api.NVMLError as error:
+            if getattr(error, "value", None) not in NOTHING_NEW:
+                told[BETWEEN] = _why(error)
+            return rates
+        fresh = [(int(s.timeStamp), _percent(s.sampleValue.uiVal)) for s in samples if int(s.timeStamp) > since_us]
+        known = [percent for _, percent in fresh if percent is not None]
+        self._seen_us = max((at_us for at_us, _ in fresh), default=self._seen_us)
+        return sum(known) / len(known) if known and self._looked_us else rates
+
+    def _used(self, now_us: int, busy: float | None, told: dict[str, str]) -> dict[int, float] | None:
+        """Return the utilisation by process since the last look; what is late is held for a while."""
+        if self.is_divided:
+            told[BY_PROCESS] = DIVIDED
+            return None
+        try:
+            samples = list(self.api.nvmlDeviceGetProcessUtilization(self.handle, self._looked_us))
+        except AttributeError:
+            told[BY_PROCESS] = OLD
+            return None
+        except self.api.NVMLError as error:
+            if getattr(error, "value", None) not in NOTHING_NEW:
+                told[BY_PROCESS] = _why(error)
+                return None
+            samples = []
+        for sample in samples:
+            percent, at_us = _percent(sample.smUtil), int(sample.timeStamp)
+            if percent is not None and int(sample.pid) and at_us > self._looked_us:
+                self._last[int(sample.pid)] = percent, at_us
+        since_us = min(self._looked_us, now_us - HOLD_US)
+        self._last = {pid: found for pid, found in self._last.items() if found[1] > since_us}
+        return {} if busy == 0 else {pid: percent for pid, (percent, _) in self._last.items()}
 
 
 def _asked(api: Any, told: dict[str, str], what: str, ask: Callable[[], Any]) -> Any:
@@ -99,7 +167,7 @@ def _asked(api: Any, told: dict[str, str], what: str, ask: Callable[[], Any]) ->
     try:
         return ask()
     except AttributeError:  # an older nvidia-ml-py lacks the function
-        told[what] = "this version of nvidia-ml-py has no such call"
+        told[what] = OLD
     except api.NVMLError as error:
         told[what] = _why(error)
     return None
@@ -126,27 +194,6 @@ def _held(api: Any, handle: Any) -> dict[int, int | None]:
         before = found.get(int(one.pid))
         found[int(one.pid)] = before if memory is None else int(memory) + (before or 0)
     return found
-
-
-def _used(api: Any, handle: Any, since_us: int, told: dict[str, str]) -> tuple[dict[int, float] | None, int]:
-    """Return the mean utilisation of each process since `since_us`, and when the last of it was taken."""
-    try:
-        samples = list(api.nvmlDeviceGetProcessUtilization(handle, since_us))
-    except AttributeError:
-        told["utilisation by process"] = "this version of nvidia-ml-py has no such call"
-        return None, since_us
-    except api.NVMLError as error:
-        if getattr(error, "value", None) in NOTHING_NEW:
-            return {}, since_us
-        told["utilisation by process"] = _why(error)
-        return None, since_us
-    fresh = [s for s in samples if int(s.timeStamp) > since_us]
-    by_pid: dict[int, list[float]] = {}
-    for sample in fresh:
-        if (percent := _percent(sample.smUtil)) is not None:
-            by_pid.setdefault(int(sample.pid), []).append(percent)
-    means = {pid: sum(found) / len(found) for pid, found in by_pid.items()}
-    return means, max((int(s.timeStamp) for s in fresh), default=since_us)
 
 
 def _joined(held: dict[int, int | None], used: dict[int, float] | None) -> tuple[GpuProcess, ...]:
