@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,10 +22,11 @@ from greenai.local.cpus import compute_threads, usable_cores
 from greenai.local.names import precision_of
 from greenai.local.process import Engine, EngineSettings, launch
 from greenai.meters.core_time import process_ns
+from greenai.tune.children import Children
 from greenai.tune.guard import Forced, Guard, compare
-from greenai.tune.load import Load, Ran, driven, long_enough, percentile
-from greenai.tune.memory import Forecast, available_bytes, die_first, peak_bytes
-from greenai.tune.reading import BenchError, energy_of
+from greenai.tune.load import Load, Ran, driven, enough, long_enough, percentile
+from greenai.tune.memory import Forecast, dying_first, peak_bytes
+from greenai.tune.reading import BenchError, energy_of, whole_j
 from greenai.tune.space import Point, Sample, Setting, Space
 
 __all__ = ["LlamaBench", "precision_of", "quantisations", "space_of"]
@@ -38,7 +39,11 @@ LISTED = 100
 
 MOST_CHILDREN = 10
 TIMEOUT_S = 600.0
+ENDING_S = 2.0
+"""How long a process that hangs up may take to be gone."""
+
 _MEMORY_WORDS = ("alloc", "memory", "SIGKILL", "buffer")
+_ADVICE = ". If memory ran out"
 
 
 def quantisations(path: Path) -> dict[str, Path]:
@@ -85,7 +90,7 @@ class LlamaBench:
     base: EngineSettings = field(default_factory=EngineSettings)
     watts_per_core: float | None = None
     judged: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
-    children: OrderedDict[Point, Engine] = field(default_factory=OrderedDict)
+    children: Children[Point | None, Engine] = field(default_factory=lambda: Children(most=MOST_CHILDREN))
     forecast: Forecast = field(default_factory=Forecast)
     ids: list[int] = field(default_factory=list)
     trusted: Forced | None = None
@@ -96,46 +101,57 @@ class LlamaBench:
         Raises:
             BenchError: the energy cannot be measured here.
         """
-        began, started_s = time.perf_counter(), 0.0
-        try:
-            engine = self.children.get(point)
-            if engine is None or not engine.alive():
-                engine = self._started(point)
-                started_s = _core_s(engine)
-            self.children.move_to_end(point)
-            why = self._judged(point, engine)
-            if why is not None:
-                self._end(point)
-                return self._without("rejected", why, began)
-            return self._measured(point, engine, started_s, began, short=short)
-        except (EngineError, OSError, http.client.HTTPException) as error:
-            if isinstance(error, BenchError):
-                raise
-            self._end(point)
-            text = str(error)
-            is_memory = isinstance(error, _TooLarge) or any(word in text for word in _MEMORY_WORDS)
-            return self._without("out_of_memory" if is_memory else "rejected", text, began)
+        sample = self._tried(point, short=short)
+        if sample.status == "out_of_memory" and self.children.end_others():
+            sample = self._tried(point, short=short)  # the edge is where it does not fit alone
+        return sample
 
     def close(self) -> None:
         """End every child process."""
-        for engine in self.children.values():
-            engine.close()
-        self.children.clear()
+        self.children.close()
+
+    def _tried(self, point: Point, *, short: bool) -> Sample:
+        before = self.children.core_s(), time.perf_counter()
+        try:
+            engine = self.children.get(point)
+            if engine is None or not engine.alive():
+                self.children.end(point)
+                engine = self._started(point)
+            why = self._judged(point, engine)
+            if why is not None:
+                self.children.end(point)
+                return self._without("rejected", why, before[1])
+            return self._measured(point, engine, before, short=short)
+        except (EngineError, OSError, http.client.HTTPException) as error:
+            if isinstance(error, BenchError):
+                raise
+            hung_up = not isinstance(error, EngineError) and self._died(point)
+            is_memory = isinstance(error, _TooLarge) or hung_up or _speaks_of_memory(str(error))
+            self.children.end(point)
+            return self._without("out_of_memory" if is_memory else "rejected", str(error), before[1])
 
     # --- children -------------------------------------------------------------------------------
 
     def _started(self, point: Point) -> Engine:
-        why = self.forecast.refuses(_kind(point.setting), point.batch)
+        kind = _kind(point.setting)
+        why = self.forecast.refuses(kind, point.batch, self.children.bytes())
         if why is not None:
             raise _TooLarge(why)
-        self._make_room()
-        engine = launch(self.name, self.files[point.setting.precision], self._settings(point))
-        die_first(engine.pid)
-        self.children[point] = engine
+        self.children.make_room(self.forecast.bytes_at(kind, point.batch) or 0.0)
+        with dying_first():
+            engine = launch(self.name, self.files[point.setting.precision], self._settings(point))
+        self.children.put(point, engine)
         if not self.ids:
-            self.ids = _post(engine, "/tokenize", {"content": self.text})["tokens"]
+            self.ids = _tokens(engine, self.text)
         self._drive(engine, point.batch, point.batch)  # warm-up: the first batch pays for memory that is touched first
         return engine
+
+    def _died(self, point: Point) -> bool:
+        """Say whether the process of a point ended while it answered: the kernel takes it where memory runs out."""
+        engine, until = self.children.get(point), time.monotonic() + ENDING_S
+        while engine is not None and engine.alive() and time.monotonic() < until:
+            time.sleep(0.02)
+        return engine is not None and not engine.alive()
 
     def _settings(self, point: Point) -> EngineSettings:
         setting = point.setting
@@ -150,29 +166,18 @@ class LlamaBench:
             ubatch=setting.ubatch or None,
         )
 
-    def _make_room(self) -> None:
-        """End the child that was idle for longest where there are many, or where little memory is free."""
-        free = available_bytes()
-        held = sum(peak_bytes(engine.pid) for engine in self.children.values())
-        while self.children and (len(self.children) >= MOST_CHILDREN or (free is not None and held > free)):
-            _, engine = self.children.popitem(last=False)
-            held -= peak_bytes(engine.pid)
-            engine.close()
-
-    def _end(self, point: Point) -> None:
-        engine = self.children.pop(point, None)
-        if engine is not None:
-            engine.close()
-
     # --- one measurement ------------------------------------------------------------------------
 
-    def _measured(self, point: Point, engine: Engine, started_s: float, began: float, *, short: bool) -> Sample:
+    def _measured(self, point: Point, engine: Engine, before: tuple[float, float], *, short: bool) -> Sample:
         count = self.load.requests(point.batch, short=short)
-        before_ns, window = process_ns(engine.pid), meters.window(engine.pid, watts_per_core=self.watts_per_core)
+        began, before_ns = time.perf_counter(), process_ns(engine.pid)
+        window = meters.window(engine.pid, watts_per_core=self.watts_per_core)
         ran = long_enough(lambda: self._drive(engine, count, point.batch), self.load.least_s(short=short))
-        reading, after_ns = window.stop(float(ran.tokens)), process_ns(engine.pid)
+        reading, after_ns, ended = window.stop(float(ran.tokens)), process_ns(engine.pid), time.perf_counter()
         if not engine.alive():
             raise _TooLarge(f"llama.cpp ended while it answered: {'; '.join(engine.log_tail[-2:])}")
+        if not ran.tokens:
+            raise EngineError(f"llama.cpp answered {len(ran.latencies_s)} requests without a token")
         energy_j = energy_of(reading)
         core_s = 0.0 if before_ns is None or after_ns is None else (after_ns - before_ns) / 1e9
         memory = peak_bytes(engine.pid)
@@ -184,8 +189,8 @@ class LlamaBench:
             p50_s=percentile(ran.latencies_s, 0.5),
             p95_s=percentile(ran.latencies_s, 0.95),
             memory_bytes=memory,
-            spent_j=energy_j * (1 + started_s / core_s if core_s else 1),
-            took_s=time.perf_counter() - began,
+            spent_j=0.0 if reading is None else whole_j(reading, (core_s, ended - began), _since(self, before)),
+            took_s=time.perf_counter() - before[1],
             core_s=core_s,
             evidence=reading.evidence if reading else "unknown",
             method=reading.method if reading else "none",
@@ -220,11 +225,12 @@ class LlamaBench:
     def _reference(self) -> Forced:
         if self.trusted is None:
             settings = replace(self.base, slots=1, context_tokens=PLACES * 2)
-            engine = launch(self.name, self.files[self.reference], settings)
+            with dying_first():
+                engine = self.children.put(None, launch(self.name, self.files[self.reference], settings))
             try:
                 self.trusted = self._forced(engine)
             finally:
-                engine.close()
+                self.children.end(None)
         return self.trusted
 
     def _forced(self, engine: Engine) -> Forced:
@@ -235,9 +241,13 @@ class LlamaBench:
 
     def _next(self, engine: Engine, before: list[int], then: int) -> tuple[int, float]:
         body = {"prompt": before, "n_predict": 1, "temperature": 0.0, "n_probs": LISTED, "cache_prompt": True}
-        said = _post(engine, "/completion", body)["completion_probabilities"][0]["top_logprobs"]
-        own = next((one["logprob"] for one in said if one["id"] == then), said[-1]["logprob"])
-        return int(said[0]["id"]), float(own)
+        answer = _post(engine, "/completion", body)
+        try:
+            said = answer["completion_probabilities"][0]["top_logprobs"]
+            own = next((one["logprob"] for one in said if one["id"] == then), said[-1]["logprob"])
+            return int(said[0]["id"]), math.nan if own is None else float(own)  # JSON has no word for "not a number"
+        except (LookupError, TypeError, ValueError):
+            raise EngineError(f"llama.cpp tells no probabilities: {str(answer)[:200]}") from None
 
 
 class _TooLarge(EngineError):
@@ -248,8 +258,22 @@ def _kind(setting: Setting) -> tuple[str, str, int]:
     return setting.precision, setting.cache, setting.ubatch
 
 
-def _core_s(engine: Engine) -> float:
-    return (process_ns(engine.pid) or 0) / 1e9
+def _speaks_of_memory(text: str) -> bool:
+    return any(word in text.partition(_ADVICE)[0] for word in _MEMORY_WORDS)
+
+
+def _since(bench: LlamaBench, before: tuple[float, float]) -> tuple[float, float]:
+    return bench.children.core_s() - before[0], time.perf_counter() - before[1]
+
+
+def _tokens(engine: Engine, text: str) -> list[int]:
+    """Return a text's tokens.
+
+    Raises:
+        BenchError: they are too few to judge by.
+    """
+    ids: list[int] = _post(engine, "/tokenize", {"content": text})["tokens"]
+    return enough(ids)
 
 
 def _post(engine: Engine, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,5 +289,8 @@ def _post(engine: Engine, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         connection.close()
     if response.status != 200:
         raise EngineError(f"llama.cpp answered {response.status} to {path}: {said[:200].decode(errors='replace')}")
-    found: dict[str, Any] = json.loads(said)
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError:
+        raise EngineError(f"llama.cpp's answer to {path} is no JSON: {said[:200].decode(errors='replace')}") from None
     return found

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil
 
-__all__ = ["Load", "Ran", "driven", "long_enough", "percentile", "sample_text"]
+from greenai.tune.reading import BenchError
+
+__all__ = ["Load", "Ran", "driven", "enough", "long_enough", "percentile", "sample_text"]
 
 LEAST_SHORT = 2
 LEAST_FULL = 4
+
+LEAST_TEXT = 64
+"""Tokens of a text below which agreement is a matter of chance: a place more or less is 2%. Assumption, 2026-11-22."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +85,26 @@ def driven(ask: Callable[[list[int]], int], prompts: Sequence[list[int]], batch:
         began = time.perf_counter()
         return ask(prompt), time.perf_counter() - began
 
-    with ThreadPoolExecutor(batch, thread_name_prefix="greenai-tune") as pool:
+    pool = ThreadPoolExecutor(batch, thread_name_prefix="greenai-tune")
+    try:
         done = list(pool.map(timed, prompts))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nobody waits for what was asked
     return Ran(tokens=sum(tokens for tokens, _ in done), latencies_s=[seconds for _, seconds in done])
+
+
+def enough(ids: list[int]) -> list[int]:
+    """Return a text's tokens.
+
+    Raises:
+        BenchError: they are too few to judge a precision by.
+    """
+    if len(ids) < LEAST_TEXT:
+        raise BenchError(
+            f"The text has {len(ids)} tokens, and the guard needs {LEAST_TEXT} at least. Give a longer one with "
+            "--text, or leave it out."
+        )
+    return ids
 
 
 def percentile(values: Sequence[float], part: float) -> float:

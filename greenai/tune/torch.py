@@ -11,9 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,24 @@ from typing import Any
 from greenai import meters
 from greenai.local.cpus import compute_threads, usable_cores
 from greenai.meters.core_time import process_ns
+from greenai.tune.children import Children
 from greenai.tune.guard import Forced, Guard, compare
-from greenai.tune.load import Load, Ran, long_enough, percentile
-from greenai.tune.memory import Forecast, available_bytes, die_first, forget_peak, peak_bytes
-from greenai.tune.reading import energy_of
+from greenai.tune.load import Load, Ran, enough, long_enough, percentile
+from greenai.tune.memory import Forecast, dying_first, forget_peak, own_bytes, peak_bytes
+from greenai.tune.reading import energy_of, whole_j
 from greenai.tune.space import Point, Sample, Setting, Space, Status
 
 __all__ = ["TorchBench", "space_of"]
 
-REFERENCE = "float32"
+REFERENCES = ("float32", "auto", "bfloat16")
+"""What the guard trusts: the first of these that fits into memory."""
+
 PLACES = 256
+MOST_CHILDREN = 8
+WORKER = Path(__file__).with_name("torch_child.py")
+
+ANSWER_TIMEOUT_S = 1800.0
+"""How long one answer of a child may take, loading and compilation included. Assumption, 2026-11-22."""
 
 
 def space_of(*, slots: int, threads: int | None, most_batch: int, gpu: bool, compiled: bool) -> Space:
@@ -62,7 +71,9 @@ class Child:
     """One process that holds the settings of one precision."""
 
     process: subprocess.Popen[str]
+    timeout_s: float = ANSWER_TIMEOUT_S
     ids: list[int] = field(default_factory=list)
+    besides_bytes: int = 0
     warmed: set[Point] = field(default_factory=set)
 
     @property
@@ -74,6 +85,10 @@ class Child:
         """Send a line and return the answer; raises _Died."""
         if self.process.stdin is None or self.process.stdout is None:
             raise _Died("its pipes are closed", memory=False)
+        late = threading.Timer(self.timeout_s, self.process.kill)
+        late.daemon = True
+        late.start()
+        began = time.monotonic()
         try:
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
@@ -81,13 +96,14 @@ class Child:
             line = ""
         else:
             line = self.process.stdout.readline()
+        finally:
+            late.cancel()
         if not line:
+            if time.monotonic() - began >= self.timeout_s:
+                raise _Died(f"it did not answer within {self.timeout_s:g} s", memory=False)
             code = self.process.wait()
             raise _Died(f"its process ended with {_ending(code)}", memory=code == -signal.SIGKILL)
-        said: dict[str, Any] = json.loads(line)
-        if "error" in said:
-            raise _Died(said["error"], memory=bool(said["memory"]))
-        return said
+        return _understood(line)
 
     def close(self) -> None:
         """End it."""
@@ -95,7 +111,21 @@ class Child:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # a line that it did not take
+                    pipe.close()
+
+
+def _understood(line: str) -> dict[str, Any]:
+    """Return what a child said; raises _Died where it says an error, or nothing that makes sense."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise _Died(f"its process said {line[:80]!r}", memory=False)
+    if "error" in said:
+        raise _Died(str(said["error"]), memory=bool(said.get("memory")))
+    return said
 
 
 def _ending(code: int) -> str:
@@ -113,7 +143,7 @@ class TorchBench:
     watts_per_core: float | None = None
     python: str = sys.executable
     judged: dict[tuple[str, str, str, bool], str | None] = field(default_factory=dict)
-    children: OrderedDict[str, Child] = field(default_factory=OrderedDict)
+    children: Children[str, Child] = field(default_factory=lambda: Children(most=MOST_CHILDREN))
     forecast: Forecast = field(default_factory=Forecast)
     trusted: Forced | None = None
 
@@ -123,87 +153,81 @@ class TorchBench:
         Raises:
             BenchError: the energy cannot be measured here.
         """
-        began, setting = time.perf_counter(), point.setting
-        why = self.forecast.refuses((setting.precision, setting.cache), point.batch)
-        if why is not None:
-            return _without("out_of_memory", why, began)
-        try:
-            child, before_s = self._child(setting.precision)
-            why = self._judged(setting, child)
-            if why is not None:
-                return _without("rejected", why, began)
-            return self._measured(point, child, before_s, began, short=short)
-        except _Died as error:
-            self._end(setting.precision)
-            return _without("out_of_memory" if error.memory else "rejected", str(error), began)
+        sample = self._tried(point, short=short)
+        if sample.status == "out_of_memory" and self.children.end_others():
+            sample = self._tried(point, short=short)  # the edge is where it does not fit alone
+        return sample
 
     def close(self) -> None:
         """End every child process."""
-        for child in self.children.values():
-            child.close()
-        self.children.clear()
+        self.children.close()
+
+    def _tried(self, point: Point, *, short: bool) -> Sample:
+        setting, before = point.setting, (self.children.core_s(), time.perf_counter())
+        kind = setting.precision, setting.cache
+        why = self.forecast.refuses(kind, point.batch, self.children.bytes())
+        if why is not None:
+            return _without("out_of_memory", why, before[1])
+        try:
+            why = self._judged(setting)
+            if why is not None:
+                return _without("rejected", why, before[1])
+            child = self._child(setting.precision)
+            more = (self.forecast.bytes_at(kind, point.batch) or 0.0) - own_bytes(child.pid)
+            self.children.make_room(more, but=setting.precision)
+            return self._measured(point, child, before, short=short)
+        except _Died as error:
+            self.children.end(setting.precision)
+            return _without("out_of_memory" if error.memory else "rejected", str(error), before[1])
 
     # --- children -------------------------------------------------------------------------------
 
-    def _child(self, precision: str) -> tuple[Child, float]:
-        """Return the child of a precision, and the core-seconds it had used before this measurement."""
+    def _child(self, precision: str) -> Child:
+        """Return the child of a precision."""
         child = self.children.get(precision)
-        if child is not None:
-            self.children.move_to_end(precision)
-            return child, (process_ns(child.pid) or 0) / 1e9
-        self._make_room()
-        child = self.children[precision] = self._started()
-        return child, 0.0
+        if child is None:
+            self.children.make_room(0.0)
+            child = self.children.put(precision, self._started())
+        return child
 
     def _started(self) -> Child:
         pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            [self.python, "-m", "greenai.tune.torch_child"],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # Ctrl-C reaches the parent only
-            env={**os.environ, "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"},
-        )
+        with dying_first():
+            process = subprocess.Popen(
+                [self.python, "-P", str(WORKER)],  # the folder one stands in must not come before the libraries
+                stdin=pipe,
+                stdout=pipe,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches the parent only
+                env={**os.environ, "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"},
+            )
         child = Child(process=process)
         try:
-            die_first(process.pid)
             child.ask({"model": str(self.folder), "text": self.text, "sys_path": [e for e in sys.path if e]})
         except BaseException:
             child.close()
             raise
         return child
 
-    def _make_room(self) -> None:
-        """End the child that was idle for longest where little memory is free."""
-        free = available_bytes()
-        held = sum(peak_bytes(child.pid) for child in self.children.values())
-        while self.children and free is not None and held > free:
-            _, child = self.children.popitem(last=False)
-            held -= peak_bytes(child.pid)
-            child.close()
-
-    def _end(self, precision: str) -> None:
-        child = self.children.pop(precision, None)
-        if child is not None:
-            child.close()
-
     # --- one measurement ------------------------------------------------------------------------
 
-    def _measured(self, point: Point, child: Child, before_s: float, began: float, *, short: bool) -> Sample:
+    def _measured(self, point: Point, child: Child, before: tuple[float, float], *, short: bool) -> Sample:
         if point not in child.warmed:
             self._drive(child, point, point.batch)  # compiles for this shape, and touches its memory
             child.warmed.add(point)
         forget_peak(child.pid)
         count = self.load.requests(point.batch, short=short)
-        before_ns, window = process_ns(child.pid), meters.window(child.pid, watts_per_core=self.watts_per_core)
+        began, before_ns = time.perf_counter(), process_ns(child.pid)
+        window = meters.window(child.pid, watts_per_core=self.watts_per_core)
         ran = long_enough(lambda: self._drive(child, point, count), self.load.least_s(short=short))
-        reading, after_ns = window.stop(float(ran.tokens)), process_ns(child.pid)
+        reading, after_ns, ended = window.stop(float(ran.tokens)), process_ns(child.pid), time.perf_counter()
+        if not ran.tokens:
+            raise _Died(f"it answered {len(ran.latencies_s)} requests without a token", memory=False)
         energy_j = energy_of(reading)
         core_s = 0.0 if before_ns is None or after_ns is None else (after_ns - before_ns) / 1e9
-        whole_s = (after_ns or 0) / 1e9 - before_s  # with loading, compilation and warm-up
-        memory = peak_bytes(child.pid)
+        whole = self.children.core_s() - before[0], time.perf_counter() - before[1]
+        memory = max(peak_bytes(child.pid) - child.besides_bytes, 0)
         self.forecast.add((point.setting.precision, point.setting.cache), point.batch, memory)
         return Sample(
             energy_j_per_token=energy_j / ran.tokens,
@@ -212,8 +236,8 @@ class TorchBench:
             p50_s=percentile(ran.latencies_s, 0.5),
             p95_s=percentile(ran.latencies_s, 0.95),
             memory_bytes=memory,
-            spent_j=energy_j * (whole_s / core_s if core_s else 1),
-            took_s=time.perf_counter() - began,
+            spent_j=0.0 if reading is None else whole_j(reading, (core_s, ended - began), whole),
+            took_s=whole[1],
             core_s=core_s,
             evidence=reading.evidence if reading else "unknown",
             method=reading.method if reading else "none",
@@ -221,33 +245,47 @@ class TorchBench:
 
     def _drive(self, child: Child, point: Point, count: int) -> Ran:
         wanted = _plain(point.setting)
-        if not child.ids:
-            child.ids = child.ask({"setting": wanted, "load": True})["ids"]
-        prompts = self.load.prompts(child.ids, count)
+        prompts = self.load.prompts(self._ids(child, wanted), count)
         asked = {"prompts": prompts, "answer_tokens": self.load.answer_tokens, "batch": point.batch}
         said = child.ask({"setting": wanted, **asked})
+        child.besides_bytes = int(said.get("besides_bytes", 0))
         return Ran(tokens=said["tokens"], latencies_s=said["latencies_s"])
 
     # --- the guard ------------------------------------------------------------------------------
 
-    def _judged(self, setting: Setting, child: Child) -> str | None:
+    def _judged(self, setting: Setting) -> str | None:
         key = setting.precision, setting.attention, setting.cache, setting.compile
         if key not in self.judged:
-            self.judged[key] = self.guard.refuses(compare(self._reference(setting), self._forced(child, setting)))
+            trusted = self._reference(setting)  # first: making room for it may end the child of this precision
+            found = compare(trusted, self._forced(self._child(setting.precision), setting))
+            self.judged[key] = self.guard.refuses(found)
         return self.judged[key]
 
     def _reference(self, setting: Setting) -> Forced:
+        """Return what the reference says: float32, or what the weights were published in where that does not fit."""
+        for precision in () if self.trusted is not None else REFERENCES:
+            plain = replace(setting, precision=precision, attention="eager", cache="dynamic", compile=False)
+            try:
+                self.trusted = self._forced(self._child(precision), plain)
+                break
+            except _Died as error:
+                self.children.end(precision)
+                if not error.memory:
+                    raise
+                self.children.close()
         if self.trusted is None:
-            plain = replace(setting, precision=REFERENCE, attention="eager", cache="dynamic", compile=False)
-            self.trusted = self._forced(self._child(REFERENCE)[0], plain)
+            raise _Died("no reference of it fits into memory", memory=True)
         return self.trusted
 
     def _forced(self, child: Child, setting: Setting) -> Forced:
         wanted = _plain(setting)
-        if not child.ids:
-            child.ids = child.ask({"setting": wanted, "load": True})["ids"]
-        said = child.ask({"setting": wanted, "force": child.ids[:PLACES]})
+        said = child.ask({"setting": wanted, "force": self._ids(child, wanted)[:PLACES]})
         return Forced(tops=said["tops"], logprobs=said["logprobs"])
+
+    def _ids(self, child: Child, wanted: Mapping[str, Any]) -> list[int]:
+        if not child.ids:
+            child.ids = enough(child.ask({"setting": wanted, "load": True})["ids"])
+        return child.ids
 
 
 def _plain(setting: Setting) -> dict[str, Any]:

@@ -4,22 +4,27 @@
     {"model": ..., "text": ..., "sys_path": []}         ─►  {"ready": true}
     {"setting": {...}, "load": true}                    ─►  {"ids": [...]}
     {"setting": {...}, "prompts": [[...]], "answer_tokens": 16, "batch": 4}
-                                                        ─►  {"tokens": ..., "latencies_s": [...]}
+                                                        ─►  {"tokens": ..., "latencies_s": [...], "besides_bytes": 0}
     {"setting": {...}, "force": [...]}                  ─►  {"tops": [...], "logprobs": [...]}
 
-It keeps a model for each setting, since loading torch takes longer than loading a small model. What goes wrong is
+It keeps a model for each way of attention, and compiled or not, while memory has room for several: the cache and the
+threads of a loaded one can be changed. `besides_bytes` are the weights of those that do not answer. What goes wrong is
 said as {"error": ..., "memory": true where memory ran out}, after which it ends.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 import time
 from typing import Any, TextIO
 
-__all__ = ["main"]
+__all__ = ["is_memory", "main"]
+
+MEMORY_WORDS = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "alloc_failed")
+"""What torch says of memory: on a GPU, on Windows, on a processor, from C++, and from a GPU's libraries."""
 
 
 def main() -> None:
@@ -34,7 +39,7 @@ def main() -> None:
         for line in sys.stdin:
             _say(answer, held.answer(json.loads(line)))
     except (RuntimeError, MemoryError, ValueError, TypeError, AttributeError, OSError, ImportError) as error:
-        _say(answer, {"error": f"{type(error).__name__}: {error}"[:2000], "memory": _is_memory(error)})
+        _say(answer, {"error": f"{type(error).__name__}: {error}"[:2000], "memory": is_memory(error)})
         os._exit(1)
     os._exit(0)
 
@@ -44,7 +49,7 @@ class _Held:
 
     def __init__(self, folder: str, text: str) -> None:
         self.folder, self.text = folder, text
-        self.models: dict[str, Any] = {}
+        self.models: dict[tuple[str, str, bool], Any] = {}
 
     def answer(self, line: dict[str, Any]) -> dict[str, Any]:
         """Do what a line asks for."""
@@ -53,22 +58,45 @@ class _Held:
             return {"ids": [int(token) for token in model.tokenizer(self.text)["input_ids"]]}
         if "force" in line:
             return _forced(model, line["force"])
-        return _answered(model, line["prompts"], int(line["answer_tokens"]), int(line["batch"]))
+        besides = sum(other.weight_bytes for other in self.models.values() if other is not model)
+        said = _answered(model, line["prompts"], int(line["answer_tokens"]), int(line["batch"]))
+        return {**said, "besides_bytes": besides if model.device == "cpu" else 0}
 
     def model(self, setting: dict[str, Any]) -> Any:
         """Return the model of a setting, loaded at its first use."""
         from greenai.errors import GreenAIError
         from greenai.local.torch_lm import LanguageModel, TorchSetting
 
-        key = json.dumps(setting)
+        wanted = TorchSetting(**setting)
+        key = wanted.precision, wanted.attention, wanted.compile
         try:
             if key not in self.models:
-                self.models[key] = LanguageModel(self.folder, TorchSetting(**setting))
+                self._make_room()
+                self.models[key] = LanguageModel(self.folder, wanted)
         except GreenAIError as error:
             raise RuntimeError(str(error)) from error
-        if setting["threads"]:
-            self.models[key].torch.set_num_threads(setting["threads"])
-        return self.models[key]
+        model = self.models[key]
+        model.setting = wanted
+        if wanted.threads:
+            model.torch.set_num_threads(wanted.threads)
+        return model
+
+    def _make_room(self) -> None:
+        """Drop the other models where one more would leave little memory."""
+        most = max((model.weight_bytes for model in self.models.values()), default=0)
+        free = _free_bytes(next(iter(self.models.values()))) if self.models else None
+        if free is not None and 3 * most > free:
+            torch = next(iter(self.models.values())).torch
+            self.models.clear()
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+
+def _free_bytes(model: Any) -> int | None:
+    from greenai.tune.memory import available_bytes
+
+    return int(model.torch.cuda.mem_get_info()[0]) if model.device == "cuda" else available_bytes()
 
 
 def _answered(model: Any, prompts: list[list[int]], answer_tokens: int, batch: int) -> dict[str, Any]:
@@ -89,9 +117,10 @@ def _forced(model: Any, ids: list[int]) -> dict[str, Any]:
     return {"tops": logs.argmax(-1).tolist(), "logprobs": own}
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
+    """Say whether an error is that memory ran out."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
+    return isinstance(error, MemoryError) or any(words in text for words in MEMORY_WORDS)
 
 
 def _say(stream: TextIO, message: dict[str, Any]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from greenai.tune import torch_child
 from greenai.tune.load import Load, sample_text
 from greenai.tune.space import Point, Setting
-from greenai.tune.torch import TorchBench, space_of
+from greenai.tune.torch import Child, TorchBench, space_of
 
 PLAIN = Setting(precision="float32", attention="sdpa", cache="dynamic", threads=1)
 
@@ -65,7 +67,15 @@ def test_a_point_is_measured(bench: TorchBench) -> None:
 def test_one_child_holds_the_settings_of_a_precision(bench: TorchBench) -> None:
     eager = Setting(precision="float32", attention="eager", cache="static", threads=1)
     assert bench.measure(Point(setting=eager, batch=1), short=True).status == "ok"
-    assert list(bench.children) == ["float32"]
+    assert list(bench.children.held) == ["float32"]
+
+
+def test_one_copy_of_the_weights_serves_every_cache_and_number_of_threads(bench: TorchBench) -> None:
+    for cache, threads in (("dynamic", 1), ("static", 2), ("dynamic", 2)):
+        setting = Setting(precision="float32", attention="sdpa", cache=cache, threads=threads)
+        assert bench.measure(Point(setting=setting, batch=1), short=True).status == "ok"
+    eager = bench.children.held["float32"].besides_bytes  # the reference's weights: one other copy
+    assert 0 < eager < 2 * sum(file.stat().st_size for file in bench.folder.glob("*.safetensors"))
 
 
 def test_a_setting_that_torch_does_not_know_is_rejected_and_the_rest_goes_on(bench: TorchBench) -> None:
@@ -98,3 +108,43 @@ def test_a_broken_precision_is_rejected_by_the_guard(
         broken.close()
     assert sample.status == "rejected"
     assert "the reference" in sample.why
+
+
+# --- a child that misbehaves ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("does", "status", "why"),
+    [
+        ("kill -9 $$", "out_of_memory", "its process ended with SIGKILL"),
+        ("exit 3", "rejected", "its process ended with exit code 3"),
+        ("echo hello", "rejected", "its process said 'hello\\n'"),
+        ("echo 7", "rejected", "its process said '7\\n'"),
+        ("exec sleep 60", "rejected", "it did not answer within 0.5 s"),
+        ("""echo '{"error": "DefaultCPUAllocator", "memory": true}'""", "out_of_memory", "DefaultCPUAllocator"),
+    ],
+)
+def test_a_child_that_dies_hangs_or_prints_garbage_costs_one_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, status: str, why: str
+) -> None:
+    monkeypatch.setattr(Child, "__init__", partialmethod(Child.__init__, timeout_s=0.5))
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nread line\n{does}\n")
+    script.chmod(0o700)
+    made = TorchBench(folder=tmp_path, text=sample_text(), python=str(script))
+    sample = made.measure(Point(setting=PLAIN, batch=1), short=True)
+    assert (sample.status, not made.children.held) == (status, True)
+    assert sample.why == why if status == "rejected" else sample.why == "no reference of it fits into memory"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes",
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "std::bad_alloc",
+    ],
+)
+def test_what_torch_says_of_memory_is_understood(said: str) -> None:
+    assert torch_child.is_memory(RuntimeError(said))
+    assert not torch_child.is_memory(RuntimeError("expected scalar type Half"))
