@@ -517,6 +517,12 @@ KEYS: Mapping[str, Key] = {
         example="prices.csv",
         env="prices.csv",
     ),
+    "provider_batches": Key(
+        about="Whether `client.batch` goes through OpenAI's batch API by itself where a job has 24 hours and names "
+        "OpenAI's models: at half the price. `backend=\"provider\"` does so in any case.",
+        example=False,
+        env="0",
+    ),
     "features": Key(
         about="The budgets of features of the app, by their names: a table `budget` for each.",
         example={"search-summary": {"budget": {"calls": "100/hour"}}},

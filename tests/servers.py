@@ -54,6 +54,9 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
     def log_message(self, *args: object) -> None:
         pass
 

@@ -109,6 +109,7 @@ _EXAMPLES: Mapping[str, str] = {
     "max_prompt_bytes": "max_prompt_bytes = 4000000",
     "carbon_forecast": 'carbon_forecast = "forecast.csv"',
     "price_forecast": 'price_forecast = "prices.csv"',
+    "provider_batches": "provider_batches = false",
     "watts_per_core": "watts_per_core = 6.5",
     "budget_url": 'budget_url = "redis://127.0.0.1:6379/0"',
     "unknown_project": 'unknown_project = "refuse" (or "allow")',
@@ -199,6 +200,7 @@ class Settings(_Strict):
     nudges: Nudges = NudgeTable()
     carbon_forecast: Place | None = None
     price_forecast: Place | None = None
+    provider_batches: bool = True
     features: dict[FeatureName, FeatureTable] = Field(default_factory=dict)
     budget: BudgetTable = BudgetTable()
     user_budget: BudgetTable = BudgetTable()

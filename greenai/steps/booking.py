@@ -9,7 +9,7 @@ id: booking it again, in this process or another, changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -30,7 +30,7 @@ from greenai.steps.telling import watched
 from greenai.stopwatch import Stopwatch
 from greenai.values import Answer, Attempt, Decision, Receipt, Request, Rung, Usage, Work
 
-__all__ = ["Group", "booked", "checked", "evenly", "grouped", "held", "let_go"]
+__all__ = ["Group", "booked", "checked", "evenly", "grouped", "held", "let_go", "shared"]
 
 SERVICE = "batch"
 
@@ -39,6 +39,8 @@ HOLD_S = 30 * 3600.0
 
 # Requests whose tokens are alike to within a fifth are modelled once, at their mean: energy is nearly a line there.
 PER_OCTAVE = 4
+
+_JOULES = ("energy_j", "low_j", "high_j", "gpu_energy_j", "gpu_low_j", "gpu_high_j")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,7 @@ def _usage(usages: Sequence[Usage], parts: int = 1, counts: Sequence[int] = ()) 
 
 def _times(reading: Reading, count: int) -> Reading:
     """Return what so many equal ones took: ends of intervals add up as they are, as in `total`."""
-    names = ("energy_j", "low_j", "high_j", "gpu_energy_j", "gpu_low_j", "gpu_high_j")
-    values: dict[str, Any] = {name: _product(getattr(reading, name), count) for name in names}
+    values: dict[str, Any] = {name: _product(getattr(reading, name), count) for name in _JOULES}
     return replace(reading, **values, components={name: j * count for name, j in reading.components.items()})
 
 
@@ -222,6 +223,32 @@ def _booking(
     if write:
         yield Work("record", partial(_record, receipt, request, costs, steps))
     return Answer(reply=reply_of(request.call_id, receipt.model or "", "", 0.0), receipt=receipt, request=request)
+
+
+def shared(booked: Receipt, parts: Sequence[tuple[str, Usage]]) -> list[Attempt]:
+    """Share what a booked batch took out among its requests, by what each would be modelled at: the sum stays.
+
+    A part is a request's id and the tokens it took.
+    """
+    whole = booked.attempts[0]
+    rung = Rung(model=whole.model)
+    own = [_attempt(rung, name, [Group(rung=rung, count=1, usage=usage)]) for name, usage in parts]
+    modelled = total([attempt.energy for attempt in own])
+    ratios = {name: _ratio(getattr(booked.energy, name), getattr(modelled, name)) for name in _JOULES}
+    return [replace(one, energy=_scaled(one.energy, ratios), site=whole.site) for one in own]
+
+
+def _ratio(whole: float | None, sum_of_parts: float | None) -> float | None:
+    return None if whole is None or not sum_of_parts else whole / sum_of_parts
+
+
+def _scaled(reading: Reading, ratios: Mapping[str, float | None]) -> Reading:
+    values: dict[str, Any] = {
+        name: None if (ratio := ratios[name]) is None or (value := getattr(reading, name)) is None else value * ratio
+        for name in _JOULES
+    }
+    times = ratios["energy_j"] or 1.0
+    return replace(reading, **values, components={name: j * times for name, j in reading.components.items()})
 
 
 def _decision(groups: Sequence[Group], failed: int, attempts: Sequence[Attempt]) -> Decision:
