@@ -26,7 +26,7 @@ def badge(record: Record) -> str:
         _text(16, 32, 19, _cut(seen.model, 19), INK, bold=True),
         *_grade(seen),
         _text(16, 84, 15, f"{seen.energy} per 1,000 queries", INK, bold=True),
-        _text(16, 103, 12, f"{_interval(seen)}; {seen.prompts}", MUTED),
+        _text(16, 103, 12, _cut(_interval(seen), 12, tail=f"; {seen.prompts} prompts"), MUTED),
         _text(16, 121, 12, _cut(f"{seen.boundary_words}; {seen.mode_words}", 12), MUTED),
         _text(16, 138, 12, _cut(seen.device, 12, tail=f", {seen.date}, {seen.scale}"), MUTED),
     )

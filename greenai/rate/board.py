@@ -33,14 +33,14 @@ NOTE = (
     f"{BOARD}. These ratings are their makers' own and no part of it."
 )
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 2rem auto; max-width: 70rem;
+body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 2rem auto; max-width: 84rem;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .7rem; border-bottom: 1px solid #c5cbd3; vertical-align: top;
   overflow-wrap: anywhere; }
-th { white-space: nowrap; } td:first-child { min-width: 12rem; }
+th { white-space: nowrap; } td:first-child, td:nth-child(7), td:nth-child(9) { min-width: 9rem; }
 td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 p, li { max-width: 48rem; } .muted { color: #4b5563; }
 """
@@ -89,7 +89,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Return text that is shown as it is: no markup, and no address, person or formula that a reader makes of it."""
-    return re.sub(r"([\\`*_\[\]<>|#!&~:@$]|(?<=\bwww)\.)", r"\\\1", text, flags=re.IGNORECASE)
+    return re.sub(r"([\\`*_\[\]<>|#!&~@$]|:(?=//)|(?<=\bwww)\.)", r"\\\1", text, flags=re.IGNORECASE)
 
 
 # --- HTML -----------------------------------------------------------------------------------
@@ -117,5 +117,5 @@ def as_html(merged: Merged) -> str:
 
 
 def _cell(number: int, said: str) -> str:
-    kind = ' class="figure"' if number in {1, 2, 4, 7} else ""
+    kind = ' class="figure"' if number in {1, 2, 3, 4, 7} else ""
     return f"<td{kind}>{escape(said)}</td>"

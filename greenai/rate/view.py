@@ -107,8 +107,8 @@ def _work(content: Mapping[str, Any]) -> str:
 
 def _prompts(prompts: Mapping[str, Any]) -> str:
     count = prompts.get("count")
-    known = f"{count:,}" if isinstance(count, int) and 0 < count <= texts.COUNT else "an unknown number"
-    return f"{known} of {texts.COUNT:,} prompts"
+    known = f"{count:,}" if isinstance(count, int) and 0 < count <= texts.COUNT else "unknown"
+    return f"{known} of {texts.COUNT:,}"
 
 
 def _grade(grade: int | None, worst: int | None, best: int | None) -> str:

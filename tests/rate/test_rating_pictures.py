@@ -125,6 +125,13 @@ def test_a_letter_carries_two_marks_at_most() -> None:
     assert view(unsigned(model={"name": "q" + "\u0323" * 50 + "\u0061"})).model == "q\u0323\u0323a"
 
 
+def test_figures_of_any_size_keep_their_line() -> None:
+    line = said(badge(unsigned(wh=1e14, low=1.0, high=9e14)))[3]
+    assert len(line) <= drawn.MOST_SIGNS[12]
+    assert "…" in line
+    assert line.endswith("; 50 of 1,000 prompts")
+
+
 @pytest.mark.parametrize("name", ["W" * 60, "\u6a21" * 60, "long-name-" * 9])
 def test_wide_signs_keep_the_line_too(name: str) -> None:
     first = said(badge(unsigned(model={"name": name})))[0]
