@@ -63,8 +63,8 @@ def _made(kind: Any, value: Any) -> Any:
     if value is None:
         return None
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        hints = _hints(kind)
         made: Any = kind
+        hints = _hints(made)
         return made(**{name: _made(hints[name], item) for name, item in value.items() if name in hints})
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (types.UnionType, Union):
@@ -145,11 +145,11 @@ class BatchReceipt:
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        from greenai.units import format_energy, format_mass
+        from greenai.units import format_energy, format_mass, significant
 
         failed = f", {self.failed:,} failed" if self.failed else ""
         left = f", {self.open:,} not asked yet" if self.open else ""
-        again = f"; {self.repeats:,} were repeats, which no call was made for" if self.repeats else ""
+        again = f"; repeats of others, asked once: {self.repeats:,}" if self.repeats else ""
         lines = [f"{self.requests:,} requests: {self.answered:,} answered{failed}{left}{again}.", self._energy()]
         if self.avoided is not None:
             lines.append(f"Avoided: {self.avoided}")
@@ -157,8 +157,8 @@ class BatchReceipt:
             lines.append(f"Repeats would have taken: {format_energy(self.repeats_avoided.energy_j)}")
         if self.carbon_g is not None:
             lines.append(f"Carbon: {format_mass(self.carbon_g)} CO2e")
-        if self.cost_usd is not None:
-            lines.append(f"Cost: ${self.cost_usd:.4f}")
+        if self.cost_usd:
+            lines.append(f"Cost: {significant(self.cost_usd)} US dollars")
         ends = (f"{name.replace('_', ' ')} {one.count:,}" for name, one in self.by_outcome.items())
         return "\n".join([*lines, f"By outcome: {', '.join(ends) or 'none'}"])
 

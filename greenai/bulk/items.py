@@ -173,7 +173,7 @@ def _placed(requests: Requests) -> Iterator[tuple[str, object]]:
     if isinstance(requests, (str, PathLike)):
         yield from _lines(Path(requests))
         return
-    several: object = requests  # an app may pass anything
+    several = cast("object", requests)  # an app may pass anything
     if isinstance(several, (bytes, Mapping)) or not isinstance(several, Iterable):
         raise InvalidRequest(f"requests is of type {type(several).__name__}. {_FILE}")
     for number, given in enumerate(cast("Iterable[object]", several), 1):

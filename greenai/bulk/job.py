@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import signal
 import threading
 import time
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncJob", "Job", "Progress", "Watching"]
 
-LOOK_S = 0.2
 TELL_S = 0.1
+OWN = "The client's own calls: cache, budgets and receipts as for any other."
+_log = logging.getLogger("greenai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,7 @@ class _Job:
         self._ask = ask
         self._stop = threading.Event()
         self._finished = False
-        if isinstance(by, str) or by is not None:
-            window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
+        window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
 
     @property
     def name(self) -> str:
@@ -175,23 +176,21 @@ class _Job:
     def _left(self) -> tuple[list[Item], int, int]:
         """Return the items to be asked, how many there are, and how many requests."""
         journal, given = self._journal, self._given
-        if journal.exists():
-            journal.require()
-            if given is not None:
-                journal.refuse_others(given)
-        known, counts = journal.left(), journal.counts()
         if given is None:
             journal.require()
-            return known, counts.items, counts.requests
-        if counts.items == 0:
-            return list(given.items.values()), len(given.items), len(given.order)
-        done = journal.keys_done()
-        return [item for key, item in given.items.items() if key not in done], len(given.items), len(given.order)
+            counts = journal.counts()
+            return journal.left(), counts.items, counts.requests
+        done: frozenset[str] = frozenset()
+        if journal.exists():
+            journal.refuse_others(given)
+            done = journal.keys_done()
+        left = [item for key, item in given.items.items() if key not in done]
+        return left, len(given.items), len(given.order)
 
     def _planned(self) -> Plan:
         left, items, requests = self._left()
         seen = outlook(self._session, left) if left else Outlook(looked_at=0, cached=0, refused=0, energy=_nothing())
-        several = self._several(left)
+        several, (way, why) = self._several(left), self._way
         return Plan(
             name=self.name,
             requests=requests,
@@ -201,36 +200,55 @@ class _Job:
             cached=round(seen.cached * len(left) / seen.looked_at) if seen.looked_at else None,
             looked_at=seen.looked_at,
             refused=seen.refused,
-            backend=self._way,
-            why=self._why,
-            at_once=several if self._way == "calls" else self._at_once,
+            backend=way,
+            why=why,
+            at_once=several if way == "calls" else self._at_once,
             window=self._window(len(left), several),
             energy=seen.energy,
         )
 
-    @property
-    def _way(self) -> Backend:
-        return "calls" if self._backend is None else self._backend
+    @cached_property
+    def _way(self) -> tuple[Backend, str]:
+        """Return how the items are asked, and why so: as was said, as this job was begun, or as fits the time."""
+        if self._backend is not None:
+            return self._backend, "As asked."
+        begun = self._journal.backend() if self._journal.exists() else None
+        if begun is not None:
+            return begun, "As it was begun."
+        over = self._over()
+        if over is None:
+            return "calls", OWN
+        from greenai.bulk.provider_lane import why_not
 
-    @property
-    def _why(self) -> str:
-        return "As asked." if self._backend else "The client's own calls: cache, budgets and receipts as for any other."
+        models = frozenset() if self._given is None else self._given.models
+        left_s = round((over - datetime.now(UTC)).total_seconds())  # so that a day is one a moment later too
+        against = why_not(self._session, models, left_s)
+        if against is None:
+            return "provider", "There is a day's time: a provider's batch API takes it at half the price."
+        return "calls", f"{OWN} {against}"
+
+    def _over(self) -> datetime | None:
+        """Return until when it has to be done: as was said now, or when it was begun."""
+        if self._by is None:
+            return self._journal.by() if self._journal.exists() else None
+        return window.ends_by(self._by, now=datetime.now(UTC))
 
     def _several(self, left: list[Item]) -> int:
         return self._at_once or at_once(self._session, frozenset(item.body.get("model") for item in left))
 
     def _window(self, left: int, several: int) -> Window:
-        by = self._by or (self._journal.by() if self._journal.exists() else None)
+        by = self._by if self._by is not None else self._over()
         return window.of_session(by, self._session, left * CALL_S / several)
 
     # Running.
 
     def _run(self) -> None:
         journal = self._journal
-        given = self._given
+        if self._requests is None:
+            journal.require()  # before a lock is made for a name that no job has
+        given, (way, _), over = self._given, self._way, self._over()
         with journal.held():
-            over = None if self._by is None else window.ends_by(self._by, now=datetime.now(UTC))
-            journal.begin(given, over)
+            journal.begin(given, way, over)
             counts = journal.counts()
             left = journal.left()
             with _bar(self._progress) as tell, self._interruptible():
@@ -241,15 +259,10 @@ class _Job:
 
     def _answer(self, left: list[Item], shown: _Shown) -> None:
         several = self._several(left)
-        if self._way != "provider":  # which has a day, and chooses the hour itself
+        way, _ = self._way
+        if way != "provider":  # which has a day, and chooses the hour itself
             self._wait(self._window(len(left), several), shown)
-        bench = Bench(
-            session=self._session,
-            state=self._journal.state,
-            job=self.name,
-            digest=self._journal.digest,
-            at_once=several if self._way == "calls" else self._at_once,
-        )
+        bench = self._bench(several if way == "calls" else self._at_once)
 
         def keep(key: str, answered: Answered) -> None:
             if self._journal.keep(key, answered):
@@ -258,7 +271,7 @@ class _Job:
         shown.begin()
         try:
             if not self._stop.is_set():
-                _lane(self._way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
+                _lane(way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
         except GreenAIError as error:
             raise self._paused(error) from error
         except Exception as error:
@@ -267,6 +280,21 @@ class _Job:
             raise self._paused(error) from error
         if self._stop.is_set():
             raise KeyboardInterrupt
+
+    def _bench(self, at_once: int | None = None) -> Bench:
+        journal = self._journal
+        return Bench(session=self._session, state=journal.state, job=self.name, digest=journal.digest, at_once=at_once)
+
+    def _forget(self) -> None:
+        """Delete the job; what runs at a provider is cancelled first."""
+        journal = self._journal
+        journal.require()
+        with journal.held():
+            if journal.backend() == "provider":
+                from greenai.bulk.provider_lane import cancel
+
+                cancel(self._bench(), lambda text: _log.info("%s", text))
+            journal.delete()
 
     def _wait(self, planned: Window, shown: _Shown) -> None:
         """Wait until the window begins, or somebody stops the job."""
@@ -345,12 +373,12 @@ class Job(_Job):
         return self._journal.receipt()
 
     def forget(self) -> None:
-        """Delete it: its requests and answers.
+        """Delete it: its requests and answers; what a provider has of it that has not ended is cancelled.
 
         Raises:
             BatchError: there is none, or a process runs it.
         """
-        self._journal.forget()
+        self._forget()
 
 
 class AsyncJob(_Job):
@@ -406,7 +434,7 @@ class AsyncJob(_Job):
 
     async def forget(self) -> None:
         """Do what `Job.forget` does, awaited."""
-        await asyncio.to_thread(self._journal.forget)
+        await asyncio.to_thread(self._forget)
 
 
 def _named(session: Session, given: Given | None) -> str:
@@ -422,7 +450,7 @@ def _lane(name: Backend, bench: Bench, ask: Ask | None) -> Lane:
     if name == "provider":
         from greenai.bulk.provider_lane import ProviderLane
 
-        return ProviderLane(bench)
+        return ProviderLane(bench, CallsLane(bench, ask))
     if name == "ray":
         from greenai.bulk.ray_lane import RayLane
 

@@ -27,7 +27,7 @@ from greenai.store.batch_db import ANSWERED, FAILED, OPEN, UNSURE, BatchDb
 from greenai.store.files import FileLock, private_folder
 
 if TYPE_CHECKING:
-    from greenai.bulk.lanes import State
+    from greenai.bulk.lanes import Backend, State
     from greenai.settings import Settings
 
 __all__ = ["FOLDER", "Counts", "Journal", "folder_of", "jobs"]
@@ -90,8 +90,8 @@ class Journal:
         self._db = BatchDb(self.path)
 
     def exists(self) -> bool:
-        """Say whether there is one already."""
-        return self.path is not None and self.path.exists()
+        """Say whether there is one already. Asking makes none."""
+        return (self.path is None or self.path.exists()) and self._db.fact("digest") is not None
 
     # Who has it.
 
@@ -128,14 +128,14 @@ class Journal:
 
     # What is in it.
 
-    def begin(self, given: Given | None, by: datetime | None = None) -> None:
+    def begin(self, given: Given | None, backend: Backend, by: datetime | None = None) -> None:
         """Write the requests, unless they are there; `None`: go on with those that are.
 
         Raises:
             BatchError: the name is that of a job with other requests, or of none where none are given.
         """
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).strftime("%F %T UTC")}
-        facts = [("holder", _encode(holder))]
+        facts = [("holder", _encode(holder)), ("backend", backend)]
         if by is not None:
             facts.append(("by", by.isoformat()))
         if given is None or self._db.fact("digest") == given.digest:
@@ -155,7 +155,7 @@ class Journal:
         Raises:
             BatchError: it is none.
         """
-        if (self.path is not None and not self.exists()) or self._db.fact("digest") is None:
+        if not self.exists():
             where = "" if self.path is None else f" in {self.path.parent}"
             raise BatchError(f"There is no batch {self.name}{where}. List those there are with: greenai batch --list")
 
@@ -209,6 +209,11 @@ class Journal:
         found = None if said is None else datetime.fromisoformat(said)
         return found if found is not None and found > datetime.now(UTC) else None
 
+    def backend(self) -> Backend | None:
+        """Return how the job was begun to be asked."""
+        found: Any = self._db.fact("backend")
+        return found
+
     def created(self) -> datetime | None:
         """Return when the job was first run."""
         said = self._db.fact("created")
@@ -255,17 +260,10 @@ class Journal:
         """Close the file; a later use opens it again."""
         self._db.close()
 
-    def forget(self) -> None:
-        """Delete the job: requests, answers and all.
-
-        Raises:
-            BatchError: there is none, or a process has it.
-        """
-        self.require()
-        with self.held():
-            self._db.close()
-            self._delete(["", "-wal", "-shm", ".lock"])
-        self._delete([".held"])
+    def delete(self) -> None:
+        """Delete the job: requests, answers and all. For who has it."""
+        self._db.close()
+        self._delete(["", "-wal", "-shm", ".lock", ".held"])
 
     def _delete(self, ends: Sequence[str]) -> None:
         if self.path is None:

@@ -37,19 +37,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         """
         CREATE TABLE items (
-            place INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL, options TEXT NOT NULL,
-            state INTEGER NOT NULL DEFAULT 0, response TEXT, receipt TEXT, error TEXT
+            place INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL, options TEXT NOT NULL
         )
         """,
-        "CREATE INDEX items_state ON items (state)",
+        """
+        CREATE TABLE answers (
+            place INTEGER PRIMARY KEY, state INTEGER NOT NULL, response TEXT, receipt TEXT, error TEXT
+        )
+        """,
     ),
 )
 
 _ADD = "INSERT INTO items (key, body, options) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
-_KEEP = "UPDATE items SET state = ?, response = ?, receipt = ?, error = ? WHERE key = ? AND state IN (0, 2)"
+_KEEP = """
+    INSERT INTO answers SELECT place, ?, ?, ?, ? FROM items WHERE key = ?
+    ON CONFLICT (place) DO UPDATE SET state = excluded.state, response = excluded.response,
+        receipt = excluded.receipt, error = excluded.error WHERE answers.state = 2
+"""
 _RESULTS = """
-    SELECT number, first, custom_id, state, response, receipt, error
-    FROM requests JOIN items USING (key) WHERE number >= ? ORDER BY number LIMIT ?
+    SELECT number, first, custom_id, coalesce(state, 0), response, receipt, error
+    FROM requests JOIN items USING (key) LEFT JOIN answers USING (place) WHERE number >= ? ORDER BY number LIMIT ?
 """
 
 
@@ -95,7 +102,7 @@ class BatchDb(SqliteFile):
 
     def done(self) -> list[str]:
         """Return the keys of the items that have an answer, or failed for good."""
-        sql = "SELECT key FROM items WHERE state IN (1, 3)"
+        sql = "SELECT key FROM items JOIN answers USING (place) WHERE state IN (1, 3)"
         return self._read(lambda con: [str(key) for (key,) in con.execute(sql)])
 
     def lay_down(self, rows: Sequence[Row], items: Sequence[ItemRow], facts: Sequence[tuple[str, str]]) -> None:
@@ -115,7 +122,8 @@ class BatchDb(SqliteFile):
 
     def counts(self) -> dict[int, int]:
         """Return how many items there are by state."""
-        return self._read(lambda con: dict(con.execute("SELECT state, count(*) FROM items GROUP BY state").fetchall()))
+        sql = "SELECT coalesce(state, 0), count(*) FROM items LEFT JOIN answers USING (place) GROUP BY 1"
+        return self._read(lambda con: dict(con.execute(sql).fetchall()))
 
     def size(self) -> int:
         """Return how many requests there are, repeated ones too."""
@@ -123,12 +131,15 @@ class BatchDb(SqliteFile):
 
     def left(self) -> list[ItemRow]:
         """Return the items that are to be asked, in the order given."""
-        sql = "SELECT key, body, options FROM items WHERE state IN (0, 2) ORDER BY place"
+        sql = """
+            SELECT key, body, options FROM items LEFT JOIN answers USING (place)
+            WHERE coalesce(state, 0) IN (0, 2) ORDER BY place
+        """
         return self._read(lambda con: con.execute(sql).fetchall())
 
     def receipts(self) -> Iterator[str]:
         """Return the receipts of all items that have one; each once, whatever the number of its requests."""
-        sql = "SELECT place, receipt FROM items WHERE receipt IS NOT NULL AND place > ? ORDER BY place LIMIT ?"
+        sql = "SELECT place, receipt FROM answers WHERE receipt IS NOT NULL AND place > ? ORDER BY place LIMIT ?"
         last = 0
         while page := self._page(sql, last):
             last = page[-1][0]
