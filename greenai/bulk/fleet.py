@@ -20,8 +20,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenai import drivers
-from greenai.bulk.values import Answered, Failure, Item
-from greenai.errors import BudgetExceeded, EngineError, GreenAIError, InvalidRequest, OptInRequired
+from greenai.bulk.calls_lane import ENDING, failure_of
+from greenai.bulk.values import Answered, Item
+from greenai.errors import BudgetExceeded, EngineError, InvalidRequest
 from greenai.local import Engine, Engines, Lease
 from greenai.local.batcher import divide
 from greenai.local.names import KNOWN
@@ -40,9 +41,6 @@ __all__ = ["Crew", "Loaded", "Told", "drive", "one_model", "packed", "shared", "
 
 PREFIXES = ("local/", "hosted_vllm/", "vllm/")
 """What a model's name may begin with here: all mean the weights of that name, on this fleet."""
-
-OF_ONE_ITEM = (InvalidRequest, OptInRequired)
-"""What greenai refuses of one item. Its other refusals, of a budget or a missing package, end the run."""
 
 
 # --- what an engine is, and says ------------------------------------------------------------
@@ -329,18 +327,14 @@ class _Wave:
 
     def _begin(self, item: Item) -> None:
         slot = _Slot()
-        try:
-            flow = self._session.flow_with(self._request(item), partial(self._changed, slot))
-        except (TypeError, InvalidRequest) as error:
-            self._keep(item.key, Answered(error=_failure(error)))
-            return
-        self._move(item, slot, flow)
+        self._move(item, slot, lambda: self._session.flow_with(self._request(item), partial(self._changed, slot)))
 
     def _request(self, item: Item) -> Request:
-        body = {"timeout": None, **item.body, "greenai": item.options or None}
-        model, messages = f"local/{_weights(body.pop('model'))}", body.pop("messages", ())
-        body.pop("stream", None)
-        return self._session.request("create", messages, model, stream=False, arguments=body)
+        body = {"timeout": None, **item.body}
+        model, messages = f"local/{_weights(body.pop('model'))}", body.pop("messages")
+        if item.options:
+            body["greenai"] = dict(item.options)
+        return self._session.request("batch", messages, model, stream=False, arguments=body)
 
     def _changed(self, slot: _Slot, steps: Steps) -> Steps:
         """Return steps that reach this crew and nobody else."""
@@ -352,20 +346,21 @@ class _Wave:
         one.slot.reading, flow = told.energy, one.live.flow
         if told.body is None:
             error = shapes.openai_error(told.refused or "The engine gave no answer.", status=told.status)
-            self._move(one.item, one.slot, _continued(lambda: flow.throw(error), flow))
+            self._move(one.item, one.slot, lambda: _continued(lambda: flow.throw(error), flow))
             return
         native = shapes.completion_from(told.body)
         reply = shapes.read(native, one.live.call.draft.rung.name, told.latency_s)
-        self._move(one.item, one.slot, _continued(lambda: flow.send(reply), flow))
+        self._move(one.item, one.slot, lambda: _continued(lambda: flow.send(reply), flow))
 
-    def _move(self, item: Item, slot: _Slot, flow: Flow[Answer]) -> None:
-        """Drive a flow to its call, or to its end."""
+    def _move(self, item: Item, slot: _Slot, flow: Callable[[], Flow[Answer]]) -> None:
+        """Drive a flow to its call, or to its end; raise what no other item would fare better with."""
         try:
-            found = drivers.open_stream(flow, lambda: self._paused)
+            found = drivers.open_stream(flow(), lambda: self._paused)
         except Exception as error:
-            if isinstance(error, GreenAIError) and not isinstance(error, OF_ONE_ITEM):
+            failure = None if isinstance(error, (*ENDING, EngineError)) else failure_of(error)
+            if failure is None:
                 raise
-            self._keep(item.key, Answered(error=_failure(error)))
+            self._keep(item.key, Answered(error=failure))
             return
         if isinstance(found, Answer):
             self._keep(item.key, _answered(found))
@@ -404,19 +399,8 @@ def _close_unsent(flow: Flow[Answer]) -> None:
 def _answered(answer: Answer) -> Answered:
     from greenai import shapes
 
-    response = shapes.completion(answer.reply).model_dump(mode="json")
+    response = shapes.completion(answer.reply).model_dump(mode="json", exclude_unset=True)
     return Answered(response=response, receipt=answer.receipt.to_dict())
-
-
-def _failure(error: Exception) -> Failure:
-    status, code = getattr(error, "status_code", None), getattr(error, "code", None)
-    lost = status is None and not isinstance(error, (GreenAIError, TypeError))
-    return Failure(
-        code=code if isinstance(code, str) else type(error).__name__,
-        message=str(error),
-        status=status if isinstance(status, int) else None,
-        final=not lost and (status or 400) < 500,
-    )
 
 
 def timed() -> Callable[[], float]:

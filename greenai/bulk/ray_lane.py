@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.bulk.fleet import Loaded, Told, drive, one_model, unpacked
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from greenai.bulk.values import Item
     from greenai.values import Call
 
-__all__ = ["RayLane"]
+__all__ = ["Ray", "RayLane"]
 
 BLOCK = 32
 """Requests in one block: what an actor answers at a time, and what a crash of it repeats. Ray has 32 for LLMs too."""
@@ -37,84 +38,89 @@ WAVE = 4096
 """Requests that are under way together. Between two waves Ray makes its actors anew, which loads the model again."""
 
 
-class RayLane:
-    """Answers items on the actors of a Ray cluster, or of this machine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ray:
+    """How a Ray cluster is used: `client.batch(requests, backend=Ray(worker="vllm", actors=8))`.
 
-    name: Backend = "ray"
+    Attributes:
+        worker: what each actor holds: vLLM, greenai's own engine, or a class of the app's. "auto" is vLLM where the
+            cluster has GPUs, else greenai's own.
+        engine: arguments of `vllm.LLM`, or fields of `greenai.local.EngineSettings`.
+        actors: how many; two numbers are the fewest and the most.
+        num_cpus: processors that Ray reserves for each; None leaves it to Ray.
+        num_gpus: GPUs that Ray reserves for each; None is as many as vLLM is told to use, else none.
+        block: how many requests an actor answers at a time.
+        wave: how many are under way together, where `at_once` does not say.
+        init: arguments of `ray.init`, where this process has not called it.
+    """
 
-    def __init__(
-        self,
-        bench: Bench,
-        *,
-        worker: Literal["auto", "local", "vllm"] | Callable[[], Worker] = "auto",
-        engine: Mapping[str, Any] | None = None,
-        actors: int | tuple[int, int] = 1,
-        num_cpus: float | None = None,
-        num_gpus: float | None = None,
-        block: int = BLOCK,
-        wave: int = WAVE,
-        init: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Make one; Ray is started, or its cluster found, when items need it.
+    worker: Literal["auto", "local", "vllm"] | Callable[[], Worker] = "auto"
+    engine: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    actors: int | tuple[int, int] = 1
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    block: int = BLOCK
+    wave: int = WAVE
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    name: Backend = field(default="ray", init=False)
 
-        Args:
-            bench: what the lane works with.
-            worker: what each actor holds: vLLM, greenai's own engine, or a class of the app's. "auto" is vLLM where
-                the cluster has GPUs, else greenai's own.
-            engine: arguments of `vllm.LLM`, or fields of `greenai.local.EngineSettings`.
-            actors: how many; two numbers are the fewest and the most.
-            num_cpus: processors that Ray reserves for each.
-            num_gpus: GPUs that Ray reserves for each; for vLLM one, where nothing is said.
-            block: how many requests an actor answers at a time.
-            wave: how many are under way together.
-            init: arguments of `ray.init`, where this process has not called it.
+    def lane(self, bench: Bench) -> RayLane:
+        """Return the lane that runs it so."""
+        return RayLane(bench, self)
+
+    def reserved(self, gpus: float) -> dict[str, float]:
+        """Return what Ray reserves for each actor, on a cluster with so many GPUs."""
+        wanted = {"num_cpus": self.num_cpus, "num_gpus": self._gpus_each if self._is_vllm(gpus) else self.num_gpus}
+        return {name: amount for name, amount in wanted.items() if amount is not None}
+
+    def made(self, model: str, gpus: float, local: LocalEngine) -> Make:
+        """Return what makes the engine of each actor; `local` is greenai's own.
+
+        Raises:
+            EngineError: vLLM is wanted and no GPU is there.
         """
-        self._session = bench.session
-        self._worker, self._engine, self._actors = worker, dict(engine or {}), actors
-        self._num_cpus, self._num_gpus = num_cpus, num_gpus
-        self._block, self._wave = block, bench.at_once or wave
-        self._init = dict(init or {})
+        if callable(self.worker):
+            return Own(kind=self.worker)
+        if not self._is_vllm(gpus):
+            return replace(local, settings={**local.settings, **self.engine})
+        if gpus < self._gpus_each:
+            raise EngineError(
+                f'worker="vllm" needs {self._gpus_each:g} GPUs for each actor, and this Ray cluster has {gpus:g}. '
+                'Join one that has them (init={"address": "auto"}), or pass worker="local" for a small model.'
+            )
+        return VllmEngine(model=model, arguments=self.engine)
 
-    def answer(self, items: Sequence[Item], keep: Keep, tell: Tell, until: Stop) -> None:
-        """Answer the items; see `Lane`."""
-        model, ray = one_model(items, "ray"), _ray()
-        with _running(ray, self._init):
-            gpus = float(ray.cluster_resources().get("GPU", 0))
-            placed = {"compute": _pool(ray, self._actors), **self._placed(gpus)}
-            crew = _Actors(ray, model, self._made(model, gpus), placed, self._block, tell)
-            drive(self._session, items, crew, keep, until, most=self._wave)
-
-    def _made(self, model: str, gpus: float) -> Make:
-        if callable(self._worker):
-            return Own(kind=self._worker)
-        if self._is_vllm(gpus):
-            if gpus < self._gpus_each:
-                raise EngineError(
-                    f'worker="vllm" needs {self._gpus_each:g} GPUs for each actor, and this Ray cluster has {gpus:g}. '
-                    'Join one that has them (init={"address": "auto"}), or pass worker="local" for a small model.'
-                )
-            return VllmEngine(model=model, arguments=self._engine)
-        settings = {"slots": self._session.resources.settings.local.slots, **self._engine}
-        return LocalEngine(
-            model=model, settings=settings, watts_per_core=self._session.resources.settings.watts_per_core
-        )
+    def _is_vllm(self, gpus: float) -> bool:
+        return self.worker == "vllm" or (self.worker == "auto" and gpus > 0)
 
     @property
     def _gpus_each(self) -> float:
-        each = int(self._engine.get("tensor_parallel_size", 1)) * int(self._engine.get("pipeline_parallel_size", 1))
-        return float(each) if self._num_gpus is None else self._num_gpus
+        if self.num_gpus is not None:
+            return self.num_gpus
+        return float(math.prod(int(self.engine.get(f"{kind}_parallel_size", 1)) for kind in ("tensor", "pipeline")))
 
-    def _is_vllm(self, gpus: float) -> bool:
-        return self._worker == "vllm" or (self._worker == "auto" and gpus > 0)
 
-    def _placed(self, gpus: float) -> dict[str, Any]:
-        """Return what an actor reserves."""
-        placed: dict[str, Any] = {}
-        if self._num_cpus is not None:
-            placed["num_cpus"] = self._num_cpus
-        if self._num_gpus is not None or (not callable(self._worker) and self._is_vllm(gpus)):
-            placed["num_gpus"] = self._gpus_each
-        return placed
+class RayLane:
+    """Answers items on the actors of a Ray cluster, or of this machine. Ray is started when items need it."""
+
+    name: Backend = "ray"
+
+    def __init__(self, bench: Bench, how: Ray | None = None) -> None:
+        self._session, self._how = bench.session, how or Ray()
+        self._wave = bench.at_once or self._how.wave
+
+    def answer(self, items: Sequence[Item], keep: Keep, tell: Tell, until: Stop) -> None:
+        """Answer the items; see `Lane`."""
+        model, ray, how = one_model(items, "ray"), _ray(), self._how
+        settings = self._session.resources.settings
+        local = LocalEngine(
+            model=model, settings={"slots": settings.local.slots}, watts_per_core=settings.watts_per_core
+        )
+        with _running(ray, how.init):
+            gpus = float(ray.cluster_resources().get("GPU", 0))
+            placed = {"compute": _pool(ray, how.actors), **how.reserved(gpus)}
+            crew = _Actors(ray, model, how.made(model, gpus, local), placed, how.block, tell)
+            drive(self._session, items, crew, keep, until, most=self._wave)
 
 
 def _pool(ray: Any, actors: int | tuple[int, int]) -> Any:

@@ -15,7 +15,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from greenai import meters
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from greenai.bulk.lanes import Backend, Bench, Keep, Stop, Tell
     from greenai.bulk.values import Item
 
-__all__ = ["Offline", "VllmLane"]
+__all__ = ["Offline", "Vllm", "VllmLane"]
 
 CHUNK = 256
 """Requests in one list: as many as vLLM runs at once by default (`max_num_seqs`), so that little is lost in a crash.
@@ -63,26 +63,36 @@ UNUSED = frozenset(
 """Arguments that mean nothing to an engine of one's own, or are read elsewhere."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vllm:
+    """How vLLM is run: `client.batch(requests, backend=Vllm(engine={"tensor_parallel_size": 2}))`.
+
+    Attributes:
+        engine: arguments of `vllm.LLM` beside the model.
+        chunk: how many requests go in one list, where `at_once` does not say.
+    """
+
+    engine: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    chunk: int = CHUNK
+    name: Backend = field(default="vllm", init=False)
+
+    def lane(self, bench: Bench) -> VllmLane:
+        """Return the lane that runs it so."""
+        return VllmLane(bench, self)
+
+
 class VllmLane:
-    """Answers items on a vLLM engine in this process."""
+    """Answers items on a vLLM engine in this process. Nothing is loaded until an item needs the model."""
 
     name: Backend = "vllm"
 
-    def __init__(self, bench: Bench, *, engine: Mapping[str, Any] | None = None, chunk: int | None = None) -> None:
-        """Make one; nothing is loaded until an item needs the model.
-
-        Args:
-            bench: what the lane works with.
-            engine: arguments of `vllm.LLM` beside the model, such as `{"tensor_parallel_size": 2}`.
-            chunk: how many requests go in one list.
-        """
-        self._session = bench.session
-        self._arguments = dict(engine or {})
-        self._chunk = chunk or bench.at_once or CHUNK
+    def __init__(self, bench: Bench, how: Vllm | None = None) -> None:
+        self._session, self._how = bench.session, how or Vllm()
+        self._chunk = bench.at_once or self._how.chunk
 
     def answer(self, items: Sequence[Item], keep: Keep, tell: Tell, until: Stop) -> None:
         """Answer the items; see `Lane`."""
-        crew = _Engine(one_model(items, "vllm"), self._arguments, self._session.resources.outside.meters, tell)
+        crew = _Engine(one_model(items, "vllm"), self._how.engine, self._session.resources.outside.meters, tell)
         drive(self._session, items, crew, keep, until, most=self._chunk)
 
 

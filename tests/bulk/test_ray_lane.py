@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from greenai.bulk.lanes import Bench
-from greenai.bulk.ray_lane import RayLane
+from greenai.bulk.ray_lane import Ray, RayLane
 from greenai.bulk.ray_worker import Actor, LocalEngine, Own, call_of, row_of
 from greenai.bulk.values import Answered, Item
 from greenai.errors import EngineError, MissingExtra
@@ -48,7 +48,7 @@ def item(text: str, model: str = "own/shouter", **more: Any) -> Item:
 
 def lane(client: Any, **given: Any) -> RayLane:
     bench = Bench(session=client._session, state=SimpleNamespace(), job="nightly", digest="d")
-    return RayLane(bench, **{"init": INIT, **given})
+    return Ray(**{"init": INIT, **given}).lane(bench)
 
 
 def shouter(*, asked: str | None = None, pause_s: float = 0.0) -> type:

@@ -11,7 +11,7 @@ import pytest
 
 from greenai.bulk.lanes import Bench
 from greenai.bulk.values import Answered, Item
-from greenai.bulk.vllm_lane import VllmLane
+from greenai.bulk.vllm_lane import Vllm
 from greenai.errors import BudgetExceeded, EngineError, InvalidRequest, MissingExtra
 from greenai.readings import Reading
 from greenai.testing import ReplayMeter, offline
@@ -48,7 +48,7 @@ class SamplingParams:
 
 
 @dataclass
-class Vllm:
+class FakeVllm:
     """vLLM, as far as it is asked: `texts` maps prompts to answers, `too_long` are refused as a prompt too long is."""
 
     too_long: frozenset[str] = frozenset()
@@ -103,8 +103,8 @@ def output(prompt: str, params: SamplingParams) -> Any:
 
 
 @pytest.fixture
-def vllm(monkeypatch: pytest.MonkeyPatch) -> Vllm:
-    double = Vllm()
+def vllm(monkeypatch: pytest.MonkeyPatch) -> FakeVllm:
+    double = FakeVllm()
     monkeypatch.setitem(sys.modules, "vllm", double.module())
     return double
 
@@ -128,7 +128,7 @@ def item(text: str, model: str | None = MODEL, **more: Any) -> Item:
 def run(client: Any, items: list[Item], until: Any = lambda: False, kept: Kept | None = None, **lane: Any) -> Kept:
     kept = Kept() if kept is None else kept
     bench = Bench(session=client._session, state=SimpleNamespace(), job="nightly", digest="d")
-    VllmLane(bench, **lane).answer(items, kept, lambda _: None, until)
+    Vllm(**lane).lane(bench).answer(items, kept, lambda _: None, until)
     return kept
 
 
@@ -139,7 +139,7 @@ def measured(energy_j: float) -> Reading:
     )  # fmt: skip
 
 
-def test_a_list_is_answered_in_openais_shape(vllm: Vllm) -> None:
+def test_a_list_is_answered_in_openais_shape(vllm: FakeVllm) -> None:
     with offline() as client:
         kept = run(client, [item("hello there"), item("and you?")])
     assert vllm.lists == [["hello there", "and you?"]]
@@ -154,7 +154,7 @@ def test_a_list_is_answered_in_openais_shape(vllm: Vllm) -> None:
     assert answered.receipt["model"] == f"local/{MODEL}"
 
 
-def test_reasoning_is_off_unless_opted_in_and_lists_are_parted_by_that(vllm: Vllm) -> None:
+def test_reasoning_is_off_unless_opted_in_and_lists_are_parted_by_that(vllm: FakeVllm) -> None:
     allowed = {"opt_in": ["reasoning"], "reason": "hard"}
     with offline() as client:
         run(client, [item("one"), item("two", reasoning_effort="high"), item("three", options=allowed)])
@@ -162,7 +162,7 @@ def test_reasoning_is_off_unless_opted_in_and_lists_are_parted_by_that(vllm: Vll
     assert {"reasoning_effort": "high"} in vllm.templates
 
 
-def test_sampling_is_the_models_own_where_the_call_says_nothing(vllm: Vllm) -> None:
+def test_sampling_is_the_models_own_where_the_call_says_nothing(vllm: FakeVllm) -> None:
     with offline() as client:
         run(client, [item("one"), item("a longer one", max_tokens=5, temperature=0.0, seed=3, stop=["."])])
     plain, own = vllm.params
@@ -170,7 +170,7 @@ def test_sampling_is_the_models_own_where_the_call_says_nothing(vllm: Vllm) -> N
     assert (own.max_tokens, own.temperature, own.seed, own.stop, own.top_p) == (5, 0.0, 3, ["."], 0.95)
 
 
-def test_energy_is_shared_by_tokens_and_adds_up(vllm: Vllm) -> None:
+def test_energy_is_shared_by_tokens_and_adds_up(vllm: FakeVllm) -> None:
     texts = ["a" * 5, "b" * 50, "c" * 500]
     with offline(meters=[ReplayMeter(measured(7.000001))]) as client:
         kept = run(client, [item(text) for text in texts])
@@ -181,14 +181,14 @@ def test_energy_is_shared_by_tokens_and_adds_up(vllm: Vllm) -> None:
     assert readings[0]["method"] == "nvml-1 (GPU only, above idle), shared by the tokens of 3 calls"
 
 
-def test_without_a_meter_energy_is_unknown_and_never_0(vllm: Vllm) -> None:
+def test_without_a_meter_energy_is_unknown_and_never_0(vllm: FakeVllm) -> None:
     with offline() as client:
         kept = run(client, [item("hello")])
     assert kept["hello"].receipt["energy"]["energy_j"] is None
     assert kept["hello"].receipt["energy"]["evidence"] == "unknown"
 
 
-def test_a_request_that_vllm_refuses_fails_alone(vllm: Vllm) -> None:
+def test_a_request_that_vllm_refuses_fails_alone(vllm: FakeVllm) -> None:
     vllm.too_long = frozenset({"t3"})
     with offline() as client:
         kept = run(client, [item(f"t{n}") for n in range(8)])
@@ -200,19 +200,20 @@ def test_a_request_that_vllm_refuses_fails_alone(vllm: Vllm) -> None:
     assert len(kept) == 8
 
 
-def test_what_the_offline_engine_does_not_do_is_refused_in_words(vllm: Vllm) -> None:
+def test_what_the_offline_engine_does_not_do_is_refused_in_words(vllm: FakeVllm) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
     with offline() as client:
         kept = run(client, [item("a", tools=tools), item("b", temperature=-1), item("c")])
     assert kept["a"].error.message == (
         "vLLM's offline engine does not take tools here. Leave it out, or start `vllm serve` and name its address "
-        "with base_url=."
+        "with base_url=. greenai tried: local/Qwen/Qwen3-8B (BadRequestError)."
     )
-    assert kept["b"].error.message == "temperature must be non-negative, got -1."
+    assert kept["b"].error.message.startswith("temperature must be non-negative, got -1. ")
+    assert (kept["b"].error.status, kept["b"].error.final) == (400, True)
     assert kept["c"].error is None
 
 
-def test_an_answer_in_the_cache_needs_no_engine(vllm: Vllm) -> None:
+def test_an_answer_in_the_cache_needs_no_engine(vllm: FakeVllm) -> None:
     with offline() as client:
         first = run(client, [item("What is the capital of France?", temperature=0)])
         again = run(client, [item("What is the capital of France?", temperature=0)])
@@ -221,7 +222,7 @@ def test_an_answer_in_the_cache_needs_no_engine(vllm: Vllm) -> None:
     assert len(vllm.made) == 1
 
 
-def test_chunks_are_kept_one_after_the_other_and_a_stop_leaves_the_rest(vllm: Vllm) -> None:
+def test_chunks_are_kept_one_after_the_other_and_a_stop_leaves_the_rest(vllm: FakeVllm) -> None:
     kept = Kept()
     with offline() as client:
         run(client, [item(f"t{n}") for n in range(10)], until=lambda: len(kept) >= 4, kept=kept, chunk=4)
@@ -229,7 +230,7 @@ def test_chunks_are_kept_one_after_the_other_and_a_stop_leaves_the_rest(vllm: Vl
     assert len(vllm.lists) == 1
 
 
-def test_an_engine_that_stops_keeps_what_was_answered(vllm: Vllm) -> None:
+def test_an_engine_that_stops_keeps_what_was_answered(vllm: FakeVllm) -> None:
     kept = Kept()
 
     def until() -> bool:
@@ -245,7 +246,7 @@ def test_an_engine_that_stops_keeps_what_was_answered(vllm: Vllm) -> None:
     assert sorted(kept) == ["t0", "t1", "t2", "t3"]
 
 
-def test_a_machine_without_a_gpu_says_what_to_do(vllm: Vllm) -> None:
+def test_a_machine_without_a_gpu_says_what_to_do(vllm: FakeVllm) -> None:
     vllm.loading = RuntimeError("Failed to infer device type, please set the environment variable\nmore")
     with offline() as client, pytest.raises(EngineError) as raised:
         run(client, [item("hello")])
@@ -265,7 +266,7 @@ def test_without_the_package_the_command_that_brings_it_is_named(monkeypatch: py
     )
 
 
-def test_one_model_at_a_time(vllm: Vllm) -> None:
+def test_one_model_at_a_time(vllm: FakeVllm) -> None:
     with offline() as client:
         with pytest.raises(InvalidRequest, match=r"^This batch names 2 models \(Qwen/Qwen3-8B, b\), and backend"):
             run(client, [item("hello"), item("you", "local/b")])
@@ -273,13 +274,13 @@ def test_one_model_at_a_time(vllm: Vllm) -> None:
             run(client, [item("hello"), item("you", None)])
 
 
-def test_a_prefix_of_the_name_is_no_part_of_the_weights(vllm: Vllm) -> None:
+def test_a_prefix_of_the_name_is_no_part_of_the_weights(vllm: FakeVllm) -> None:
     with offline() as client:
         run(client, [item("a", f"hosted_vllm/{MODEL}"), item("b", f"local/{MODEL}"), item("c", f"vllm/{MODEL}")])
     assert vllm.made == [{"model": MODEL}]
 
 
-def test_log_probabilities_are_json(vllm: Vllm) -> None:
+def test_log_probabilities_are_json(vllm: FakeVllm) -> None:
     with offline() as client:
         kept = run(client, [item("ab", logprobs=True, top_logprobs=1)])
     token = kept["ab"].response["choices"][0]["logprobs"]["content"][0]
@@ -287,7 +288,7 @@ def test_log_probabilities_are_json(vllm: Vllm) -> None:
     assert [one["token"] for one in token["top_logprobs"]] == ["x"]
 
 
-def test_a_form_is_held_by_vllm(vllm: Vllm) -> None:
+def test_a_form_is_held_by_vllm(vllm: FakeVllm) -> None:
     schema = {"type": "object", "properties": {}}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     with offline() as client:
@@ -295,7 +296,7 @@ def test_a_form_is_held_by_vllm(vllm: Vllm) -> None:
     assert [one.structured_outputs for one in vllm.params] == [{"json": schema}, {"json_object": True}]
 
 
-def test_a_spent_budget_ends_the_run_and_holds_nothing_of_what_was_not_asked(vllm: Vllm) -> None:
+def test_a_spent_budget_ends_the_run_and_holds_nothing_of_what_was_not_asked(vllm: FakeVllm) -> None:
     budget = {"budget": {"calls": "4/hour"}}
     kept = Kept()
     with offline(settings=budget) as client, pytest.raises(BudgetExceeded):
