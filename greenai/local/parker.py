@@ -197,6 +197,7 @@ class Parker:
             self._book([self._parked_spell(name, parked, energy_j or 0.0)])
         self._tell(stay, name, engine)
         self.rested(self.clock())
+        engine.when_gone(partial(self.later, partial(self._gone, engine.pid)))
         return stay
 
     def _rested(self, pid: int, over_at: float) -> None:
@@ -234,7 +235,7 @@ class Parker:
     def running(self) -> tuple[Running, ...]:
         """Return what is in memory now."""
         with self._lock:
-            known = [(stay, name, engine) for stay, (name, engine) in self.stays.items() if not stay.over]
+            known = [(s, name, engine) for s, (name, engine) in self.stays.items() if not s.over and engine.alive()]
         return tuple(_running(stay, name, engine) for stay, name, engine in known)
 
     def later(self, work: Callable[[], object]) -> None:
@@ -281,9 +282,12 @@ class Parker:
 
     def forget(self, engine: Engine) -> None:
         """Note that a process is gone by itself."""
-        for stay, name in [(s, n) for s, (n, e) in list(self.stays.items()) if e is engine]:
+        self._gone(engine.pid)
+
+    def _gone(self, pid: int) -> None:
+        for stay, name in [(s, n) for s, (n, e) in list(self.stays.items()) if e.pid == pid and not e.alive()]:
             stay.close()
-            self.roster.drop(engine.pid)
+            self.roster.drop(pid)
             self._book(self._warm(stay, name))
             self.stays.pop(stay, None)
 
@@ -375,18 +379,18 @@ def _run(engines: weakref.ref[Engines], parker: Parker, wakes: queue.SimpleQueue
     wait_s: float | None = None
     while not parker.stopped:
         work = _next(wakes, wait_s)
-        if work is not None:
-            work()
-        alive = engines()
-        if alive is None or parker.stopped:
-            break
         try:
+            if work is not None:
+                work()
+            alive = engines()
+            if alive is None or parker.stopped:
+                break
             alive.park()
             wait_s = parker.wait_s()
         except Exception:  # the models stay where they are
             logger.warning("Local models could not be unloaded.", exc_info=True)
             wait_s = BOOK_EVERY_S
-        del alive
+        alive = None
     for _, engine in parker.close():
         engine.close()
 

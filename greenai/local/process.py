@@ -14,10 +14,10 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from greenai.errors import EngineError
 from greenai.local.cpus import compute_threads
@@ -87,6 +87,7 @@ class Engine:
     stay: Stay | None = None
     profile: Profile | None = None
     load_gpu_j: float = 0.0
+    _end: _End | None = None
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class Engine:
         base_url: str,
         load_s: float,
         core_s: float | None = None,
+        end: _End | None = None,
     ) -> None:
         known = KNOWN.get(model)
         self.model = model
@@ -112,6 +114,7 @@ class Engine:
         self.default_system = known.default_system if known else None
         self._process = process
         self._log = log
+        self._end = end
         self._finalizer = weakref.finalize(self, _stop, process)
 
     def __repr__(self) -> str:
@@ -128,6 +131,11 @@ class Engine:
             return self._start_core_s.pop()
         except IndexError:
             return None
+
+    def when_gone(self, tell: Callable[[], object]) -> None:
+        """Have `tell` called, in a thread, once the process has ended, however that comes."""
+        if self._end is not None:
+            self._end.tell(tell)
 
     def alive(self) -> bool:
         """Return whether the process runs and belongs to this process (not to a parent that forked it)."""
@@ -165,7 +173,8 @@ def launch(name: str, path: Path, settings: EngineSettings) -> Engine:
     api_key = os.urandom(24).hex()
     process = _spawn()
     log: deque[str] = deque(maxlen=LOG_LINES)
-    drain = threading.Thread(target=_drain, args=(process.stderr, log), name="greenai-engine-log", daemon=True)
+    end = _End()
+    drain = threading.Thread(target=_drain, args=(process, log, end), name="greenai-engine-log", daemon=True)
     drain.start()
     deadline = _Deadline(process, settings.start_timeout_s)
     ready: dict[str, Any] = {}
@@ -187,7 +196,29 @@ def launch(name: str, path: Path, settings: EngineSettings) -> Engine:
         base_url=ready["base_url"],
         load_s=ready["load_s"],
         core_s=ready.get("core_s"),
+        end=end,
     )
+
+
+class _End:
+    """Tells once that a process has ended, whichever comes first: the end, or who wants to know of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tells: list[Callable[[], object]] | None = []
+
+    def tell(self, tell: Callable[[], object]) -> None:
+        with self._lock:
+            if self._tells is not None:
+                self._tells.append(tell)
+                return
+        tell()
+
+    def come(self) -> None:
+        with self._lock:
+            tells, self._tells = self._tells or [], None
+        for tell in tells:
+            tell()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,14 +305,17 @@ def _handshake(process: subprocess.Popen[bytes], config: Mapping[str, object]) -
     except BrokenPipeError:
         return {}
     line = stdout.readline()
-    return json.loads(line) if line else {}
+    return json.loads(line) if line.endswith(b"\n") else {}  # killed in the middle of a word: as if it said none
 
 
-def _drain(stream: IO[bytes], log: deque[str]) -> None:
-    """Keep the last lines of `stream` until it ends; an undrained pipe would stop the engine when full."""
-    with stream:
-        for line in stream:
-            log.append(line.decode(errors="replace").rstrip())
+def _drain(process: subprocess.Popen[bytes], log: deque[str], end: _End) -> None:
+    """Keep the last lines that a process writes; an undrained pipe would stop it when full. Then see it out."""
+    if process.stderr is not None:
+        with process.stderr as stream:
+            for line in stream:
+                log.append(line.decode(errors="replace").rstrip())
+    process.wait()  # one that was killed is left as no zombie
+    end.come()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

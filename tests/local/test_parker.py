@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -257,6 +257,42 @@ def test_a_model_that_died_is_started_again_and_its_idling_booked(scene: Scene, 
     assert scene.kinds() == ["warm"]  # before the first lease, and after it
     assert engines.parker is not None
     assert len(engines.parker.stays) == 1
+
+
+def test_a_model_that_the_system_killed_idles_no_more_and_is_no_zombie(
+    scene: Scene, fake_llama: FakeLlama, tmp_path: Path
+) -> None:
+    folder = tmp_path / "running"
+    parking = Parking(power=scene.power, keeping=lambda _: KeepPolicy(keep_s=math.inf), book=scene.booked.extend)
+    engines = Engines(EngineSettings(slots=1, context_tokens=512), replace(parking, folder=folder))
+    scene.made.append(engines)
+    assert engines.parker is not None
+    lease = engines.lease(fake_llama("serve"))
+    lease.release()
+    pid = lease.engine.pid
+    os.kill(pid, 9)
+    until = time.monotonic() + 10
+    while (engines.parker.stays or Path(f"/proc/{pid}").exists()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not Path(f"/proc/{pid}").exists()
+    assert engines.parker.running() == ()
+    assert list(folder.iterdir()) == []
+    taken = sum(spell.seconds for spell in scene.booked)
+    time.sleep(0.3)
+    engines.close()
+    assert 0 < sum(spell.seconds for spell in scene.booked) == taken
+
+
+def test_a_model_that_was_killed_while_it_answered_is_started_anew(scene: Scene, fake_llama: FakeLlama) -> None:
+    engines = scene.engines()
+    lease = engines.lease(fake_llama("serve"))
+    os.kill(lease.engine.pid, 9)
+    assert gone(lease.engine.pid)
+    again = engines.lease(lease.engine.model)
+    lease.release()
+    assert post(again.engine, {})["pid"] == again.engine.pid != lease.engine.pid
+    assert [one.answering for one in engines.parker.running()] == [1]  # type: ignore[union-attr]
+    again.release()
 
 
 def test_a_forked_child_parks_its_own(scene: Scene, fake_llama: FakeLlama) -> None:
