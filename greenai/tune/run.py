@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -244,14 +245,16 @@ def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
         BenchError: nothing could be measured.
     """
     journal = Journal(path=job.journal, head=job.head)
-    resumed = journal.begin(resume=job.options.resume)
-    bench = Journaled(bench=job.bench, journal=journal)
     try:
+        resumed = journal.begin(resume=job.options.resume)
+        bench = Journaled(bench=job.bench, journal=journal)
         outcome = Search(space=job.space, bench=bench, plan=job.plan, told=told).run()
     finally:
         job.bench.close()
+        journal.close()
     _refuse_if_nothing_ran(job, outcome)
-    return Result(job=job, outcome=outcome, profile=_profile(job, outcome), resumed=resumed)
+    profile = _profile(job, outcome, journal.written_s or time.time())
+    return Result(job=job, outcome=outcome, profile=profile, resumed=resumed)
 
 
 def _refuse_if_nothing_ran(job: Job, outcome: Outcome) -> None:
@@ -263,7 +266,7 @@ def _refuse_if_nothing_ran(job: Job, outcome: Outcome) -> None:
         )
 
 
-def _profile(job: Job, outcome: Outcome) -> Profile | None:
+def _profile(job: Job, outcome: Outcome, measured_s: float) -> Profile | None:
     found, usual = outcome.energy(outcome.chosen), outcome.energy(outcome.default)
     if found is None or (outcome.leave_it and outcome.ruled_out):
         return None  # nothing ran, or nothing keeps the bound
@@ -292,7 +295,7 @@ def _profile(job: Job, outcome: Outcome) -> Profile | None:
         p95_s=cell.p95_s,
         default_p95_s=default.p95_s if default is not None and default.p95s else None,
         leave=outcome.leave_it,
-        measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        measured=datetime.fromtimestamp(measured_s, UTC).isoformat(timespec="seconds"),
         versions=_versions(job.engine),
         evidence=sample.evidence,
         method=sample.method,

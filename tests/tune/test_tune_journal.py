@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +31,11 @@ class Counting:
 
 
 def searched(bench: Counting, path: Path, *, resume: bool) -> Outcome:
-    journal = Journal(path=path, head=HEAD)
-    journal.begin(resume=resume)
-    return Search(
-        space=bench.made.space, bench=Journaled(bench=bench, journal=journal), plan=Plan(seed=1, most=300)
-    ).run()
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        journal.begin(resume=resume)
+        return Search(
+            space=bench.made.space, bench=Journaled(bench=bench, journal=journal), plan=Plan(seed=1, most=300)
+        ).run()
 
 
 def test_a_search_that_was_stopped_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
@@ -54,17 +55,18 @@ def test_a_crash_loses_the_line_that_was_being_written_at_most(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         searched(bench, path, resume=False)
     path.write_text(path.read_text()[:-7])
-    journal = Journal(path=path, head=HEAD)
-    assert journal.begin(resume=True) == 49
-    journal.add(bench.measured[0], Sample(energy_j_per_token=1.0))
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        assert journal.begin(resume=True) == 49
+        journal.add(bench.measured[0], Sample(energy_j_per_token=1.0))
     assert len(read(path)[1]) == 50
 
 
 def test_a_journal_of_another_search_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
-    Journal(path=path, head=HEAD).begin(resume=False)
-    with pytest.raises(JournalError) as refused:
-        Journal(path=path, head=HEAD | {"tokens": 64}).begin(resume=True)
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        journal.begin(resume=False)
+    with closing(Journal(path=path, head=HEAD | {"tokens": 64})) as journal, pytest.raises(JournalError) as refused:
+        journal.begin(resume=True)
     assert str(refused.value) == (
         f"The journal {path} is of another search: tokens differ. Give the same options, or leave out --resume to "
         "begin anew."
@@ -79,13 +81,66 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     assert str(refused.value) == f"{path} is no journal of greenai tune. Leave out --resume to begin anew."
 
 
+def test_what_makes_no_sense_in_a_journal_is_left_out(tmp_path: Path) -> None:
+    path, point = tmp_path / "j.jsonl", Point(setting=Setting(precision="int8"), batch=2)
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        journal.begin(resume=False)
+        journal.add(point, Sample(energy_j_per_token=1.0))
+    odd = b'{"point": {"precision": "x"}}\n{"point": {}, "sample": {}}\n7\n\xff\x00\n{"sample": {"of": "later"}}\n'
+    path.write_bytes(path.read_bytes() + odd)
+    assert [row[0] for row in read(path)[1]] == [point]
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        assert journal.begin(resume=True) == 1
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, point = tmp_path / "j.jsonl", Point(setting=Setting(precision="int8"), batch=2)
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        journal.begin(resume=False)
+        journal.add(point, Sample(energy_j_per_token=1.0))
+
+    path.write_text(path.read_text() + '{"point": {')
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with closing(Journal(path=path, head=HEAD)) as journal, pytest.raises(JournalError) as refused:
+        journal.begin(resume=True)
+    assert str(refused.value) == (
+        f"The journal {path} cannot be written: [Errno 28] No space left on device. Make room, or set "
+        "GREENAI_STATE_DIR to another folder; then go on with --resume."
+    )
+    assert len(read(path)[1]) == 1
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(JournalError):
+        journal.add(point, Sample(energy_j_per_token=1.0))
+
+
+def test_two_searches_of_one_model_do_not_run_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    with closing(Journal(path=path, head=HEAD)) as first:
+        first.begin(resume=False)
+        with pytest.raises(JournalError) as refused:
+            Journal(path=path, head=HEAD).begin(resume=True)
+    assert str(refused.value) == (
+        f"Another greenai tune of this model is at {path}, and two at once would measure each other. Wait for it, or "
+        "stop it."
+    )
+    with closing(Journal(path=path, head=HEAD)) as second:
+        assert second.begin(resume=True) == 0
+
+
 def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
-    journal = Journal(path=path, head=HEAD)
-    journal.begin(resume=False)
-    journal.add(Point(setting=Setting(precision="int8"), batch=2), Sample(energy_j_per_token=1.0))
-    assert Journal(path=path, head=HEAD).begin(resume=False) == 0
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        journal.begin(resume=False)
+        journal.add(Point(setting=Setting(precision="int8"), batch=2), Sample(energy_j_per_token=1.0))
+    with closing(Journal(path=path, head=HEAD)) as journal:
+        assert journal.begin(resume=False) == 0
     assert read(path) == (HEAD, [])
+    assert len(read(path.with_suffix(".before"))[1]) == 1  # --resume may have been forgotten
 
 
 # --- the same file as a recorded sweep --------------------------------------------------------
