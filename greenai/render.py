@@ -6,6 +6,7 @@ imported when a table is made.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ _METHODS = {
     "provider-field": "in its response, {detail}",
 }
 """What a method is in plain words, whatever its version; `detail` is what stands in brackets after its name."""
+_METHOD = re.compile(r"(?P<name>[a-z-]+?)(?:-\d+)?(?: \((?P<detail>.*)\))?(?P<note>(?:, .*)?)")
 _STATES = {"answered": "answered", "discarded": "answer discarded", "failed": "failed", "cut": "cut off"}
 _RECEIPT = "receipt"
 _DECISION = "decision"
@@ -152,8 +154,9 @@ def _methods(joined: str) -> str:
 
 
 def _method(method: str) -> str:
-    name, _, detail = method.partition(" (")
-    return _METHODS.get(name.rpartition("-")[0], method).replace("{detail}", detail.removesuffix(")"))
+    found = _METHOD.fullmatch(method)
+    words = _METHODS.get(found["name"]) if found else None
+    return method if found is None or words is None else words.format(detail=found["detail"] or "") + found["note"]
 
 
 def _stars(stars: Mapping[str, Any]) -> str:

@@ -155,6 +155,12 @@ def test_an_older_receipt_without_the_newer_fields_is_shown() -> None:
             ("modelled: tokens and model size + processor time x 6.5 W per core"),
         ),
         ("measured", "replay-1", "measured: replay-1"),
+        (
+            "modelled_known_deployment",
+            "cpu-time-2 (5 W per core), tuned 2026-11-22",
+            "modelled: processor time x 5 W per core, tuned 2026-11-22",
+        ),
+        ("measured", "nvml-1, tuned 2026-11-22", "measured: energy counter of the GPU, tuned 2026-11-22"),
     ],
 )
 def test_evidence_is_said_in_plain_words(evidence: Any, method: str, words: str) -> None:
