@@ -457,10 +457,10 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
         known = KeepTable.model_fields if one else _TABLES.get(key, LadderEntry).model_fields
         inside = f"{key}.models.{path[2]}." if one else f"{key}."
         return _unknown_key(source, str(path[-1]), list(known), inside=inside)
-    example = KEEP_EXAMPLES.get(str(path[-1])) if key == "local" and path[1:] else None
-    example = example or _EXAMPLES.get(key)
+    example = (key == "local" and KEEP_EXAMPLES.get(str(path[-1]))) or _EXAMPLES.get(key)
     example = f" Write for example: {example}." if example and "for example" not in message else ""
-    return f"{source.where(key)}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
+    place = source.where_path([str(part) for part in path]) if key == "local" else source.where(key)
+    return f"{place}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
 _TABLES: Mapping[str, type[BaseModel]] = {"local": LocalSettings, "faq": FaqSettings, "pick_one": PickOneTable}
@@ -482,6 +482,8 @@ def _spelled(detail: Mapping[str, Any], whole: object, source: Source) -> str:
     """Return the key with its bad value; of a list only the bad item, and never what may be a secret."""
     path = cast("tuple[str | int, ...]", detail["loc"])
     key, inner = source.spell(str(path[0])), path[-1]
+    if path[:2] == ("local", "models") and path[3:]:
+        key = f"{key}.models.{path[2]}"
     if detail["type"] == "missing":
         return f"{key}, entry {path[1] + 1}," if isinstance(path[1], int) else f"{key} = {shown(whole)}"
     if inner == "api_key_env":  # somebody may have written the key itself

@@ -50,16 +50,23 @@ def test_a_variable_of_the_environment_says_it_too(monkeypatch: pytest.MonkeyPat
         (
             '[local]\nkeep_alive = "always"\n',
             (
-                '{file}, line 1: local.keep_alive = "always" is not valid: it must be "auto", "forever", 0 or a duration '
+                '{file}, line 2: local.keep_alive = "always" is not valid: it must be "auto", "forever", 0 or a duration '
                 'such as "10m". Write for example: keep_alive = "10m" (or "auto", "forever", 0).'
             ),
         ),
         (
             '[local]\nrun_at = "hourly"\n',
             (
-                "{file}, line 1: local.run_at = \"hourly\" is not valid: 'hourly' has 1 fields, and a time that recurs has "
+                "{file}, line 2: local.run_at = \"hourly\" is not valid: 'hourly' has 1 fields, and a time that recurs has "
                 '5: minute, hour, day of the month, month, day of the week, such as "*/15 * * * *". Write for example: '
                 'run_at = "*/15 * * * *".'
+            ),
+        ),
+        (
+            '[local]\nrun_at = "0 2 * * *"\n[local.models."org/repo:a.gguf"]\nrun_at = "61 * * * *"\n',
+            (
+                '{file}, line 4: local.models.org/repo:a.gguf.run_at = "61 * * * *" is not valid: '
+                "'61' is no minute: it goes from 0 to 59. Write for example: run_at = \"*/15 * * * *\"."
             ),
         ),
         (
