@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -131,7 +132,7 @@ def _watched(
     if seconds is not None and seconds / every_s > MOST_LOOKS:
         raise GpusError(
             f"--for {seconds:g}s with --every {every_s:g}s are {seconds / every_s:.0f} looks, above {MOST_LOOKS}. "
-            f"Use --every {seconds / MOST_LOOKS:.1f}s or more."
+            f"Use --every {math.ceil(seconds / MOST_LOOKS * 10) / 10:g}s or more."
         )
     made = sampler.opened(every_s, lambda: _engines(settings))
     recorder = None if record is None else Recorder(record)

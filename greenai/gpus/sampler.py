@@ -66,7 +66,7 @@ class Sampler:
             if seconds is not None and at_s >= seconds:
                 return
             # Times that were missed (a machine that slept) are left out, and not made up for.
-            count = max(count + 1, int((self.clock() - began_s) / self.every_s))
+            count = max(count + 1, int((self.clock() - began_s) / self.every_s) + 1)
             due_s = count * self.every_s if seconds is None else min(count * self.every_s, seconds)
             self.wait(max(began_s + due_s - self.clock(), 0.0))
 
