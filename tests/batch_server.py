@@ -40,15 +40,18 @@ class BatchServer:
     Attributes:
         looks: how often a batch is asked after before it is over.
         ends: how it ends.
+        sums: whether a batch says what its requests took together, and with which model.
         answered: what comes of one asked line: a line of the output, of the errors (with an `error`), or nothing.
         faults: (method, end of the path, what is done instead, whether the request counts all the same); each once.
         asked: how often each custom_id was asked by a batch that answered it.
+        done: called with method and path of what was done, before the response is sent.
     """
 
     def __init__(self, server: Scripted) -> None:
         self.server = server
         self.looks = 2
         self.ends = "completed"
+        self.sums = False
         self.answered: Callable[[dict[str, Any]], dict[str, Any] | None] = answered
         self.refused: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
@@ -57,7 +60,7 @@ class BatchServer:
         self.asked: Counter[str] = Counter()
         self.most_files = 0
         self.chats: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
+        self.done: Callable[[str, str], None] = lambda _method, _path: None
         self.log: list[str] = []
         self._made = 0
         server.play(self)
@@ -80,6 +83,7 @@ class BatchServer:
                     self._done(exchange.command, path, exchange)
                 return scene(exchange)
         said = self._done(exchange.command, path, exchange)
+        self.done(exchange.command, path)
         if said is None:
             error = {"error": {"message": f"No {path}.", "type": "invalid_request_error", "code": "not_found"}}
             return exchange.whole(404, json.dumps(error).encode())
@@ -156,7 +160,13 @@ class BatchServer:
     def _shown(self, made: Made) -> dict[str, Any]:
         (out, content), (err, errors) = self._outputs(made)
         good, bad = content.count(b"\n"), errors.count(b"\n")
+        said: dict[str, Any] = {}
+        if self.sums and made.status:
+            used = [json.loads(line)["response"]["body"]["usage"] for line in content.splitlines()]
+            names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+            said = {"usage": {ours: sum(one[theirs] for one in used) for ours, theirs in names.items()}, "model": MODEL}
         return {
+            **said,
             "id": made.name,
             "object": "batch",
             "endpoint": "/v1/chat/completions",

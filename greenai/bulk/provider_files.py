@@ -11,7 +11,7 @@ from greenai.bulk.batch_lines import encoded
 from greenai.bulk.provider_parts import Made, Record
 from greenai.steps import Flow, Steps
 from greenai.steps.attempt import drafted
-from greenai.values import Call, Draft, Request
+from greenai.values import Call, Draft, Request, Rung
 from greenai.wire.batches import MOST_UPLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -41,15 +41,19 @@ def request_of(session: Session, item: Item) -> Request:
     return session.request("batch", messages, model, stream=False, arguments=body)
 
 
-def line_of(session: Session, item: Item) -> tuple[Made, bytes] | None:
+def line_of(session: Session, item: Item, denied: frozenset[str] = frozenset()) -> tuple[Made, bytes] | None:
     """Return the line that asks an item, and what was made of it; None where no provider's batch is needed for it.
+
+    `denied` are models that the provider refused for this key: none of them is chosen in place of another one.
 
     Raises:
         GreenAIError: what a call would be refused with.
     """
     request = request_of(session, item)
-    draft = drivers.run(_draft_of(request, session.steps_of(request)), session.provider)
-    if draft is None:
+    steps = session.steps_of(request)
+    steps.denied.update((request.namespace, model) for model in denied)
+    draft = drivers.run(_draft_of(request, steps), session.provider)
+    if draft is None or not _is_of(session, draft.rung):
         return None
     made = Made(model=draft.rung.model, tier=draft.rung.tier, notes=draft.notes, reasoning=draft.reasoning)
     return made, encoded(item.key, _body(draft, request))
@@ -62,7 +66,13 @@ def _draft_of(request: Request, steps: Steps) -> Flow[Draft | None]:
     rung = next(iter(rungs), None)
     if rung is None:
         return None
-    return drafted(plan, steps, rung, request) if rung.provider in (PROVIDER, "endpoint") else None
+    return drafted(plan, steps, rung, request)
+
+
+def _is_of(session: Session, rung: Rung) -> bool:
+    """Say whether a rung is where the session's own batches go, with the same key: a ladder's may be elsewhere."""
+    here = rung.base_url == session.config.endpoint and rung.api_key is None
+    return here and rung.provider in (PROVIDER, "endpoint")
 
 
 def _body(draft: Draft, request: Request) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from greenai.bulk.provider_api import Remote
 from greenai.bulk.provider_files import PROVIDER, File, line_of, request_of
 from greenai.bulk.provider_parts import Made, Part, Parts, Record
 from greenai.bulk.values import Answered, Failure, Item
-from greenai.errors import GreenAIError
+from greenai.errors import BudgetExceeded, GreenAIError
 from greenai.steps import booking
 from greenai.stopwatch import Stopwatch
 from greenai.values import Attempt, Decision, Draft, Receipt, Rung
@@ -46,6 +46,8 @@ MOST_FAILED = 30
 """So many times in a row a provider may fail to say how a batch is doing, each with its own retries."""
 
 _LOOK_S = 0.25
+_NO_MODEL = "model_not_found"
+"""By which a provider says that this key may not use a model: a sibling that a call would choose is then left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,16 +112,20 @@ class ProviderLane:
         """Answer the items; returns early where `until` says so, and leaves the batches running at the provider.
 
         Raises:
-            BudgetExceeded: a budget has too little left for a batch; nothing of it was sent.
+            BudgetExceeded: a budget has too little left for a batch; nothing of it is left there. What was sent before
+                is waited for first.
             openai.OpenAIError: the provider refuses, or fails again and again. What was kept stays.
         """
         run = _Run(self._bench, {item.key: item for item in items}, keep, tell, until, self._pace)
         try:
             run.resume()
-            others = run.send()
+            others, refusal = run.send()
             if others and not until():
+                tell(f"{_count(len(others))} for no provider's batch (cached, or for a model elsewhere).")
                 self._calls.answer(others, keep, tell, until)
             run.wait()
+            if refusal is not None:
+                raise refusal
         finally:
             run.close()
 
@@ -135,7 +141,7 @@ def cancel(bench: Bench, tell: Tell) -> None:
             try:
                 if name is not None and remote.batch(name).status not in ENDED:
                     remote.cancel(name)
-                    tell(f"{name} was cancelled at the provider. What it answered until now is paid.")
+                    tell(f"{name} was cancelled at the provider. What it answered before is paid, and in no receipt.")
             except (openai.NotFoundError, openai.ConflictError) as error:
                 tell(f"{name} could not be cancelled at the provider: {error}")
             remote.sweep(part)
@@ -201,26 +207,30 @@ class _Run:
 
     # What is sent.
 
-    def send(self) -> list[Item]:
-        """Make batches of what is in none yet; return what is answered otherwise."""
+    def send(self) -> tuple[list[Item], BudgetExceeded | None]:
+        """Make batches of what is in none yet; return what is answered otherwise, and which budget refused a batch."""
         under_way = {key for part in self._parts for key in self._parts.record(part).keys}
         files: dict[tuple[str, str], File] = {}
         others: list[Item] = []
-        for item in self._wanted.values():
-            if self._until():
-                return []
-            if item.key in under_way:
-                continue
-            drafted_one = self._drafted(item)
-            if drafted_one is None:
-                others.append(item)
-            elif isinstance(drafted_one, Failure):
-                self._keep(item.key, Answered(error=drafted_one))
-            else:
-                self._add(files, item, *drafted_one)
-        for file in files.values():
-            self._make(file)
-        return others
+        try:
+            for item in self._wanted.values():
+                if self._until():
+                    return [], None
+                if item.key in under_way:
+                    continue
+                drafted = self._drafted(item)
+                if drafted is None:
+                    others.append(item)
+                elif isinstance(drafted, Failure):
+                    self._keep(item.key, Answered(error=drafted))
+                else:
+                    self._add(files, item, *drafted)
+            for file in files.values():
+                self._make(file)
+        except BudgetExceeded as refusal:
+            self._tell(str(refusal))
+            return others, refusal
+        return others, None
 
     def _add(self, files: dict[tuple[str, str], File], item: Item, made: Made, line: bytes) -> None:
         place = _canonical(item.options), made.model
@@ -233,7 +243,7 @@ class _Run:
 
     def _drafted(self, item: Item) -> tuple[Made, bytes] | Failure | None:
         try:
-            return line_of(self._bench.session, item)
+            return line_of(self._bench.session, item, self._parts.denied)
         except ENDING:
             raise
         except (GreenAIError, TypeError) as error:
@@ -259,7 +269,7 @@ class _Run:
             raise
         self._parts.change(part, batch=batch.id)
         self._tell(
-            f"{len(file.keys):,} requests to {file.model} are {batch.id} at the provider, to be done within 24 h."
+            f"{_count(len(file.keys))} in {batch.id} at the provider, to {file.model}, to be done within 24 hours."
         )
 
     def _end(self, part: Part, remote: Remote) -> None:
@@ -348,6 +358,8 @@ class _Run:
             booked = booked or getattr(content, "greenai", None)
             found = {**{line.key: line for line in read(content.content)}, **found}
         lines, whole = rejected(batch.model_dump())
+        if whole is not None and whole.code == _NO_MODEL:
+            self._parts.deny(*(made.model for made in record.made))
         for number, key in enumerate(record.keys, 1):
             failure = lines.get(number) or (whole if batch.status == "failed" else None)
             if failure is not None and key not in found:
@@ -413,6 +425,10 @@ def _reasoned(line: Line, made: Made) -> bool | None:
     native: Any = ChatCompletion.construct(**(line.body or {}))
     draft = Draft(rung=Rung(model=made.model), messages=(), arguments={}, reasoning=made.reasoning)
     return receipts.reasoned(draft, shapes.read(native, made.model, 0.0))
+
+
+def _count(requests: int) -> str:
+    return "1 request is" if requests == 1 else f"{requests:,} requests are"
 
 
 def _canonical(options: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "Part", "Parts", "Record"]
 
 _INDEX = "provider"
+_DENIED = "provider.denied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,15 @@ class Parts:
         self._open.remove(part)
         self._write()
         self._state.set(_of(part), None)
+
+    @property
+    def denied(self) -> frozenset[str]:
+        """The models that the provider refused for this key."""
+        return frozenset(json.loads(self._state.get(_DENIED) or "[]"))
+
+    def deny(self, *models: str) -> None:
+        """Write down that the provider refused models for this key."""
+        self._state.set(_DENIED, json.dumps(sorted({*self.denied, *models})))
 
     def record(self, part: Part) -> Record:
         """Return the requests of a part."""

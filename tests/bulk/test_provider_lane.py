@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -132,7 +134,7 @@ def test_items_are_answered_by_one_batch(server: BatchServer, jobs: Jobs) -> Non
     assert server.files == {}
     assert jobs.memory.values == {"provider": "[]"}
     assert jobs.told == [
-        "5 requests to endpoint/gpt-4.1-mini are batch_2 at the provider, to be done within 24 h.",
+        "5 requests are in batch_2 at the provider, to endpoint/gpt-4.1-mini, to be done within 24 hours.",
         "batch_2: in progress, 0 of 5 answered.",
         "batch_2: completed, 5 of 5 answered.",
     ]
@@ -153,6 +155,16 @@ def test_each_receipt_is_a_share_of_what_is_booked(server: BatchServer, jobs: Jo
     assert row["entry"] == "batch"
     shares = {key: a.receipt["energy"]["energy_j"] for key, a in jobs.journal.items() if a.receipt is not None}
     assert shares[item("a" * 400).key] > shares["key-a"]
+
+
+def test_shares_add_up_where_the_provider_itself_sums_up(server: BatchServer, jobs: Jobs) -> None:
+    server.sums = True
+    jobs.run([*ITEMS, item("a" * 400)])
+    (row,) = jobs.rows()
+    found = [a.receipt for a in jobs.journal.values() if a.receipt is not None]
+    assert sum(receipt["energy"]["energy_j"] for receipt in found) == pytest.approx(row["energy_j"])
+    assert sum(receipt["cost_usd"] for receipt in found) == pytest.approx(row["cost_usd"])
+    assert sum(receipt["attempts"][0]["usage"]["input_tokens"] for receipt in found) == row["input_tokens"]
 
 
 def test_a_batch_costs_half_of_what_calls_cost(server: BatchServer, jobs: Jobs) -> None:
@@ -227,6 +239,15 @@ def test_what_the_cache_knows_is_in_no_batch(server: BatchServer, jobs: Jobs) ->
     receipt = jobs.journal["key-a"].receipt
     assert receipt is not None
     assert receipt["outcome"] == "cache"
+    assert "1 request is for no provider's batch (cached, or for a model elsewhere)." in jobs.told
+
+
+def test_a_model_on_another_server_is_called_there(server: BatchServer, jobs: Jobs) -> None:
+    with Scripted() as other:
+        ladder = [{"model": f"endpoint/{MODEL}", "base_url": other.url, "tier": "small"}]
+        jobs.run([item("a", "auto"), item("b")], ladder=ladder)
+    assert jobs.texts == {"key-a": "Hello there.", "key-b": "Re: Question b"}
+    assert [line["custom_id"] for line in server.lines] == ["key-b"]
 
 
 def test_what_can_be_sent_to_no_model_fails_alone(server: BatchServer, jobs: Jobs) -> None:
@@ -381,6 +402,31 @@ def test_a_budget_refuses_before_a_batch_is_made(server: BatchServer, jobs: Jobs
     assert len(jobs.texts) == 4
 
 
+def test_what_was_sent_before_a_budget_refused_is_waited_for(
+    server: BatchServer, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_files, "MOST_LINES", 2)
+    with pytest.raises(BudgetExceeded) as refusal:
+        jobs.run(ITEMS, budget={"calls": "3/hour"})
+    assert str(refusal.value) in jobs.told
+    assert sorted(jobs.texts) == ["key-a", "key-b"]
+    assert server.files == {}
+
+
+def test_a_sibling_that_a_key_may_not_use_is_left_out_the_next_time(server: BatchServer, jobs: Jobs) -> None:
+    ladder = ["endpoint/gpt-5-mini", f"endpoint/{MODEL}"]
+    rungs = [{"model": name, "base_url": server.server.url} for name in ladder]
+    server.refused = [{"code": "model_not_found", "message": "The model does not exist."}]
+    asked = [item("a", "auto", {"opt_in": "large", "reason": "no other model"})]
+    jobs.run(asked, ladder=rungs)
+    first = server.lines[0]["body"]["model"]
+    assert jobs.errors["key-a"] == Failure(code="model_not_found", message="The model does not exist.", final=False)
+    server.refused = []
+    jobs.run(asked, ladder=rungs)
+    assert {first, server.lines[1]["body"]["model"]} == {MODEL, "gpt-5-mini"}
+    assert jobs.texts == {"key-a": "Re: Question a"}
+
+
 # --- killed, stopped, forgotten -----------------------------------------------------------
 
 
@@ -501,8 +547,50 @@ def test_a_job_that_is_forgotten_is_cancelled(server: BatchServer, jobs: Jobs, w
     jobs.memory.left = 100
     cancel(jobs.bench(), jobs.told.append)
     assert server.batches[0].status == "cancelled"
-    assert jobs.told[-1] == "batch_2 was cancelled at the provider. What it answered until now is paid."
+    assert jobs.told[-1] == "batch_2 was cancelled at the provider. What it answered before is paid, and in no receipt."
     assert (server.files, jobs.memory.values) == ({}, {"provider": "[]"})
+
+
+JOB = """
+import json, sys
+import greenai
+
+url, folder, cards = sys.argv[1:]
+settings = {"state_dir": folder, "cards": json.loads(cards)}
+asked = [{"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"Question {n}"}]} for n in range(40)]
+with greenai.Client(base_url=url, api_key="key", settings=settings) as client:
+    job = client.batch(asked, name="nightly", backend="provider", progress=False)
+    answers = [answer.text for answer in job]
+    print(json.dumps({"answers": answers, "energy_j": job.receipt.energy.energy_j}))
+"""
+
+
+def test_a_process_that_is_killed_between_the_steps_asks_nothing_twice(server: BatchServer, tmp_path: Path) -> None:
+    server.looks = 1
+    steps = [("POST", "/batches"), ("GET", "/content")]
+    command = [sys.executable, "-c", JOB, server.server.url, str(tmp_path), json.dumps(CARDS)]
+    codes: list[int] = []
+    for method, end in [*steps, ("", "never")]:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+
+            def kill(done: str, path: str, child: Any = child, step: tuple[str, str] = (method, end)) -> None:
+                if done == step[0] and path.endswith(step[1]):
+                    child.kill()
+                    child.wait()
+
+            server.done = kill
+            output = child.communicate(timeout=60)[0]
+        codes.append(child.returncode)
+        assert len(server.files) <= 1
+    assert codes == [-9, -9, 0]
+    said = json.loads(output)
+    assert said["answers"] == [f"Re: Question {n}" for n in range(40)]
+    assert len(server.batches) == 1
+    assert set(server.asked.values()) == {1}
+    with greenai.Client(settings={"state_dir": str(tmp_path), "cards": CARDS}, api_key="key") as client:
+        rows: list[Any] = list(client._session.resources.ledger.recent())
+    assert [row["entry"] for row in rows] == ["batch"]
+    assert said["energy_j"] == pytest.approx(rows[0]["energy_j"])
 
 
 # --- whether --------------------------------------------------------------------------------
