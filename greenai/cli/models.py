@@ -351,8 +351,11 @@ def _print_running(found: Sequence[Loaded]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("model", "process", "of app", "memory", "idle since", "unloaded at", "why"):
-        table.add_column(heading, no_wrap=heading not in {"model", "why"}, overflow="fold")
+    longest = max(len(one.model) for one in found)
+    least = (min(longest, 24), 7, 6, 8, 8, 8, 10)  # in 80 columns headings and reasons wrap, names of models do not
+    headings = ("model", "process", "of app", "memory", "idle since", "unloaded at", "why")
+    for heading, width in zip(headings, least, strict=True):
+        table.add_column(heading, min_width=width, overflow="fold")
     for one in found:
         memory = "unknown" if one.memory_bytes is None else format_bytes(one.memory_bytes)
         over = "never" if one.unload_at is None else _clock(one.unload_at)
