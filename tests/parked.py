@@ -49,9 +49,9 @@ class FakePower:
         return Resting(self.watts, time.monotonic())
 
 
-def client(engines: Engines, kind: Any = Client, provider: FakeProvider | None = None) -> Any:
+def client(engines: Engines, kind: Any = Client, provider: FakeProvider | None = None, **more: Any) -> Any:
     settings = Settings.model_validate(
-        {"ladder": [LOCAL], "state_dir": None, "weights_dir": None, "ledger": ":memory:", "cache": "off"}
+        {"ladder": [LOCAL], "state_dir": None, "weights_dir": None, "ledger": ":memory:", "cache": "off", **more}
     )
     provider = provider or FakeProvider(default="Blue.")
     outside = Outside(

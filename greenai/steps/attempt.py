@@ -76,7 +76,7 @@ def attempt(way: Way, attempt_id: str, plan: Plan, steps: Steps, watch: Stopwatc
     A reply's hold is left to the caller, who judges first; on any error it is settled here.
     """
     try:
-        rung, lease = yield from _loaded(way.rung, way.request, steps, watch)
+        rung, lease = yield from _loaded(way, steps, watch)
     except BaseException:  # nothing was sent
         way.release()
         raise
@@ -163,14 +163,15 @@ def _left_s(request: Request) -> float:
     return max(request.deadline - time.monotonic(), 0.0)
 
 
-def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Lease | None]]:
+def _loaded(way: Way, steps: Steps, watch: Stopwatch) -> Flow[tuple[Rung, Lease | None]]:
+    rung, request = way.rung, way.request
     if rung.provider != "local" or rung.base_url is not None:
         return rung, None
     left_s = _left_s(request)
     if not left_s:
         return replace(rung, base_url=NOT_STARTED, api_key="none"), None
     started = time.perf_counter()
-    seat = yield from _gathered(rung, request, steps)
+    seat = yield from _gathered(way, steps)
     if seat is not None:
         watch.away(time.perf_counter() - started)
         started, left_s = time.perf_counter(), _left_s(request)
@@ -194,23 +195,38 @@ def _loaded(rung: Rung, request: Request, steps: Steps, watch: Stopwatch) -> Flo
     return replace(rung, base_url=engine.base_url, api_key=engine.api_key), lease
 
 
-def _gathered(rung: Rung, request: Request, steps: Steps) -> Flow[Seat | None]:
+def _gathered(way: Way, steps: Steps) -> Flow[Seat | None]:
     """Wait for the next time at which this model is run, where the call or the settings name such times.
 
     Raises:
         InvalidRequest: the call's time is over before.
     """
+    rung, request = way.rung, way.request
     seat = steps.engines.seat(rung.name, request.options.run_at)
     if seat is None:
         return None
     try:
         if (wait_s := seat.left_s()) >= (left_s := _left_s(request)):
             raise InvalidRequest(_too_soon(rung, seat.at, wait_s, left_s))
-        yield Wait.of(None, wait_s)
+        yield from _waited(way, wait_s)
     except BaseException:
         seat.release()
         raise
     return seat
+
+
+def _waited(way: Way, wait_s: float) -> Flow[None]:
+    """Wait, maybe for hours, and keep what the budgets hold until the call is made."""
+    charge, ttl_s = way.charge, _ttl_s(way.request)
+    if charge is None or wait_s < ttl_s / 3:
+        yield Wait.of(None, wait_s)
+        return
+    stop = background.every(ttl_s / 3, partial(charge.renew, ttl_s), until=way.request.deadline)
+    try:
+        yield Wait.of(None, wait_s)
+    finally:
+        stop()
+    yield Work("budget", partial(charge.renew, _ttl_s(way.request)))
 
 
 def _too_soon(rung: Rung, at: float, wait_s: float, left_s: float) -> str:

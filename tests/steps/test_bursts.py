@@ -77,6 +77,22 @@ def test_the_async_client_waits_on_no_thread() -> None:
     assert engines.books.seats == []
 
 
+def test_a_call_that_waits_for_long_keeps_what_its_budgets_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenai.steps.attempt.HOLD_LONGEST_S", 0.3)
+    monkeypatch.setattr("greenai.steps.attempt.HOLD_GRACE_S", 0.0)
+    engines = Soon(after_s=1.5)
+    with client(engines, projects={"default": {"budget": {"calls": "9/hour"}}}) as made, ThreadPoolExecutor(1) as pool:
+        ledger = made._session.resources.spending.ledger
+        asked = pool.submit(made.ask, "Name a colour.", timeout=600)
+        ends: set[float] = set()
+        while not asked.done():
+            ends |= {hold.expires_at.timestamp() for hold in ledger.unsettled()}
+            time.sleep(0.01)
+        assert asked.result().text == "Blue."
+    assert min(ends) < engines.at < max(ends)
+    assert len(ends) > 3
+
+
 def test_a_call_that_is_over_before_the_burst_is_refused_with_both_times() -> None:
     engines = Soon(after_s=300.0)
     with client(engines) as made, pytest.raises(InvalidRequest) as caught:
