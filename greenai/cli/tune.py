@@ -13,14 +13,16 @@ import typer
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
 from greenai.cli.models import complete_installed
 from greenai.progress import bar
-from greenai.units import format_duration, format_energy
+from greenai.units import format_duration, format_energy, significant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from greenai.local.profiles import Profile, Profiles
     from greenai.progress import Moved
     from greenai.settings import Settings
     from greenai.tune.cells import Cells, Interval
-    from greenai.tune.run import Options, Result
+    from greenai.tune.run import Job, Options, Result
     from greenai.tune.search import Outcome, Progress
     from greenai.tune.space import Point
 
@@ -49,6 +51,7 @@ Agreement = Annotated[float, typer.Option(min=0, max=1, help="Part of the tokens
 Perplexity = Annotated[float, typer.Option(min=1, help="Perplexity against the reference's, at most.")]
 Listed = Annotated[bool, typer.Option("--list", help="List the profiles of this machine.")]
 Forget = Annotated[bool, typer.Option("--forget", help="Delete the model's profiles; without a model, all.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before all profiles are deleted.")]
 
 
 def tune(
@@ -67,6 +70,7 @@ def tune(
     plot: Plot = None,
     list_: Listed = False,
     forget: Forget = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +83,7 @@ def tune(
             _check_picture(plot)
         loaded = settings_of(settings)
         if list_ or forget:
-            _kept(loaded, model, forget=forget, as_json=as_json)
+            _kept(loaded, model, forget=forget, yes=yes, as_json=as_json)
             return
         if model is None:
             raise typer.BadParameter("Name a model, such as local/smollm2-135m, or use --list.")
@@ -125,8 +129,10 @@ def _joules(text: str) -> float:
 
     try:
         budget = Budget.parse(text, unit="energy_j")
-    except InvalidRequest as error:
-        raise typer.BadParameter(f"--budget: {error}") from None
+    except InvalidRequest:
+        raise typer.BadParameter(
+            f'--budget: {text!r} is no energy. Write an amount and its unit, such as "5Wh".'
+        ) from None
     if budget.window.kind != "total" or not budget.limit > 0:
         raise typer.BadParameter(f'--budget: {text!r} is no amount for one search. Write an energy, such as "5Wh".')
     return budget.limit
@@ -148,20 +154,33 @@ def _read(path: Path) -> str:
 def _run(model: str, settings: Settings, options: Options, *, as_json: bool) -> Result:
     from greenai.tune.run import job, run
 
-    made = job(model, settings, options)
+    made, told = job(model, settings, options), console(stderr=True)
+
+    def say(line: str) -> None:
+        told.print(line, markup=False, soft_wrap=True)
+
+    if options.resume and not made.journal.exists():
+        say("There is nothing to resume: the search begins anew.")
+    watched = not as_json and sys.stderr.isatty()
+    quiet = None if as_json else partial(_begun, made, say)
     try:
-        with bar("measuring", watched=not as_json and sys.stderr.isatty()) as moved:
-            return run(made, None if moved is None else partial(_told, moved))
+        with bar("measuring", watched=watched) as moved:
+            return run(made, quiet if moved is None else partial(_told, moved), partial(say, "Stopping ..."))
     except KeyboardInterrupt:
-        line = f"Stopped. What was measured is in {made.journal}; go on with the same options and --resume."
-        console(stderr=True).print(line, markup=False, soft_wrap=True)
+        say(f"Stopped. What was measured is in {made.journal}; go on with the same options and --resume.")
         raise typer.Exit(130) from None
 
 
+def _begun(made: Job, say: Callable[[str], object], at: Progress) -> None:
+    """Say once what is under way, where nobody sees a bar."""
+    if at.done == 0:
+        say(f"Measuring {made.name} on {made.device}, {at.expected} times at most. Readings go to {made.journal}.")
+
+
 def _told(moved: Moved, at: Progress) -> None:
-    said = f"{at.done} of {at.expected} at most"
+    said = f"{at.done}/{at.expected}"
     if at.done:
-        said = f"{said}, {format_energy(at.spent_j)} used, {format_duration(at.left_s)} left at most; {at.point}"
+        said = f"{said}, {format_energy(at.spent_j)}, {format_duration(at.left_s)} left at most; {at.point}"
     moved(at.stage, done=at.done, total=at.expected, said=said)
 
 
@@ -237,7 +256,7 @@ def _table(outcome: Outcome) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("", "batch", "setting", "energy/token", "p95", "memory", "times"):
+    for heading in ("", "batch", "setting", "J/token", "p95", "memory", "times"):
         is_wide = heading == "setting"
         table.add_column(heading, no_wrap=not is_wide, justify="left" if is_wide or not heading else "right")
     for point in _shown_points(outcome):
@@ -247,7 +266,7 @@ def _table(outcome: Outcome) -> Any:
             _mark(outcome, point),
             str(point.batch),
             str(point.setting),
-            cell.status.replace("_", " ") if energy is None else f"{format_energy(energy.value)} {_share(energy)}",
+            cell.status.replace("_", " ") if energy is None else f"{significant(energy.value, 3)} {_share(energy)}",
             "" if energy is None else format_duration(cell.p95_s),
             _memory(outcome.cells, point),
             str(len(cell.logs)),
@@ -286,9 +305,12 @@ def _memory(cells: Cells, point: Point) -> str:
 # --- profiles -------------------------------------------------------------------------------
 
 
-def _kept(settings: Settings, model: str | None, *, forget: bool, as_json: bool) -> None:
+def _kept(settings: Settings, model: str | None, *, forget: bool, yes: bool, as_json: bool) -> None:
     profiles = _profiles(settings)
     if forget:
+        count = len(profiles.all())
+        if model is None and count and not yes:
+            _confirm(count, as_json=as_json)
         named = None if model is None else f"local/{model.removeprefix('local/')}"
         gone = profiles.forget(named)
         if as_json:
@@ -302,44 +324,30 @@ def _kept(settings: Settings, model: str | None, *, forget: bool, as_json: bool)
         return
     for problem in profiles.problems:
         console(stderr=True).print(problem, markup=False, soft_wrap=True)
-    console().print(_profile_table(held) if held else "No profiles yet. Make one: greenai tune local/smollm2-135m")
+    for line in _profile_lines(held) if held else ("No profiles yet. Make one: greenai tune local/smollm2-135m",):
+        console().print(line, markup=False, soft_wrap=True)
 
 
-def _profile_table(held: tuple[Profile, ...]) -> Any:
-    from rich import box
-    from rich.table import Table
+def _confirm(count: int, *, as_json: bool) -> None:
+    from greenai.errors import InvalidRequest
 
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    headings = (
-        "model",
-        "device",
-        "tokens",
-        "precision",
-        "batch",
-        "threads",
-        "energy per token",
-        "as it is",
-        "measured",
-    )
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    what = "The only profile" if count == 1 else f"All {count} profiles"
+    if not as_json and sys.stdin.isatty():
+        typer.confirm(f"Delete {what[0].lower()}{what[1:]}?", err=True, abort=True)
+        return
+    raise InvalidRequest(f"{what} would be deleted, and nobody was asked. Name a model, or pass --yes.")
+
+
+def _profile_lines(held: Sequence[Profile]) -> Iterator[str]:
     for p in held:
-        table.add_row(
-            p.name,
-            f"{p.device} {p.driver}".strip(),
-            f"to {p.sequence_bin}",
-            p.precision,
-            str(p.batch),
-            "" if p.threads is None else str(p.threads),
-            f"{format_energy(p.energy_j_per_token)} ±{p.high / p.energy_j_per_token - 1:.0%}",
-            _as_it_is(p),
-            p.measured[:10],
-        )
-    return table
+        threads = "" if p.threads is None else f", {p.threads} thread{'s' if p.threads > 1 else ''}"
+        yield f"{p.name} on {f'{p.device} {p.driver}'.strip()}, to {p.sequence_bin} tokens, {p.measured[:10]}:"
+        energy = f"{significant(p.energy_j_per_token, 3)} J/token ±{p.high / p.energy_j_per_token - 1:.0%}"
+        yield f"  batch {p.batch}, {p.precision}{threads}: {energy}; {_as_it_is(p)}"
 
 
 def _as_it_is(profile: Profile) -> str:
-    if profile.leave:
-        return "left so"
     held = profile.default_energy_j_per_token
-    return "did not run" if held is None else format_energy(held)
+    if profile.leave:
+        return "as it is without tuning, and left so"
+    return "without tuning it did not run" if held is None else f"{significant(held, 3)} without tuning"

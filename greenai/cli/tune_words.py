@@ -23,9 +23,10 @@ def found(result: Result) -> Iterator[str]:
     """Yield the verdict, and what it rests on."""
     outcome, size = result.outcome, result.job.space.size()
     yield verdict(outcome)
-    again = f", {result.resumed} of them before" if result.resumed else ""
+    again = f", {result.resumed} of them before the stop," if result.resumed else ""
+    times = "measurement" if outcome.measurements == 1 else "measurements"
     yield (
-        f"{outcome.measurements} measurements{again} of {size} points took {format_energy(outcome.spent_j)}; "
+        f"{outcome.measurements} {times}{again} of {size} points took {format_energy(outcome.spent_j)}; "
         f"{outcome.ended}. One reading is off by about {outcome.cells.noise:.0%}."
     )
     if result.profile is not None:

@@ -99,7 +99,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What tuning gave: `profile` is None where nothing ran, or nothing keeps the latency bound."""
+    """What tuning gave: `profile` is None where nothing ran or was compared, or nothing keeps the latency bound."""
 
     job: Job
     outcome: Outcome
@@ -121,6 +121,11 @@ def job(name: str, settings: Settings, options: Options) -> Job:
         raise ModelMissing(
             f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
             model=f"local/{bare}",
+        )
+    if options.tokens > settings.local.context_tokens:
+        raise ModelError(
+            f"Requests of {options.tokens} tokens do not fit into the {settings.local.context_tokens} that a local "
+            "engine takes (context_tokens of [local] in greenai.toml). Lower --tokens, or raise it."
         )
     device, driver = meters.device()
     engine: Engine = "torch" if path.is_dir() else "llama"
@@ -237,8 +242,12 @@ def _journal_path(settings: Settings, name: str, device: str, tokens: int) -> Pa
     return settings.state_dir / "tune" / f"{told}-{mark}.jsonl"
 
 
-def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
+def run(
+    job: Job, told: Callable[[Progress], object] | None = None, stopping: Callable[[], object] | None = None
+) -> Result:
     """Search, and make the profile of what was found. Every measurement is in the journal when it is made.
+
+    `stopping` is called at Ctrl-C, before the processes are ended.
 
     Raises:
         JournalError: the journal that was to be continued is of another search.
@@ -249,6 +258,10 @@ def run(job: Job, told: Callable[[Progress], object] | None = None) -> Result:
         resumed = journal.begin(resume=job.options.resume)
         bench = Journaled(bench=job.bench, journal=journal)
         outcome = Search(space=job.space, bench=bench, plan=job.plan, told=told).run()
+    except KeyboardInterrupt:
+        if stopping is not None:
+            stopping()
+        raise
     finally:
         job.bench.close()
         journal.close()
@@ -268,8 +281,8 @@ def _refuse_if_nothing_ran(job: Job, outcome: Outcome) -> None:
 
 def _profile(job: Job, outcome: Outcome, measured_s: float) -> Profile | None:
     found, usual = outcome.energy(outcome.chosen), outcome.energy(outcome.default)
-    if found is None or (outcome.leave_it and outcome.ruled_out):
-        return None  # nothing ran, or nothing keeps the bound
+    if found is None or (outcome.leave_it and not _is_told(outcome)):
+        return None
     cell = outcome.cells.of[outcome.chosen]
     default = outcome.cells.of.get(outcome.default)
     setting, sample = outcome.chosen.setting, next(s for s in reversed(cell.samples) if s.status == "ok")
@@ -301,6 +314,15 @@ def _profile(job: Job, outcome: Outcome, measured_s: float) -> Profile | None:
         method=sample.method,
         more={"ubatch": setting.ubatch} if setting.ubatch else {},
     )
+
+
+def _is_told(outcome: Outcome) -> bool:
+    """Say whether "leave it as it is" was found out: something was compared, and what runs now keeps the bound."""
+    if outcome.ruled_out:
+        return False
+    if outcome.best != outcome.default:
+        return outcome.ratio is not None
+    return sum(bool(cell.logs) for cell in outcome.cells.of.values()) > 1
 
 
 def _window_ms(p95_s: float) -> float:

@@ -23,6 +23,7 @@ from itertools import pairwise
 from greenai.tune.cells import LEAST_PAIRS, Cell, Cells, Interval, ratio
 from greenai.tune.outcome import Outcome, Plan, Progress
 from greenai.tune.space import Bench, Point, Sample, Setting, Space
+from greenai.units import format_energy
 
 __all__ = ["Outcome", "Plan", "Progress", "Search"]
 
@@ -116,13 +117,18 @@ class Search:
 
     def _refuse_if_over(self) -> None:
         if self.done >= (self.most - self.held_back) * self.part:
-            raise _OverError(f"the budget of {self.most} measurements allows no more")
+            raise _OverError(f"the budget of {self.most} measurements allows no more{self._but}")
         joules = self.plan.budget_j
         if joules is None:
             return
         held_j = min(self.held_back * self._each_j, joules / 2)
         if self.spent_j + self._each_j > (joules - held_j) * self.part:
-            raise _OverError(f"the budget of {joules:.3g} J allows no more")
+            raise _OverError(f"the budget of {format_energy(joules)} allows no more{self._but}")
+
+    @property
+    def _but(self) -> str:
+        """What the rest of the budget was kept for."""
+        return " but comparing with what runs without tuning" if self.held_back else ""
 
     @property
     def _each_j(self) -> float:

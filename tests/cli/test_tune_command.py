@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,47 @@ def test_it_prints_what_to_use_and_keeps_a_profile(shell: Shell, bench: Closed) 
     assert shell("tune", "--list").stdout == "No profiles yet. Make one: greenai tune local/smollm2-135m\n"
 
 
+def test_where_nobody_sees_a_bar_a_line_tells_what_is_under_way(shell: Shell, bench: Closed, tmp_path: Path) -> None:
+    result = shell("tune", "made-up", "--measurements", "20", "--resume")
+    assert result.stderr.splitlines() == [
+        "There is nothing to resume: the search begins anew.",
+        (
+            "Measuring local/made-up on Made-up GPU, 20 times at most. Readings go to "
+            f"{tmp_path / 'tune' / 'made-up.jsonl'}."
+        ),
+    ]
+
+
+def test_profiles_are_listed_with_what_they_are_held_against(shell: Shell, bench: Closed) -> None:
+    shell("tune", "made-up", "--tokens", "64")
+    first, second = shell("tune", "--list").stdout.splitlines()
+    assert first.startswith("local/made-up on Made-up GPU 1.0, to 64 tokens, 20")
+    assert re.fullmatch(r"  batch \d+, \w+: [\d.]+ J/token ±\d+%; [\d.]+ without tuning", second)
+
+
+def test_all_profiles_are_deleted_where_somebody_says_so(shell: Shell, bench: Closed) -> None:
+    shell("tune", "made-up")
+    kind, message = shell.error("tune", "--forget")
+    assert kind == "InvalidRequest"
+    assert message == "The only profile would be deleted, and nobody was asked. Name a model, or pass --yes."
+    assert shell.json("tune", "--forget", "--yes") == {"forgotten": 1}
+    assert shell.json("tune", "--forget") == {"forgotten": 0}
+
+
+def test_one_reading_of_what_runs_now_makes_no_profile(shell: Shell, bench: Closed) -> None:
+    told = shell.json("tune", "made-up", "--measurements", "1")
+    assert (told["leave_it"], told["profile"]) == (True, None)
+
+
+def test_requests_that_do_not_fit_are_refused(shell: Shell) -> None:
+    kind, message = shell.error("tune", __file__, "--tokens", "100000")
+    assert kind == "ModelError"
+    assert message == (
+        "Requests of 100000 tokens do not fit into the 4096 that a local engine takes (context_tokens of [local] in "
+        "greenai.toml). Lower --tokens, or raise it."
+    )
+
+
 def test_json_has_every_point(shell: Shell, bench: Closed) -> None:
     told = shell.json("tune", "made-up", "--measurements", "60")
     assert told["measurements"] == 60
@@ -90,6 +132,7 @@ def test_a_stopped_search_goes_on(shell: Shell, bench: Closed) -> None:
     bench.dies_after = 30
     stopped = shell("tune", "made-up")
     assert stopped.exit_code == 130
+    assert stopped.stderr.splitlines()[-2] == "Stopping ..."
     assert "go on with the same options and --resume." in stopped.stderr
     bench.dies_after = 10_000
     told = shell.json("tune", "made-up", "--resume")
