@@ -345,23 +345,35 @@ def running_models(*, settings: SettingsFile = None, as_json: AsJson = False) ->
         _print_running(found)
 
 
+ROOM_FOR_APP = 100
+"""Columns of a terminal from which on the app is told too; in narrower ones names and reasons share what is left."""
+
+
 def _print_running(found: Sequence[Loaded]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    longest = max(len(one.model) for one in found)
-    least = (min(longest, 24), 7, 6, 8, 8, 8, 10)  # in 80 columns headings and reasons wrap, names of models do not
-    headings = ("model", "process", "of app", "memory", "idle since", "unloaded at", "why")
-    for heading, width in zip(headings, least, strict=True):
-        table.add_column(heading, min_width=width, overflow="fold")
-    for one in found:
-        memory = "unknown" if one.memory_bytes is None else format_bytes(one.memory_bytes)
-        over = "never" if one.unload_at is None else _clock(one.unload_at)
-        cells = (one.model, str(one.pid), str(one.app_pid), memory, _clock(one.idle_since), over, one.why)
-        table.add_row(*(Text(cell) for cell in cells))
     out = console()
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    headings = ["model", "process", "of app", "memory", "idle since", "unloaded at", "why"]
+    spare = max(out.width - 80, 0) // 2
+    most = {"model": 18 + spare, "why": 14 + spare} if out.width < ROOM_FOR_APP else {}
+    if most:
+        headings.remove("of app")
+    for heading in headings:
+        table.add_column(heading.replace(" ", "\n") if most else heading, max_width=most.get(heading), overflow="fold")
+    for one in found:
+        cells = {
+            "model": one.model,
+            "process": str(one.pid),
+            "of app": str(one.app_pid),
+            "memory": "unknown" if one.memory_bytes is None else format_bytes(one.memory_bytes),
+            "idle since": _clock(one.idle_since),
+            "unloaded at": "never" if one.unload_at is None else _clock(one.unload_at),
+            "why": one.why,
+        }
+        table.add_row(*(Text(cells[heading]) for heading in headings))
     out.print(table)
     out.print("Idle since the end of the last answer; each further one begins the stay anew.", markup=False)
 

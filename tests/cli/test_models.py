@@ -215,3 +215,17 @@ def test_ps_tells_what_is_in_memory_and_why_it_is_unloaded(shell: Shell, monkeyp
     assert lines[1].split("  ")[0].strip() == "model"
     assert any("local/a[b]" in line and str(os.getpid()) in line and line.endswith("the rule: so ") for line in lines)
     assert lines[-1] == "Idle since the end of the last answer; each further one begins the stay anew."
+
+
+def test_ps_keeps_names_whole_and_loses_nothing_in_80_columns(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    roster = Roster(running_dir(Path(os.environ["GREENAI_STATE_DIR"])))
+    roster.note(
+        os.getpid(), "local/smollm2-135m", 1000.0, 60.0, "the rule: idling takes as much as a reload after 74 s"
+    )
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shell("models", "ps").stdout.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    first = next(number for number, line in enumerate(lines) if "local/smollm2-135m" in line)
+    told = " ".join(line[64:].strip() for line in lines[first:-2])
+    assert told.strip() == "the rule: idling takes as much as a reload after 74 s"
+    assert lines[-1] == "Idle since the end of the last answer; each further one begins the stay anew."
