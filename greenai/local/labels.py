@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,10 +48,10 @@ class Labels:
         """Return how likely each label is after a text; they add up to 1.
 
         Raises:
-            EngineError: the model did not answer.
+            EngineError: the model did not answer, or not all in `timeout_s` seconds.
         """
-        found = [0.0] * len(self.tokens)
-        self._split(self.before + text + self.after, (), list(range(len(self.tokens))), 1.0, found, read, timeout_s)
+        found, until = [0.0] * len(self.tokens), _until(timeout_s)
+        self._split(self.before + text + self.after, (), list(range(len(self.tokens))), 1.0, found, read, until)
         return found
 
     def _split(
@@ -60,7 +62,7 @@ class Labels:
         mass: float,
         found: list[float],
         read: Read,
-        timeout_s: float | None,
+        until: float,
     ) -> None:
         """Share the mass of a group of labels that all begin with `prefix` out among them."""
         if len(group) == 1:
@@ -76,11 +78,11 @@ class Labels:
         if not nexts:  # labels of the same tokens
             return
         rest = mass - sum(found[n] for n in group if len(self.tokens[n]) == at)
-        said = self._next([prompt, *prefix], list(nexts), read, timeout_s)
+        said = self._next([prompt, *prefix], list(nexts), read, until)
         for token, own in nexts.items():
-            self._split(prompt, (*prefix, token), own, rest * said[token], found, read, timeout_s)
+            self._split(prompt, (*prefix, token), own, rest * said[token], found, read, until)
 
-    def _next(self, prompt: list[Any], tokens: list[int], read: Read, timeout_s: float | None) -> dict[int, float]:
+    def _next(self, prompt: list[Any], tokens: list[int], read: Read, until: float) -> dict[int, float]:
         if len(tokens) == 1:
             return {tokens[0]: 1.0}
         body = {
@@ -93,7 +95,7 @@ class Labels:
             "temperature": 1.0,
             "cache_prompt": True,
         }
-        answer = _post(self.engine, "/completion", body, timeout_s)
+        answer = _post(self.engine, "/completion", body, until)
         evaluated = int(answer.get("tokens_evaluated", 0))
         read.input_tokens += evaluated
         read.cached_tokens += max(evaluated - int(answer.get("timings", {}).get("prompt_n", evaluated)), 0)
@@ -106,17 +108,27 @@ def prepared(engine: Engine, system: str, labels: Sequence[str], timeout_s: floa
     """Prepare labels for a form of request: the model's own template, and their tokens.
 
     Raises:
-        EngineError: the model did not answer.
+        EngineError: the model did not answer, or not all in `timeout_s` seconds.
     """
+    until = _until(timeout_s)
     before_it = [{"role": "system", "content": system}] if system else []
     messages = [*before_it, {"role": "user", "content": _MARK}]
-    prompt = str(_post(engine, "/apply-template", {"messages": messages}, timeout_s)["prompt"])
+    prompt = str(_post(engine, "/apply-template", {"messages": messages}, until)["prompt"])
     before, _, after = prompt.partition(_MARK)
-    tokens = [tuple(_post(engine, "/tokenize", {"content": label}, timeout_s)["tokens"]) for label in labels]
+    tokens = [tuple(_post(engine, "/tokenize", {"content": label}, until)["tokens"]) for label in labels]
     return Labels(engine=engine, before=before, after=after, tokens=tuple(tokens))
 
 
-def _post(engine: Engine, path: str, body: Mapping[str, Any], timeout_s: float | None) -> dict[str, Any]:
+def _until(timeout_s: float | None) -> float:
+    return math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+
+def _post(engine: Engine, path: str, body: Mapping[str, Any], until: float) -> dict[str, Any]:
+    """Ask the engine, in what is left of the time for all that is asked."""
+    left_s = until - time.monotonic()
+    if left_s <= 0:
+        raise EngineError(f"local/{engine.model} did not read its labels in the time it had. Give fewer, or more time.")
+    timeout_s = None if math.isinf(left_s) else left_s
     connection = http.client.HTTPConnection(urlsplit(engine.base_url).netloc, timeout=timeout_s)
     headers = {"authorization": f"Bearer {engine.api_key}", "content-type": "application/json"}
     try:

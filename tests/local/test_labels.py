@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,6 +62,26 @@ def test_labels_that_begin_alike_are_told_apart_where_they_differ(scripted: Scri
     assert [asked["logit_bias"] for asked in llama.asked] == [[[1, 100.0], [4, 100.0]], [[2, 100.0], [3, 100.0]]]
     assert (read.input_tokens, read.cached_tokens, read.output_tokens) == (18, 10, 2)
     assert scripted.requests[-1].headers["authorization"] == "Bearer key"
+
+
+def test_the_time_is_for_all_that_is_asked_and_not_for_each(scripted: Scripted) -> None:
+    llama = Llama({1: 1.0, 4: 3.0})
+
+    def slowly(exchange: Exchange) -> None:
+        time.sleep(0.2)
+        llama(exchange)
+
+    scripted.play(slowly)
+    with pytest.raises(EngineError) as refused:
+        prepared(engine_at(scripted.url), "Which?", ["card", "top up"] * 10, 0.5)
+    assert "did not" in str(refused.value)
+    assert len(scripted.requests) <= 3
+    late = engine_at(scripted.url)
+    with pytest.raises(EngineError) as refused:
+        prepared(late, "Which?", ["card"], 0.0)
+    assert str(refused.value) == (
+        "local/some.gguf did not read its labels in the time it had. Give fewer, or more time."
+    )
 
 
 def test_a_label_that_begins_another_shares_with_it(scripted: Scripted) -> None:
