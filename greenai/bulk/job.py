@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from greenai.bulk import window
-from greenai.bulk.calls_lane import Ask, CallsLane, at_once
+from greenai.bulk import ways, window
+from greenai.bulk.calls_lane import Ask, at_once
 from greenai.bulk.items import Given, read
 from greenai.bulk.journal import Journal, folder_of
-from greenai.bulk.lanes import Backend, Bench, Lane
+from greenai.bulk.lanes import Backend, Bench
 from greenai.bulk.plan import CALL_S, Outlook, Plan, outlook
 from greenai.bulk.values import Answered, Item
 from greenai.errors import BatchError, BatchPaused, BudgetExceeded, GreenAIError, InvalidRequest
@@ -131,7 +131,7 @@ class _Job:
         *,
         by: By = None,
         name: str | None = None,
-        backend: Backend | None = None,
+        backend: ways.Way | None = None,
         model: str | None = None,
         at_once: int | None = None,
         progress: Watching = True,
@@ -145,7 +145,7 @@ class _Job:
         self._requests = requests
         self._by = by
         self._named = name
-        self._backend: Backend | None = backend
+        self._backend: ways.Way | None = backend
         self._model = model
         self._at_once = at_once
         self._progress = progress
@@ -158,6 +158,12 @@ class _Job:
     def name(self) -> str:
         """The name by which it is resumed."""
         return self._journal.name
+
+    @property
+    def command(self) -> str:
+        """The line for a shell that goes on with it."""
+        project = self._session.config.options.project
+        return f"greenai batch --resume {self.name}{'' if project == 'default' else f' --project {project}'}"
 
     def stop(self) -> None:
         """Let what is under way end, and ask nothing more; from any thread."""
@@ -211,7 +217,7 @@ class _Job:
     def _way(self) -> tuple[Backend, str]:
         """Return how the items are asked, and why so: as was said, as this job was begun, or as fits the time."""
         if self._backend is not None:
-            return self._backend, "As asked."
+            return ways.name_of(self._backend), "As asked."
         begun = self._journal.backend() if self._journal.exists() else None
         if begun is not None:
             return begun, "As it was begun."
@@ -271,7 +277,7 @@ class _Job:
         shown.begin()
         try:
             if not self._stop.is_set():
-                _lane(way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
+                ways.lane_of(self._backend or way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
         except GreenAIError as error:
             raise self._paused(error) from error
         except Exception as error:
@@ -312,8 +318,8 @@ class _Job:
         why = " ".join((str(error), *getattr(error, "__notes__", ())))
         kind = "a budget is spent" if isinstance(error, BudgetExceeded) else type(error).__name__
         return BatchPaused(
-            f"The batch {self.name} is paused, {said} ({kind}): {why} Resume it with: greenai batch --resume "
-            f"{self.name}   or in Python: client.batch(name={self.name!r})",
+            f"The batch {self.name} is paused, {said} ({kind}): {why} Resume it with: {self.command}   or in Python: "
+            f"client.batch(name={self.name!r})",
             name=self.name,
             done=done,
             of=of,
@@ -442,24 +448,6 @@ def _named(session: Session, given: Given | None) -> str:
     options = session.config.options
     who = (options.project, options.tenant, options.user_scope, options.namespace, given and given.digest)
     return f"batch-{hashlib.sha256(repr(who).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def _lane(name: Backend, bench: Bench, ask: Ask | None) -> Lane:
-    if name == "calls":
-        return CallsLane(bench, ask)
-    if name == "provider":
-        from greenai.bulk.provider_lane import ProviderLane
-
-        return ProviderLane(bench, CallsLane(bench, ask))
-    if name == "ray":
-        from greenai.bulk.ray_lane import RayLane
-
-        return RayLane(bench)
-    if name == "vllm":
-        from greenai.bulk.vllm_lane import VllmLane
-
-        return VllmLane(bench)
-    raise InvalidRequest(f'backend={name!r} is none. Pass "calls", "provider", "ray" or "vllm", or leave it out.')
 
 
 def _is_of_a_provider(error: Exception) -> bool:

@@ -71,9 +71,7 @@ File = Annotated[
     Path | None,
     typer.Argument(help="A JSONL file: a request a line, in the form of OpenAI's batch files, or a body alone."),
 ]
-By = Annotated[
-    str | None, typer.Option(help='When it has to be done: "tonight", "06:00", "2h", or an ISO time.')
-]
+By = Annotated[str | None, typer.Option(help='When it has to be done: "tonight", "06:00", "2h", or an ISO time.')]
 Name = Annotated[str | None, typer.Option(help="A name for the job; by default one is made of its requests.")]
 How = Annotated[Backend | None, typer.Option(help="How the requests are asked; by default as fits the time.")]
 AtOnce = Annotated[int | None, typer.Option(min=1, help="How many are under way at the same time.")]
@@ -163,7 +161,7 @@ def _run(client: Client, job: Job, *, yes: bool, as_json: bool) -> None:
     except BatchPaused as paused:
         _end_paused(paused, as_json=as_json)
     except KeyboardInterrupt:
-        line = f"Stopped. What was answered is kept; go on with: greenai batch --resume {job.name}"
+        line = f"Stopped. What was answered is kept; go on with: {job.command}"
         console(stderr=True).print(line, markup=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
@@ -212,7 +210,7 @@ def _write(out: Path, job: Job) -> None:
     except OSError as error:
         raise InvalidRequest(
             f"The answers could not be written to {out}: {error.strerror}. They are kept: free some space or name "
-            f"another file, and write them with: greenai batch --resume {job.name} --out FILE"
+            f"another file, and write them with: {job.command} --out FILE"
         ) from error
 
 
