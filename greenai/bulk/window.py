@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from greenai.errors import InvalidRequest
 from greenai.hours import prices_from_csv
 from greenai.settings import duration_s
+from greenai.steps import fail_open
 
 if TYPE_CHECKING:
-    from greenai.hours import Forecast, Prices
+    from greenai.hours import Forecast, Hour, Prices
     from greenai.session import Session
 
 __all__ = ["By", "Prefer", "Window", "ends_by", "of_session", "when"]
@@ -112,16 +113,26 @@ def of_session(by: By, session: Session, needs_s: float, *, prefer: Prefer = "ca
         SettingsError: the file of prices cannot be read.
     """
     resources = session.resources
-    file = resources.settings.price_forecast
+    file, forecast = resources.settings.price_forecast, resources.steps.forecast
     return when(
         by,
         now=datetime.now(UTC),
         needs_s=needs_s,
-        forecast=resources.steps.forecast,
+        forecast=None if forecast is None else _kept_up(forecast),
         prices=None if file is None else prices_from_csv(file),
         zone=resources.steps.site.zone,
         prefer=prefer,
     )
+
+
+def _kept_up(forecast: Forecast) -> Forecast:
+    """Return a forecast that knows nothing where an app's own one fails."""
+
+    def hours(zone: str, /) -> Iterable[Hour]:
+        said = "The forecast failed; the batch goes by what else is known."
+        return fail_open(said, lambda: list(forecast(zone)), [])
+
+    return hours
 
 
 # --- what `by` means ----------------------------------------------------------------------
@@ -228,7 +239,7 @@ class _Asked:
         """Say that nothing is known of the present."""
         return (
             f"{' and '.join(lacking)} cannot tell of the {_span(self.needs)} from now on in the zone {zone or 'any'}, "
-            "so no later time is known to be better: it starts now. Bring the file up to date."
+            "so no later time is known to be better: it starts now. Bring the forecast up to date."
         )
 
 

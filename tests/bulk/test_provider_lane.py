@@ -628,6 +628,15 @@ def test_a_job_of_a_day_for_openai_s_models_goes_there(tmp_path: Path, monkeypat
         assert "no API key was found" in str(why_not(client._session, models, day_s))
 
 
+def test_a_client_s_job_says_which_way_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    asked = [{"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}]
+    with client_of(tmp_path) as client:
+        day, night = client.batch(asked, by="24h").plan, client.batch(asked, by="2h").plan
+    assert (day.backend, night.backend) == ("provider", "calls")
+    assert night.why.endswith(str(why_not(client._session, frozenset({MODEL}), 7200.0)))
+
+
 def test_an_awaited_client_s_job_goes_there_too(server: BatchServer, jobs: Jobs) -> None:
     bench = jobs.bench()
     own = openai.DefaultAsyncHttpxClient()

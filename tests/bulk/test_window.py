@@ -196,7 +196,7 @@ def test_hours_that_do_not_hold_the_present_are_not_followed(now: datetime) -> N
     assert (window.start, window.now_g_per_kwh) == (now, None)
     assert window.reason == (
         "carbon_forecast and price_forecast cannot tell of the 60 min from now on in the zone FRA, so no later time is "
-        "known to be better: it starts now. Bring the file up to date."
+        "known to be better: it starts now. Bring the forecast up to date."
     )
 
 
@@ -278,3 +278,16 @@ def test_a_session_s_settings_are_followed(tmp_path: Path) -> None:
         window = of_session("20h", client._session, HOUR)
     assert window.reason.startswith("The cheapest time before ")
     assert window.start - now > timedelta(hours=18)
+
+
+def test_an_app_s_forecast_that_fails_costs_nobody_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: str) -> list[Hour]:
+        raise RuntimeError("no network")
+
+    with offline(forecast=broken) as client:
+        window = of_session("20h", client._session, HOUR)
+    assert window.reason == (
+        "carbon_forecast cannot tell of the 60 min from now on in the zone WORLD, so no later time is known to be "
+        "better: it starts now. Bring the forecast up to date."
+    )
+    assert caplog.messages == ["The forecast failed; the batch goes by what else is known."]
