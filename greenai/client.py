@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from greenai._params import ChatParams, GreenCompletion
     from greenai.bulk.items import Requests
     from greenai.bulk.job import AsyncJob, Job, Watching
-    from greenai.bulk.lanes import Backend
+    from greenai.bulk.ways import Way
     from greenai.bulk.window import By
     from greenai.features import Generate
     from greenai.local.torch_engine import Kind
@@ -158,7 +158,7 @@ class Client(Opening, OpenAI):
         *,
         by: By = None,
         name: str | None = None,
-        backend: Backend | None = None,
+        backend: Way | None = None,
         model: str | None = None,
         at_once: int | None = None,
         progress: Watching = True,
@@ -175,7 +175,7 @@ class Client(Opening, OpenAI):
                 cheapest time until then, where the settings have a forecast; None runs it at once.
             name: of the job; by default one made of its requests.
             backend: "calls" for the client's own calls, "provider" for a provider's batch API, "ray" or "vllm" for a
-                GPU fleet; None decides.
+                GPU fleet, or how that is used: `Ray(...)`, `Vllm(...)`; None decides.
             model: for requests that name none.
             at_once: how many are under way at the same time; by default as many as a local engine answers together,
                 else 8.
@@ -325,7 +325,7 @@ class AsyncClient(Opening, AsyncOpenAI):
         *,
         by: By = None,
         name: str | None = None,
-        backend: Backend | None = None,
+        backend: Way | None = None,
         model: str | None = None,
         at_once: int | None = None,
         progress: Watching = True,

@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from greenai import drivers
 from greenai.bulk.calls_lane import ENDING, failure_of
 from greenai.bulk.values import Answered, Item
+from greenai.catalog import find
 from greenai.errors import BudgetExceeded, EngineError, InvalidRequest
 from greenai.local import Engine, Engines, Lease
 from greenai.local.batcher import divide
 from greenai.local.names import KNOWN
 from greenai.meters import work
 from greenai.readings import Reading
+from greenai.receipts import modelled
 from greenai.steps import Flow, NotBegunError, Steps
 from greenai.values import Answer, Call, Reply, Usage, Work
 
@@ -343,13 +345,14 @@ class _Wave:
     def _go_on(self, one: _Open, told: Told) -> None:
         from greenai import shapes
 
-        one.slot.reading, flow = told.energy, one.live.flow
+        flow = one.live.flow
         if told.body is None:
             error = shapes.openai_error(told.refused or "The engine gave no answer.", status=told.status)
             self._move(one.item, one.slot, lambda: _continued(lambda: flow.throw(error), flow))
             return
         native = shapes.completion_from(told.body)
         reply = shapes.read(native, one.live.call.draft.rung.name, told.latency_s)
+        one.slot.reading = told.energy or modelled(find(self._crew.model), reply.usage)
         self._move(one.item, one.slot, lambda: _continued(lambda: flow.send(reply), flow))
 
     def _move(self, item: Item, slot: _Slot, flow: Callable[[], Flow[Answer]]) -> None:

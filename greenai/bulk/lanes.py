@@ -11,7 +11,7 @@ from greenai.bulk.values import Answered, Item
 if TYPE_CHECKING:
     from greenai.session import Session
 
-__all__ = ["Backend", "Bench", "Keep", "Lane", "State", "Stop", "Tell"]
+__all__ = ["Backend", "Bench", "Fleet", "Keep", "Lane", "State", "Stop", "Tell"]
 
 Backend = Literal["calls", "provider", "ray", "vllm"]
 
@@ -65,4 +65,17 @@ class Lane(Protocol):
         A failure of one item is kept as its error. What ends the whole run (a budget that is spent, a disk that is
         full, a package that is missing) is raised; what was kept until then stays.
         """
+        ...
+
+
+class Fleet(Protocol):
+    """How machines of one's own are used, as `backend=` takes it: `ray_lane.Ray` and `vllm_lane.Vllm`."""
+
+    @property
+    def name(self) -> Backend:
+        """The name of its lane."""
+        ...
+
+    def lane(self, bench: Bench) -> Lane:
+        """Return the lane that uses them so."""
         ...

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from greenai import Client
 from greenai.bulk.lanes import Bench
 from greenai.bulk.ray_lane import Ray, RayLane
 from greenai.bulk.ray_worker import Actor, LocalEngine, Own, call_of, row_of
 from greenai.bulk.values import Answered, Item
-from greenai.errors import EngineError, MissingExtra
+from greenai.errors import EngineError, GreenAIError, MissingExtra
 from greenai.testing import offline
 
 INIT = {
@@ -144,7 +145,8 @@ def test_actors_answer_blocks_and_each_item_is_kept_once(ray: Any) -> None:
     assert len(kept) == 21
     assert kept["t7"].response["choices"][0]["message"]["content"] == "T7"
     assert kept["t7"].receipt["model"] == "local/own/shouter"
-    assert (kept["poison"].error.message, kept["poison"].error.status) == ("No such thing.", 400)
+    assert kept["poison"].error.message == "No such thing. greenai tried: local/own/shouter (BadRequestError)."
+    assert (kept["poison"].error.status, kept["poison"].error.final) == (400, True)
 
 
 def test_finished_blocks_are_kept_while_others_run_and_a_stop_leaves_the_rest(ray: Any) -> None:
@@ -183,46 +185,46 @@ def test_vllm_without_gpus_is_refused_before_anything_starts(ray: Any) -> None:
 # --- a crash ----------------------------------------------------------------------------------
 
 SCRIPT = """
-import os, sys
+import sys
 sys.path[:0] = {path!r}
-from test_ray_lane import Kept, item, lane, shouter
-from greenai.testing import offline
+from test_ray_lane import INIT, shouter
+from greenai import Client
+from greenai.bulk.ray_lane import Ray
 
-done = set(open({journal!r}).read().split()) if os.path.exists({journal!r}) else set()
-journal = open({journal!r}, "a")
-
-def keep(key, answered):
-    assert answered.error is None, answered.error
-    journal.write(key + "\\n")
-    journal.flush()
-    os.fsync(journal.fileno())
-
-with offline() as client:
-    items = [item(f"t{{n}}") for n in range(60) if f"t{{n}}" not in done]
-    working = lane(client, worker=shouter(asked={asked!r}, pause_s=0.2), block=4, num_cpus=0.5)
-    working.answer(items, keep, lambda _: None, lambda: False)
+fleet = Ray(worker=shouter(asked={asked!r}, pause_s=0.2), block=4, num_cpus=0.5, init=INIT)
+requests = [dict(model="own/shouter", messages=[dict(role="user", content=f"t{{n}}")]) for n in range(60)]
+with Client() as client:
+    client.batch(requests, name="nightly", backend=fleet, progress=False).run()
 """
 
 
 @pytest.mark.timeout(240)
-def test_sigkill_repeats_no_finished_block(ray: Any, tmp_path: Path) -> None:
-    journal, asked = tmp_path / "journal", tmp_path / "asked"
-    script = SCRIPT.format(
-        path=[str(Path(__file__).parent), str(Path(__file__).parents[1])], journal=str(journal), asked=str(asked)
-    )
+def test_sigkill_loses_no_finished_block_and_repeats_none(ray: Any, tmp_path: Path) -> None:
+    asked, tests = tmp_path / "asked", Path(__file__).parents[1]
+    script = SCRIPT.format(path=[str(tests / "bulk"), str(tests)], asked=str(asked))
     run = [sys.executable, "-W", "ignore", "-c", script]
     first = subprocess.Popen(run, cwd=tmp_path)
-    while not journal.exists() or len(journal.read_text().split()) < 12:
+    while len(done := _answered()) < 12:
         assert first.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
+        time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    kept = set(journal.read_text().split())
+    done = _answered()
     time.sleep(1.0)  # the actors of a killed process end with it
     before = Counter(asked.read_text().split())
     subprocess.run(run, cwd=tmp_path, check=True)
     after = Counter(asked.read_text().split())
-    assert set(journal.read_text().split()) == {f"t{n}" for n in range(60)}
-    assert len(kept) < 60
-    assert all(after[key] == before[key] == 1 for key in kept)
+    assert _answered() == {f"T{n}" for n in range(60)}
+    assert 12 <= len(done) < 60
+    assert all(after[text.lower()] == before[text.lower()] == 1 for text in done)
     assert max(after.values()) <= 2
+
+
+def _answered() -> set[str]:
+    """Return the answers that are in the journal."""
+    with Client() as client:
+        try:
+            answers = list(client.batch(name="nightly").results(run=False))
+        except GreenAIError:  # not begun yet
+            return set()
+    return {one.response.choices[0].message.content for one in answers if one.response is not None}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from greenai import Client
 from greenai.bulk.lanes import Bench
 from greenai.bulk.values import Answered, Item
 from greenai.bulk.vllm_lane import Vllm
-from greenai.errors import BudgetExceeded, EngineError, InvalidRequest, MissingExtra
+from greenai.errors import BatchPaused, BudgetExceeded, EngineError, InvalidRequest, MissingExtra
 from greenai.readings import Reading
 from greenai.testing import ReplayMeter, offline
 
@@ -49,11 +50,11 @@ class SamplingParams:
 
 @dataclass
 class FakeVllm:
-    """vLLM, as far as it is asked: `texts` maps prompts to answers, `too_long` are refused as a prompt too long is."""
+    """vLLM, as far as it is asked: `too_long` are refused as a prompt too long is, and it breaks at list `stops_at`."""
 
     too_long: frozenset[str] = frozenset()
     loading: Exception | None = None
-    running: Exception | None = None
+    stops_at: int = 0
     lists: list[list[str]] = field(default_factory=list)
     params: list[SamplingParams] = field(default_factory=list)
     templates: list[Any] = field(default_factory=list)
@@ -80,8 +81,8 @@ class FakeVllm:
         assert len(messages) == len(sampling_params)
         prompts = [conversation[-1]["content"] for conversation in messages]
         self.lists.append(prompts)
-        if self.running is not None:
-            raise self.running
+        if len(self.lists) == self.stops_at:
+            raise RuntimeError("EngineCore encountered an issue.")
         if self.too_long.intersection(prompts):
             raise ValueError("The decoder prompt (length 9000) is longer than the maximum model length of 4096.")
         self.params += sampling_params
@@ -181,9 +182,16 @@ def test_energy_is_shared_by_tokens_and_adds_up(vllm: FakeVllm) -> None:
     assert readings[0]["method"] == "nvml-1 (GPU only, above idle), shared by the tokens of 3 calls"
 
 
-def test_without_a_meter_energy_is_unknown_and_never_0(vllm: FakeVllm) -> None:
+def test_without_a_meter_energy_is_modelled_by_the_weights_card(vllm: FakeVllm) -> None:
     with offline() as client:
         kept = run(client, [item("hello")])
+    assert kept["hello"].receipt["energy"]["energy_j"] > 0
+    assert kept["hello"].receipt["energy"]["evidence"] == "modelled_api"
+
+
+def test_without_a_meter_and_a_card_energy_is_unknown_and_never_0(vllm: FakeVllm) -> None:
+    with offline() as client:
+        kept = run(client, [item("hello", "mine/nobody-knows-it")])
     assert kept["hello"].receipt["energy"]["energy_j"] is None
     assert kept["hello"].receipt["energy"]["evidence"] == "unknown"
 
@@ -232,17 +240,12 @@ def test_chunks_are_kept_one_after_the_other_and_a_stop_leaves_the_rest(vllm: Fa
 
 def test_an_engine_that_stops_keeps_what_was_answered(vllm: FakeVllm) -> None:
     kept = Kept()
-
-    def until() -> bool:
-        if len(kept) == 4:
-            vllm.running = RuntimeError("EngineCore encountered an issue.")
-        return False
-
+    vllm.stops_at = 2
     with (
         offline() as client,
         pytest.raises(EngineError, match=r"^vLLM stopped while Qwen/Qwen3-8B answered 4 requests: RuntimeError: "),
     ):
-        run(client, [item(f"t{n}") for n in range(10)], until=until, kept=kept, chunk=4)
+        run(client, [item(f"t{n}") for n in range(10)], kept=kept, chunk=4)
     assert sorted(kept) == ["t0", "t1", "t2", "t3"]
 
 
@@ -302,3 +305,24 @@ def test_a_spent_budget_ends_the_run_and_holds_nothing_of_what_was_not_asked(vll
     with offline(settings=budget) as client, pytest.raises(BudgetExceeded):
         run(client, [item(f"t{n}") for n in range(10)], kept=kept)
     assert len(kept) == 4
+
+
+# --- as a job -----------------------------------------------------------------------------------
+
+
+def test_a_job_stopped_by_its_engine_goes_on_where_it_ended(vllm: FakeVllm) -> None:
+    requests = [{"model": MODEL, "messages": [{"role": "user", "content": f"t{n % 8}"}]} for n in range(10)]
+    fleet = Vllm(engine={"tensor_parallel_size": 2}, chunk=3)
+    vllm.stops_at = 2
+    with Client() as client:
+        with pytest.raises(
+            BatchPaused, match=r"^The batch nightly is paused, 3 of 8 done \(EngineError\): vLLM stopped"
+        ):
+            client.batch(requests, name="nightly", backend=fleet, progress=False).run()
+        vllm.stops_at = 0
+        job = client.batch(requests, name="nightly", backend=fleet, progress=False)
+        answers = list(job)
+    assert [one.response.choices[0].message.content for one in answers] == [f"T{n % 8}" for n in range(10)]
+    assert [text for texts in vllm.lists for text in texts] == [f"t{n}" for n in (0, 1, 2, 3, 4, 5, 3, 4, 5, 6, 7)]
+    assert vllm.made == [{"model": MODEL, "tensor_parallel_size": 2}] * 2
+    assert job.plan.backend == "vllm"
