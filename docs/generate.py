@@ -34,6 +34,7 @@ DOCS = Path(__file__).parent
 sys.path.append(str(DOCS))
 import accuracy_tables  # noqa: E402 (modules of this folder)
 import classifier_tables  # noqa: E402
+import gpus_example  # noqa: E402
 import replay_tables  # noqa: E402
 
 BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
@@ -699,6 +700,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": error_tree,
     **accuracy_tables.parts(table),
     **classifier_tables.parts(table),
+    **gpus_example.parts(),
     **replay_tables.parts(table),
 }
 

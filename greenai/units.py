@@ -32,22 +32,22 @@ def significant(value: float, digits: int = 2) -> str:
     return text
 
 
-def format_energy(energy_j: float | None) -> str:
+def format_energy(energy_j: float | None, digits: int = 2) -> str:
     """Format joules for people, in the watt-hour unit that needs the fewest digits; unknown is said."""
     if energy_j is None:
         return "unknown"
     energy_wh = wh_from_j(energy_j)
     for scale, unit in _WH_PREFIXES:
         if abs(energy_wh) >= scale:
-            return f"{significant(energy_wh / scale)} {unit}"
-    return f"{significant(energy_wh / 1e-9)} nWh" if energy_wh else "0 Wh"
+            return f"{significant(energy_wh / scale, digits)} {unit}"
+    return f"{significant(energy_wh / 1e-9, digits)} nWh" if energy_wh else "0 Wh"
 
 
-def format_interval(low_j: float | None, high_j: float | None) -> str:
+def format_interval(low_j: float | None, high_j: float | None, digits: int = 2) -> str:
     """Format an interval given in joules, for people; one unit where both ends have the same."""
     if low_j is None or high_j is None:
         return "interval unknown"
-    low, high = format_energy(low_j), format_energy(high_j)
+    low, high = format_energy(low_j, digits), format_energy(high_j, digits)
     amount, _, unit = low.partition(" ")
     return f"{amount} to {high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 

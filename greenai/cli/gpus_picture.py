@@ -75,7 +75,7 @@ def _title(found: Summary) -> str:
     made_up = "Synthetic recording. " if found.trace.synthetic else ""
     return (
         f"{made_up}{format_duration(found.trace.seconds)} from {began:%d %b %Y %H:%M} UTC: "
-        f"{format_energy(found.total.energy_j)}, {share:.0%} of it while nobody used the GPU"
+        f"{format_energy(found.total.energy_j, 3)}, {share:.0%} of it while nobody used the GPU"
     )
 
 
@@ -148,7 +148,7 @@ def _timeline(axes: Any, scale: Scale, gpu: Gpu, *, last: bool) -> None:
     axes.grid(axis="y", color="#ececec", linewidth=0.5)
     axes.set_axisbelow(True)
     busy = "utilisation unreadable" if gpu.busy is None else f"busy {gpu.busy:.0%}"
-    title = f"GPU {gpu.card.index}, {plain(gpu.card.name)}: {busy}, {format_energy(gpu.total.energy_j)}"
+    title = f"GPU {gpu.card.index}, {plain(gpu.card.name)}: {busy}, {format_energy(gpu.total.energy_j, 3)}"
     axes.set_title(title, loc="left", fontsize=9, pad=3)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from greenai import units
 from greenai.cli.common import plain
-from greenai.units import format_bytes, format_duration, format_energy, format_interval, significant
+from greenai.units import format_bytes, format_duration, significant
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +28,18 @@ IDLE = "idle: nobody used it"
 IN_USE = "at rest while used"
 UNTOLD = "not told apart"
 NOBODY = "no process shown"
+
+
+DIGITS = 3
+"""Of energies: the counter is good to 5%, and shares of it are told apart."""
+
+
+def _energy(energy_j: float | None) -> str:
+    return units.format_energy(energy_j, DIGITS)
+
+
+def _between(low_j: float | None, high_j: float | None) -> str:
+    return units.format_interval(low_j, high_j, DIGITS)
 
 
 def show(found: Summary, out: Console) -> None:
@@ -51,11 +64,11 @@ def _head(found: Summary) -> Iterator[str]:
         return
     share = found.idle_share or 0.0
     yield (
-        f"{said}: {format_energy(total.energy_j)} ({format_interval(total.low_j, total.high_j)}). "
-        f"{share:.0%} of it while nobody used the GPU ({format_energy(found.idle.energy_j)})."
+        f"{said}: {_energy(total.energy_j)} ({_between(total.low_j, total.high_j)}). "
+        f"{share:.0%} of it while nobody used the GPU ({_energy(found.idle.energy_j)})."
     )
     if found.unasked_j:
-        yield f"For {format_energy(found.unasked_j)} of that greenai kept a model in memory that nobody asked."
+        yield f"For {_energy(found.unasked_j)} of that greenai kept a model in memory that nobody asked."
 
 
 def _count(number: int, noun: str) -> str:
@@ -73,7 +86,7 @@ def _table(*heads: str, left: Sequence[int] = (0,)) -> Any:
 
 
 def _gpu_table(found: Summary) -> Any:
-    table = _table("GPU", "busy", "memory", "energy", "idle", "at rest, used", "processes", "rest now", left=(0,))
+    table = _table("GPU", "busy", "memory", "energy", "idle", "at rest, used", "processes", "at rest", left=(0,))
     for one in found.gpus:
         table.add_row(*_gpu_row(one))
     return table
@@ -86,7 +99,7 @@ def _gpu_row(one: Gpu) -> tuple[str, ...]:
     if not one.sources:
         return f"{card.index} {plain(card.name)}", busy, memory, "unreadable", "", "", "", ""
     parts = (one.total, one.idle, one.in_use, one.dynamic)
-    energies = [format_energy(part.energy_j) for part in parts]
+    energies = [_energy(part.energy_j) for part in parts]
     if one.busy is None:
         energies[1:3] = ["unreadable"] * 2
     return f"{card.index} {plain(card.name)}", busy, memory, *energies, _rest(one)
@@ -111,9 +124,9 @@ def _process_table(found: Summary) -> Any:
             named(one),
             ", ".join(map(str, one.gpus)),
             "unreadable" if one.memory_bytes is None else format_bytes(one.memory_bytes),
-            format_energy(one.dynamic.energy_j),
+            _energy(one.dynamic.energy_j),
             _part(one.dynamic, found.total),
-            format_interval(one.dynamic.low_j, one.dynamic.high_j) + (", guessed" if one.guessed else ""),
+            _between(one.dynamic.low_j, one.dynamic.high_j) + (", guessed" if one.guessed else ""),
         )
     if len(found.processes) > ROWS:
         table.add_row(f"{len(found.processes) - ROWS} more", "", "", "", "", "")
@@ -138,10 +151,10 @@ def _project_table(found: Summary) -> Any:
     rows += [(IN_USE, found.in_use), (UNTOLD, found.untold), (IDLE, found.idle)]
     for name, amount in rows:
         if amount.units or name == IDLE:
-            told = format_interval(amount.low_j, amount.high_j)
-            table.add_row(name, format_energy(amount.energy_j), _part(amount, found.total), told)
+            told = _between(amount.low_j, amount.high_j)
+            table.add_row(name, _energy(amount.energy_j), _part(amount, found.total), told)
     total = found.total
-    table.add_row("all", format_energy(total.energy_j), "", format_interval(total.low_j, total.high_j))
+    table.add_row("all", _energy(total.energy_j), "", _between(total.low_j, total.high_j))
     return table
 
 
@@ -156,7 +169,7 @@ def _fewer_lines(group: Group) -> Iterator[str]:
             yield f"On fewer: there is one {plain(group.name)}, and models of GPU are not taken for each other."
         return
     seen = group.fewer[0]
-    yield f"The same work on fewer of {len(group.fewer)} {plain(group.name)}, seen {format_energy(seen.low_j)}:"
+    yield f"The same work on fewer of {len(group.fewer)} {plain(group.name)}, seen {_energy(seen.low_j)}:"
     for one in group.fewer[1:]:
         yield f"  on {one.gpus}: {_said(one, seen)}"
         if not one.fits:
@@ -175,7 +188,7 @@ def _said(one: Fewer, seen: Fewer) -> str:
     moves = "; ".join(f"{', '.join(map(str, m.pids))} from GPU {m.source} to {m.target}" for m in one.moves[:4])
     more = f" and {len(one.moves) - 4} more" if len(one.moves) > 4 else ""
     part = f"{saved[0]:.0%} to {saved[1]:.0%} less"
-    return f"{format_interval(one.low_j, one.high_j)}, {part}; {freed}{'; ' if moves else ''}{moves}{more}."
+    return f"{_between(one.low_j, one.high_j)}, {part}; {freed}{'; ' if moves else ''}{moves}{more}."
 
 
 # --- live -----------------------------------------------------------------------------------
@@ -204,7 +217,7 @@ def live(trace: Trace) -> Any:
         return table
     found = summed(window)
     share = "" if found.idle_share is None else f", {found.idle_share:.0%} of it idle"
-    last = f"Last {format_duration(window.seconds)}: {format_energy(found.total.energy_j)}{share}. Ctrl-C to end."
+    last = f"Last {format_duration(window.seconds)}: {_energy(found.total.energy_j)}{share}. Ctrl-C to end."
     return Group(table, last)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenai.gpus.values import Trace
     from greenai.store.reading import LedgerReader
 
-__all__ = ["KEPT", "OUTSIDE", "Calls", "Owner", "by_project", "calls_of", "owners", "unasked_j"]
+__all__ = ["KEPT", "OUTSIDE", "Calls", "Owner", "Span", "by_project", "calls_of", "owners", "unasked_j"]
 
 OUTSIDE = "not through greenai"
 KEPT = "greenai, no call in progress"
@@ -44,12 +44,15 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Span:
+    """A time, in seconds since 1970, and whose it was."""
+
     begin: float
     end: float
     project: str
 
     def within(self, begin: float, end: float) -> float:
+        """Return how many seconds of it lie within another one."""
         return max(min(self.end, end) - max(self.begin, begin), 0.0)
 
 
@@ -57,8 +60,8 @@ class _Span:
 class Calls:
     """What the ledger knows of a span of time: each model's calls, and when it was in memory and nobody asked it."""
 
-    calls: Mapping[str, Sequence[_Span]]
-    unasked: Mapping[str, Sequence[_Span]]
+    calls: Mapping[str, Sequence[Span]]
+    unasked: Mapping[str, Sequence[Span]]
     found: int = 0
 
 
@@ -81,15 +84,15 @@ def calls_of(reader: LedgerReader | None, trace: Trace) -> Calls:
         "AND began > :since - :longest AND began + seconds > :since ORDER BY began",
         span,
     )
-    calls: dict[str, list[_Span]] = {}
+    calls: dict[str, list[Span]] = {}
     for row in rows:
         if (name := str(row["model"])) in models:
             begin = float(row["created"])
-            calls.setdefault(name, []).append(_Span(begin, begin + float(row["latency_s"]), str(row["project"])))
-    unasked: dict[str, list[_Span]] = {}
+            calls.setdefault(name, []).append(Span(begin, begin + float(row["latency_s"]), str(row["project"])))
+    unasked: dict[str, list[Span]] = {}
     for row in idle:
         begin = float(row["began"])
-        unasked.setdefault(str(row["model"]), []).append(_Span(begin, begin + float(row["seconds"]), KEPT))
+        unasked.setdefault(str(row["model"]), []).append(Span(begin, begin + float(row["seconds"]), KEPT))
     return Calls(calls=calls, unasked=unasked, found=sum(len(found) for found in calls.values()))
 
 
@@ -108,7 +111,7 @@ def owners(one: Slice, trace: Trace, calls: Calls) -> Iterable[Owner]:
             yield Owner(project=project, pid=pid, units=part, low_j=low_j if alone else 0.0, high_j=high_j)
 
 
-def _in_progress(spans: Sequence[_Span], begin: float, end: float) -> list[tuple[str, float]]:
+def _in_progress(spans: Sequence[Span], begin: float, end: float) -> list[tuple[str, float]]:
     """Return the projects with calls then and for how long; before that, those whose calls have just ended."""
     for since in (begin, begin - LAG_S):
         found: dict[str, float] = {}

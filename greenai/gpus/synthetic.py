@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from greenai.gpus.projects import Calls, Span
 from greenai.gpus.values import GpuFacts, GpuLook, GpuProcess, Known, Round, Trace
 
-__all__ = ["Board", "Job", "Spell", "office", "trace"]
+__all__ = ["Board", "Job", "Sensors", "Spell", "office", "office_calls", "trace"]
 
 GIB = 1 << 30
 
@@ -143,3 +144,13 @@ def office() -> Trace:
     boards = [Board(name="Made-up GPU 80 GB")] * 3
     small = Board(name="Made-up GPU 24 GB", memory_gib=24, bare_w=15, context_w=32, full_w=300)
     return trace([*boards, small], jobs, seconds=600.0, every_s=2.0)
+
+
+def office_calls(made: Trace) -> Calls:
+    """Return the calls of two projects to the chat model of `office`, now and then of both at once."""
+    spans: list[Span] = []
+    for number, begin in enumerate(range(12, 600, 60)):
+        at = made.began + begin
+        names = ("search", "support") if number % 4 == 3 else ("search",) if number % 2 else ("support",)
+        spans += [Span(at, at + 18, name) for name in names]
+    return Calls(calls={"local/qwen3-8b": spans}, unasked={}, found=len(spans))

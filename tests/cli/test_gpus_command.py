@@ -33,21 +33,27 @@ def test_a_recording_is_told_in_tables(shell: Shell, office: Path) -> None:
     result = shell("gpus", "--replay", str(office))
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == "10 min, 301 looks, 4 GPUs: 100 Wh (99 to 110 Wh). 40% of it while nobody used the GPU (42 Wh)."
+    assert lines[0] == (
+        "10 min, 301 looks, 4 GPUs: 105 Wh (99.4 to 110 Wh). 40% of it while nobody used the GPU (41.8 Wh)."
+    )
     for line in (
-        "2 Made-up GPU 80 GB 3% 19% of 85.9 GB 19 Wh 16 Wh 560 mWh 2.8 Wh 60 W / 100 W",
+        "2 Made-up GPU 80 GB 3% 19% of 85.9 GB 19.3 Wh 15.9 Wh 562 mWh 2.81 Wh 60 W / 100 W",
         "3 Made-up GPU 24 GB 0% 0% of 25.8 GB 2.5 Wh 2.5 Wh 0 Wh 0 Wh 15 W",
-        "4711 greenai-worker (local/qwen3-8b) 0 19.3 GB 21 Wh 20.3% 20 to 22 Wh",
-        "not through greenai 31 Wh 29.7% 30 to 33 Wh",
-        "at rest while used 10 Wh 10.0% 9.9 to 11 Wh",
-        "idle: nobody used it 42 Wh 40.0% 40 to 44 Wh",
-        "The same work on fewer of 3 Made-up GPU 80 GB, seen 100 Wh:",
-        "on 2: 86 to 96 Wh, 6% to 16% less; GPU 2 released; 5151 from GPU 2 to 1; 5150 from GPU 2 to 0.",
+        "4711 greenai-worker (local/qwen3-8b) 0 19.3 GB 21.2 Wh 20.3% 20.2 to 22.3 Wh",
+        "not through greenai 31.1 Wh 29.7% 29.5 to 32.6 Wh",
+        "at rest while used 10.5 Wh 10.0% 9.94 to 11 Wh",
+        "idle: nobody used it 41.8 Wh 40.0% 39.7 to 43.9 Wh",
+        "The same work on fewer of 3 Made-up GPU 80 GB, seen 102 Wh:",
+        "on 2: 85.7 to 95.7 Wh, 6% to 16% less; GPU 2 released; 5151 from GPU 2 to 1; 5150 from GPU 2 to 0.",
         "on 1: does not fit: process 5150 of GPU 2: utilisation would be 150%, above 90%.",
         "On fewer: there is one Made-up GPU 24 GB, and models of GPU are not taken for each other.",
         "Note: This is a synthetic recording: no GPU was measured.",
     ):
         assert line in lines
+
+
+def test_the_recording_of_the_docs_is_that_of_the_simulator(office: Path) -> None:
+    assert (Path(__file__).parents[2] / "docs" / "assets" / "gpus-synthetic.jsonl").read_bytes() == office.read_bytes()
 
 
 def test_json_has_every_part(shell: Shell, office: Path) -> None:
