@@ -19,8 +19,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import replace
 
-from greenai.errors import EngineError, MissingExtra, ModelMissing
-from greenai.local.names import parse, path_of
+from greenai.errors import EngineError, MissingExtra
+from greenai.local.names import KNOWN, missing, parse, path_of
 from greenai.local.parker import Book, Lease, Parker, Parking, Seat
 from greenai.local.process import Engine, EngineSettings, check_magic, kind_of, launch, needs
 from greenai.local.tuned import Tuned
@@ -211,15 +211,14 @@ class Engines:
     def _start(self, name: str) -> Engine:
         parse(name)
         path = path_of(name, self.settings.weights_dir)
+        if path is None and name not in KNOWN:  # which engine it needs is not known before its files are here
+            raise missing(name)
         extra, packages = needs(path)
         for package in packages:
             if importlib.util.find_spec(package) is None:
                 raise MissingExtra(extra, package, f"local/{name}")
         if path is None:
-            raise ModelMissing(
-                f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}",
-                model=f"local/{name}",
-            )
+            raise missing(name)
         if kind_of(path) == "llama":
             check_magic(name, path)
         settings, profile = self.settings, None

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from greenai.errors import ModelError, UnknownModel
+from greenai.errors import ModelError, ModelMissing, UnknownModel
 
 __all__ = [
     "FOLDER_FILES",
@@ -31,6 +31,7 @@ __all__ = [
     "folder_parts",
     "ggufs_in",
     "is_model_folder",
+    "missing",
     "parse",
     "path_of",
     "pick",
@@ -154,6 +155,16 @@ def _unknown(name: str) -> UnknownModel:
         model=f"local/{name}",
         suggestions=tuple(f"local/{s}" for s in suggestions),
     )
+
+
+def missing(name: str) -> ModelMissing:
+    """Return the error that the weights of model `name` are not here; it also says where a folder was looked for."""
+    message = f"The weights of local/{name} are not on this machine. Bring them with: greenai models pull {name}"
+    path = Path(name).expanduser().absolute()
+    if name not in KNOWN and path.parent.is_dir():
+        lacks = "has no config.json with safetensors" if path.is_dir() else "does not exist"
+        message += f" (the folder {path} {lacks})"
+    return ModelMissing(message, model=f"local/{name}")
 
 
 def default_dir() -> Path:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from greenai import catalog, meters
-from greenai.errors import EngineError, MissingExtra, ModelError, ModelMissing
+from greenai.errors import EngineError, MissingExtra, ModelError
 from greenai.local import EngineSettings
 from greenai.local.cpus import compute_threads
-from greenai.local.names import parse, path_of, revision_of
+from greenai.local.names import missing, parse, path_of, revision_of
 from greenai.local.process import check_magic, kind_of, launch, needs
 from greenai.local.profiles import Profile, Profiles
 from greenai.local.tuned import applied
@@ -169,10 +169,7 @@ def _local(asked: Asked, settings: Settings) -> _Model:
     path = path_of(bare, settings.weights_dir)
     extra, packages = needs(path)
     if path is None:
-        raise ModelMissing(
-            f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
-            model=f"local/{bare}",
-        )
+        raise missing(bare)
     from importlib.util import find_spec
 
     for package in packages:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from greenai import meters
-from greenai.errors import MissingExtra, ModelError, ModelMissing
+from greenai.errors import MissingExtra, ModelError
 from greenai.local import EngineSettings
-from greenai.local.names import parse, path_of, revision_of
+from greenai.local.names import missing, parse, path_of, revision_of
 from greenai.local.profiles import Engine, Profile, bin_of
 from greenai.meters import nvml
 from greenai.settings import Settings
@@ -118,10 +118,7 @@ def job(name: str, settings: Settings, options: Options) -> Job:
     parse(bare)
     path = path_of(bare, settings.weights_dir)
     if path is None:
-        raise ModelMissing(
-            f"The weights of local/{bare} are not on this machine. Bring them with: greenai models pull {bare}",
-            model=f"local/{bare}",
-        )
+        raise missing(bare)
     if options.tokens > settings.local.context_tokens:
         raise ModelError(
             f"Requests of {options.tokens} tokens do not fit into the {settings.local.context_tokens} that a local "

@@ -257,6 +257,23 @@ def test_missing_weights_name_the_command(engines: Engines, fake_llama: FakeLlam
     assert caught.value.model == "local/smollm2-135m"
 
 
+def test_a_mistyped_folder_is_told_before_any_extra(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    with pytest.raises(ModelMissing) as caught:
+        engines.get("models/mime")
+    assert str(caught.value) == (
+        "The weights of local/models/mime are not on this machine. Bring them with: greenai models pull models/mime "
+        f"(the folder {tmp_path}/models/mime does not exist)"
+    )
+    with pytest.raises(ModelMissing) as caught:
+        engines.get("models/mine")
+    assert str(caught.value).endswith(f" (the folder {tmp_path}/models/mine has no config.json with safetensors)")
+
+
 def test_an_unknown_name_is_no_missing_model(engines: Engines) -> None:
     with pytest.raises(UnknownModel) as caught:
         engines.get("smolm2-135m")
