@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["scale_of", "shares"]
+__all__ = ["divided", "scale_of", "shares"]
 
 # SQLite's integers have 63 bits, floats 53 of precision: 60 leave room, and the part that a float cannot hold is 8.
 BITS = 60
@@ -36,3 +36,16 @@ def shares(parts: Sequence[int | None], scale: float) -> list[float | None]:
     for index in most_lost[:left]:
         floors[index] += 1
     return [None if index not in floors else (floors[index] << SPARE) / scale for index in range(len(parts))]
+
+
+def divided(amount: int, weights: Sequence[float]) -> list[int]:
+    """Return whole parts of an amount, in proportion to weights above 0, that add up to it."""
+    total, passed, given, parts = math.fsum(weights), 0.0, 0, list[int]()
+    for weight in weights:
+        passed += weight
+        # What was given up to here is rounded, not each part, so that no error adds up.
+        up_to = round(amount * min(passed / total, 1.0))
+        parts.append(up_to - given)
+        given = up_to
+    parts[-1] += amount - given
+    return parts

@@ -6,14 +6,16 @@ import json
 import random
 from typing import TYPE_CHECKING
 
+import pytest
 from bookkeeping import BEGIN
 from rich.console import Console
 
 from greenai.report.aggregate import Report, Span, aggregate
-from greenai.report.idle import DAY_S, lines, note
+from greenai.report.idle import DAY_S, IdleTax, Idling, lines, note
 from greenai.report.page import page
 from greenai.report.terminal import tables
 from greenai.store.reading import reading
+from greenai.store.schema import SETTLE_COLUMNS
 
 if TYPE_CHECKING:
     from bookkeeping import Book
@@ -35,6 +37,12 @@ def warm(book: Book, model: str, began: float, seconds: float, energy_j: float) 
 def parked(book: Book, model: str, began: float, seconds: float, staying_j: float, reload_j: float = 3.0) -> None:
     name = f"{model}{began}{seconds}p"
     book.db.idle([(name, model, "parked", began, seconds, 0.0, 0.0, 0.0, staying_j, reload_j, "idle-1")])
+
+
+def asked(book: Book, project: str, model: str, at: float, energy_j: float) -> None:
+    row = {"attempt_id": f"{project}{model}{at}", "call_id": f"{at}", "project": project, "model": model}
+    ended = {**dict.fromkeys(SETTLE_COLUMNS), **row, "state": "answered", "created": at, "energy_j": energy_j}
+    book.db.settle([tuple(ended.values())])
 
 
 def test_idling_is_told_by_model_and_day_and_in_no_calls_energy(book: Book) -> None:
@@ -76,11 +84,46 @@ def test_parts_add_up_to_the_total_to_the_last_bit(book: Book) -> None:
         assert sum(getattr(one, name) for one in tax.by_model) == getattr(tax.total, name)
 
 
-def test_a_span_counts_what_began_in_it_and_a_project_has_none(book: Book) -> None:
+def test_a_span_counts_what_began_in_it_and_a_project_that_asked_nothing_has_none(book: Book) -> None:
     warm(book, "local/a", BEGIN, 600.0, 60.0)
     warm(book, "local/a", BEGIN + DAY_S, 600.0, 7.0)
     assert read(book, Span(since=BEGIN + DAY_S)).idle.total.energy_j == 7.0
     assert read(book, Span(project="shop")).idle.days == ()
+
+
+def test_projects_share_what_idling_took_by_what_their_calls_to_the_model_took(book: Book) -> None:
+    asked(book, "shop", "local/a", BEGIN + 5.0, 30.0)
+    asked(book, "desk", "local/a", BEGIN + 9.0, 10.0)
+    asked(book, "desk", "local/b", BEGIN + 9.0, 99.0)
+    warm(book, "local/a", BEGIN + 60.0, 600.0, 60.0)
+    warm(book, "local/a", BEGIN + DAY_S, 600.0, 8.0)  # kept overnight: those of the day before
+    warm(book, "local/a", BEGIN + 3 * DAY_S, 600.0, 5.0)
+    tax = read(book).idle
+    assert [(p.project, p.energy_j, p.warm_s) for p in tax.by_project] == [
+        ("shop", 51.0, 900.0), ("desk", 17.0, 300.0), (None, 5.0, 600.0),
+    ]  # fmt: skip
+    assert note(tax).endswith(
+        " Shared by the energy of each project's calls to the model that day: shop 14 mWh, desk 4.7 mWh, nobody's "
+        "1.4 mWh."
+    )
+    shop = read(book, Span(project="shop")).idle
+    assert [(d.model, d.day, d.energy_j) for d in shop.days] == [
+        ("local/a", BEGIN, 45.0), ("local/a", BEGIN + DAY_S, 6.0),
+    ]  # fmt: skip
+    assert shop.total.energy_j == 51.0
+    assert read(book, Span(since=BEGIN + DAY_S, project="desk")).idle.total.energy_j == 2.0
+
+
+def test_the_parts_of_projects_add_up_to_the_last_bit(book: Book) -> None:
+    made = random.Random(3)
+    for number in range(200):
+        asked(book, made.choice("abcde"), "local/a", BEGIN + number * 3000.0, made.lognormvariate(0, 3))
+        warm(book, "local/a", BEGIN + number * 3000.0, made.uniform(1, 900), made.lognormvariate(0, 6))
+    tax = read(book).idle
+    parts = [read(book, Span(project=name)).idle.total for name in "abcde"]
+    for name in ("energy_j", "low_j", "high_j", "staying_j", "warm_s"):
+        assert sum(getattr(one, name) for one in tax.by_project) == getattr(tax.total, name)
+        assert sum(getattr(one, name) for one in parts) == pytest.approx(getattr(tax.total, name), rel=1e-12)
 
 
 def test_unloading_that_did_not_pay_is_told_too(book: Book) -> None:
@@ -89,6 +132,12 @@ def test_unloading_that_did_not_pay_is_told_too(book: Book) -> None:
         "Beside the energy of the calls, and in none of it. Always on would have taken 2.8 mWh; unloading saved "
         "-8.3 mWh, with 11 mWh for the reloads taken off, which calls were charged for."
     )
+
+
+def test_what_rounding_leaves_is_nothing_saved() -> None:
+    one = Idling(energy_j=0.1 + 0.2, staying_j=0.3)
+    assert one.saved_j == 0.0
+    assert lines(IdleTax(total=one))[-1][-1] == "0 Wh"
 
 
 def test_terminal_page_and_json_show_it(book: Book) -> None:
