@@ -2,7 +2,7 @@
 
     run ─ hold the journal ─ write the requests ─ wait for the window ─ a lane answers what is left ─ results
 
-What is said to whoever watches is in `Progress`. Ctrl-C lets what is under way end, and leaves the rest for later.
+What is said to whoever watches is in watching.py. Ctrl-C lets what is under way end, and leaves the rest for later.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import hashlib
 import logging
 import signal
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 from greenai.bulk import ways, window
 from greenai.bulk.calls_lane import Ask, at_once
@@ -27,6 +25,7 @@ from greenai.bulk.journal import Journal, folder_of
 from greenai.bulk.lanes import Backend, Bench
 from greenai.bulk.plan import CALL_S, Outlook, Plan, outlook
 from greenai.bulk.values import Answered, Item
+from greenai.bulk.watching import Progress, Shown, Watching, watched
 from greenai.errors import BatchError, BatchPaused, BudgetExceeded, GreenAIError, InvalidRequest
 from greenai.readings import Reading
 
@@ -38,87 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncJob", "Job", "Progress", "Watching"]
 
-TELL_S = 0.1
 OWN = "The client's own calls: cache, budgets and receipts as for any other."
 _log = logging.getLogger("greenai")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a job is. An item is a request, or several that are the same.
-
-    Attributes:
-        done: how many items have an answer, or failed for good.
-        of: how many there are.
-        failed: how many of those asked by this run failed.
-        energy_j: what the answers of this run took, as far as it is known.
-        per_s: items that this run answers in a second; None at first.
-        left_s: how long it takes at that rate, in seconds; None at first.
-        said: what the job or its lane says beside it.
-    """
-
-    done: int
-    of: int
-    failed: int
-    energy_j: float
-    per_s: float | None
-    left_s: float | None
-    said: str
-
-
-Watching: TypeAlias = "bool | Callable[[Progress], object]"
-
-
-class _Shown:
-    """Counts what a run keeps, and tells who watches, ten times a second at most."""
-
-    def __init__(self, tell: Callable[[Progress], object] | None, done: int, of: int) -> None:
-        self._tell = tell
-        self._begun = time.monotonic()
-        self._last = 0.0
-        self._lock = threading.Lock()
-        self.kept = 0
-        self.settled = 0
-        self.failed = 0
-        self._energy_j = 0.0
-        self._before = done
-        self._of = of
-        self._said = ""
-
-    def count(self, answered: Answered) -> None:
-        energy = None if answered.receipt is None else answered.receipt["energy"]["energy_j"]
-        with self._lock:
-            self.kept += 1
-            self.settled += answered.error is None or answered.error.final
-            self.failed += answered.error is not None
-            self._energy_j += energy or 0.0
-        self._show()
-
-    def begin(self) -> None:
-        self._begun = time.monotonic()
-
-    def say(self, text: str) -> None:
-        self._said = text
-        self._show(must=True)
-
-    def _show(self, *, must: bool = False) -> None:
-        now = time.monotonic()
-        if self._tell is None or not (must or now - self._last >= TELL_S):
-            return
-        with self._lock:
-            self._last = now
-            done, per_s = self._before + self.settled, self.kept / max(now - self._begun, 1e-6) if self.kept else None
-            self._tell(
-                Progress(
-                    done=done,
-                    of=self._of,
-                    failed=self.failed,
-                    energy_j=self._energy_j,
-                    per_s=per_s,
-                    left_s=None if not per_s else (self._of - done) / per_s,
-                    said=self._said,
-                )
-            )
 
 
 class _Job:
@@ -257,13 +177,13 @@ class _Job:
             journal.begin(given, way, over)
             counts = journal.counts()
             left = journal.left()
-            with _bar(self._progress) as tell, self._interruptible():
-                shown = _Shown(tell, counts.items - counts.left, counts.items)
+            with watched(self._progress) as tell, self._interruptible():
+                shown = Shown(tell, counts.items - counts.left, counts.items)
                 if left:
                     self._answer(left, shown)
         self._finished = True
 
-    def _answer(self, left: list[Item], shown: _Shown) -> None:
+    def _answer(self, left: list[Item], shown: Shown) -> None:
         several = self._several(left)
         way, _ = self._way
         if way != "provider":  # which has a day, and chooses the hour itself
@@ -302,7 +222,7 @@ class _Job:
                 cancel(self._bench(), lambda text: _log.info("%s", text))
             journal.delete()
 
-    def _wait(self, planned: Window, shown: _Shown) -> None:
+    def _wait(self, planned: Window, shown: Shown) -> None:
         """Wait until the window begins, or somebody stops the job."""
         while not self._stop.is_set() and (left_s := (planned.start - datetime.now(UTC)).total_seconds()) > 0:
             shown.say(f"waiting until {planned.start.astimezone():%a %H:%M}. {planned.reason}")
@@ -458,29 +378,3 @@ def _is_of_a_provider(error: Exception) -> bool:
 
 def _nothing() -> Reading:
     return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="measured", method="nothing is left to be asked")
-
-
-@contextmanager
-def _bar(progress: Watching) -> Generator[Callable[[Progress], object] | None]:
-    """Show a bar while somebody watches, or tell a function of the app's."""
-    if callable(progress):
-        yield progress
-        return
-    import sys
-
-    from greenai.progress import bar
-    from greenai.units import format_duration, format_energy
-
-    with bar("batch", watched=progress and sys.stderr.isatty()) as moved:
-        if moved is None:
-            yield None
-            return
-
-        def told(at: Progress) -> None:
-            rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
-            left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
-            failed = f", {at.failed:,} failed" if at.failed else ""
-            said = f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed} {at.said}"
-            moved("batch", done=at.done, total=at.of, said=said)
-
-        yield told

@@ -96,7 +96,7 @@ class Plan:
     def _expected(self) -> str:
         if not self.looked_at:
             return "Expected: unknown, since none of them was looked at."
-        by = "" if self.looked_at >= self.left else f", by {self.looked_at} of them"
+        by = "" if self.looked_at >= self.left else f", judged by {self.looked_at} of them"
         cached = f"; about {self.cached:,} in the cache" if self.cached else ""
         return f"Expected: {self.energy}{cached}{by}."
 

@@ -324,7 +324,7 @@ def test_a_plan_expects_energy_for_all_from_some() -> None:
     assert many.looked_at == 200
     assert one.energy.energy_j is not None
     assert many.energy.energy_j == pytest.approx(300 * one.energy.energy_j, rel=0.2)
-    assert ", by 200 of them." in str(many)
+    assert ", judged by 200 of them." in str(many)
 
 
 def test_a_job_waits_for_its_window_and_can_be_stopped_there(server: Echoing, tmp_path: Path) -> None:
