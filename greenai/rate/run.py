@@ -31,6 +31,7 @@ from greenai.rate.signing import new_id
 from greenai.rate.target import ANSWER_TOKENS, MOST_THINKING, ChatTarget, LlamaTarget, Target, check_here
 from greenai.readings import Evidence
 from greenai.settings import Settings
+from greenai.store.files import private_folder
 from greenai.tune.llama import precision_of
 
 __all__ = ["KEPT", "Asked", "Rated", "folder_of", "rate"]
@@ -125,6 +126,7 @@ def rate(asked: Asked, settings: Settings, told: Callable[[Progress], object] | 
     how = _how(asked, settings, model, batch, profile)
     journal = _journal(asked, settings, model, how, device)
     try:
+        private_folder(folder_of(settings))
         resumed = journal.begin(resume=asked.resume)
         runs = _runs(asked, settings, model, how, journal, told)
         content = _content(asked, model, how, device, journal, runs)

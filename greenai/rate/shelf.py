@@ -13,6 +13,7 @@ from greenai.rate.badge import badge
 from greenai.rate.board import as_html, as_markdown
 from greenai.rate.merge import Merged, merged
 from greenai.rate.record import Record, RecordError, read, write
+from greenai.store.files import private_folder
 
 __all__ = ["Kept", "Shelf"]
 
@@ -61,6 +62,7 @@ class Shelf:
     @contextmanager
     def _writing(self) -> Generator[None]:
         try:
+            private_folder(self.folder)
             yield
         except OSError as error:
             raise RecordError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def test_a_rating_makes_a_record_a_badge_and_a_leaderboard(shell: Shell, answeri
     assert content["public_board"]["why_not"][0] == "CPU energy, not a GPU's"
     record, badge, board = (Path(said["files"][key]) for key in ("record", "badge", "leaderboard"))
     assert badge.read_text().startswith("<svg")
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (record.parent, record.parent.parent)} == {0o700}
     assert "some/model" in board.read_text()
     assert "some/model" in board.with_suffix(".html").read_text()
     checked = shell.json("rate", "--verify", str(record))
