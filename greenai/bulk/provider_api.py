@@ -40,6 +40,7 @@ class Remote:
         self._connections = Connections(asynchronous=False)
         self._rest = Rest(session.with_options(own), self._connections)
         self._retries = retries
+        self.account = session.config.key()
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,8 +114,10 @@ class Remote:
             return False
         return True
 
-    def sweep(self, part: Part) -> None:
-        """Delete the file of a part that was uploaded and not written down."""
+    def clear(self, part: Part) -> bool:
+        """Delete the file of a part, also where it was uploaded and not written down; return whether it is gone."""
+        if part.file is not None:
+            return self.delete(part.file)
 
         def files() -> list[str]:
             found: list[str] = []
@@ -125,8 +128,8 @@ class Remote:
                     break
             return found
 
-        for file in self._sent(files):
-            self.delete(file)
+        deleted = [self.delete(file) for file in self._sent(files)]
+        return all(deleted)
 
     def _sent(self, send: Callable[[], T]) -> T:
         from greenai.provider import retry

@@ -17,7 +17,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ from greenai.bulk.provider_files import PROVIDER, File, line_of, request_of
 from greenai.bulk.provider_parts import Made, Part, Parts, Record
 from greenai.bulk.values import Answered, Failure, Item
 from greenai.errors import BudgetExceeded, GreenAIError
-from greenai.steps import booking
+from greenai.steps import booking, fail_open
 from greenai.stopwatch import Stopwatch
 from greenai.values import Attempt, Decision, Draft, Receipt, Rung
 
@@ -144,7 +146,7 @@ def cancel(bench: Bench, tell: Tell) -> None:
                     tell(f"{name} was cancelled at the provider. What it answered before is paid, and in no receipt.")
             except (openai.NotFoundError, openai.ConflictError) as error:
                 tell(f"{name} could not be cancelled at the provider: {error}")
-            remote.sweep(part)
+            remote.clear(part)
             parts.end(part)
     finally:
         remote.close()
@@ -184,7 +186,9 @@ class _Run:
         """Return the provider's API for calls with these options: a batch is booked on their project and budgets."""
         name = _canonical(options)
         if name not in self._remotes:
-            session = self._bench.session.with_options(options) if options else self._bench.session
+            session = self._bench.session
+            with suppress(GreenAIError):  # such as an opt-in that is over: what was made while it held is fetched
+                session = session.with_options(options) if options else session
             self._remotes[name] = Remote(session, retries=_retries(session))
         return self._remotes[name]
 
@@ -198,8 +202,7 @@ class _Run:
             if part.batch is None:
                 found = remote.adopted(part)
                 if found is None:
-                    remote.sweep(part)
-                    self._parts.end(part)
+                    self._end(part, remote)
                     continue
                 part = self._parts.change(part, file=found.input_file_id, batch=found.id)  # noqa: PLW2901
             if self._wanted.keys().isdisjoint(record.keys):
@@ -259,7 +262,7 @@ class _Run:
         from greenai.provider.retry import is_retryable
 
         remote = self._remote(file.options)
-        part = self._parts.begin(file.record)
+        part = self._parts.begin(file.record, remote.account)
         try:
             part = self._parts.change(part, file=remote.upload(part, b"".join(file.lines)))
             batch = remote.create(part, part.file or "", self._bench.job)
@@ -274,8 +277,8 @@ class _Run:
 
     def _end(self, part: Part, remote: Remote) -> None:
         """Forget a part, and delete its requests at the provider; what it answered stays there."""
-        if part.file is not None and not remote.delete(part.file):
-            self._tell(f"The file {part.file} with the requests could not be deleted at the provider.")
+        if not remote.clear(part):
+            self._tell(f"The file {part.file or part.name} with the requests could not be deleted at the provider.")
         self._parts.end(part)
 
     # What comes back.
@@ -325,7 +328,13 @@ class _Run:
         try:
             batch = remote.batch(name)
         except openai.NotFoundError:
-            return _Lost(id=name)
+            if part.account == remote.account:
+                return _Lost(id=name)
+            raise GreenAIError(
+                f"{name} is not known to the provider under this API key, and it was made under another one. Run the "
+                f"job with that key, or with one of the same project, to have its answers. `greenai batch --forget "
+                f"{self._bench.job}` gives them up."
+            ) from None
         except openai.OpenAIError as error:
             self._failed += 1
             if self._failed > MOST_FAILED or not is_retryable(error):
@@ -376,19 +385,22 @@ class _Run:
             if line is None or line.body is None:
                 self._keep(key, Answered(error=lacking if line is None else line.failure))
                 continue
-            receipt = None
-            if booked is not None:
+            receipt: Mapping[str, Any] | None = None
+            if key in shares and booked is not None:
                 made = record.made[record.keys[key]]
-                receipt = self._receipt(item, line, shares[key], made, booked, batch.id).to_dict()
+                make = partial(self._receipt, item, line, shares[key], made, booked, batch.id)
+                receipt = fail_open("The receipt of a request could not be made; its answer is kept.", make, None)
             self._keep(key, Answered(response=line.body, receipt=receipt))
 
-    def _receipt(self, item: Item, line: Line, share: Attempt, made: Made, booked: Receipt, batch: str) -> Receipt:
+    def _receipt(
+        self, item: Item, line: Line, share: Attempt, made: Made, booked: Receipt, batch: str
+    ) -> Mapping[str, Any]:
         """Return the receipt of one request: its share of what the batch is booked with."""
         watch, session = Stopwatch(), self._bench.session
         request = replace(request_of(session, item), call_id=share.attempt_id.partition(".")[0], parent=booked.call_id)
         site = session.resources.steps.site
         why = f"One request of the provider's batch {batch}, which is one call in the ledger; this is its share."
-        return receipts.build(
+        receipt = receipts.build(
             request,
             outcome=made.tier,
             decision=Decision(outcome=made.tier, route=(made.model,), reasons=(why,)),
@@ -401,6 +413,7 @@ class _Run:
             reasoning=_reasoned(line, made),
             warnings=tuple(receipts.warnings(share, 0.0)),
         )
+        return receipt.to_dict()
 
 
 def _shares(booked: Receipt | None, lines: Sequence[Line]) -> dict[str, Attempt]:

@@ -51,10 +51,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One file of requests and the batch that is made of it; `begun` in seconds since 1970."""
+    """A file of requests, and its batch; `begun` in seconds since 1970, `account` a hash of the key."""
 
     name: str
     begun: float
+    account: str = ""
     file: str | None = None
     batch: str | None = None
 
@@ -70,10 +71,10 @@ class Parts:
     def __iter__(self) -> Iterator[Part]:
         return iter(tuple(self._open))
 
-    def begin(self, record: Record) -> Part:
+    def begin(self, record: Record, account: str) -> Part:
         """Write down a new part; nothing of it was sent."""
         digest = sha256("\n".join((self._job, *record.keys)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        part = Part(name=f"{digest}-{secrets.token_hex(4)}", begun=time.time())
+        part = Part(name=f"{digest}-{secrets.token_hex(4)}", begun=time.time(), account=account)
         self._state.set(_of(part), json.dumps(asdict(record)))
         self._open.append(part)
         self._write()

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 import greenai
-from greenai import BudgetExceeded
+from greenai import BudgetExceeded, GreenAIError
 from greenai.bulk import provider_files
 from greenai.bulk.lanes import Bench
 from greenai.bulk.provider_lane import Pace, ProviderLane, cancel, why_not
@@ -63,13 +63,14 @@ class Jobs:
         self._closing = closing
         self._settings = {"state_dir": str(tmp_path / "state"), "cards": CARDS}
         self.memory = Memory()
+        self.key = "key"
         self.journal: dict[str, Answered] = {}
         self.kept: list[str] = []
         self.told: list[str] = []
         self.client: Any = None
 
     def bench(self, **settings: Any) -> Bench:
-        client = greenai.Client(base_url=self._url, api_key="key", settings={**self._settings, **settings})
+        client = greenai.Client(base_url=self._url, api_key=self.key, settings={**self._settings, **settings})
         self.client = self._closing.enter_context(client)
         return Bench(session=self.client._session, state=self.memory, job="nightly", digest="d")
 
@@ -335,6 +336,35 @@ def test_a_batch_that_is_not_there_any_more_is_asked_again(server: BatchServer, 
     assert jobs.errors["key-a"].message == "The provider's batch batch_2 is not at the provider any more."
     jobs.run(ITEMS[:1])
     assert jobs.texts == {"key-a": "Re: Question a"}
+
+
+def test_a_batch_of_another_key_is_not_taken_for_lost(server: BatchServer, jobs: Jobs) -> None:
+    server.looks = 10
+    jobs.run(ITEMS[:1], until=lambda: server.batches != [])
+    server.fail("GET", r"/batches/batch_2", status(404))
+    jobs.key = "another"
+    with pytest.raises(GreenAIError) as raised:
+        jobs.run(ITEMS[:1])
+    assert str(raised.value) == (
+        "batch_2 is not known to the provider under this API key, and it was made under another one. Run the job with "
+        "that key, or with one of the same project, to have its answers. `greenai batch --forget nightly` gives them up."
+    )
+    server.looks = 0
+    jobs.run(ITEMS[:1])
+    assert (len(server.batches), jobs.texts) == (1, {"key-a": "Re: Question a"})
+
+
+def test_answers_are_fetched_though_their_options_hold_no_more(
+    server: BatchServer, jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.looks = 10
+    asked = [item("a", options={"project": "reviews"})]
+    jobs.run(asked, until=lambda: server.batches != [])
+    server.looks = 0
+    jobs.run(asked, unknown_project="refuse")
+    assert jobs.texts == {"key-a": "Re: Question a"}
+    assert jobs.journal["key-a"].receipt is None
+    assert caplog.messages == ["A batch could not be booked; what came is delivered."]
 
 
 def test_lines_that_cannot_be_read_are_missing(server: BatchServer, jobs: Jobs) -> None:
