@@ -3,9 +3,10 @@
 vLLM schedules what it is given (continuous batching); this decides only how many requests go in one list, so that what
 is finished is kept from time to time.
 
-Written to the documented interface of vLLM 0.11 to 0.32: `LLM(model, …)`, `LLM.chat(messages, sampling_params,
-use_tqdm, chat_template_kwargs)`, `LLM.get_default_sampling_params()`, `SamplingParams`, `RequestOutput`
-(docs.vllm.ai/en/stable/api/vllm, read 2026-11-22). Not yet run on a GPU by us: the tests use a double of it.
+Written for vLLM 0.11 and later: `LLM(model, …)`, `LLM.chat(messages, sampling_params, use_tqdm, chat_template_kwargs)`
+with a list of the first two, `LLM.get_default_sampling_params()`, `SamplingParams`, `RequestOutput` (docs.vllm.ai, and
+the source of vllm/entrypoints/llm.py and offline_utils.py, read 2026-11-22). A list of which one request is refused is
+given up by vLLM as a whole. Not yet run on a GPU by us: the tests use a double.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Offline", "Vllm", "VllmLane"]
 
-CHUNK = 256
-"""Requests in one list: as many as vLLM runs at once by default (`max_num_seqs`), so that little is lost in a crash.
-A smaller list leaves the GPU half empty at its end; assumption, 2026-11-22."""
+CHUNK = 1024
+"""Requests in one list: four times what vLLM runs at once by default (`max_num_seqs`), so that the end of a list, where
+the GPU is ever less full, is a small part of it, and a crash costs a minute or so. Assumption, 2026-11-22."""
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """What a model's own generation_config.json may set, in vLLM's names."""
