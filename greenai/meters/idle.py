@@ -81,14 +81,14 @@ class IdlePower:
 
     def loading(self) -> GpuLoading:
         """Begin to measure a start, before its process is there."""
-        counters: dict[int, tuple[nvml.Gpu, float]] = {}
+        counters: dict[int, tuple[float, bool]] = {}
         for gpu in self._gpus():
             with suppress(gpu.api.NVMLError):
-                counters[gpu.index] = (gpu, gpu.counter_j())
-                now_w = gpu.watts()
-                if now_w is not None and not gpu.users():
+                counter_j, now_w, shared = gpu.counter_j(), gpu.watts(), bool(gpu.users())
+                counters[gpu.index] = counter_j, shared
+                if now_w is not None and not shared:
                     self._bare[gpu.index] = now_w
-        return GpuLoading(self, counters)
+        return GpuLoading(self, counters, self.clock())
 
     def idle(self, pid: int) -> IdleReading:
         """Begin to measure the idling of process `pid`."""
@@ -147,18 +147,24 @@ def _stated(name: str) -> _Watts:
 
 @dataclass(frozen=True, slots=True)
 class GpuLoading:
-    """A start that has begun: the GPUs' counters as they stood then."""
+    """A start that has begun: the GPUs' counters as they stood then, and whether somebody computed there."""
 
     power: IdlePower
-    counters: dict[int, tuple[nvml.Gpu, float]]
+    counters: dict[int, tuple[float, bool]]
+    began: float
 
     def done(self, pid: int, core_s: float) -> tuple[float, float]:
-        """Return what the start took, in joules: core time, and what the counters of its GPUs have moved."""
-        energy_j = 0.0
+        """Return what the start took, in joules: core time, and what the counters of its GPUs have moved.
+
+        Where others computed on a GPU meanwhile its counter is theirs too: no more than a context draws is taken.
+        """
+        energy_j, context_j = 0.0, _stated("context_watts").value * max(self.power.clock() - self.began, 0.0)
         for gpu in self.power.gpus_of(pid):
             before = self.counters.get(gpu.index)
             with suppress(gpu.api.NVMLError):
-                energy_j += 0.0 if before is None else max(gpu.counter_j() - before[1], 0.0)
+                moved_j = 0.0 if before is None else max(gpu.counter_j() - before[0], 0.0)
+                shared = before is not None and (before[1] or not _alone(gpu, pid))
+                energy_j += min(moved_j, context_j) if shared else moved_j
         return core_s * self.power.core_watts().value, energy_j
 
 

@@ -61,6 +61,19 @@ def test_a_start_takes_its_core_time_and_what_its_gpus_counted() -> None:
     assert loading.done(OWN, 2.0) == (20.0, 900.0)
 
 
+@pytest.mark.parametrize(("before", "after"), [({1}, {1, OWN}), (set(), {1, OWN}), ({1}, {OWN})])
+def test_a_start_beside_others_is_not_charged_with_what_they_took(before: set[int], after: set[int]) -> None:
+    clock = Clock()
+    api = FakeNvml([before], energy_mj={0: 0}, watts=500.0)
+    power = IdlePower(watts_per_core=10.0, api=api, clock=clock)
+    loading = power.loading()
+    clock.now_s += 4.0
+    api.users[0], api.energy_mj = after, {0: 2_000_000}
+    assert loading.done(OWN, 2.0) == (20.0, pytest.approx(4 * 41.0))
+    api.energy_mj = {0: 30_000}
+    assert loading.done(OWN, 2.0) == (20.0, 30.0)  # never more than the counter showed
+
+
 def test_a_gpus_context_counts_as_published_until_the_sensor_has_shown_it() -> None:
     clock = Clock()
     api = FakeNvml([set()], watts=70.0)
