@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -54,8 +55,7 @@ class Journal:
         """
         try:
             private_folder(self.path.parent)
-            self.lock = FileLock(self.path.with_suffix(".lock"))
-            self.lock.acquire(time.monotonic())
+            self.lock = self._locked()
             if resume and self.path.exists():
                 self._read()
         except BlockingIOError:
@@ -65,6 +65,15 @@ class Journal:
         except (OSError, UnicodeDecodeError) as error:
             raise JournalError(f"The journal {self.path} cannot be used: {error}. Free it, or begin anew.") from None
         return sum(part.work.requests for part in self.parts)
+
+    def _locked(self) -> FileLock:
+        lock = FileLock(self.path.with_suffix(".lock"))
+        try:
+            lock.acquire(time.monotonic())
+        except BaseException:
+            lock.close()
+            raise
+        return lock
 
     def _read(self) -> None:
         rows = [_parsed(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
@@ -120,6 +129,9 @@ class Journal:
     def close(self) -> None:
         """Let other processes have it; what was measured stays."""
         if self.lock is not None:
+            if not self.path.exists():
+                with suppress(OSError):  # while it is held; elsewhere than on POSIX it stays
+                    self.path.with_suffix(".lock").unlink()
             self.lock.close()
             self.lock = None
 

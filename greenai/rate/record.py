@@ -97,7 +97,11 @@ def read(path: Path) -> tuple[Record, ...]:
         if path.stat().st_size > MOST_BYTES:
             raise RecordError(f"{path} has {path.stat().st_size:,} bytes; records are read up to {MOST_BYTES:,}.")
         held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except FileNotFoundError:
+        raise RecordError(f"There is no file {path}. Name one that greenai rate wrote.") from None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}. Name a file that greenai rate wrote.") from None
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} cannot be read as JSON: {error}. Name a file that greenai rate wrote.") from None
     rows = held.get("records") if isinstance(held, dict) and "records" in held else [held]
     if not isinstance(rows, list):

@@ -167,6 +167,13 @@ def _runs(
 
 def _local(asked: Asked, settings: Settings) -> _Model:
     bare = asked.model.removeprefix("local/")
+    card = catalog.find(asked.model)
+    if card is not None and card.provider != "local" and "/" not in bare and not Path(bare).exists():
+        raise ModelError(
+            f"{bare} is answered by a provider, whose energy no meter here sees; greenai rate measures what runs on "
+            "this machine. Name a model of it, such as local/smollm2-135m. Estimates of others: greenai models --sort "
+            "energy"
+        )
     parse(bare)
     path = path_of(bare, settings.weights_dir)
     extra, packages = needs(path)

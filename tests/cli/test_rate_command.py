@@ -117,10 +117,24 @@ def test_what_cannot_be_rated_is_refused_with_the_next_step(shell: Shell) -> Non
             "--pid, on the machine that it runs on: pgrep -f vllm, for example."
         ),
     )
+    assert shell.error("rate", "smollm2-135m")[0] == "ModelMissing"
     assert shell.error("rate", "local/smollm2-135m") == (
         "ModelMissing",
         "The weights of local/smollm2-135m are not on this machine. Bring them with: greenai models pull smollm2-135m",
     )
+    assert shell.error("rate", "gpt-5.5") == (
+        "ModelError",
+        (
+            "gpt-5.5 is answered by a provider, whose energy no meter here sees; greenai rate measures what runs on this "
+            "machine. Name a model of it, such as local/smollm2-135m. Estimates of others: greenai models --sort energy"
+        ),
+    )
+    assert shell.error("rate", "--verify", "nope.json") == (
+        "RecordError", "There is no file nope.json. Name one that greenai rate wrote."
+    )  # fmt: skip
+    assert shell.error("rate", "--verify", "/") == (
+        "RecordError", "/ cannot be read: Is a directory. Name a file that greenai rate wrote."
+    )  # fmt: skip
     for wrong in (("rate",), ("rate", "m", "--batch", "4"), ("rate", "--merge", "x.json"), ("rate", "a", "b")):
         assert shell(*wrong).exit_code == 2
 
