@@ -59,7 +59,7 @@ def draw(found: Summary, path: Path) -> None:
         _timeline(timeline, scale, gpu, last=row == rows - 1)
     _bars(figure.add_subplot(grid[:, 1]), scale, shown)
     handles = [plot_handle(timeline, colour, name) for name, colour in colours.items() if scale.has(name)]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4), fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 5), fontsize=8, frameon=False)
     figure.suptitle(_title(found), x=0.01, ha="left", fontsize=11)
     plot.save(figure, path)
 
@@ -95,14 +95,8 @@ class Scale:
         self.colours = colours
         self.edges = _edges(found)
         self.parts = {gpu.card.index: self._of(gpu.card.index) for gpu in found.gpus}
-
-    def top_w(self, name: str) -> float:
-        """Return the upper end of the axes of the GPUs of one model."""
-        alike = {gpu.card.index for gpu in self.found.gpus if gpu.card.name == name}
-        tops = [
-            float(np.sum(list(parts.values()), axis=0).max()) for index, parts in self.watts().items() if index in alike
-        ]
-        return max(tops, default=1.0) * 1.08 or 1.0
+        tops = [float(np.sum(list(parts.values()), axis=0).max()) for parts in self.watts().values()]
+        self.top_w = max(tops) * 1.08
 
     def has(self, name: str) -> bool:
         """Say whether any GPU has energy of a part."""
@@ -134,15 +128,22 @@ def _edges(found: Summary) -> Any:
     return moments if every == 1 else np.append(moments[:-1:every], moments[-1])
 
 
+def _joined(edges: Any, watts: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Join steps that look the same: a picture as lines would have megabytes of them."""
+    rounded = np.round(np.array(list(watts.values())), 1)
+    new = np.append(True, (rounded[:, 1:] != rounded[:, :-1]).any(axis=0))
+    return np.append(edges[:-1][new], edges[-1]), {name: row[new] for name, row in zip(watts, rounded, strict=True)}
+
+
 def _timeline(axes: Any, scale: Scale, gpu: Gpu, *, last: bool) -> None:
-    watts = scale.watts()[gpu.card.index]
-    below = np.zeros(len(scale.edges) - 1)
+    edges, watts = _joined(scale.edges, scale.watts()[gpu.card.index])
+    below = np.zeros(len(edges) - 1)
     for name, colour in scale.colours.items():
-        above = below + watts[name]
-        axes.stairs(above, scale.edges, baseline=below, fill=True, color=colour, linewidth=0)
-        below = above
+        if watts[name].any():
+            axes.stairs(below + watts[name], edges, baseline=below, fill=True, color=colour, linewidth=0)
+            below = below + watts[name]
     axes.set_xlim(scale.edges[0], scale.edges[-1])
-    axes.set_ylim(0, scale.top_w(gpu.card.name))
+    axes.set_ylim(0, scale.top_w)  # the same for all, so that heights compare
     axes.set_ylabel("W", fontsize=8)
     axes.tick_params(labelsize=8, labelbottom=last)
     axes.grid(axis="y", color="#ececec", linewidth=0.5)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from greenai.meters.coefficients import coefficients
 
 if TYPE_CHECKING:
     from greenai.gpus.energy import Slice
-    from greenai.gpus.values import GpuFacts, Trace
+    from greenai.gpus.values import GpuFacts, GpuLook, Trace
 
 __all__ = ["Bounds", "Fewer", "Group", "Load", "Move", "groups", "loads"]
 
@@ -134,37 +135,56 @@ def _plain(one: Fewer) -> dict[str, Any]:
 
 def loads(trace: Trace, gpu: int) -> tuple[Load, ...] | str:
     """Return what was done on a GPU, by process where that is known; a sentence where nothing can be told."""
-    looks = [other.looks.get(gpu) for _, other in trace.steps()]
-    if any(look is None or look.busy_percent is None for look in looks):
+    looks = [one.looks.get(gpu) for one in trace.rounds]
+    if any(look is None or look.busy_percent is None for look in looks[1:]):
         return "its utilisation was not known at all times"
     if any(look is None or look.processes is None for look in looks):
         return "its processes were not known at all times"
-    busy = [look.busy_percent or 0.0 for look in looks if look is not None]
-    listed = [look.processes or () for look in looks if look is not None]
-    used = [look.memory_bytes for look in looks if look is not None]
+    whole = [look for look in looks if look is not None]
+    listed = [look.processes or () for look in whole]
+    apart = _apart(whole)
+    if apart:
+        return tuple(_own(pid, gpu, whole) for pid in sorted(apart))
     pids = sorted({p.pid for row in listed for p in row})
-    apart = all(p.sm_percent is not None and (p.memory_bytes is not None or not p.held) for row in listed for p in row)
-    if pids and apart and all(any(p.sm_percent for p in row) or not b for row, b in zip(listed, busy, strict=True)):
-        return tuple(_own(pid, gpu, busy, listed) for pid in pids)
-    if any(count is None for count in used):
-        return "neither its memory nor that of its processes was known at all times"
+    busy = [look.busy_percent or 0.0 for look in whole[1:]]
     if not pids and not any(busy):
         return ()
-    held = [bool(row) or b > 0 for row, b in zip(listed, busy, strict=True)]
-    memory = [(count or 0) if there else 0 for count, there in zip(used, held, strict=True)]
-    return (Load(pids=tuple(pids) or (UNSEEN,), gpu=gpu, busy=np.array(busy), memory=np.array(memory, float)),)
+    if any(look.memory_bytes is None for look in whole):
+        return "neither its memory nor that of its processes was known at all times"
+    there = [bool(before) or bool(after) or b > 0 for before, after, b in zip(listed, listed[1:], busy, strict=False)]
+    memory = [max(one.memory_bytes or 0, other.memory_bytes or 0) for one, other in pairwise(whole)]
+    filled = np.where(there, np.array(memory, float), 0.0)
+    return (Load(pids=tuple(pids) or (UNSEEN,), gpu=gpu, busy=np.array(busy), memory=filled),)
 
 
-def _own(pid: int, gpu: int, busy: Sequence[float], listed: Sequence[Sequence[Any]]) -> Load:
-    """Return the load of one process; together those of a GPU show at least the utilisation of the whole."""
-    shown, memory = list[float](), list[int]()
-    for whole, row in zip(busy, listed, strict=True):
-        all_ = sum(p.sm_percent for p in row)
+def _apart(looks: Sequence[GpuLook]) -> set[int]:
+    """Return the processes where what each did is known, else nothing.
+
+    Who works without ever holding memory, such as a display, is not: its memory is in no figure of its own.
+    """
+    rows = [look.processes or () for look in looks]
+    known = all(p.memory_bytes is not None or not p.held for row in rows for p in row)
+    told = all(p.sm_percent is not None for row in rows[1:] for p in row)
+    shown = all(any(p.sm_percent for p in look.processes or ()) or not look.busy_percent for look in looks[1:])
+    pids = {p.pid for row in rows for p in row}
+    return pids if known and told and shown and pids == {p.pid for row in rows for p in row if p.held} else set()
+
+
+def _own(pid: int, gpu: int, looks: Sequence[GpuLook]) -> Load:
+    """Return the load of one process; together those of a GPU show at least the utilisation of the whole.
+
+    Between two looks it is taken to hold the more of what they show.
+    """
+    shown, held = list[float](), list[int]()
+    for look in looks:
+        row = look.processes or ()
         mine = [p for p in row if p.pid == pid]
-        used = sum(p.sm_percent for p in mine)
-        shown.append(used * max(whole / all_, 1.0) if all_ else 0.0)
-        memory.append(sum(p.memory_bytes or 0 for p in mine))
-    return Load(pids=(pid,), gpu=gpu, busy=np.array(shown), memory=np.array(memory, float))
+        all_ = sum(p.sm_percent or 0.0 for p in row)
+        used = sum(p.sm_percent or 0.0 for p in mine)
+        shown.append(used * max((look.busy_percent or 0.0) / all_, 1.0) if all_ else 0.0)
+        held.append(sum(p.memory_bytes or 0 for p in mine))
+    memory = [max(one, other) for one, other in pairwise(held)]
+    return Load(pids=(pid,), gpu=gpu, busy=np.array(shown[1:]), memory=np.array(memory, float))
 
 
 # --- bins -----------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ and the interval goes from what each had alone to all of it. What an engine took
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from greenai.gpus.values import Trace
     from greenai.store.reading import LedgerReader
 
-__all__ = ["KEPT", "OUTSIDE", "Calls", "Owner", "Span", "by_project", "calls_of", "owners", "unasked_j"]
+__all__ = ["KEPT", "OUTSIDE", "Calls", "Owner", "Span", "by_project", "calls_of", "ordered", "owners", "unasked_j"]
 
 OUTSIDE = "not through greenai"
 KEPT = "greenai, no call in progress"
@@ -45,11 +47,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time, in seconds since 1970, and whose it was."""
+    """A time, in seconds since 1970, and whose it was. `reach` is the latest end of it and all that began before."""
 
     begin: float
     end: float
     project: str
+    reach: float = math.inf
 
     def within(self, begin: float, end: float) -> float:
         """Return how many seconds of it lie within another one."""
@@ -93,7 +96,11 @@ def calls_of(reader: LedgerReader | None, trace: Trace) -> Calls:
     for row in idle:
         begin = float(row["began"])
         unasked.setdefault(str(row["model"]), []).append(Span(begin, begin + float(row["seconds"]), KEPT))
-    return Calls(calls=calls, unasked=unasked, found=sum(len(found) for found in calls.values()))
+    return Calls(
+        calls={name: ordered(found) for name, found in calls.items()},
+        unasked={name: ordered(found) for name, found in unasked.items()},
+        found=sum(len(found) for found in calls.values()),
+    )
 
 
 def owners(one: Slice, trace: Trace, calls: Calls) -> Iterable[Owner]:
@@ -115,12 +122,29 @@ def _in_progress(spans: Sequence[Span], begin: float, end: float) -> list[tuple[
     """Return the projects with calls then and for how long; before that, those whose calls have just ended."""
     for since in (begin, begin - LAG_S):
         found: dict[str, float] = {}
-        for span in spans:
+        for span in _near(spans, since, end):
             if (seconds := span.within(since, end)) > 0:
                 found[span.project] = found.get(span.project, 0.0) + seconds
         if found:
             return sorted(found.items())
     return [(KEPT, 1.0)]
+
+
+def _near(spans: Sequence[Span], begin: float, end: float) -> Sequence[Span]:
+    """Return the spans, of those in the order of their begin, that may reach into a time."""
+    last = bisect_left(spans, end, key=lambda span: span.begin)
+    # Where no span from here on backwards can last until `begin`, none before it can: `reach` is their latest end.
+    first = bisect_right(spans, begin, hi=last, key=lambda span: span.reach)
+    return spans[first:last]
+
+
+def ordered(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return spans in the order of their begin, each with the latest end of it and those before."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda one: one.begin):
+        reach = max(span.end, found[-1].reach) if found else span.end
+        found.append(Span(span.begin, span.end, span.project, reach))
+    return tuple(found)
 
 
 def by_project(found: Iterable[Slice], trace: Trace, calls: Calls) -> dict[str, Amount]:
@@ -137,8 +161,9 @@ def unasked_j(found: Iterable[Slice], trace: Trace, calls: Calls) -> float:
     total = 0.0
     for one in found:
         models = {known.model for pid in one.pids if (known := trace.known.get(pid)) is not None}
-        spans = [span for model in models if model is not None for span in calls.unasked.get(model, ())]
         begin, end = trace.began + one.begin_s, trace.began + one.end_s
+        named = [calls.unasked.get(model, ()) for model in models if model is not None]
+        spans = [span for found_ in named for span in _near(found_, begin, end)]
         seconds = max((span.within(begin, end) for span in spans), default=0.0)
         total += one.idle / PER_J * min(seconds / one.seconds, 1.0)
     return total

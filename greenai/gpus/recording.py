@@ -24,6 +24,7 @@ __all__ = ["Recorder", "read", "write"]
 VERSION = 1
 MIB = 1 << 20
 MOST = 2**53
+MOST_S = 2.5e11
 
 
 # --- writing --------------------------------------------------------------------------------
@@ -155,10 +156,10 @@ def read(path: Path) -> Trace:
     bad = [number for number, line in enumerate(lines[1:], 2) if not _taken(line, rounds, known, why)]
     try:
         return Trace(
-            began=float(head["began"]),
-            every_s=float(head["every_s"]),
+            began=float(_positive(head["began"], MOST_S)),
+            every_s=float(_positive(head["every_s"], MOST_S)),
             cards=tuple(_card(one) for one in head["cards"]),
-            rounds=sorted(rounds, key=lambda one: one.at_s),
+            rounds=rounds,
             known=known,
             machine=head.get("machine"),
             synthetic=bool(head.get("synthetic")),
@@ -183,9 +184,14 @@ def _taken(line: str, rounds: list[Round], known: dict[int, Known], why: dict[in
     if row is None:
         return not line.strip()
     try:
+        if "greenai_gpus" in row:
+            raise GpusError("--replay: the file has two recordings, one after the other. Give each a file of its own.")
         if "t" in row:
+            at_s = float(_positive(row["t"], MOST_S))
+            if rounds and at_s <= rounds[-1].at_s:
+                return False
             looks = {int(one[0]): _read_look(one, why.get(int(one[0]), {})) for one in row["g"]}
-            rounds.append(Round(at_s=float(row["t"]), looks=looks))
+            rounds.append(Round(at_s=at_s, looks=looks))
         elif "p" in row:
             pid = int(row["p"])
             told = Known(pid=pid, name=row.get("name"), model=row.get("model"), is_here=row.get("here", True))
@@ -250,8 +256,8 @@ def _percent(found: float) -> float:
     return float(found)
 
 
-def _positive(found: float) -> float:
-    if not 0 <= found < MOST:
+def _positive(found: float, most: float = MOST) -> float:
+    if not 0 <= found < most:
         raise ValueError(f"{found} is none of NVML's figures")
     return found
 

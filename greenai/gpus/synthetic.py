@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from greenai.gpus.projects import Calls, Span
+from greenai.gpus.projects import Calls, Span, ordered
 from greenai.gpus.values import GpuFacts, GpuLook, GpuProcess, Known, Round, Trace
 
 __all__ = ["Board", "Job", "Sensors", "Spell", "office", "office_calls", "trace"]
@@ -153,4 +153,4 @@ def office_calls(made: Trace) -> Calls:
         at = made.began + begin
         names = ("search", "support") if number % 4 == 3 else ("search",) if number % 2 else ("support",)
         spans += [Span(at, at + 18, name) for name in names]
-    return Calls(calls={"local/qwen3-8b": spans}, unasked={}, found=len(spans))
+    return Calls(calls={"local/qwen3-8b": ordered(spans)}, unasked={}, found=len(spans))

@@ -14,7 +14,7 @@ from greenai.gpus import packing, synthetic
 from greenai.gpus.energy import Rest, rests, slices
 from greenai.gpus.packing import Bounds, Fewer, Group, Load
 from greenai.gpus.synthetic import Board, Job, Sensors, Spell
-from greenai.gpus.values import Trace
+from greenai.gpus.values import GpuProcess, Trace
 
 GIB = 1 << 30
 HALF = [Spell(2, 6, 50.0)]
@@ -46,7 +46,7 @@ def filled(trace: Trace, group: Group, one: Fewer) -> dict[int, list[Load]]:
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(made=fleets(), kinds=sensors())
 def test_bounds_hold_and_fewer_never_take_more(made: tuple[list[Board], list[Job]], kinds: Sensors) -> None:
     trace = synthetic.trace(*made, seconds=SECONDS, sensors=kinds)
@@ -197,6 +197,27 @@ def test_hidden_work_is_moved_too() -> None:
     ]
     (group,) = grouped(dataclasses.replace(made, rounds=hidden))
     assert group.fewer[1].why == ("work on GPU 1 of which no process is shown: utilisation would be 100%, above 90%")
+
+
+def test_who_works_without_memory_of_its_own_is_not_moved_alone() -> None:
+    made = synthetic.trace([Board()], [Job(pid=1, spells=HALF)], seconds=10)
+    display = GpuProcess(pid=900, sm_percent=5.0, held=False)
+    rounds = [
+        dataclasses.replace(r, looks={0: dataclasses.replace(look, processes=(*(look.processes or ()), display))})
+        for r in made.rounds
+        for look in r.looks.values()
+    ]
+    (load,) = packing.loads(dataclasses.replace(made, rounds=rounds), 0)
+    assert isinstance(load, Load)
+    assert load.pids == (1, 900)
+    assert load.memory.max() == 10 * GIB
+
+
+def test_between_two_looks_a_process_holds_the_more_of_both() -> None:
+    made = synthetic.trace([Board()], [Job(pid=1, memory_gib=7, begin_s=3, end_s=6)], seconds=10)
+    (load,) = packing.loads(made, 0)
+    assert isinstance(load, Load)
+    assert [int(count) // GIB for count in load.memory] == [0, 0, 0, 7, 7, 7, 7, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

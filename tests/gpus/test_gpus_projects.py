@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from greenai.gpus import synthetic
-from greenai.gpus.projects import KEPT, OUTSIDE, Calls, calls_of
+from greenai.gpus import projects, synthetic
+from greenai.gpus.projects import KEPT, OUTSIDE, Calls, Span, calls_of, ordered
 from greenai.gpus.summary import Summary, summed
 from greenai.gpus.synthetic import Board, Job, Spell
 from greenai.gpus.values import Trace
@@ -88,6 +90,14 @@ def test_idle_energy_while_a_model_was_kept_unasked(trace: Trace, db: LedgerDb) 
     unasked(db, trace.began + 7, 6.5)
     assert summed(trace, looked_up(db, trace)).unasked_j == pytest.approx(650)
     assert summed(trace).unasked_j == 0
+
+
+@settings(deadline=None)
+@given(times=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 30)), max_size=12), at=st.floats(0, 60))
+def test_calls_are_found_wherever_they_began(times: list[tuple[float, float]], at: float) -> None:
+    spans = ordered(Span(begin, begin + seconds, "p") for begin, seconds in times)
+    near = projects._near(spans, at, at + 5)
+    assert [s for s in near if s.within(at, at + 5) > 0] == [s for s in spans if s.within(at, at + 5) > 0]
 
 
 def test_without_a_ledger_or_a_model_nothing_is_looked_up(trace: Trace, db: LedgerDb) -> None:

@@ -98,6 +98,8 @@ def test_a_last_line_that_was_cut_off_is_left_out_and_told(trace: Trace, tmp_pat
         '{"t": 1, "g": [[0, 101, 1, 1, 1, []]]}',
         '{"t": 1, "g": [[0, 1, -5, 1, 1, []]]}',
         '{"t": 1, "g": [[0, 1]]}',
+        '{"t": 0, "g": []}',
+        '{"t": 1e300, "g": []}',
         '{"t": 1, "g": 5}',
         '{"p": "x"}',
         '{"why": {"power": ["a"]}}',
@@ -134,6 +136,17 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
         recording.read(missing)
     assert str(caught.value) == (
         f"--replay: {missing} cannot be read: No such file or directory. Name a file of --record."
+    )
+
+
+def test_two_recordings_in_one_file_are_refused(trace: Trace, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    recording.write(trace, path)
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(GpusError) as caught:
+        recording.read(path)
+    assert str(caught.value) == (
+        "--replay: the file has two recordings, one after the other. Give each a file of its own."
     )
 
 
