@@ -176,8 +176,8 @@ class _Adding:
         self.sum: Reading | None = None
         self._waiting: list[Reading] = []
 
-    def add(self, reading: Reading) -> None:
-        self._waiting.append(reading)
+    def add(self, reading: Reading, times: int = 1) -> None:
+        self._waiting += [reading] * times
         if len(self._waiting) >= 256:
             self.done()
 
@@ -188,33 +188,32 @@ class _Adding:
         return self.sum
 
 
-def summed(receipts: Iterable[str], repeats: Mapping[str, int], counts: Mapping[str, int]) -> BatchReceipt:
-    """Add up the receipts of calls, each given once, as JSON.
+def summed(receipts: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> BatchReceipt:
+    """Add up the receipts of calls.
 
     Args:
-        receipts: of the calls.
-        repeats: how many requests more have the same answer, by call_id.
+        receipts: of each call once, as JSON, with how many requests more have the same answer.
         counts: `requests`, `answered`, `failed`, `open` and `repeats` of the whole batch.
     """
     known, avoided, overhead, again = _Adding(), _Adding(), _Adding(), _Adding()
     ends: dict[str, _Adding] = {}
     calls: dict[str, int] = {}
     unknown, cost, carbon = 0, _Total(), _Total()
-    for text in receipts:
-        receipt = receipt_of(json.loads(text))
-        ends.setdefault(receipt.outcome, _Adding()).add(receipt.energy)
-        calls[receipt.outcome] = calls.get(receipt.outcome, 0) + 1
-        cost.add(receipt.cost_usd)
-        carbon.add(receipt.carbon_g)
-        overhead.add(receipt.overhead.energy)
-        if receipt.energy.energy_j is None:
+    for text, repeats in receipts:
+        receipt = json.loads(text)
+        energy, outcome, saved = _reading(receipt["energy"]), receipt["outcome"], receipt["avoided"]
+        ends.setdefault(outcome, _Adding()).add(energy)
+        calls[outcome] = calls.get(outcome, 0) + 1
+        cost.add(receipt["cost_usd"])
+        carbon.add(receipt["carbon_g"])
+        overhead.add(_reading(receipt["overhead"]["energy"]))
+        if energy.energy_j is None:
             unknown += 1
         else:
-            known.add(receipt.energy)
-            for _ in range(repeats.get(receipt.call_id, 0)):
-                again.add(receipt.energy)
-        if receipt.avoided is not None and not receipt.avoided.hypothetical:
-            avoided.add(receipt.avoided.energy)
+            known.add(energy)
+            again.add(energy, repeats)
+        if saved is not None and not saved["hypothetical"]:
+            avoided.add(_reading(saved["energy"]))
     measured = known.done() or total([])
     whole = Reading.unknown(f"unknown for {unknown} calls") if unknown else measured
     return BatchReceipt(
@@ -229,6 +228,11 @@ def summed(receipts: Iterable[str], repeats: Mapping[str, int], counts: Mapping[
         carbon_g=carbon.sum,
         by_outcome={name: Sum(count=calls[name], energy=one.done() or total([])) for name, one in ends.items()},
     )
+
+
+def _reading(data: Mapping[str, Any]) -> Reading:
+    found: Reading = _made(Reading, data)
+    return found
 
 
 class _Total:

@@ -96,9 +96,13 @@ class CallsLane:
         ]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(_LOOK_S)
+        try:
+            for worker in workers:
+                while worker.is_alive():
+                    worker.join(_LOOK_S)
+        except BaseException as error:  # a second Ctrl-C: nobody waits, and nothing more is asked
+            run.end(error)
+            raise
         if run.ended is not None:
             raise run.ended
 
@@ -143,7 +147,7 @@ class _Run:
                 answered = self._lane.asked(item)
                 self._keep(item.key, answered)
             except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for this one
-                self._end(error)
+                self.end(error)
                 return
             self._note(answered)
 
@@ -151,7 +155,8 @@ class _Run:
         with self._lock:
             return None if self.ended is not None or self._until() else next(self._items, None)
 
-    def _end(self, error: BaseException) -> None:
+    def end(self, error: BaseException) -> None:
+        """Ask nothing more; the first error is the one that is raised."""
         with self._lock:
             self.ended = self.ended or error
 

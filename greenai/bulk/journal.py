@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from greenai.bulk.answers import Answer, BatchReceipt, receipt_of, repeated, summed
 from greenai.bulk.items import Given
@@ -211,8 +211,7 @@ class Journal:
 
     def backend(self) -> Backend | None:
         """Return how the job was begun to be asked."""
-        found: Any = self._db.fact("backend")
-        return found
+        return cast("Backend | None", self._db.fact("backend"))
 
     def created(self) -> datetime | None:
         """Return when the job was first run."""
@@ -244,15 +243,11 @@ class Journal:
     def receipt(self) -> BatchReceipt:
         """Return what the job took so far."""
         counts = {"requests": 0, "answered": 0, "failed": 0, "open": 0, "repeats": 0}
-        again: dict[str, int] = {}
-        for number, first, _, state, _, receipt, _ in self._db.results():
-            counts["requests"] += 1
-            counts["repeats"] += first != number
-            counts[{OPEN: "open", ANSWERED: "answered"}.get(state, "failed")] += 1
-            if first != number and receipt is not None:
-                call = json.loads(receipt)["call_id"]
-                again[call] = again.get(call, 0) + 1
-        return summed(self._db.receipts(), again, counts)
+        for state, repeats, count in self._db.tally():
+            counts["requests"] += count
+            counts["repeats"] += count if repeats else 0
+            counts[{OPEN: "open", ANSWERED: "answered"}.get(state, "failed")] += count
+        return summed(self._db.receipts(), counts)
 
     # The end of it.
 

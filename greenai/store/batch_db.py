@@ -58,6 +58,11 @@ _RESULTS = """
     SELECT number, first, custom_id, coalesce(state, 0), response, receipt, error
     FROM requests JOIN items USING (key) LEFT JOIN answers USING (place) WHERE number >= ? ORDER BY number LIMIT ?
 """
+_REPEATS = "SELECT place, count(*) - 1 FROM requests JOIN items USING (key) GROUP BY place HAVING count(*) > 1"
+_TALLY = """
+    SELECT coalesce(state, 0), first < number, count(*)
+    FROM requests JOIN items USING (key) LEFT JOIN answers USING (place) GROUP BY 1, 2
+"""
 
 
 class BatchDb(SqliteFile):
@@ -137,13 +142,18 @@ class BatchDb(SqliteFile):
         """
         return self._read(lambda con: con.execute(sql).fetchall())
 
-    def receipts(self) -> Iterator[str]:
-        """Return the receipts of all items that have one; each once, whatever the number of its requests."""
+    def receipts(self) -> Iterator[tuple[str, int]]:
+        """Return the receipts of all items that have one, each once, with how many requests more have the same one."""
+        more = self._read(lambda con: dict(con.execute(_REPEATS).fetchall()))
         sql = "SELECT place, receipt FROM answers WHERE receipt IS NOT NULL AND place > ? ORDER BY place LIMIT ?"
         last = 0
         while page := self._page(sql, last):
             last = page[-1][0]
-            yield from (receipt for _, receipt in page)
+            yield from ((receipt, more.get(place, 0)) for place, receipt in page)
+
+    def tally(self) -> list[tuple[int, int, int]]:
+        """Return how many requests there are by state, and by whether they repeat an earlier one."""
+        return self._read(lambda con: con.execute(_TALLY).fetchall())
 
     def results(self) -> Iterator[tuple[int, int, str | None, int, str | None, str | None, str | None]]:
         """Return number, first, custom_id, state, response, receipt and error of each request, in the order given."""

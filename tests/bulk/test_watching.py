@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from greenai.bulk.values import Answered, Failure
+from greenai.bulk.watching import Progress, Shown, watched
+
+if TYPE_CHECKING:
+    import pytest
+
+RECEIPT = {"energy": {"energy_j": 1.8}}
+
+
+def test_what_is_told_counts_done_failed_and_energy() -> None:
+    told: list[Progress] = []
+    shown = Shown(told.append, done=2, of=6)
+    shown.count(Answered(response={}, receipt=RECEIPT))
+    shown.count(Answered(error=Failure(code="code_400", message="no", status=400)))
+    shown.count(Answered(error=Failure(code="code_500", message="no", status=500, final=False)))
+    shown.say("8 at once")
+    last = told[-1]
+    assert (last.done, last.of, last.failed, last.energy_j, last.said) == (4, 6, 2, 1.8, "8 at once")
+    assert last.per_s is not None
+    assert last.left_s == 2 / last.per_s
+
+
+def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    at = Progress(done=4120, of=10_000, failed=1, energy_j=3.6, per_s=41.2, left_s=142.7, said="8 at once")
+    with watched(progress=True) as tell:
+        assert tell is None
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with watched(progress=False) as tell:
+        assert tell is None
+    with watched(progress=True) as tell:
+        assert tell is not None
+        tell(at)
+    assert "4,120 of 10,000, 41.2/s, 143 s left, 1 mWh, 1 failed 8 at once" in capsys.readouterr().err
