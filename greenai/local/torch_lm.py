@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from greenai.errors import MissingExtra, ModelMissing
+from greenai.errors import EngineError, MissingExtra, ModelMissing
 from greenai.local.torch_packing import pack
 from greenai.local.torch_probe import probe
 from greenai.local.torch_values import SAFE, best_device
@@ -237,8 +237,11 @@ class LanguageModel:
                 self.folder, dtype=self._dtype(), attn_implementation=attention, **SAFE
             )
         model = model.to(self.device).eval()
-        if self.setting.precision in BITS:
-            pack(self._torch, model, BITS[self.setting.precision])
+        if self.setting.precision in BITS and not pack(self._torch, model, BITS[self.setting.precision]):
+            raise EngineError(
+                f"local/{self.folder} cannot be run in {self.setting.precision}: a {type(model).__name__} has no layer "
+                'of a kind and shape that can be stored so. Use precision="bfloat16", or name a GGUF of the model.'
+            )
         return model
 
     def _dtype(self) -> Any:

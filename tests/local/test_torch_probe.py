@@ -88,6 +88,16 @@ def test_a_model_that_leaves_the_cache_aside_is_refused_and_writes_nothing_wrong
     )
 
 
+def test_a_precision_that_no_layer_can_be_stored_in_is_refused(tmp_path: Path) -> None:
+    made(MODELS["absolute positions"], tmp_path)  # its matrices are of a kind of their own
+    with pytest.raises(EngineError) as refused:
+        LanguageModel(tmp_path, TorchSetting(threads=1, precision="int8"))
+    assert str(refused.value) == (
+        f"local/{tmp_path} cannot be run in int8: a GPT2LMHeadModel has no layer of a kind and shape that can be stored "
+        'so. Use precision="bfloat16", or name a GGUF of the model.'
+    )
+
+
 def test_scores_that_are_others_with_the_cache_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(MODELS["absolute positions"], tmp_path)
     ours = LanguageModel(tmp_path, TorchSetting(threads=1))

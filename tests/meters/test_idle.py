@@ -69,7 +69,7 @@ def test_a_start_beside_others_is_not_charged_with_what_they_took(before: set[in
     loading = power.loading()
     clock.now_s += 4.0
     api.users[0], api.energy_mj = after, {0: 2_000_000}
-    assert loading.done(OWN, 2.0) == (20.0, pytest.approx(4 * 41.0))
+    assert loading.done(OWN, 2.0) == pytest.approx((20.0, 4 * 41.0))
     api.energy_mj = {0: 30_000}
     assert loading.done(OWN, 2.0) == (20.0, 30.0)  # never more than the counter showed
 
