@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,7 +84,7 @@ class Crew(Protocol):
         """Make ready; called once, before the first list."""
         ...
 
-    def ask(self, calls: Sequence[Call]) -> Iterator[tuple[int, Told]]:
+    def ask(self, calls: Sequence[Call]) -> Generator[tuple[int, Told]]:
         """Yield the place of each call and what came of it, in any order, as soon as it is there."""
         ...
 
@@ -310,10 +311,11 @@ class _Wave:
         while self._standing and not until():
             self._flying, self._standing = dict(enumerate(self._standing)), []
             calls = [one.live.call for one in self._flying.values()]
-            for number, told in self._crew.ask(calls):
-                self._go_on(self._flying.pop(number), told)
-                if until():
-                    return
+            with closing(self._crew.ask(calls)) as telling:
+                for number, told in telling:
+                    self._go_on(self._flying.pop(number), told)
+                    if until():
+                        return
             if self._flying:
                 raise EngineError(
                     f"The engine of {self._crew.model} answered {len(calls) - len(self._flying)} of {len(calls)} "

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +24,6 @@ from greenai.bulk.ray_worker import Actor, LocalEngine, Make, Own, VllmEngine, W
 from greenai.errors import EngineError, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from greenai.bulk.lanes import Backend, Bench, Keep, Stop, Tell
     from greenai.bulk.values import Item
     from greenai.values import Call
@@ -183,7 +181,7 @@ class _Actors:
         """Do nothing: each actor loads its own engine, of which only the actor knows what that took."""
         return Loaded()
 
-    def ask(self, calls: Sequence[Call]) -> Iterator[tuple[int, Told]]:
+    def ask(self, calls: Sequence[Call]) -> Generator[tuple[int, Told]]:
         """Answer one list; each block's answers are there as soon as its actor has them."""
         self.tell(f"Ray runs {self.model}: {len(calls)} requests in blocks of {self.block} …")
         rows = [row_of(number, call) for number, call in enumerate(calls)]

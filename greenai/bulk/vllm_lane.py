@@ -15,7 +15,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,7 @@ class _Engine:
         self._offline = Offline(self.model, self._arguments, self._measured)
         return self._offline.loaded
 
-    def ask(self, calls: Sequence[Call]) -> Iterator[tuple[int, Told]]:
+    def ask(self, calls: Sequence[Call]) -> Generator[tuple[int, Told]]:
         """Answer one list."""
         if self._offline is None:
             self.load()

@@ -15,11 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from test_vllm_lane import FakeVllm
 
 from greenai import Client
 from greenai.bulk.lanes import Bench
 from greenai.bulk.ray_lane import Ray, RayLane
-from greenai.bulk.ray_worker import Actor, LocalEngine, Own, call_of, row_of
+from greenai.bulk.ray_worker import Actor, LocalEngine, Own, VllmEngine, call_of, row_of
 from greenai.bulk.values import Answered, Item
 from greenai.errors import EngineError, GreenAIError, MissingExtra
 from greenai.testing import offline
@@ -106,6 +107,26 @@ def _call(text: str) -> Any:
     return call_of(json.dumps(asked))
 
 
+def test_an_actor_with_vllm_asks_it_as_the_vllm_lane_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    vllm = FakeVllm()
+    monkeypatch.setitem(sys.modules, "vllm", vllm.module())
+    row = row_of(7, _call("hello"))
+    answered = Actor(VllmEngine(model="m", arguments={"max_model_len": 512}))({k: [v] for k, v in row.items()})
+    told = json.loads(answered["told"][0])
+    assert answered["number"] == [7]
+    assert told["body"]["choices"][0]["message"]["content"] == "HELLO"
+    assert vllm.made == [{"model": "m", "max_model_len": 512}]
+
+
+def test_each_actor_reserves_the_gpus_that_vllm_is_told_to_use() -> None:
+    parallel = {"tensor_parallel_size": 2, "pipeline_parallel_size": 2}
+    assert Ray(worker="vllm", engine=parallel).reserved(8) == {"num_gpus": 4.0}
+    assert Ray(num_cpus=2).reserved(8) == {"num_cpus": 2, "num_gpus": 1.0}
+    assert Ray(num_cpus=2).reserved(0) == {"num_cpus": 2}
+    assert Ray(worker="vllm", num_gpus=0.5, engine=parallel).reserved(8) == {"num_gpus": 0.5}
+    assert Ray(worker=shouter()).reserved(8) == {}
+
+
 @pytest.mark.needs_weights
 def test_an_actor_with_greenais_own_engine_answers_and_measures() -> None:
     made = LocalEngine(model="smollm2-135m", settings={"slots": 2})
@@ -169,6 +190,24 @@ def test_a_worker_that_cannot_start_says_why(ray: Any) -> None:
         "Ray's actors stopped while own/shouter answered: OSError: the weights are on another disk. What was answered "
         "before is kept; resume the job to ask the others again."
     )
+
+
+def test_an_actor_that_dies_is_made_anew_by_ray(ray: Any, tmp_path: Path) -> None:
+    died, shout = str(tmp_path / "died"), shouter()
+
+    class Dying(shout):  # type: ignore[misc, valid-type]
+        def one(self, text: str) -> dict[str, Any]:
+            if text == "t5" and not Path(died).exists():
+                Path(died).touch()
+                os._exit(1)
+            return dict(super().one(text))
+
+    kept = Kept()
+    with offline() as client:
+        working = lane(client, worker=Dying, block=4, num_cpus=0.5)
+        working.answer([item(f"t{n}") for n in range(8)], kept, lambda _: None, lambda: False)
+    assert sorted(kept) == [f"t{n}" for n in range(8)]
+    assert Path(died).exists()
 
 
 def test_vllm_without_gpus_is_refused_before_anything_starts(ray: Any) -> None:

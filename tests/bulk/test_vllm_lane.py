@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from gpus import SteppingGpu, stepping
 
-from greenai import Client
+from greenai import Client, meters
 from greenai.bulk.lanes import Bench
 from greenai.bulk.values import Answered, Item
 from greenai.bulk.vllm_lane import Vllm
 from greenai.errors import BatchPaused, BudgetExceeded, EngineError, InvalidRequest, MissingExtra
+from greenai.meters import nvml
 from greenai.readings import Reading
 from greenai.testing import ReplayMeter, offline
 
@@ -55,6 +58,7 @@ class FakeVllm:
     too_long: frozenset[str] = frozenset()
     loading: Exception | None = None
     stops_at: int = 0
+    while_running: Callable[[], object] = lambda: None
     lists: list[list[str]] = field(default_factory=list)
     params: list[SamplingParams] = field(default_factory=list)
     templates: list[Any] = field(default_factory=list)
@@ -85,6 +89,7 @@ class FakeVllm:
             raise RuntimeError("EngineCore encountered an issue.")
         if self.too_long.intersection(prompts):
             raise ValueError("The decoder prompt (length 9000) is longer than the maximum model length of 4096.")
+        self.while_running()
         self.params += sampling_params
         self.templates.append(chat_template_kwargs)
         return [output(prompt, one) for prompt, one in zip(prompts, sampling_params, strict=True)]
@@ -180,6 +185,23 @@ def test_energy_is_shared_by_tokens_and_adds_up(vllm: FakeVllm) -> None:
     assert readings[0]["energy_j"] < readings[1]["energy_j"] < readings[2]["energy_j"]
     assert readings[0]["evidence"] == "measured_shared"
     assert readings[0]["method"] == "nvml-1 (GPU only, above idle), shared by the tokens of 3 calls"
+
+
+def test_a_gpus_counter_is_shared_out_whole(vllm: FakeVllm) -> None:
+    gpu = SteppingGpu()
+    machine = nvml.Machine(stepping(gpu), clock=lambda: gpu.now_s)
+    vllm.while_running = lambda: gpu.draw(10.0, 300.0)
+    with offline(meters=[lambda pid, _watts: machine.begin(pid)]) as client:
+        kept = run(client, [item("a" * n) for n in range(1, 9)])
+    energies = [one.receipt["energy"] for one in kept.values()]
+    assert sum(one["gpu_energy_j"] for one in energies) == pytest.approx(3000, rel=0.01)
+    assert {one["evidence"] for one in energies} == {"measured_shared"}
+
+
+def test_the_processors_meter_is_no_meter_of_a_gpu(vllm: FakeVllm) -> None:
+    with offline(meters=[meters.processor]) as client:
+        kept = run(client, [item("hello")])
+    assert kept["hello"].receipt["energy"]["evidence"] == "modelled_api"
 
 
 def test_without_a_meter_energy_is_modelled_by_the_weights_card(vllm: FakeVllm) -> None:
