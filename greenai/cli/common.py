@@ -10,7 +10,7 @@ import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 import typer.core
@@ -173,11 +173,20 @@ def _report(error: Exception, *, as_json: bool) -> None:
 def _message(error: Exception) -> str:
     """Return what an error says; where it tells a line of Python that allows a call, the options of this command."""
     if not isinstance(error, OptInRequired) or not error.fix:
-        return str(error)
+        return _said_by_server(error) or str(error)
     kinds = re.findall(r'"(\w+)"', error.fix.partition("}")[0])
     options = " ".join(f"--opt-in {kind}" for kind in kinds)
     said = str(error).replace(error.fix, f'{options} --reason "why this is worth it"')
     return said.replace('model="..."', "--model NAME")
+
+
+def _said_by_server(error: Exception) -> str | None:
+    """Return the message alone of an answer of openai's form, which openai's exceptions print as a dict of Python."""
+    body, status = getattr(error, "body", None), getattr(error, "status_code", None)
+    said = cast("Mapping[str, Any]", body).get("message") if isinstance(body, dict) else None
+    if not isinstance(said, str) or not said.strip() or not str(error).startswith(f"Error code: {status} - "):
+        return None
+    return f"{said.strip()} (status {status})"
 
 
 # --- settings and weights -------------------------------------------------------------------

@@ -171,7 +171,7 @@ def test_error_of_a_provider_is_one_line(shell: Shell, remote: servers.Scripted)
     plain = shell("ask", "Hello, who are you?")
     assert plain.exit_code == 1
     assert len(plain.stderr.strip().splitlines()) == 1
-    assert "bad key" in plain.stderr
+    assert plain.stderr.startswith("bad key (status 401) greenai tried: ")
 
 
 def test_empty_question_is_an_error(shell: Shell) -> None:
