@@ -163,6 +163,8 @@ class _Job:
         return self._at_once or at_once(self._session, frozenset(item.body.get("model") for item in left))
 
     def _window(self, left: int, several: int) -> Window:
+        if self._way[0] == "provider":
+            return window.of_a_provider(datetime.now(UTC))
         by = self._by if self._by is not None else self._over()
         return window.of_session(by, self._session, left * CALL_S / several)
 
@@ -219,7 +221,7 @@ class _Job:
             if journal.backend() == "provider":
                 from greenai.bulk.provider_lane import cancel
 
-                cancel(self._bench(), lambda text: _log.info("%s", text))
+                cancel(self._bench(), lambda text: _log.warning("%s", text))
             journal.delete()
 
     def _wait(self, planned: Window, shown: Shown) -> None:

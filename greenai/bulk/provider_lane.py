@@ -15,6 +15,7 @@ batches. Asked to stop, the lane leaves them running at the provider.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from greenai.session import Session
 
 __all__ = ["DAY_S", "Pace", "ProviderLane", "cancel", "why_not"]
+
+logger = logging.getLogger("greenai")
 
 DAY_S = 86_400.0
 """Within this a provider answers a batch, or ends it."""
@@ -296,9 +299,13 @@ class _Run:
         left = [part.batch for part in self._parts if part.batch]
         if left:
             job = self._bench.job
-            self._tell(
-                f"{', '.join(left)} {'goes' if len(left) == 1 else 'go'} on at the provider. Fetch the answers with "
-                f"`greenai batch --resume {job}`, or cancel with `greenai batch --forget {job}`."
+            logger.warning(
+                "%s %s on at the provider. Fetch the answers with `greenai batch --resume %s`, or cancel with `greenai "
+                "batch --forget %s`.",
+                ", ".join(left),
+                "goes" if len(left) == 1 else "go",
+                job,
+                job,
             )
 
     def _pause(self, wait_s: float) -> None:

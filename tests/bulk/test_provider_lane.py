@@ -364,7 +364,7 @@ def test_answers_are_fetched_though_their_options_hold_no_more(
     jobs.run(asked, unknown_project="refuse")
     assert jobs.texts == {"key-a": "Re: Question a"}
     assert jobs.journal["key-a"].receipt is None
-    assert caplog.messages == ["A batch could not be booked; what came is delivered."]
+    assert caplog.messages[1:] == ["A batch could not be booked; what came is delivered."]
 
 
 def test_lines_that_cannot_be_read_are_missing(server: BatchServer, jobs: Jobs) -> None:
@@ -513,14 +513,16 @@ def test_a_file_that_was_uploaded_and_not_written_down_is_deleted(server: BatchS
     assert server.most_files == 2
 
 
-def test_a_job_that_is_stopped_leaves_its_batch_running(server: BatchServer, jobs: Jobs) -> None:
+def test_a_job_that_is_stopped_leaves_its_batch_running(
+    server: BatchServer, jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
     server.looks = 10
     jobs.run(ITEMS, until=lambda: server.batches != [] and server.batches[0].looks > 1)
     assert jobs.texts == {}
-    assert jobs.told[-1] == (
-        "batch_2 goes on at the provider. Fetch the answers with `greenai batch --resume nightly`, or cancel with "
-        "`greenai batch --forget nightly`."
-    )
+    assert caplog.messages == [
+        ("batch_2 goes on at the provider. Fetch the answers with `greenai batch --resume nightly`, or cancel with `greenai "
+        "batch --forget nightly`.")
+    ]
     server.looks = 0
     jobs.run(ITEMS)
     assert jobs.texts == ALL
@@ -664,6 +666,7 @@ def test_a_client_s_job_says_which_way_it_goes(tmp_path: Path, monkeypatch: pyte
     with client_of(tmp_path) as client:
         day, night = client.batch(asked, by="24h").plan, client.batch(asked, by="2h").plan
     assert (day.backend, night.backend) == ("provider", "calls")
+    assert day.window.reason == ("It is sent at once, and the provider answers it when there is room, within 24 hours.")
     assert night.why.endswith(str(why_not(client._session, frozenset({MODEL}), 7200.0)))
 
 
