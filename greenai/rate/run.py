@@ -300,7 +300,7 @@ def _how(asked: Asked, settings: Settings, model: _Model, batch: int, profile: P
 
 
 def _target(asked: Asked, model: _Model, how: EngineSettings) -> Target:
-    fields, most = _fields(asked, model), _most(asked)
+    fields, most = _fields(asked, model), _most(asked)  # refuses before an engine is started
     forced = asked.reasoning == "off"
     if model.path is None:
         base_url, pid = asked.base_url or "", asked.pid or 0
@@ -322,15 +322,25 @@ def _fields(asked: Asked, model: _Model) -> Mapping[str, Any]:
     """Return what switches reasoning as it was asked for.
 
     Raises:
-        EngineError: the model does not reason.
+        EngineError: the model does not reason, or always does.
     """
     switch = catalog.switch_of(asked.model, asked.base_url)
     if asked.reasoning == "off":
+        if switch.status == "always_on" and not _is_exact(asked, model):
+            raise EngineError(f"{model.name} always reasons. Rate it with --reasoning on.")
         return switch.off
     if switch.status == "none":
         raise EngineError(f"{model.name} does not reason. Rate it with --reasoning off.")
+    if switch.status == "always_on":
+        return switch.on
     # Where the catalog has no fields: what vLLM, SGLang and llama.cpp hand to the model's template.
     return switch.on or {"chat_template_kwargs": {"enable_thinking": True}}
+
+
+def _reasoning(asked: Asked, model: _Model) -> str:
+    """Return "on", "off", or "least" where the least that the model accepts is not off."""
+    is_least = catalog.switch_of(asked.model, asked.base_url).status == "lowest" and not _is_exact(asked, model)
+    return "least" if is_least and asked.reasoning == "off" else asked.reasoning
 
 
 def _journal(asked: Asked, settings: Settings, model: _Model, how: EngineSettings, device: tuple[str, str]) -> Journal:
@@ -401,7 +411,7 @@ def _content(
             "sent_as": "tokens" if _is_exact(asked, model) else "chat messages",
         },
         "mode": {
-            "reasoning": asked.reasoning, "serving": "served" if asked.served else "single", "batch": how.slots
+            "reasoning": _reasoning(asked, model), "serving": "served" if asked.served else "single", "batch": how.slots
         },
         "output_tokens": {
             "asked": ANSWER_TOKENS if is_off else None,

@@ -189,6 +189,7 @@ def deviations(content: Mapping[str, Any]) -> list[str]:
     runs, sent = len(content["runs"]), content["prompts"]["sent_as"]
     more = (
         (runs >= PUBLIC_RUNS, f"{runs} run{'' if runs == 1 else 's'}, not {PUBLIC_RUNS}"),
+        (content["mode"]["reasoning"] != "least", "reasoning at the least that the model accepts, which is not off"),
         (sent == "tokens", f"prompts sent as {sent}, in the model's template"),
         (False, "prompts of greenai's own, with the public ones' number and tokens but not their texts"),
     )

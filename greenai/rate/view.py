@@ -18,6 +18,7 @@ from greenai.units import format_energy, format_interval, j_from_wh
 
 __all__ = ["View", "view"]
 
+REASONING = {"on": "on", "least": "at its least"}
 NO_INTERVAL = "none: one run"
 MOST_SIGNS = 120
 MOST_MARKS = 2  # on one letter: more would be drawn over other rows
@@ -95,7 +96,7 @@ def view(record: Record) -> View:
 def _mode(mode: Mapping[str, Any]) -> str:
     batch = _plain(mode.get("batch"))
     how = f"served, batch {batch}" if mode.get("serving") == "served" else f"batch {batch}"
-    return f"reasoning {'on' if mode.get('reasoning') == 'on' else 'off'}, {how}"
+    return f"reasoning {REASONING.get(str(mode.get('reasoning')), 'off')}, {how}"
 
 
 def _work(content: Mapping[str, Any]) -> str:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from ratings import unsigned
 
 from greenai.errors import EngineError, ModelError
 from greenai.local import EngineSettings
 from greenai.rate.estimate import Run
 from greenai.rate.journal import Part
 from greenai.rate.prompts import sample
-from greenai.rate.run import Asked, _batch, _check_class, _fields, _hash, _journal, _Model, _precision, _ran_as, _worst
+from greenai.rate.run import (
+    Asked,
+    _batch,
+    _check_class,
+    _fields,
+    _hash,
+    _journal,
+    _Model,
+    _precision,
+    _ran_as,
+    _reasoning,
+    _worst,
+)
+from greenai.rate.view import view
 from greenai.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +54,22 @@ def test_reasoning_is_asked_for_as_the_models_template_reads_it() -> None:
     assert fields("nobody/knows-this", base_url=SERVER, reasoning="on") == {
         "chat_template_kwargs": {"enable_thinking": True}
     }
+
+
+def test_a_model_that_always_reasons_is_not_rated_as_if_it_did_not() -> None:
+    with pytest.raises(EngineError) as caught:
+        fields("Qwen/QwQ-32B", base_url=SERVER)
+    assert str(caught.value) == "Qwen/QwQ-32B always reasons. Rate it with --reasoning on."
+    assert fields("Qwen/QwQ-32B", base_url=SERVER, reasoning="on") == {}
+
+
+def test_the_least_reasoning_that_a_model_accepts_is_not_called_off() -> None:
+    def told(name: str, reasoning: Literal["off", "on"]) -> str:
+        return _reasoning(Asked(model=name, base_url=SERVER, reasoning=reasoning), model(name))
+
+    assert [told("openai/gpt-oss-120b", mode) for mode in ("off", "on")] == ["least", "on"]
+    assert [told("Qwen/Qwen3-8B", mode) for mode in ("off", "on")] == ["off", "on"]
+    assert view(unsigned(mode={"reasoning": "least", "batch": 1})).mode_words == "reasoning at its least, batch 1"
 
 
 def test_weights_are_named_by_their_content_not_by_their_place(tmp_path: Path) -> None:
