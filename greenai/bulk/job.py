@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -129,7 +129,7 @@ class _Job:
             backend=way,
             why=why,
             at_once=several if way == "calls" else self._at_once,
-            window=self._window(len(left), several),
+            window=_of_a_provider() if way == "provider" else self._window(len(left), several),
             energy=seen.energy,
         )
 
@@ -370,6 +370,11 @@ def _named(session: Session, given: Given | None) -> str:
     options = session.config.options
     who = (options.project, options.tenant, options.user_scope, options.namespace, given and given.digest)
     return f"batch-{hashlib.sha256(repr(who).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _of_a_provider() -> Window:
+    now = datetime.now(UTC)
+    return window.Window(start=now, end=now + timedelta(days=1), reason="Now; the provider answers within 24 hours.")
 
 
 def _is_of_a_provider(error: Exception) -> bool:

@@ -19,8 +19,8 @@ from echoing import Echoing
 from greenai import AsyncClient, BatchError, BatchPaused, BudgetExceeded, Client, InvalidRequest, LedgerError
 from greenai.bulk.calls_lane import AT_ONCE, at_once
 from greenai.bulk.job import Progress
-from greenai.bulk.journal import Journal
 from greenai.hours import Hour
+from greenai.store.batch_db import BatchDb
 from greenai.testing import FakeProvider, offline
 
 if TYPE_CHECKING:
@@ -255,22 +255,21 @@ def test_a_server_that_is_away_ends_the_run(client: Client, server: Echoing) -> 
 def test_a_full_disk_pauses_the_job_with_what_was_kept(
     client: Client, server: Echoing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Journal.keep
+    prepared = BatchDb._prepare
 
-    def full(self: Journal, key: str, answered: Any) -> bool:
-        if len(server.asked) > 2:
-            cause = sqlite3.OperationalError("database or disk is full")
-            raise self._db._translated(cause)
-        return kept(self, key, answered)
+    def full(self: BatchDb, con: sqlite3.Connection) -> None:
+        prepared(self, con)
+        con.execute("PRAGMA max_page_count = 11")  # what SQLite says then is what it says of a full disk
 
-    monkeypatch.setattr(Journal, "keep", full)
+    monkeypatch.setattr(BatchDb, "_prepare", full)
     with pytest.raises(BatchPaused) as paused:
         job_of(client, at_once=1).run()
     assert isinstance(paused.value.__cause__, LedgerError)
     assert "cannot be used: database or disk is full. Free some space or make it writable" in str(paused.value)
+    assert 0 < paused.value.done < 6
     monkeypatch.undo()
     assert job_of(client).run().receipt.answered == 6
-    assert server.counts()[TEXTS[0]] == 1
+    assert [server.counts()[text] for text in TEXTS[: paused.value.done]] == [1] * paused.value.done
 
 
 @pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="signals")

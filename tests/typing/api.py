@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import assert_type
 
 from openai import AsyncOpenAI, AsyncStream, AzureOpenAI, OpenAI, Stream
@@ -16,12 +17,14 @@ from greenai import (
     AsyncClient,
     AsyncFeature,
     AsyncFeatureResult,
+    AsyncJob,
     AsyncTask,
     AsyncTextStream,
     Client,
     Decision,
     Feature,
     FeatureResult,
+    Job,
     Options,
     Reading,
     Receipt,
@@ -33,6 +36,9 @@ from greenai import (
     wrap,
 )
 from greenai._params import GreenCompletion
+from greenai.bulk.answers import Answer as BatchAnswer
+from greenai.bulk.answers import BatchReceipt
+from greenai.bulk.plan import Plan
 from greenai.grants import Grant
 from greenai.hours import CleanHour, Hour
 from greenai.readings import BudgetLeft
@@ -219,6 +225,26 @@ def arguments(client: Client) -> None:
     client.chat.completions.create(messages=[], thinking={"type": "enabled"}, greenai={"cache": "off"})
     client.chat.completions.create(messages=[], temprature=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     client.chat.completions.create(messages=[], temperature="hot")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+async def batches(client: Client, aclient: AsyncClient) -> None:
+    job = client.batch(["Hi."], by="tonight", name="n", backend="calls", model="gpt-5.5", at_once=2, progress=print)
+    assert_type(job, Job)
+    assert_type(job.plan, Plan)
+    assert_type(job.receipt, BatchReceipt)
+    assert_type(job.run(), Job)
+    for answer in job:
+        assert_type(answer, BatchAnswer)
+        assert_type(answer.response, GreenCompletion | None)
+    client.batch(({"messages": [], "custom_id": str(n)} for n in range(3)), by=datetime.now(UTC))
+    client.batch(Path("requests.jsonl"), progress=False)
+    client.batch(name="n")
+    ajob = aclient.batch("requests.jsonl")
+    assert_type(ajob, AsyncJob)
+    assert_type(await ajob, AsyncJob)
+    assert_type(await ajob.plan(), Plan)
+    async for one in ajob:
+        assert_type(one, BatchAnswer)
 
 
 def doubles() -> None:
