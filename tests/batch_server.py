@@ -28,6 +28,7 @@ class Made:
     metadata: dict[str, str]
     lines: list[dict[str, Any]]
     looks: int = 0
+    created: int = field(default_factory=lambda: int(time.time()))
     status: str = ""
     content: bytes = b""
     errors: bytes = b""
@@ -52,6 +53,7 @@ class BatchServer:
         self.looks = 2
         self.ends = "completed"
         self.sums = False
+        self.oldest_first = False
         self.answered: Callable[[dict[str, Any]], dict[str, Any] | None] = answered
         self.refused: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
@@ -101,7 +103,8 @@ class BatchServer:
         if method == "POST" and len(parts) == 1:
             return self._create(json.loads(raw))
         if len(parts) == 1:
-            return {"object": "list", "data": [self._shown(one) for one in reversed(self.batches)], "has_more": False}
+            shown = [self._shown(one) for one in self.batches]
+            return {"object": "list", "data": shown if self.oldest_first else shown[::-1], "has_more": False}
         made = next((one for one in self.batches if one.name == parts[1]), None)
         if made is None:
             return None
@@ -172,7 +175,7 @@ class BatchServer:
             "endpoint": "/v1/chat/completions",
             "input_file_id": made.file,
             "completion_window": "24h",
-            "created_at": int(time.time()),
+            "created_at": made.created,
             "status": made.status or "in_progress",
             "metadata": made.metadata,
             "output_file_id": out if content else None,

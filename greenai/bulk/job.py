@@ -163,8 +163,6 @@ class _Job:
         return self._at_once or at_once(self._session, frozenset(item.body.get("model") for item in left))
 
     def _window(self, left: int, several: int) -> Window:
-        if self._way[0] == "provider":
-            return window.of_a_provider(datetime.now(UTC))
         by = self._by if self._by is not None else self._over()
         return window.of_session(by, self._session, left * CALL_S / several)
 
@@ -181,8 +179,11 @@ class _Job:
             left = journal.left()
             with watched(self._progress) as tell, self._interruptible():
                 shown = Shown(tell, counts.items - counts.left, counts.items)
-                if left:
-                    self._answer(left, shown)
+                try:
+                    if left:
+                        self._answer(left, shown)
+                finally:
+                    self._stop.clear()  # so that it can be run again
         self._finished = True
 
     def _answer(self, left: list[Item], shown: Shown) -> None:

@@ -7,7 +7,7 @@ provider was asked whether it has made it: an answer that got lost makes no seco
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.bulk.batch_lines import ENDPOINT
@@ -78,13 +78,9 @@ class Remote:
         return self._sent(send)
 
     def found(self, part: Part) -> Any:
-        """Return the batch that was made of a part; None where there is none. The latest are looked at first."""
-        for batch in self._rest().batches.list(limit=100):
-            if (batch.metadata or {}).get(PART) == part.name:
-                return batch
-            if batch.created_at < part.begun - _SKEW_S:
-                return None
-        return None
+        """Return the batch that was made of a part; None where there is none."""
+        batches = _since(part, self._rest().batches.list(limit=100))
+        return next((batch for batch in batches if (batch.metadata or {}).get(PART) == part.name), None)
 
     def adopted(self, part: Part) -> Any:
         """Do what `found` does, more than once where the provider fails."""
@@ -120,13 +116,8 @@ class Remote:
             return self.delete(part.file)
 
         def files() -> list[str]:
-            found: list[str] = []
-            for file in self._rest().files.list(purpose="batch", limit=100):
-                if file.filename == _filename(part):
-                    found.append(file.id)
-                if file.created_at < part.begun - _SKEW_S:
-                    break
-            return found
+            listed = _since(part, self._rest().files.list(purpose="batch", limit=100))
+            return [file.id for file in listed if file.filename == _filename(part)]
 
         deleted = [self.delete(file) for file in self._sent(files)]
         return all(deleted)
@@ -135,6 +126,16 @@ class Remote:
         from greenai.provider import retry
 
         return retry.run(send, max_retries=self._retries, deadline=math.inf, budget=retry.RetryBudget())[0]
+
+
+def _since(part: Part, listed: Iterable[Any]) -> Iterator[Any]:
+    """Yield what a provider lists, as far as it may be of a part: no older ones, where the latest come first."""
+    before = -math.inf
+    for one in listed:
+        if one.created_at < before and one.created_at < part.begun - _SKEW_S:
+            return
+        yield one
+        before = one.created_at
 
 
 def _filename(part: Part) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from greenai.hours import Forecast, Hour, Prices
     from greenai.session import Session
 
-__all__ = ["By", "Prefer", "Window", "ends_by", "of_a_provider", "of_session", "when"]
+__all__ = ["By", "Prefer", "Window", "ends_by", "of_session", "when"]
 
 By: TypeAlias = "str | datetime | timedelta | None"
 Prefer: TypeAlias = Literal["carbon", "cost"]
@@ -123,13 +123,6 @@ def of_session(by: By, session: Session, needs_s: float, *, prefer: Prefer = "ca
         zone=resources.steps.site.zone,
         prefer=prefer,
     )
-
-
-def of_a_provider(now: datetime) -> Window:
-    """Return when a provider's batch is answered: it chooses the time."""
-    now = now.astimezone(UTC)
-    reason = "It is sent at once, and the provider answers it when there is room, within 24 hours."
-    return Window(start=now, end=now + timedelta(hours=24), reason=reason)
 
 
 def _kept_up(forecast: Forecast) -> Forecast:

@@ -18,9 +18,10 @@ import greenai
 from greenai import BudgetExceeded, GreenAIError
 from greenai.bulk import provider_files
 from greenai.bulk.lanes import Bench
+from greenai.bulk.provider_api import Remote
 from greenai.bulk.provider_lane import Pace, ProviderLane, cancel, why_not
 from greenai.bulk.values import Answered, Failure, Item
-from tests.batch_server import MODEL, BatchServer, answered, refused
+from tests.batch_server import MODEL, BatchServer, Made, answered, refused
 from tests.servers import Exchange, Scripted, status
 
 CARDS = [{"name": f"endpoint/{name}", "same_as": f"openai/{name}"} for name in (MODEL, "gpt-5-mini")]
@@ -480,6 +481,48 @@ def test_a_job_that_is_killed_at_any_write_asks_nothing_twice(server: BatchServe
     assert len(jobs.rows()) == 1
 
 
+def test_a_job_that_is_killed_after_any_message_asks_nothing_twice(
+    server: BatchServer, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, messages, most = Remote._sent, 0, 0
+
+    def dying(self: Remote, send: Any) -> Any:
+        nonlocal messages
+        found = sent(self, send)
+        messages += 1
+        if messages == most:
+            raise KilledError
+        return found
+
+    monkeypatch.setattr(Remote, "_sent", dying)
+    for most in range(1, 20):  # noqa: B007
+        messages = 0
+        try:
+            jobs.run(ITEMS)
+        except KilledError:
+            continue
+        break
+    assert most > 4
+    assert jobs.texts == ALL
+    assert set(server.asked.values()) == {1}
+    assert len([made for made in server.batches if made.status]) == 1
+    assert sorted(jobs.kept) == sorted(ALL)
+    assert (server.files, len(jobs.rows())) == ({}, 1)
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_batch_is_found_among_many_in_either_order(server: BatchServer, jobs: Jobs, oldest_first: bool) -> None:
+    jobs.memory.left = 3  # the batch is made then, and its id not written down
+    with pytest.raises(KilledError):
+        jobs.run(ITEMS)
+    jobs.memory.left = float("inf")
+    server.batches[:0] = [Made(f"batch_old_{n}", "file", {}, [], created=1_700_000_000 + n) for n in range(5)]
+    server.oldest_first = oldest_first
+    jobs.run(ITEMS)
+    assert len(server.batches) == 6
+    assert jobs.texts == ALL
+
+
 @pytest.mark.parametrize("kept", [0, 1, 3])
 def test_a_job_that_is_killed_while_it_keeps_goes_on(server: BatchServer, jobs: Jobs, kept: int) -> None:
     keep, sums = jobs.keep, list[float]()
@@ -520,8 +563,10 @@ def test_a_job_that_is_stopped_leaves_its_batch_running(
     jobs.run(ITEMS, until=lambda: server.batches != [] and server.batches[0].looks > 1)
     assert jobs.texts == {}
     assert caplog.messages == [
-        ("batch_2 goes on at the provider. Fetch the answers with `greenai batch --resume nightly`, or cancel with `greenai "
-        "batch --forget nightly`.")
+        (
+            "batch_2 goes on at the provider. Fetch the answers with `greenai batch --resume nightly`, or cancel with `greenai "
+            "batch --forget nightly`."
+        )
     ]
     server.looks = 0
     jobs.run(ITEMS)
@@ -666,7 +711,7 @@ def test_a_client_s_job_says_which_way_it_goes(tmp_path: Path, monkeypatch: pyte
     with client_of(tmp_path) as client:
         day, night = client.batch(asked, by="24h").plan, client.batch(asked, by="2h").plan
     assert (day.backend, night.backend) == ("provider", "calls")
-    assert day.window.reason == ("It is sent at once, and the provider answers it when there is room, within 24 hours.")
+    assert day.window.reason == "Now; the provider answers within 24 hours."
     assert night.why.endswith(str(why_not(client._session, frozenset({MODEL}), 7200.0)))
 
 
