@@ -51,10 +51,17 @@ _LOOK_S = 0.2
 
 def at_once(session: Session, models: frozenset[str | None]) -> int:
     """Return how many requests are best under way at once: as many as a local engine generates together."""
-    names = {model for model in models if model is not None}
-    if len(names) != 1 or None in models or not (name := next(iter(names))).startswith("local/"):
+    names = {name for model in models for name in ([model] if model not in (None, "auto") else _ladder(session))}
+    if len(names) != 1 or not (name := next(iter(names))).startswith("local/"):
         return AT_ONCE
     return slots(session, name.removeprefix("local/"))
+
+
+def _ladder(session: Session) -> list[str]:
+    """Return who may answer where no model is named; a server behind `base_url` has models of its own."""
+    if session.config.endpoint is not None:
+        return [""]
+    return [rung.model for rung in session.resources.steps.ladder]
 
 
 def slots(session: Session, name: str) -> int:

@@ -35,7 +35,7 @@ from greenai.cli.common import (
     reported,
     settings_of,
 )
-from greenai.errors import BatchPaused, ModelMissing
+from greenai.errors import BatchPaused, LedgerError, ModelMissing
 
 if TYPE_CHECKING:
     from greenai import Client, Job
@@ -252,6 +252,9 @@ def _list(settings: Path | None, *, as_json: bool) -> None:
         print_json({"jobs": rows})
         return
     for row in rows:
+        if "error" in row:
+            _say(f"{row['name']}  {row['error']}")
+            continue
         failed = f", {row['failed']:,} failed" if row["failed"] else ""
         state = "done" if not row["left"] else f"{row['left']:,} left"
         _say(f"{row['name']}  {row['items'] - row['left']:,} of {row['items']:,}{failed}  {state}  {row['created']}")
@@ -260,7 +263,10 @@ def _list(settings: Path | None, *, as_json: bool) -> None:
 
 
 def _row(journal: Journal) -> dict[str, Any]:
-    counts, created = journal.counts(), journal.created()
+    try:
+        counts, created = journal.counts(), journal.created()
+    except LedgerError as error:  # a file that is damaged hides no other
+        return {"name": journal.name, "error": str(error)}
     journal.close()
     return {
         "name": journal.name,

@@ -238,6 +238,14 @@ def test_a_spent_budget_pauses_the_job_and_nothing_is_lost(server: Echoing, tmp_
     assert server.counts() == dict.fromkeys(TEXTS, 1)
 
 
+def test_the_budget_of_a_block_holds_for_a_batch_in_it(client: Client, server: Echoing) -> None:
+    job = job_of(client)
+    with client.budget("2 calls"), pytest.raises(BatchPaused, match=r"2 of 6 done \(a budget is spent\)"):
+        job.run()
+    assert len(server.asked) == 2
+    assert job.run().receipt.answered == 6
+
+
 def test_a_key_that_is_refused_ends_the_run_at_once(client: Client, server: Echoing) -> None:
     server.failing = dict.fromkeys(TEXTS, 401)
     with pytest.raises(BatchPaused, match=r"^The batch poem is paused, 0 of 6 done \(AuthenticationError\)"):
@@ -299,6 +307,7 @@ def test_results_without_running_say_what_was_not_asked(client: Client, server: 
     codes = [answer.error and answer.error.code for answer in job.results(run=False)]
     assert codes == [None, None, *["not_asked"] * 4]
     assert job.receipt.open == 4
+    assert job.run().receipt.open == 0
 
 
 # --- looking ahead ------------------------------------------------------------------------
@@ -356,7 +365,10 @@ def test_as_many_are_under_way_as_a_local_engine_answers_together(tmp_path: Path
         assert at_once(session, frozenset({model})) == 3
         assert at_once(session, frozenset({"local/no-such-model"})) == 3
         assert at_once(session, frozenset({"gpt-5.5"})) == AT_ONCE
+        assert at_once(session, frozenset({model, "gpt-5.5"})) == AT_ONCE
+        assert at_once(session, frozenset({None})) == 3  # without a key the ladder has a model on this machine alone
         assert at_once(session, frozenset({model, None})) == AT_ONCE
+        assert at_once(client.with_options(base_url="http://127.0.0.1:1/v1")._session, frozenset({None})) == AT_ONCE
         tuned: Any = tuned_to_12
         session.resources.engines.tuned = tuned
         assert at_once(session, frozenset({model})) == 12
@@ -442,3 +454,11 @@ def test_an_awaited_job_that_is_cancelled_loses_nothing(server: Echoing, tmp_pat
 
     asyncio.run(main())
     assert server.counts() == dict.fromkeys(TEXTS, 1)
+
+
+def test_an_awaited_offline_client_has_its_jobs_in_memory() -> None:
+    async def main() -> None:
+        async with offline(FakeProvider(default="Yes."), client=AsyncClient) as client:
+            assert [answer.text async for answer in client.batch(TEXTS, model="gpt-5.5")] == ["Yes."] * 6
+
+    asyncio.run(main())

@@ -134,6 +134,15 @@ def test_jobs_are_listed_and_forgotten(shell: Shell, server: Echoing) -> None:
     assert shell.error("batch", "--resume", "four")[0] == "BatchError"
 
 
+def test_a_damaged_job_hides_no_other(shell: Shell, server: Echoing, tmp_path: Path) -> None:
+    shell("batch", "r.jsonl", "--name", "four")
+    (tmp_path / "greenai-state" / "batches" / "bad.db").write_bytes(b"no database" * 100)
+    bad, four = shell("batch", "--list").stdout.splitlines()
+    assert bad.startswith("bad  The batch journal ")
+    assert "is damaged (file is not a database)" in bad
+    assert four.startswith("four  4 of 4  done  20")
+
+
 @pytest.mark.parametrize("wrong", [(), ("r.jsonl", "--list"), ("--resume", "a", "--forget", "a")])
 def test_one_thing_at_a_time(shell: Shell, wrong: tuple[str, ...]) -> None:
     result = shell("batch", *wrong)
