@@ -18,6 +18,7 @@ from greenai.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from greenai.gpus.projects import Calls
     from greenai.gpus.summary import Summary
     from greenai.gpus.values import Trace
     from greenai.settings import Settings
@@ -84,18 +85,22 @@ def gpus(
             trace = read(replay)
         is_ours = settings is not None or trace.machine == _this_machine()
         found = _summed(loaded if is_ours else None, trace, (most_busy, most_memory), idle_watts)
+        if not as_json:
+            _print(found)
         if plot is not None:
             from greenai.cli import gpus_picture
 
             gpus_picture.draw(found, plot)
     if as_json:
         print_json(found.to_dict())
-        return
+    elif plot is not None:
+        console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
+
+
+def _print(found: Summary) -> None:
     from greenai.cli import gpus_words
 
     gpus_words.show(found, console())
-    if plot is not None:
-        console().print(f"Picture: {plot}", markup=False, soft_wrap=True)
 
 
 def _seconds(text: str, option: str) -> float:
@@ -202,15 +207,25 @@ def _this_machine() -> str:
 def _summed(settings: Settings | None, trace: Trace, bounds: tuple[float, float], idle_w: float | None) -> Summary:
     """Sum a trace up; `settings` None: it is of another machine, whose calls are not in the ledger here."""
     from greenai.gpus.packing import Bounds
-    from greenai.gpus.projects import calls_of
     from greenai.gpus.summary import summed
-    from greenai.store.reading import reading
 
-    with reading(None if settings is None else settings.ledger_path) as reader:
-        calls = calls_of(reader, trace)
     most_busy, most_memory = bounds
+    calls, problem = _calls(settings, trace)
     found = summed(trace, calls, Bounds(busy_percent=most_busy, memory_percent=most_memory), idle_w)
     models = any(known.model is not None for known in trace.known.values())
     if settings is None and models and not trace.synthetic:
-        return dataclasses.replace(found, notes=(*found.notes, ELSEWHERE))
-    return found
+        problem = ELSEWHERE
+    return found if problem is None else dataclasses.replace(found, notes=(*found.notes, problem))
+
+
+def _calls(settings: Settings | None, trace: Trace) -> tuple[Calls, str | None]:
+    """Return what the ledger has of the time, or why it cannot be read: that costs no more than the projects."""
+    from greenai.errors import LedgerError
+    from greenai.gpus.projects import NONE, calls_of
+    from greenai.store.reading import reading
+
+    try:
+        with reading(None if settings is None else settings.ledger_path) as reader:
+            return calls_of(reader, trace), None
+    except LedgerError as error:
+        return NONE, f"Calls are not looked up. {error}"

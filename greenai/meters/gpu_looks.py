@@ -80,7 +80,7 @@ def facts(api: Any, index: int, handle: Any) -> GpuFacts:
     return GpuFacts(
         index=index,
         uuid=_asked(api, told, "uuid", lambda: _text(api.nvmlDeviceGetUUID(handle))),
-        name=name or "unknown GPU",
+        name=name or f"unknown GPU {index}",  # of which none is taken for another
         memory_bytes=_asked(api, told, "memory", lambda: int(api.nvmlDeviceGetMemoryInfo(handle).total)),
         divided=divided(api, handle),
     )

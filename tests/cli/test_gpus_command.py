@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from greenai.cli import gpus_picture
 from greenai.gpus import recording, sampler, synthetic
+from greenai.gpus.projects import Calls, Span, ordered
+from greenai.gpus.summary import summed
 from greenai.gpus.synthetic import Board, Job, Sensors, Spell
 from greenai.store import schema
 from greenai.store.ledger_db import LedgerDb
@@ -105,6 +108,16 @@ def test_projects_come_from_the_ledger_of_the_same_machine(
         told = shell.json("gpus", "--replay", str(path), *asked)
         assert [one["project"] for one in told["projects"]] == [project]
         assert (command.ELSEWHERE in told["notes"]) is (project != "search")
+
+
+def test_a_ledger_that_cannot_be_read_costs_no_more_than_the_projects(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{(tmp_path / "ledger.db").as_posix()}"\n')
+    (tmp_path / "ledger.db").write_bytes(b"no database" * 100)
+    trace = synthetic.trace([Board()], [Job(pid=1, model="local/m", spells=HALF)], seconds=10)
+    recording.write(trace, tmp_path / "a.jsonl")
+    told = shell.json("gpus", "--replay", "a.jsonl", "--settings", "greenai.toml")
+    assert told["total"]["energy_j"] == 2000
+    assert told["notes"][-1].startswith("Calls are not looked up. ")
 
 
 # --- watching -------------------------------------------------------------------------------
@@ -218,20 +231,34 @@ def test_the_picture(shell: Shell, office: Path, tmp_path: Path, ending: str, ma
     assert f"Picture: {path}" in result.stdout
 
 
+def test_projects_beyond_six_are_drawn_together(tmp_path: Path) -> None:
+    jobs = [Job(pid=1, model="local/m", spells=[Spell(0, 20, 50.0)])]
+    trace = synthetic.trace([Board()], jobs, seconds=20)
+    spans = ordered(Span(trace.began + 2 * n, trace.began + 2 * n + 2, f"project {n}") for n in range(9))
+    found = summed(trace, Calls(calls={"local/m": spans}, unasked={}))
+    scale = gpus_picture.Scale(found, gpus_picture._colours(found))
+    assert len(found.by_project) == 9
+    parts = {name: float(joules.sum()) for name, joules in scale.parts[0].items()}
+    assert sum(parts.values()) == pytest.approx(found.total.energy_j)
+    assert parts["other projects"] == sum(a.energy_j for a in list(found.by_project.values())[6:])
+    gpus_picture.draw(found, tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").stat().st_size > 10_000
+
+
 def test_what_cannot_be_drawn_is_said(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     recording.write(synthetic.trace([Board()] * 17, [], seconds=3), path)
-    assert shell.error("gpus", "--replay", str(path), "--plot", "a.svg") == (
-        "PlotError",
-        "--plot: 17 GPUs are too many for a picture; 16 fit.",
-    )
+    said = "--plot: 17 GPUs are too many for a picture; 16 fit."
+    told = shell("gpus", "--replay", str(path), "--plot", "a.svg", "--json")
+    assert (told.exit_code, json.loads(told.stdout)) == (1, {"error": {"type": "PlotError", "message": said}})
+    tables = shell("gpus", "--replay", str(path), "--plot", "a.svg")  # what was watched is not lost for a picture
+    assert (tables.exit_code, tables.stderr) == (1, f"{said}\n")
+    assert tables.stdout.startswith("3 s, 4 looks, 17 GPUs")
     lines = path.read_text().splitlines()
     blank = [json.dumps({"t": json.loads(line)["t"], "g": [[0, None, None, None, None, None]]}) for line in lines[1:]]
     path.write_text("\n".join([lines[0], *blank]) + "\n")
-    assert shell.error("gpus", "--replay", str(path), "--plot", "a.svg") == (
-        "PlotError",
-        "--plot: no energy could be read, so there is nothing to draw.",
-    )
+    told = shell("gpus", "--replay", str(path), "--plot", "a.svg")
+    assert (told.exit_code, told.stderr) == (1, "--plot: no energy could be read, so there is nothing to draw.\n")
     assert "4 looks, 17 GPUs: no energy could be read." in shell("gpus", "--replay", str(path)).stdout
 
 

@@ -57,7 +57,7 @@ def test_a_card_that_tells_little_costs_nothing_else() -> None:
             raise NVMLError("Unknown", 999)
 
     api = Bare([{7}], failure=NVMLError("Not Supported", 3))
-    assert facts(api, 0, 0) == GpuFacts(index=0, name="unknown GPU")
+    assert facts(api, 0, 0) == GpuFacts(index=0, name="unknown GPU 0")
     look = Watcher(api, 0).look(NOW_US)
     assert (look.busy_percent, look.watts, look.counter_mj, look.memory_bytes) == (None, None, None, None)
     assert look.processes == (GpuProcess(pid=7),)
