@@ -53,7 +53,7 @@ def read(content: bytes) -> Iterator[Line]:
     for raw in content.split(b"\n"):  # not splitlines: what a JSON text may hold ends no line
         try:
             said = mapping(json.loads(raw)) if raw.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         key = text(said.get("custom_id"))
         if key and key not in seen:
