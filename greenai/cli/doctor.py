@@ -14,6 +14,7 @@ import typer
 
 from greenai import __version__, catalog, grants, meters, opt_ins
 from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.errors import UnknownModel
 from greenai.meters import carbon
 from greenai.store.listing import NO_PLACE
 from greenai.units import format_bytes, significant
@@ -86,6 +87,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "keys": {name: bool(os.environ.get(name)) for name in _KEYS},
         "extras": {extra: find_spec(module) is not None for extra, (module, _) in _EXTRAS.items()},
         "weights": _weights(settings),
+        "unloading": list(_unloading(settings)),
         "profiles": _profiles(settings),
         "sensors": [_sensor(sensor) for sensor in meters.available()],
         "processor": _processor(settings),
@@ -151,6 +153,26 @@ def _weights(settings: Settings) -> list[dict[str, Any]]:
 
     here = weights.installed(settings.weights_dir)
     return [{"name": f"local/{w.name}", "path": str(w.path), "bytes": w.size_bytes} for w in here]
+
+
+def _unloading(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield when models are unloaded: what holds for all, then what the settings say of single ones."""
+    local = settings.local
+    yield {"model": None, "keep_alive": "auto" if local.kept is None else local.kept, "run_at": local.run_at}
+    for name, own in local.models.items():
+        lacks = _lacks_weights(name, settings)
+        yield {"model": f"local/{name}", "keep_alive": own.kept, "run_at": own.run_at, "missing": lacks}
+
+
+def _lacks_weights(name: str, settings: Settings) -> str | None:
+    from greenai.local.names import path_of
+
+    try:
+        path = path_of(name, settings.weights_dir)
+    except UnknownModel as error:
+        meant = f". Did you mean {error.suggestions[0]}?" if error.suggestions else ""
+        return f"no model has that name{meant}"
+    return None if path is not None else f"no weights: greenai models pull {name}"
 
 
 def _profiles(settings: Settings) -> dict[str, Any]:
@@ -282,6 +304,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
+    yield "unloading", "\n".join(_unloading_line(one) for one in found["unloading"])
     yield "profiles", "\n".join(_profile_lines(found["profiles"]))
     yield "processor", _processor_line(found["processor"])
     yield "readings", "\n".join(_readings(found["sensors"]))
@@ -349,6 +372,13 @@ def _weights_line(found: Mapping[str, Any]) -> str:
     if not here:
         return "none; to get one: greenai models pull smollm2-135m"
     return "\n".join(f"{w['name']}, {format_bytes(w['bytes'])}" for w in here)
+
+
+def _unloading_line(one: Mapping[str, Any]) -> str:
+    said = ", ".join(f"{name} {one[name]}" for name in ("keep_alive", "run_at") if one[name] is not None)
+    if one["model"] is None:
+        return said
+    return f"{one['model']}: {'; '.join(filter(None, (said or 'as all others', one['missing'])))}"
 
 
 def _profile_lines(profiles: Mapping[str, Any]) -> Iterator[str]:

@@ -204,3 +204,29 @@ def test_opt_ins_that_are_over(shell: Shell, tmp_path: Path, monkeypatch: pytest
     assert shell.json("doctor")["settings"]["opt_ins_over"] == [over]
     text = " ".join(shell("doctor").stdout.split())
     assert f"opt-ins reasoning warning: {over}. Set a later opt_in_expires, or take opt_in out." in text
+
+
+def test_when_models_are_unloaded_and_names_that_no_model_has(shell: Shell, tmp_path: Path) -> None:
+    assert " unloading keep_alive auto profiles " in " ".join(shell("doctor").stdout.split())
+    (tmp_path / "greenai.toml").write_text(
+        '[local]\nkeep_alive = "10m"\n[local.models.smollm]\nkeep_warm = true\n'
+        '[local.models."org/repo"]\nrun_at = "0 2 * * *"\n'
+    )
+    assert shell.json("doctor")["unloading"] == [
+        {"model": None, "keep_alive": "10m", "run_at": None},
+        {
+            "model": "local/smollm",
+            "keep_alive": "forever",
+            "run_at": None,
+            "missing": "no model has that name. Did you mean local/smollm2-135m?",
+        },
+        {
+            "model": "local/org/repo",
+            "keep_alive": None,
+            "run_at": "0 2 * * *",
+            "missing": "no weights: greenai models pull org/repo",
+        },
+    ]
+    text = shell("doctor").stdout
+    assert "local/smollm: keep_alive forever; no model has that name. Did you mean local/smollm2-135m?" in text
+    assert "local/org/repo: run_at 0 2 * * *; no weights: greenai models pull org/repo" in text
