@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from greenai.errors import MissingExtra, ModelMissing
@@ -20,6 +21,13 @@ __all__ = ["KINDS", "Done", "Kind", "TaskModel"]
 
 Kind = Literal["classification", "extraction", "question-answering", "summarisation", "embedding-head"]
 KINDS: tuple[Kind, ...] = ("classification", "extraction", "question-answering", "summarisation", "embedding-head")
+
+HEADS = {
+    "classification": "ForSequenceClassification",
+    "extraction": "ForTokenClassification",
+    "question-answering": "ForQuestionAnswering",
+}
+"""What the architecture of a model for a kind is called; transformers would give any other a head of random weights."""
 
 MOST_ANSWER_TOKENS = 30
 MOST_SUMMARY_TOKENS = 120
@@ -99,7 +107,9 @@ def _loaded(model: str, kind: Kind) -> Any:
         "summarisation": _Summary,
         "embedding-head": EmbeddingHead,
     }[kind]
+    _check_folder(model)
     try:
+        _check_head(transformers.AutoConfig, model, kind)
         return make(transformers, torch, model)
     except (OSError, ValueError) as error:
         raise ModelMissing(
@@ -107,6 +117,45 @@ def _loaded(model: str, kind: Kind) -> Any:
             f"Name a folder with its weights (safetensors), or bring it with: hf download {model}",
             model=model,
         ) from error
+
+
+def _check_folder(model: str) -> None:
+    """Refuse a folder that is not there at once: the model hub would be asked for it, again and again.
+
+    Raises:
+        ModelMissing: There is no such folder, and no such repository was brought from the hub.
+    """
+    from huggingface_hub import try_to_load_from_cache  # transformers needs it
+
+    path = Path(model).expanduser()
+    near = path.is_absolute() or model.startswith((".", "~")) or ("/" in model and path.parent.is_dir())
+    if path.exists() or not near or (model.count("/") == 1 and isinstance(_kept(try_to_load_from_cache, model), str)):
+        return
+    raise ModelMissing(
+        f"The task model {model} is not here: there is no folder {path.absolute()}. Name a folder with its weights "
+        f"(safetensors), or bring it with: hf download {model}",
+        model=model,
+    )
+
+
+def _kept(ask: Any, model: str) -> object:
+    try:
+        return ask(model, "config.json")
+    except ValueError:  # no name that the hub could have
+        return None
+
+
+def _check_head(configs: Any, model: str, kind: Kind) -> None:
+    """Refuse a model that was made for another kind of task."""
+    head = HEADS.get(kind)
+    made = (configs.from_pretrained(model, trust_remote_code=False).architectures or ()) if head else ()
+    if head and made and not any(head in one for one in made):
+        own = next((f'kind="{other}", or name ' for other, mark in HEADS.items() if mark in made[0]), "")
+        raise ModelMissing(
+            f"The task model {model} is a {made[0]}, which was not made for the kind {kind}: its answers would be "
+            f"chance. Pass {own or 'the name of '}a model that was made {head}.",
+            model=model,
+        )
 
 
 class _Classification:

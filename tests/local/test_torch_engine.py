@@ -193,6 +193,34 @@ def test_missing_model_is_told(tmp_path: Path) -> None:
     )
 
 
+@needs_torch
+def test_a_model_of_another_kind_is_refused_and_answers_nothing_by_chance(models: dict[str, Path]) -> None:
+    with pytest.raises(ModelMissing) as refused:
+        TaskModel(str(models["classification"]), "extraction")(TEXT)
+    assert str(refused.value) == (
+        f"The task model {models['classification']} is a BertForSequenceClassification, which was not made for the kind "
+        'extraction: its answers would be chance. Pass kind="classification", or name a model that was made '
+        "ForTokenClassification."
+    )
+    with pytest.raises(ModelMissing, match="Pass the name of a model that was made ForQuestionAnswering"):
+        TaskModel(str(models["embedding-head"].parent / "encoder"), "question-answering")(TEXT)
+
+
+@needs_torch
+def test_a_folder_that_is_not_there_is_told_without_asking_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for name in ("models/nope", "./nope", str(tmp_path / "nope")):
+        with pytest.raises(ModelMissing) as refused:
+            TaskModel(name, "classification")(TEXT)
+        assert str(refused.value) == (
+            f"The task model {name} is not here: there is no folder {(tmp_path / name).absolute()}. Name a folder with "
+            f"its weights (safetensors), or bring it with: hf download {name}"
+        )
+
+
 @pytest.mark.skipif(HAS_TORCH, reason="torch is installed")
 def test_missing_extra_is_told() -> None:
     with offline() as client:
