@@ -51,6 +51,7 @@ def use(result: Result, settings: Settings) -> Iterator[str]:
     if profile is None or outcome.leave_it:
         return
     chosen, default = outcome.chosen, outcome.default
+    yield from _said(outcome)
     if profile.default_p95_s is not None and profile.p95_s is not None:
         slower = " Bound it with --p95 SECONDS." if profile.p95_s > 1.1 * profile.default_p95_s else ""
         was, will = format_duration(profile.default_p95_s), format_duration(profile.p95_s)
@@ -65,6 +66,13 @@ def use(result: Result, settings: Settings) -> Iterator[str]:
         yield f"Local engines use this profile from now on. To undo: greenai tune {profile.name} --forget"
     else:
         yield f"These are other weights: name {profile.name} to run so. {result.job.name} runs as before."
+
+
+def _said(outcome: Outcome) -> Iterator[str]:
+    """Yield how near what is chosen is to the reference, where that was looked at."""
+    last = outcome.cells.of[outcome.chosen].samples[-1]
+    if last.agreement is not None and last.perplexity is not None:
+        yield f"{last.agreement:.0%} of its tokens agree with the reference, perplexity x {last.perplexity:.3g}."
 
 
 def verdict(outcome: Outcome) -> str:

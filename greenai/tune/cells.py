@@ -201,6 +201,11 @@ def plain(cells: Cells) -> list[dict[str, object]]:
     ]
 
 
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON has a word for, or None."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _told(cell: Cell, noise: float) -> dict[str, object]:
     ran = [s for s in cell.samples if s.status == "ok"]
     energy = mean_of(cell, noise) if cell.logs else None
@@ -214,4 +219,6 @@ def _told(cell: Cell, noise: float) -> dict[str, object]:
         "p50_s": statistics.median(s.p50_s for s in ran) if ran else None,
         "p95_s": cell.p95_s if cell.p95s else None,
         "memory_bytes": max((s.memory_bytes for s in ran), default=0) or None,
+        "agreement": cell.samples[-1].agreement,
+        "perplexity": _finite(cell.samples[-1].perplexity),
     }

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Agreement", "Forced", "Guard", "compare"]
+from greenai.tune.space import Sample
+
+__all__ = ["Agreement", "Forced", "Guard", "compare", "judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,11 @@ class Guard:
                 f"{self.least_agreement:.0%}"
             )
         return None
+
+
+def judged(sample: Sample, found: Agreement | None) -> Sample:
+    """Return a sample with what the guard saw of its setting."""
+    return sample if found is None else replace(sample, agreement=found.tokens, perplexity=found.perplexity)
 
 
 def compare(reference: Forced, candidate: Forced) -> Agreement:

@@ -23,7 +23,7 @@ from greenai.local.names import precision_of
 from greenai.local.process import Engine, EngineSettings, launch
 from greenai.meters.core_time import process_ns
 from greenai.tune.children import Children
-from greenai.tune.guard import Forced, Guard, compare
+from greenai.tune.guard import Agreement, Forced, Guard, compare, judged
 from greenai.tune.load import Load, Ran, driven, enough, long_enough, percentile
 from greenai.tune.memory import Forecast, dying_first, peak_bytes
 from greenai.tune.reading import BenchError, energy_of, whole_j
@@ -89,7 +89,7 @@ class LlamaBench:
     guard: Guard = field(default_factory=Guard)
     base: EngineSettings = field(default_factory=EngineSettings)
     watts_per_core: float | None = None
-    judged: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    judged: dict[tuple[str, str, str], Agreement] = field(default_factory=dict)
     children: Children[Point | None, Engine] = field(default_factory=lambda: Children(most=MOST_CHILDREN))
     forecast: Forecast = field(default_factory=Forecast)
     ids: list[int] = field(default_factory=list)
@@ -117,11 +117,12 @@ class LlamaBench:
             if engine is None or not engine.alive():
                 self.children.end(point)
                 engine = self._started(point)
-            why = self._judged(point, engine)
+            found = self._judged(point, engine)
+            why = self.guard.refuses(found)
             if why is not None:
                 self.children.end(point)
-                return self._without("rejected", why, before[1])
-            return self._measured(point, engine, before, short=short)
+                return judged(self._without("rejected", why, before[1]), found)
+            return judged(self._measured(point, engine, before, short=short), found)
         except (EngineError, OSError, http.client.HTTPException) as error:
             if isinstance(error, BenchError):
                 raise
@@ -214,12 +215,12 @@ class LlamaBench:
 
     # --- the guard ------------------------------------------------------------------------------
 
-    def _judged(self, point: Point, engine: Engine) -> str | None:
-        """Return why a setting is rejected; each precision, attention and cache is looked at once."""
+    def _judged(self, point: Point, engine: Engine) -> Agreement:
+        """Return how near a setting is to the reference; each precision, attention and cache is looked at once."""
         setting = point.setting
         key = setting.precision, setting.attention, setting.cache
         if key not in self.judged:
-            self.judged[key] = self.guard.refuses(compare(self._reference(), self._forced(engine)))
+            self.judged[key] = compare(self._reference(), self._forced(engine))
         return self.judged[key]
 
     def _reference(self) -> Forced:

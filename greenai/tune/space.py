@@ -123,6 +123,8 @@ class Sample:
         evidence: How good the energy's evidence is, as a `Reading` says it.
         method: The meter's.
         why: Why it did not run, in words.
+        agreement: Part of the tokens that agree with the reference, from 0 to 1; None where the guard did not look.
+        perplexity: Perplexity as a multiple of the reference's; None likewise.
     """
 
     status: Status = "ok"
@@ -138,6 +140,8 @@ class Sample:
     evidence: str = "unknown"
     method: str = "none"
     why: str = ""
+    agreement: float | None = None
+    perplexity: float | None = None
 
 
 class Bench(Protocol):

@@ -23,7 +23,7 @@ from greenai import meters
 from greenai.local.cpus import compute_threads, usable_cores
 from greenai.meters.core_time import process_ns
 from greenai.tune.children import Children
-from greenai.tune.guard import Forced, Guard, compare
+from greenai.tune.guard import Agreement, Forced, Guard, compare, judged
 from greenai.tune.load import Load, Ran, enough, long_enough, percentile
 from greenai.tune.memory import Forecast, dying_first, forget_peak, own_bytes, peak_bytes
 from greenai.tune.reading import energy_of, whole_j
@@ -142,7 +142,7 @@ class TorchBench:
     guard: Guard = field(default_factory=Guard)
     watts_per_core: float | None = None
     python: str = sys.executable
-    judged: dict[tuple[str, str, str, bool], str | None] = field(default_factory=dict)
+    judged: dict[tuple[str, str, str, bool], Agreement] = field(default_factory=dict)
     children: Children[str, Child] = field(default_factory=lambda: Children(most=MOST_CHILDREN))
     forecast: Forecast = field(default_factory=Forecast)
     trusted: Forced | None = None
@@ -169,13 +169,14 @@ class TorchBench:
         if why is not None:
             return _without("out_of_memory", why, before[1])
         try:
-            why = self._judged(setting)
+            found = self._judged(setting)
+            why = self.guard.refuses(found)
             if why is not None:
-                return _without("rejected", why, before[1])
+                return judged(_without("rejected", why, before[1]), found)
             child = self._child(setting.precision)
             more = (self.forecast.bytes_at(kind, point.batch) or 0.0) - own_bytes(child.pid)
             self.children.make_room(more, but=setting.precision)
-            return self._measured(point, child, before, short=short)
+            return judged(self._measured(point, child, before, short=short), found)
         except _Died as error:
             self.children.end(setting.precision)
             return _without("out_of_memory" if error.memory else "rejected", str(error), before[1])
@@ -253,12 +254,11 @@ class TorchBench:
 
     # --- the guard ------------------------------------------------------------------------------
 
-    def _judged(self, setting: Setting) -> str | None:
+    def _judged(self, setting: Setting) -> Agreement:
         key = setting.precision, setting.attention, setting.cache, setting.compile
         if key not in self.judged:
             trusted = self._reference(setting)  # first: making room for it may end the child of this precision
-            found = compare(trusted, self._forced(self._child(setting.precision), setting))
-            self.judged[key] = self.guard.refuses(found)
+            self.judged[key] = compare(trusted, self._forced(self._child(setting.precision), setting))
         return self.judged[key]
 
     def _reference(self, setting: Setting) -> Forced:

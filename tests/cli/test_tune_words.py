@@ -93,9 +93,17 @@ def test_slower_answers_and_settings_that_stay_are_told() -> None:
     ]
 
 
+def test_how_near_it_is_to_the_reference_is_told() -> None:
+    told = outcome()
+    told.cells.add(OTHER, Sample(energy_j_per_token=1.0, agreement=0.93, perplexity=1.02))
+    first = next(use(result(told), Settings()))
+    assert first == "93% of its tokens agree with the reference, perplexity x 1.02."
+
+
 def test_the_profile_of_another_file_is_told_by_its_name() -> None:
     other = replace(PROFILE, name="local//models/x.Q8_0.gguf", p95_s=0.5, threads=2)
     told = outcome(chosen=replace(OTHER, setting=Setting(precision="Q8_0", threads=2)))
+    told.cells.add(told.chosen, Sample(energy_j_per_token=1.0))
     assert list(use(result(told, other), Settings())) == [
         "A request takes 500 ms (p95) at batch 9; 500 ms at batch 4 as it is.",
         "These are other weights: name local//models/x.Q8_0.gguf to run so. local/x runs as before.",

@@ -192,6 +192,7 @@ def test_a_point_is_measured_and_its_child_ends(bench: LlamaBench) -> None:
     assert (sample.requests, sample.tokens) == (2, 2 * bench.load.answer_tokens)
     assert sample.energy_j_per_token > 0
     assert sample.core_s > 0
+    assert sample.agreement == 1.0
     assert 0 < sample.p50_s <= sample.p95_s
     assert sample.spent_j > sample.energy_j_per_token * sample.tokens  # loading and warm-up too
     (engine,) = bench.children.held.values()
