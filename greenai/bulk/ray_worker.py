@@ -156,7 +156,7 @@ class _Served:
         except (openai.OpenAIError, GreenAIError) as error:
             return Told(refused=str(error), status=getattr(error, "status_code", None), energy=window.stop())
         energy = window.stop(meters.work(reply.usage))
-        return Told(body=reply.native.model_dump(mode="json"), energy=energy, latency_s=seconds())
+        return Told(body=reply.native.model_dump(mode="json", exclude_unset=True), energy=energy, latency_s=seconds())
 
 
 def _at(call: Call, rung: Rung) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from gpus import SteppingGpu, stepping
 
-from greenai import Client, meters
+from greenai import AsyncClient, Client, meters
 from greenai.bulk.lanes import Bench
 from greenai.bulk.values import Answered, Item
 from greenai.bulk.vllm_lane import Vllm
@@ -348,3 +349,15 @@ def test_a_job_stopped_by_its_engine_goes_on_where_it_ended(vllm: FakeVllm) -> N
     assert [text for texts in vllm.lists for text in texts] == [f"t{n}" for n in (0, 1, 2, 3, 4, 5, 3, 4, 5, 6, 7)]
     assert vllm.made == [{"model": MODEL, "tensor_parallel_size": 2}] * 2
     assert job.plan.backend == "vllm"
+
+
+def test_an_async_job_is_the_same(vllm: FakeVllm) -> None:
+    requests = [{"model": MODEL, "messages": [{"role": "user", "content": f"t{n}"}]} for n in range(3)]
+
+    async def asked() -> list[Any]:
+        async with AsyncClient() as client:
+            return [one async for one in client.batch(requests, backend="vllm", progress=False)]
+
+    answers = asyncio.run(asked())
+    assert [one.response.choices[0].message.content for one in answers] == ["T0", "T1", "T2"]
+    assert vllm.lists == [["t0", "t1", "t2"]]
