@@ -25,6 +25,8 @@ from greenai import Client
 from greenai.errors import EngineError
 from greenai.local import Engine, Engines, EngineSettings
 from greenai.local.torch_worker import Server, serve
+from greenai.meters.cpu import core_seconds
+from greenai.meters.watts import here
 
 KEY = "the-key"
 
@@ -208,13 +210,17 @@ def test_a_caller_that_hangs_up_frees_its_row(server: Server, stream: bool) -> N
 # --- through greenai ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def made_of(folder: Path, state_dir: Path) -> Client:
     settings = {
         "ladder": [{"model": f"local/{folder}", "tier": "small"}], "cache": "off",
-        "local": {"context_tokens": 256}, "state_dir": str(tmp_path_factory.mktemp("state")),
+        "local": {"context_tokens": 256}, "state_dir": str(state_dir),
     }  # fmt: skip
-    with Client(settings=settings) as made:
+    return Client(settings=settings)
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with made_of(folder, tmp_path_factory.mktemp("state")) as made:
         yield made
 
 
@@ -249,6 +255,34 @@ def test_its_streams_say_the_same(client: Client) -> None:
     ]
     assert "".join(pieces) == whole
     assert len(pieces) > 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_receipt_has_loading_idling_and_generation_apart(folder: Path, stream: bool, tmp_path: Path) -> None:
+    asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "say: a hat"}], "max_tokens": 9}
+    with made_of(folder, tmp_path) as made:
+        receipts: list[Any] = []
+        for _ in range(2):
+            answer = made.chat.completions.create(**asked, stream=stream)
+            if stream:
+                assert list(answer)
+            receipts.append(answer.greenai)
+            time.sleep(0.1)
+        (pid,) = [one.pid for one in made.local_models()]
+        before = core_seconds(pid)
+        with ThreadPoolExecutor(8) as pool:
+            together: list[Any] = list(pool.map(lambda _: made.chat.completions.create(**asked).greenai, range(24)))
+        after = core_seconds(pid)
+    first, then = receipts
+    assert set(first.energy.components) == set(then.energy.components) == {"cpu"}
+    assert first.overhead.energy.components["load"] > first.energy.energy_j > 0
+    assert first.overhead.idle_j is None
+    assert "load" not in then.overhead.energy.components
+    assert 0 < then.overhead.idle_j < 1
+    assert before is not None
+    assert after is not None
+    watts = here(None).value
+    assert sum(one.energy.energy_j for one in together) == pytest.approx((after - before) * watts, rel=0.1)
 
 
 def test_what_it_cannot_do_is_openais_error(client: Client) -> None:
