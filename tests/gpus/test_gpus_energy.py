@@ -80,6 +80,12 @@ def test_one_process_is_told_from_the_power_at_rest() -> None:
     assert (one.dynamic.low_j, one.dynamic.high_j) == (pytest.approx(950), pytest.approx(1050))  # the counter's 5%
 
 
+def test_a_gpu_that_ran_for_a_part_of_the_time_was_idle_for_the_rest() -> None:
+    told = found(Job(pid=1, spells=[Spell(2, 6, 20.0)]))
+    assert (told.in_use.energy_j, told.idle.energy_j) == (4 * 20, 4 * 80 + 6 * 100)
+    assert told.idle.energy_j + told.in_use.energy_j + told.dynamic.energy_j == told.total.energy_j
+
+
 def test_shares_are_those_of_the_time_in_which_kernels_ran() -> None:
     told = found(Job(pid=1, spells=[Spell(2, 6, 45.0)]), Job(pid=2, memory_gib=40, spells=[Spell(2, 6, 15.0)]))
     assert {p.pid: p.dynamic.energy_j for p in told.processes} == {1: 900, 2: 300}

@@ -163,6 +163,38 @@ def test_models_of_gpu_are_never_taken_for_each_other() -> None:
     ]
 
 
+def test_what_would_keep_more_gpus_awake_than_before_is_no_saving() -> None:
+    jobs = (
+        Job(pid=1, memory_gib=30, spells=[Spell(0, 5, 40.0)]),
+        Job(pid=2, memory_gib=30),
+        Job(pid=3, gpus=(1,), memory_gib=40, end_s=5, spells=[Spell(0, 5, 20.0)]),
+        Job(pid=4, gpus=(2,), memory_gib=40, begin_s=4, end_s=6, spells=[Spell(4, 5, 10.0)]),
+    )
+    # 1 and 2 share GPU 0 for 10 s. Put anew on two GPUs they would keep both awake all the time.
+    group = of(3, *jobs)
+    assert group.least == 3
+    assert group.fewer[1].why == (
+        "process 4 of GPU 2: 85.9 GB of memory would be needed, above 95% of the 85.9 GB of one"
+    )
+    longer = dataclasses.replace(jobs[2], end_s=10)
+    assert of(3, *jobs[:2], longer, jobs[3]).least == 2  # both are awake all the time already
+
+
+def test_loads_show_at_least_the_utilisation_of_the_whole_gpu() -> None:
+    made = synthetic.trace([Board()], [Job(pid=1, spells=HALF), Job(pid=2, spells=[Spell(2, 6, 25.0)])], seconds=10)
+    rounds = [
+        dataclasses.replace(
+            r, looks={0: dataclasses.replace(look, busy_percent=min((look.busy_percent or 0) * 1.2, 100))}
+        )
+        for r in made.rounds
+        for look in r.looks.values()
+    ]
+    first, second = packing.loads(dataclasses.replace(made, rounds=rounds), 0)
+    assert isinstance(first, Load)
+    assert isinstance(second, Load)
+    assert (first.busy.max(), second.busy.max()) == (pytest.approx(60), pytest.approx(30))
+
+
 # --- what is not known ----------------------------------------------------------------------
 
 
