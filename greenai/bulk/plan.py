@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from greenai import receipts
 from greenai.bulk.values import Item
+from greenai.catalog import find
 from greenai.errors import GreenAIError
+from greenai.prompts import input_tokens_estimate
 from greenai.readings import Reading, total
+from greenai.values import Usage
 
 if TYPE_CHECKING:
     from greenai.bulk.lanes import Backend
     from greenai.bulk.window import Window
     from greenai.session import Session
-    from greenai.values import Decision
+    from greenai.values import Decision, Outcome, Request
 
 __all__ = ["CALL_S", "LOOKED_AT", "Outlook", "Plan", "outlook"]
 
@@ -106,35 +110,46 @@ def outlook(session: Session, items: Sequence[Item], most: int = LOOKED_AT) -> O
     step = max(len(items) / most, 1.0)
     chosen = [items[int(n * step)] for n in range(min(most, len(items)))]
     found = [_decided(session, item) for item in chosen]
-    decided = [decision for decision in found if decision is not None]
-    energies = [_expected(decision) for decision in decided]
-    spent = total(energies)
+    decided = [one for one in found if one is not None]
+    spent = total([energy for _, energy in decided])
     scale = len(items) / len(decided) if decided else 0.0
     return Outlook(
         looked_at=len(chosen),
-        cached=sum(decision.outcome == "cache" for decision in decided),
+        cached=sum(outcome == "cache" for outcome, _ in decided),
         refused=len(found) - len(decided),
         energy=_scaled(spent, scale) if decided else Reading.unknown("nothing was looked at"),
     )
 
 
-def _decided(session: Session, item: Item) -> Decision | None:
+def _decided(session: Session, item: Item) -> tuple[Outcome, Reading] | None:
+    """Return how an item would be answered and what that is expected to take; None where it would be refused."""
     body = dict(item.body)
     messages, model = body.pop("messages"), body.pop("model", None)
     if item.options:
         body["greenai"] = dict(item.options)
     try:
-        return session.explain(session.request("batch", messages, model, stream=False, arguments=body))
+        request = session.request("batch", messages, model, stream=False, arguments=body)
+        decision = session.explain(request)
     except (GreenAIError, TypeError):
         return None
+    return decision.outcome, _expected(decision, request)
 
 
-def _expected(decision: Decision) -> Reading:
-    """Return what the first model that would be asked takes; nothing where none would be."""
+def _expected(decision: Decision, request: Request) -> Reading:
+    """Return what the first model that would be asked takes; nothing where none would be.
+
+    An answer that the app itself keeps short is no longer than that.
+    """
     if not decision.route:
         return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="modelled_api", method="no model is asked")
     first = decision.route[0]
-    return next((e.energy for e in decision.estimates if e.model == first), Reading.unknown("nothing known of it"))
+    found = next((e.energy for e in decision.estimates if e.model == first), Reading.unknown("nothing known of it"))
+    most = receipts.output_limit(request.arguments)
+    if most is None or found.energy_j is None:
+        return found
+    longest = Usage(input_tokens=input_tokens_estimate(request), output_tokens=most, estimated=True)
+    limited = receipts.modelled(find(first), longest)
+    return found if limited.energy_j is None or limited.energy_j > found.energy_j else limited
 
 
 def _scaled(reading: Reading, by: float) -> Reading:

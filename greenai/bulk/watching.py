@@ -115,7 +115,8 @@ def watched(progress: Watching) -> Generator[Callable[[Progress], object] | None
             rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
             left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
             failed = f", {at.failed:,} failed" if at.failed else ""
-            said = f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed} {at.said}"
+            beside = f"; {at.said}" if at.said else ""
+            said = f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed}{beside}"
             moved("batch", done=at.done, total=at.of, said=said)
 
         yield told

@@ -1,0 +1,54 @@
+"""What a job is expected to take, by some of its items."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from greenai.bulk.items import read
+from greenai.bulk.plan import outlook
+from greenai.testing import FakeProvider, offline
+
+
+def body(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], "model": "gpt-5.5", **more}
+
+
+def test_an_answer_that_is_kept_short_is_expected_to_take_less() -> None:
+    with offline() as client:
+        free, short, long = (
+            outlook(client._session, list(read([body("Write about rain", **more)]).items.values())).energy.energy_j
+            for more in ({}, {"max_tokens": 5}, {"max_tokens": 3000})
+        )
+    assert free is not None
+    assert short is not None
+    assert short < free / 4
+    assert long == free
+
+
+def test_what_the_cache_knows_takes_nothing_and_is_counted() -> None:
+    asked = body("What is the capital of France?", temperature=0)
+    with offline(FakeProvider(default="Paris.")) as client:
+        client.chat.completions.create(**asked)
+        plan = client.batch([asked, "What is 18% of 240?", {"messages": [], "model": "gpt-5.5"}]).plan
+    assert (plan.cached, plan.looked_at, plan.left) == (1, 3, 3)
+    assert json.loads(json.dumps(plan.to_dict()))["window"]["reason"] == plan.window.reason
+
+
+def test_what_would_be_refused_is_said() -> None:
+    wrong = {**body("Write about rain"), "greenai": {"quality": "best"}}
+    with offline() as client:
+        plan = client.batch([wrong, "Write about snow"], model="gpt-5.5").plan
+    assert plan.refused == 1
+    assert str(plan).endswith("Refused: about 50% of them would be, as things are.")
+
+
+def test_all_are_told_by_some_of_them() -> None:
+    with offline() as client:
+        items = list(read([body(f"Write line {n} of a poem") for n in range(40)]).items.values())
+        whole, some = outlook(client._session, items), outlook(client._session, items, most=7)
+    assert (whole.looked_at, some.looked_at) == (40, 7)
+    assert some.energy.energy_j == pytest.approx(whole.energy.energy_j, rel=0.3)
+    assert outlook(client._session, []).energy.energy_j is None
