@@ -176,6 +176,7 @@ class _Run:
         self._until = until
         self._pace = pace
         self._parts = Parts(bench.state, bench.job)
+        self._denied = self._parts.denied
         self._remotes: dict[str, Remote] = {}
         self._said: dict[str, str] = {}
         self._failed = 0
@@ -249,7 +250,7 @@ class _Run:
 
     def _drafted(self, item: Item) -> tuple[Made, bytes] | Failure | None:
         try:
-            return line_of(self._bench.session, item, self._parts.denied)
+            return line_of(self._bench.session, item, self._denied)
         except ENDING:
             raise
         except (GreenAIError, TypeError) as error:
@@ -270,7 +271,8 @@ class _Run:
             part = self._parts.change(part, file=remote.upload(part, b"".join(file.lines)))
             batch = remote.create(part, part.file or "", self._bench.job)
         except (GreenAIError, openai.OpenAIError) as error:
-            if isinstance(error, GreenAIError) or not is_retryable(error):  # else it may be there after all
+            lost = is_retryable(error) or bool(getattr(error, "greenai_tries", ()))  # it may be there after all
+            if isinstance(error, GreenAIError) or not lost:
                 self._end(part, remote)
             raise
         self._parts.change(part, batch=batch.id)

@@ -409,6 +409,19 @@ def test_a_batch_whose_answer_got_lost_is_found_and_not_made_again(server: Batch
     assert jobs.texts == ALL
 
 
+def test_a_batch_whose_answer_got_lost_before_a_refusal_is_found_by_the_next_run(
+    server: BatchServer, jobs: Jobs
+) -> None:
+    server.fail("POST", "/batches", Exchange.reset, after=True)
+    server.fail("GET", "/batches", status(401))
+    with pytest.raises(openai.AuthenticationError):
+        jobs.run(ITEMS)
+    assert len(server.batches) == 1
+    jobs.run(ITEMS)
+    assert len(server.batches) == 1
+    assert jobs.texts == ALL
+
+
 def test_a_provider_that_does_not_say_how_a_batch_is_doing_is_asked_again(server: BatchServer, jobs: Jobs) -> None:
     for _ in range(3):  # one more than is sent again at once
         server.fail("GET", "/batches/batch_2", status(503, headers=SOON))
