@@ -208,9 +208,12 @@ def note(tax: IdleTax) -> str:
     more = f" and {len(tax.by_project) - MOST_NAMED} more" if len(tax.by_project) > MOST_NAMED else ""
     by = f" Shared by the energy of each project's calls to the model that day: {by}{more}." if _is_shared(tax) else ""
     part = f" ({share(total.saved_j, total.staying_j)} of it)" if total.saved_j > 0 else ""
+    did = f"unloading saved {format_energy(total.saved_j)}{part}"
+    if total.saved_j < 0:
+        did = f"unloading took {format_energy(-total.saved_j)} more"
     return (
         "Beside the energy of the calls, and in none of it. Always on would have taken "
-        f"{format_energy(total.staying_j)}; unloading saved {signed(total.saved_j)}{part}, with "
+        f"{format_energy(total.staying_j)}; {did}, with "
         f"{format_energy(total.reload_j)} for the reloads taken off, which calls were charged for.{by}"
     )
 

@@ -129,8 +129,8 @@ def test_the_parts_of_projects_add_up_to_the_last_bit(book: Book) -> None:
 def test_unloading_that_did_not_pay_is_told_too(book: Book) -> None:
     parked(book, "local/a", BEGIN, 10.0, 10.0, 40.0)
     assert note(read(book).idle) == (
-        "Beside the energy of the calls, and in none of it. Always on would have taken 2.8 mWh; unloading saved "
-        "-8.3 mWh, with 11 mWh for the reloads taken off, which calls were charged for."
+        "Beside the energy of the calls, and in none of it. Always on would have taken 2.8 mWh; unloading took "
+        "8.3 mWh more, with 11 mWh for the reloads taken off, which calls were charged for."
     )
 
 
