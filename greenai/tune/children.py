@@ -12,6 +12,9 @@ from greenai.tune.memory import available_bytes, own_bytes
 
 __all__ = ["Children"]
 
+MOST_HELD = 0.25
+"""How much idle processes may hold, as a part of what is free besides. Assumption, 2026-11-22."""
+
 
 class Child(Protocol):
     """A process that holds a model."""
@@ -68,10 +71,10 @@ class Children(Generic[K, C]):
         self.end_others()
 
     def make_room(self, wanted_bytes: float, *, but: K | None = None) -> None:
-        """End idle processes where there are many, where they hold more than is free, or for what is wanted."""
+        """End idle processes where there are many, where they hold much of the memory, or for what is wanted."""
         for key in [key for key in self.held if key != but]:
             free, held = available_bytes(), self.bytes()
-            if len(self.held) < self.most and (free is None or free >= max(wanted_bytes, held)):
+            if len(self.held) < self.most and (free is None or free >= max(wanted_bytes, held / MOST_HELD)):
                 return
             self.end(key)
 

@@ -64,7 +64,7 @@ def space_of(files: Mapping[str, Path], named: str, *, slots: int, threads: int 
     counts = tuple(sorted({1, usual, usable_cores()}))
     first = Setting(precision=named, attention="auto", cache="f16", threads=usual, ubatch=512)
     space = Space(
-        default=Point(setting=first, batch=min(slots, most_batch)),
+        default=Point(setting=first, batch=slots),
         precisions=tuple(files),
         attentions=("auto", "off"),
         caches=("f16", "q8_0"),

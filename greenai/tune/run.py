@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from greenai import meters
-from greenai.errors import MissingExtra, ModelError
+from greenai import catalog, meters
+from greenai.errors import MissingExtra, ModelError, UnknownModel
 from greenai.local import EngineSettings
 from greenai.local.names import missing, parse, path_of, revision_of
 from greenai.local.profiles import Engine, Profile, bin_of
@@ -115,7 +115,7 @@ def job(name: str, settings: Settings, options: Options) -> Job:
         MissingExtra: its engine is not installed.
     """
     bare = name.removeprefix("local/")
-    parse(bare)
+    _parsed(name, bare)
     path = path_of(bare, settings.weights_dir)
     if path is None:
         raise missing(bare)
@@ -164,6 +164,18 @@ def job(name: str, settings: Settings, options: Options) -> Job:
         options=options,
         files=_files(bench),
     )
+
+
+def _parsed(name: str, bare: str) -> None:
+    try:
+        parse(bare)
+    except UnknownModel:
+        if catalog.find(name) is None:
+            raise
+        raise ModelError(
+            f"{name} runs elsewhere, and tuning measures models on this machine. greenai models list shows those that "
+            "are here."
+        ) from None
 
 
 def _files(bench: Bench) -> Mapping[str, Path]:

@@ -44,6 +44,9 @@ LEAST_ROUNDS = 8
 """Rounds in which the default is measured beside the leaders, at least."""
 
 
+BUT = " but comparing with what runs without tuning"
+
+
 class _OverError(Exception):
     """The budget is used up."""
 
@@ -83,7 +86,7 @@ class Search:
         self.held_back = 0
         with suppress(_OverError):
             self._confirm()
-        return self._verdict(ended)
+        return self._verdict(ended.removesuffix(BUT) if self.fresh else ended)
 
     def _explore(self) -> None:
         """Measure until few settings are left, within a part of the budget: the rest is for repeats."""
@@ -128,7 +131,7 @@ class Search:
     @property
     def _but(self) -> str:
         """What the rest of the budget was kept for."""
-        return " but comparing with what runs without tuning" if self.held_back else ""
+        return BUT if self.held_back else ""
 
     @property
     def _each_j(self) -> float:

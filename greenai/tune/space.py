@@ -70,8 +70,9 @@ class Point:
 class Space:
     """The axes that are searched, each with its values, and the batches from 1 to `most_batch`.
 
-    `default` is what runs where nobody tunes: it wins unless another point is clearly below it. `most_p95_s` is the
-    longest 95th percentile of a request's latency that may be chosen, in seconds; None bounds nothing.
+    `default` is what runs where nobody tunes, be its batch larger or not: it wins unless another point is clearly below
+    it. `most_p95_s` is the longest 95th percentile of a request's latency that may be chosen, in seconds; None bounds
+    nothing.
     """
 
     default: Point

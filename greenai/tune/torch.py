@@ -48,7 +48,7 @@ def space_of(*, slots: int, threads: int | None, most_batch: int, gpu: bool, com
     first = Setting(precision="auto" if gpu else "float32", attention="sdpa", cache="dynamic", threads=usual)
     precisions = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
     return Space(
-        default=Point(setting=first, batch=min(slots, most_batch)),
+        default=Point(setting=first, batch=slots),
         precisions=precisions if gpu else ("float32", "bfloat16", "int8", "int4"),
         attentions=("sdpa", "eager"),
         caches=("dynamic", "static"),

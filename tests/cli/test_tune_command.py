@@ -110,6 +110,15 @@ def test_one_reading_of_what_runs_now_makes_no_profile(shell: Shell, bench: Clos
     assert (told["leave_it"], told["profile"]) == (True, None)
 
 
+def test_a_model_that_runs_elsewhere_is_refused(shell: Shell) -> None:
+    kind, message = shell.error("tune", "gpt-4o-mini")
+    assert kind == "ModelError"
+    assert message == (
+        "gpt-4o-mini runs elsewhere, and tuning measures models on this machine. greenai models list shows those that "
+        "are here."
+    )
+
+
 def test_requests_that_do_not_fit_are_refused(shell: Shell) -> None:
     kind, message = shell.error("tune", __file__, "--tokens", "100000")
     assert kind == "ModelError"

@@ -41,6 +41,8 @@ def test_the_space_begins_with_what_runs_without_tuning(tmp_path: Path) -> None:
     assert space.default == Point(
         setting=Setting(precision="Q4_1", attention="auto", cache="f16", threads=3, ubatch=512), batch=4
     )
+    small = space_of({"Q4_1": tmp_path}, "Q4_1", slots=4, threads=3, most_batch=2)
+    assert small.default.batch == 4  # what runs without tuning is not another for what is looked at
     settings = list(space.settings())
     assert space.default.setting in settings
     # llama.cpp has no quantised value cache without flash attention
