@@ -73,6 +73,8 @@ class _Job:
         self._stop = threading.Event()
         self._finished = False
         window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
+        if backend is not None:
+            ways.name_of(backend)
 
     @property
     def name(self) -> str:
@@ -207,7 +209,7 @@ class _Job:
             if not _is_of_a_provider(error):
                 raise
             raise self._paused(error) from error
-        if self._stop.is_set():
+        if self._stop.is_set() and self._journal.counts().left:
             raise KeyboardInterrupt
 
     def _bench(self, at_once: int | None = None) -> Bench:

@@ -100,13 +100,19 @@ class Journal:
         """Have the job for as long as the block runs.
 
         Raises:
-            BatchError: another process has it, or another job of this one.
+            BatchError: another process has it, or another job of this one; or its folder cannot be written to.
         """
         if self.path is None:
             yield
             return
-        private_folder(self.path.parent)
-        lock = FileLock(self.path.with_suffix(".held"))
+        try:
+            private_folder(self.path.parent)
+            lock = FileLock(self.path.with_suffix(".held"))
+        except OSError as error:
+            raise BatchError(
+                f"The journal of {self.name} cannot be kept in {self.path.parent}: {error.strerror}. Make that folder "
+                'writable, or name another one with: state_dir = "..."'
+            ) from error
         try:
             try:
                 lock.acquire(time.monotonic())

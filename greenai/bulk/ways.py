@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from greenai.bulk.calls_lane import Ask, CallsLane
 from greenai.bulk.lanes import Backend, Bench, Fleet, Lane
@@ -18,16 +18,19 @@ Way: TypeAlias = "Backend | Fleet"
 
 
 def name_of(given: Way) -> Backend:
-    """Return the name of what was given as `backend`."""
-    return given if isinstance(given, str) else given.name
+    """Return the name of what was given as `backend`.
+
+    Raises:
+        InvalidRequest: there is no lane of that name.
+    """
+    name = given if isinstance(given, str) else getattr(given, "name", None)
+    if name not in get_args(Backend):
+        raise InvalidRequest(f'backend={given!r} is none. Pass "calls", "provider", "ray" or "vllm", or leave it out.')
+    return cast("Backend", name)
 
 
 def lane_of(given: Way, bench: Bench, ask: Ask | None) -> Lane:
-    """Return the lane.
-
-    Raises:
-        InvalidRequest: there is none of that name.
-    """
+    """Return the lane of what `name_of` has a name for."""
     if not isinstance(given, str):
         return given.lane(bench)
     if given == "calls":
@@ -40,8 +43,6 @@ def lane_of(given: Way, bench: Bench, ask: Ask | None) -> Lane:
         from greenai.bulk.ray_lane import RayLane
 
         return RayLane(bench)
-    if given == "vllm":
-        from greenai.bulk.vllm_lane import VllmLane
+    from greenai.bulk.vllm_lane import VllmLane
 
-        return VllmLane(bench)
-    raise InvalidRequest(f'backend={given!r} is none. Pass "calls", "provider", "ray" or "vllm", or leave it out.')
+    return VllmLane(bench)

@@ -190,8 +190,11 @@ def test_what_is_no_job_is_refused_at_once(client: Client) -> None:
     with pytest.raises(InvalidRequest, match=r'by="yesterday" is no time.'):
         client.batch(TEXTS, by="yesterday")
     backend: Any = "slurm"
-    with pytest.raises(BatchPaused, match=r"backend='slurm' is none"):
-        client.batch(TEXTS, backend=backend).run()
+    with pytest.raises(InvalidRequest) as refused:
+        client.batch(TEXTS, backend=backend)
+    assert str(refused.value) == (
+        'backend=\'slurm\' is none. Pass "calls", "provider", "ray" or "vllm", or leave it out.'
+    )
 
 
 def test_a_second_process_is_told_who_has_the_job(client: Client, server: Echoing) -> None:
@@ -409,6 +412,17 @@ def test_the_journal_is_the_owners_alone_and_is_forgotten(client: Client, tmp_pa
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     job.forget()
     assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(server: Echoing, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    settings = {"state_dir": tmp_path / "file", "ledger": ":memory:"}
+    with Client(base_url=server.url, api_key="k", settings=settings) as client, pytest.raises(BatchError) as refused:
+        job_of(client).run()
+    assert str(refused.value) == (
+        f"The journal of poem cannot be kept in {tmp_path / 'file' / 'batches'}: Not a directory. Make that folder "
+        'writable, or name another one with: state_dir = "..."'
+    )
 
 
 def test_without_a_state_folder_a_job_lives_in_memory() -> None:
