@@ -126,10 +126,10 @@ class Journal:
         counts = self.counts()
         holder: dict[str, Any] = json.loads(self._db.fact("holder") or "{}")
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}" if holder else "another process"
-        stop = f" or stop it there with: kill -INT {holder['pid']}" if holder else ""
+        stop = f", or stop it there with: kill -INT {holder['pid']}" if holder else "."
         return (
             f"The batch {self.name} is being run by {who}: {counts.items - counts.left:,} of {counts.items:,} done. "
-            f"Wait until it ends,{stop} What it has answered is kept."
+            f"What it has answered is kept. Wait until it ends{stop}"
         )
 
     # What is in it.

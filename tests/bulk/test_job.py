@@ -209,8 +209,14 @@ def test_a_second_process_is_told_who_has_the_job(client: Client, server: Echoin
     first.start()
     inside.wait(10)
     try:
-        with pytest.raises(BatchError, match=rf"^The batch poem is being run by process {os.getpid()} on .* since"):
+        with pytest.raises(
+            BatchError, match=rf"^The batch poem is being run by process {os.getpid()} on .* since"
+        ) as busy:
             job_of(client).run()
+        assert str(busy.value).endswith(
+            "UTC: 0 of 6 done. What it has answered is kept. Wait until it ends, or stop it there with: "
+            f"kill -INT {os.getpid()}"
+        )
     finally:
         go_on.set()
         first.join()
