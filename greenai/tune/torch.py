@@ -214,6 +214,8 @@ class TorchBench:
     # --- one measurement ------------------------------------------------------------------------
 
     def _measured(self, point: Point, child: Child, before: tuple[float, float], *, short: bool) -> Sample:
+        if child.ask({"setting": _plain(point.setting), "hold": True})["fresh"]:
+            child.warmed.clear()  # it was loaded anew: nothing of it is compiled, or touched
         if point not in child.warmed:
             self._drive(child, point, point.batch)  # compiles for this shape, and touches its memory
             child.warmed.add(point)

@@ -3,6 +3,7 @@
     parent, a line of JSON on stdin                     this process, a line of JSON on stdout
     {"model": ..., "text": ..., "sys_path": []}         ─►  {"ready": true}
     {"setting": {...}, "load": true}                    ─►  {"ids": [...]}
+    {"setting": {...}, "hold": true}                    ─►  {"fresh": whether it was loaded for this}
     {"setting": {...}, "prompts": [[...]], "answer_tokens": 16, "batch": 4}
                                                         ─►  {"tokens": ..., "latencies_s": [...], "besides_bytes": 0}
     {"setting": {...}, "force": [...]}                  ─►  {"tops": [...], "logprobs": [...]}
@@ -50,10 +51,14 @@ class _Held:
     def __init__(self, folder: str, text: str) -> None:
         self.folder, self.text = folder, text
         self.models: dict[tuple[str, str, bool], Any] = {}
+        self.loads = 0
 
     def answer(self, line: dict[str, Any]) -> dict[str, Any]:
         """Do what a line asks for."""
+        before = self.loads
         model = self.model(line["setting"])
+        if "hold" in line:
+            return {"fresh": self.loads > before}
         if "load" in line:
             return {"ids": [int(token) for token in model.tokenizer(self.text)["input_ids"]]}
         if "force" in line:
@@ -73,6 +78,7 @@ class _Held:
             if key not in self.models:
                 self._make_room()
                 self.models[key] = LanguageModel(self.folder, wanted)
+                self.loads += 1
         except GreenAIError as error:
             raise RuntimeError(str(error)) from error
         model = self.models[key]

@@ -148,3 +148,11 @@ def test_a_child_that_dies_hangs_or_prints_garbage_costs_one_point(
 def test_what_torch_says_of_memory_is_understood(said: str) -> None:
     assert torch_child.is_memory(RuntimeError(said))
     assert not torch_child.is_memory(RuntimeError("expected scalar type Half"))
+
+
+def test_a_model_that_was_dropped_meanwhile_is_loaded_before_it_is_measured(bench: TorchBench) -> None:
+    assert bench.measure(Point(setting=PLAIN, batch=1), short=True).status == "ok"
+    child = bench.children.held["float32"]
+    plain = {"precision": "float32", "attention": "sdpa", "cache": "dynamic", "compile": False, "threads": 1}
+    assert child.ask({"setting": plain, "hold": True}) == {"fresh": False}
+    assert child.ask({"setting": {**plain, "attention": "auto"}, "hold": True}) == {"fresh": True}
