@@ -12,7 +12,12 @@ from stage import set_stage
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 SAYS = {
     "async_call.py": ["The capital of Italy is Rome. (small", "43.2 (answerer"],
-    "batch.py": ["to be asked: 2; ", "The capital of France is Paris. (small)", "43.2 (answerer)", "3 answered, repeats 1"],
+    "batch.py": [
+        "to be asked: 2; ",
+        "The capital of France is Paris. (small)",
+        "43.2 (answerer)",
+        "3 answered, repeats 1",
+    ],
     "cached.py": [
         "at the same time: ['cache', 'cache', 'small']",
         "later: cache",
