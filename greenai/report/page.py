@@ -1,20 +1,13 @@
-"""A report as one HTML file: it opens offline, asks for nothing from elsewhere, runs no script, and escapes all names.
-
-Its Content-Security-Policy allows its own style by its hash and nothing else.
-"""
+"""A report as one HTML file, in the frame that all pages have; all names are escaped."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from greenai import __version__
 from greenai.report import charts, idle, words
 from greenai.report.aggregate import DAY_S, REFUSED, STAGES
+from greenai.report.frame import cards, document, figure, section
 from greenai.report.tables import Table, bar, cell, html
 from greenai.units import format_energy
 
@@ -31,35 +24,18 @@ MOST_ROWS = 20
 
 def page(report: Report, *, made: float) -> str:
     """Return the report as HTML; `made` is when, in seconds since 1970."""
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     whose = "" if report.span.project is None else f" of {words.clean(report.span.project)}"
     sections = () if not report.total.calls else (
         _over_time, _flow, _by_outcome, _by_project, _by_model, _by_feature, _used_features, _avoided, _idle,
         _rates, _carbon, _basis,
     )  # fmt: skip
-    cards = _cards(report) if report.total.calls else ""
-    body = "".join(section(report) for section in sections)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
-        f"<title>{escape(f'Energy report{whose}')}</title><style>{style}</style></head>\n<body>"
-        f"<header><h1>{escape(f'Energy report{whose}')}</h1>{_lead(report)}{cards}</header>\n"
-        f"<main>{body}</main>\n"
-        f"<footer><p>Made by greenai {escape(__version__)} at {escape(words.moment(made))}. Times are UTC. "
-        "The same figures as data: <code>greenai report --json</code>, or <code>--csv</code>.</p></footer>"
-        "</body></html>\n"
+    return document(
+        f"Energy report{whose}",
+        head=_lead(report) + (_cards(report) if report.total.calls else ""),
+        body="".join(part(report) for part in sections),
+        made=made,
+        again="The same figures as data: <code>greenai report --json</code>, or <code>--csv</code>.",
     )
-
-
-@cache
-def _style() -> str:
-    """Return the style, with a class for each width of a bar: the policy allows no style on an element."""
-    own = files("greenai.report").joinpath("style.css").read_text("utf-8")
-    return own + "".join(f".w{n}{{width:{n}%}}" for n in range(101))
 
 
 def _lead(report: Report) -> str:
@@ -74,7 +50,7 @@ def _lead(report: Report) -> str:
 
 def _cards(report: Report) -> str:
     total = report.total
-    cards = (
+    shown = (
         ("Calls", words.count(total.calls), words.unknown(total) and f"{words.unknown(total)} energy"),
         ("Energy", words.energy(total), words.between(total.low_j, total.high_j)),
         ("Avoided", format_energy(total.avoided_j), words.between(total.avoided_low_j, total.avoided_high_j)),
@@ -82,17 +58,7 @@ def _cards(report: Report) -> str:
         ("Water", words.water(total), ""),
         ("Cost", words.money(total), ""),
     )
-    return f'<dl class="cards">{"".join(_card(*card) for card in cards)}</dl>'
-
-
-def _card(name: str, figure: str, more: str) -> str:
-    below = f'<dd class="more">{escape(more)}</dd>' if more else ""
-    return f'<div><dt>{escape(name)}</dt><dd class="figure">{escape(figure)}</dd>{below}</div>'
-
-
-def _section(name: str, title: str, inner: str, note: str = "") -> str:
-    said = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>{said}{inner}</section>'
+    return cards(shown)
 
 
 # --- charts ---------------------------------------------------------------------------------
@@ -104,15 +70,9 @@ def _over_time(report: Report) -> str:
         return ""
     narrow = charts.energy_over_time(report, width=312, height=260, name="narrow-time")
     shown = [group for group in report.by_outcome if group.amounts.energy_j]
-    legend = "".join(
-        f'<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect class="k-{_kind(group)}" width="10" height="10"/>'
-        f"</svg>{escape(words.outcome(group.name))}</li>"
-        for group in shown
-    )
+    legend = [(f"k-{_kind(group)}", words.outcome(group.name)) for group in shown]
     note = "Bars are stacked by what answered. The band is the sum of the 90% intervals; a ring marks unknown energy."
-    table = f"<details><summary>The figures as a table</summary>{html(_steps_table(report))}</details>"
-    inner = f'<figure>{wide}{narrow}<ul class="legend" aria-label="Colours">{legend}</ul></figure>{table}'
-    return _section("time", "Energy over time", inner, note)
+    return section("time", "Energy over time", figure(wide + narrow, html(_steps_table(report)), legend), note)
 
 
 def _kind(group: Group) -> str:
@@ -157,8 +117,7 @@ def _flow(report: Report) -> str:
     heads = ("stage", "reached", "ended there", "share", "energy")
     table = html(Table(caption="Calls by the stage that ended them", heads=heads, rows=rows, total=total))
     note = "A bar is as long as the calls that reached a stage; the coloured end is what was answered there."
-    details = f"<details><summary>The figures as a table</summary>{table}</details>"
-    return _section("flow", "How calls were answered", f"<figure>{wide}{narrow}</figure>{details}", note)
+    return section("flow", "How calls were answered", figure(wide + narrow, table), note)
 
 
 # --- breakdowns -----------------------------------------------------------------------------
@@ -199,7 +158,7 @@ def _breakdown(
         )  # fmt: skip
     heads = (head, "calls", "energy", "90% interval", "avoided", "carbon", "cost")
     total = _amount_row(cell("All"), report.total)
-    return _section(name, title, html(Table(caption=title, heads=heads, rows=rows, total=total), "amounts"))
+    return section(name, title, html(Table(caption=title, heads=heads, rows=rows, total=total), "amounts"))
 
 
 def _amount_row(first: str, amounts: Amounts) -> list[str]:
@@ -229,7 +188,7 @@ def _used_features(report: Report) -> str:
     heads = ("feature", "project", "given", "generated", "of it used", "share", "energy")
     table = Table(caption="Features, the least used first", heads=heads, rows=rows, texts=frozenset((1,)))
     note = "Of what was generated, how much the app said was used, with used(). The least used stands first."
-    return _section("used", "Features, by how often their output was used", html(table), note)
+    return section("used", "Features, by how often their output was used", html(table), note)
 
 
 def _avoided(report: Report) -> str:
@@ -249,13 +208,13 @@ def _avoided(report: Report) -> str:
     heads = ("against", "calls", "energy", "90% interval")
     table = Table(caption="Avoided energy by its baseline", heads=heads, rows=rows, total=total)
     note = "A model of what did not happen: the baseline's energy for the same request, less what was used."
-    return _section("avoided", "Avoided, and against what", html(table), note)
+    return section("avoided", "Avoided, and against what", html(table), note)
 
 
 def _idle(report: Report) -> str:
     if not report.idle.days:
         return ""
-    return _section(
+    return section(
         "idle", "Idle tax of models on this machine", html(idle.page_table(report.idle)), idle.note(report.idle)
     )
 
@@ -269,7 +228,7 @@ def _rates(report: Report) -> str:
         for name, part, whole in words.rates(rates)
     ]
     heads = ("", "calls", "of", "share")
-    return _section("rates", "How often", html(Table(caption="Rates", heads=heads, rows=rows)))
+    return section("rates", "How often", html(Table(caption="Rates", heads=heads, rows=rows)))
 
 
 def _carbon(report: Report) -> str:
@@ -287,7 +246,7 @@ def _carbon(report: Report) -> str:
     heads = ("grid, year", "calls", "CO2e", "90% interval", "water")
     table = Table(caption="Carbon and water by the grid that they are of", heads=heads, rows=rows, total=total)
     note = "Location-based, without making the hardware. Sources: the documentation's page on carbon, water and money."
-    return _section("carbon", "Carbon and water", html(table), note)
+    return section("carbon", "Carbon and water", html(table), note)
 
 
 def _basis(report: Report) -> str:
@@ -298,4 +257,4 @@ def _basis(report: Report) -> str:
     ]
     total = [cell("All"), cell(words.count(report.total.calls)), cell(words.energy(report.total))]
     table = Table(caption="Energy by its evidence", heads=("energy is", "calls", "energy"), rows=rows, total=total)
-    return _section("basis", "What these figures rest on", f"{html(table) if rows else ''}<ul>{said}</ul>")
+    return section("basis", "What these figures rest on", f"{html(table) if rows else ''}<ul>{said}</ul>")
