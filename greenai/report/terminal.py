@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from greenai.report import idle, words
 from greenai.report.aggregate import REFUSED
 from greenai.report.amounts import Amounts
+from greenai.report.columns import add, fitted, pairs, table
 from greenai.units import format_energy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -25,7 +26,6 @@ __all__ = ["BY", "DEFAULT", "as_csv", "tables"]
 
 MOST_ROWS = 12
 WIDTH = 80
-LEAST_NAME = 12  # of a name this much stands in one line, and figures give way to it
 BY: Mapping[str, tuple[str, Callable[[str | None], str]]] = {
     "outcome": ("by_outcome", words.outcome),
     "project": ("by_project", words.clean),
@@ -53,9 +53,9 @@ def tables(report: Report, by: Sequence[str] = DEFAULT, *, width: int = WIDTH) -
     if report.by_baseline:
         yield _avoided(report)
     if report.idle.days:
-        yield _fitted("idle tax", idle.HEADS, idle.lines(report.idle), width, less=(4, 5), names=1, total=True)
+        yield fitted("idle tax", idle.HEADS, idle.lines(report.idle), width, less=(4, 5), names=1, total=True)
         yield Text(idle.note(report.idle), style="dim")
-    yield _pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
+    yield pairs("how often", ((name, words.share(part, of)) for name, part, of in words.rates(report.rates)))
     said = ["+ ?: of some of these calls the energy is unknown."] if report.total.energy_unknown else []
     yield Text("\n".join([*said, *words.notes(report)]), style="dim")
 
@@ -74,11 +74,11 @@ def _sums(report: Report) -> Table:
         ("cost", words.money(total), ""),
         ("unknown", words.count(total.energy_unknown), "calls whose energy is in no sum"),
     )
-    table = _table("", ("", "", ""), right=(1,), headed=False)
+    made = table("", ("", "", ""), right=(1,), headed=False)
     for label, figure, more in rows:
         if figure and (label != "unknown" or total.energy_unknown):
-            _add(table, label, figure, more)
-    return table
+            add(made, label, figure, more)
+    return made
 
 
 def _breakdown(
@@ -91,7 +91,7 @@ def _breakdown(
         rows.append((f"{len(rest)} more", words.count(calls), format_energy(energy_j), "", "", ""))
     heads = (head, "calls", "energy", "90% interval", "avoided", "share")
     total = ("all", *_amounts(report.total, report.total))
-    return _fitted(f"by {head}", heads, [*rows, total], width, less=(3, 5, 4), total=True)
+    return fitted(f"by {head}", heads, [*rows, total], width, less=(3, 5, 4), total=True)
 
 
 def _amounts(amounts: Amounts, total: Amounts) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _flow(report: Report, width: int) -> Table:
         rows.append((label, came, words.count(ended.calls), ended_share, _energy(ended)))
         reached -= ended.calls
     heads = ("stage", "reached", "ended there", "share", "energy")
-    return _fitted("how calls were answered", heads, rows, width, less=(3, 1))
+    return fitted("how calls were answered", heads, rows, width, less=(3, 1))
 
 
 def _features(report: Report, width: int) -> Table:
@@ -130,84 +130,15 @@ def _features(report: Report, width: int) -> Table:
         calls, energy = words.count(feature.amounts.calls), _energy(feature.amounts)
         rows.append((words.clean(feature.feature), words.clean(feature.project), given, calls, used, energy))
     heads = ("feature", "project", "given", "generated", "used", "energy")
-    return _fitted("features, the least used first", heads, rows, width, less=(2, 3, 1), names=2)
+    return fitted("features, the least used first", heads, rows, width, less=(2, 3, 1), names=2)
 
 
 def _avoided(report: Report) -> Table:
-    table = _table("avoided, and against what", ("against", "calls", "energy"), right=(1, 2))
+    made = table("avoided, and against what", ("against", "calls", "energy"), right=(1, 2))
     for group in report.by_baseline:
         amount = group.amounts.would_avoid_j if group.key[1] else group.amounts.avoided_j
-        _add(table, words.baseline(group), words.count(group.amounts.calls), format_energy(amount))
-    return table
-
-
-def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    table = _table(title, ("", ""), right=(1,), headed=False)
-    for name, text in rows:
-        _add(table, name, text)
-    return table
-
-
-def _fitted(
-    title: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    width: int,
-    *,
-    less: Sequence[int],
-    names: int = 1,
-    total: bool = False,
-) -> Table:
-    """Return a table without the columns of `less`, in that order, for which there is no room beside the names."""
-    widths = _widths(heads, rows, names)
-    kept = list(range(len(heads)))
-    for column in less:
-        if (
-            sum(widths[n] for n in kept) + 3 * len(kept) - 1 <= width
-        ):  # two blanks and a line between columns, the edges
-            break
-        kept.remove(column)
-    right = [place for place, column in enumerate(kept) if column >= names]
-    table = _table(title, [heads[column] for column in kept], right=right, least=LEAST_NAME)
-    for number, row in enumerate(rows, 1):
-        if total and number == len(rows):
-            table.add_section()
-        _add(table, *(row[column] for column in kept))
-    return table
-
-
-def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> list[int]:
-    """Return how wide each column has to be: a figure whole, of a name a part."""
-    from rich.cells import cell_len
-
-    whole = [max(map(cell_len, cells)) for cells in zip(heads, *rows, strict=True)]
-    return [LEAST_NAME if column < names else width for column, width in enumerate(whole)]
-
-
-def _table(title: str, heads: Sequence[str], *, right: Sequence[int], headed: bool = True, least: int = 0) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE,
-        show_header=headed,
-        pad_edge=False,
-    )
-    for column, head in enumerate(heads):
-        if column in right:
-            table.add_column(head, justify="right", no_wrap=True)
-        else:
-            table.add_column(head, overflow="fold", min_width=least)
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    from rich.text import Text
-
-    table.add_row(*(Text(text) for text in cells))  # Text, not markup: a name may contain brackets
+        add(made, words.baseline(group), words.count(group.amounts.calls), format_energy(amount))
+    return made
 
 
 # --- CSV ------------------------------------------------------------------------------------
