@@ -520,7 +520,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "provider_batches": Key(
         about="Whether `client.batch` goes through OpenAI's batch API by itself where a job has 24 hours and names "
-        "OpenAI's models: at half the price. `backend=\"provider\"` does so in any case.",
+        'OpenAI\'s models: at half the price. `backend="provider"` does so in any case.',
         example=False,
         env="0",
     ),
