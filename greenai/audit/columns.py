@@ -1,0 +1,218 @@
+"""Calls as columns: what every estimate is made from, a number or a code per call, and no text.
+
+A million calls are held at once; their texts are not. What a log does not say is NaN, or the code -1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from greenai.cache.keys import cache_key
+from greenai.errors import InvalidRequest
+from greenai.values import text_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.values import Logged
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Codes: TypeAlias = NDArray[np.int64]
+    Flags: TypeAlias = NDArray[np.bool_]
+
+__all__ = ["Calls", "Coded", "columns", "prefix_of", "system_of"]
+
+PREFIX_TOKENS = 1024
+"""The shortest beginning of a prompt that providers keep: 1,024 tokens (OpenAI, prompt caching guide; Anthropic's
+shortest is 1,024 too, for most models)."""
+PREFIX_CHARS = 4 * PREFIX_TOKENS
+"""About so many characters of English are those tokens."""
+
+_NUMBERS = (
+    "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
+    "answer_chars", "max_tokens", "attempt", "energy_j", "energy_low_j", "energy_high_j",
+)  # fmt: skip
+_FLAGS = ("ok", "tool_calls", "judged", "truncated")
+_CODES = ("project", "template", "model", "feature", "user", "key", "prefix", "answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coded:
+    """A column of names: the number of each call's name, -1 for none."""
+
+    codes: Codes
+    names: tuple[str, ...]
+
+    def name(self, code: int, none: str = "not told") -> str:
+        """Return the name with this number."""
+        return self.names[code] if code >= 0 else none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calls:
+    """The calls of a log, in its order.
+
+    Attributes:
+        created: seconds since 1970.
+        answer_chars: how long the answer is.
+        max_tokens: the limit that the call gave.
+        energy_j: greenai's own ledger's, with its interval; NaN in other logs.
+        judged: whether it is a chat whose prompt the log keeps, so that it can be told what would have sufficed.
+        truncated: whether the answer was cut at its limit.
+        key: what the exact cache knows the request by; -1 where nothing is known of it.
+        prefix: the digest of the first 1,024 tokens or so; -1 for a shorter prompt.
+        answer: the digest of the answer, without case and spaces around it.
+    """
+
+    created: Floats
+    input_tokens: Floats
+    output_tokens: Floats
+    cached_tokens: Floats
+    reasoning_tokens: Floats
+    cost_usd: Floats
+    latency_s: Floats
+    answer_chars: Floats
+    max_tokens: Floats
+    attempt: Floats
+    energy_j: Floats
+    energy_low_j: Floats
+    energy_high_j: Floats
+    ok: Flags
+    tool_calls: Flags
+    judged: Flags
+    truncated: Flags
+    project: Coded
+    template: Coded
+    model: Coded
+    feature: Coded
+    user: Coded
+    key: Coded
+    prefix: Coded
+    answer: Coded
+
+    def __len__(self) -> int:
+        return len(self.created)
+
+
+Template: TypeAlias = "Callable[[Logged], str | None]"
+
+
+def columns(calls: Iterable[Logged], template: Template | None = None) -> Calls:
+    """Return calls as columns.
+
+    Args:
+        calls: in the log's order.
+        template: what a call's template is called; None takes its system prompt's digest.
+    """
+    made = _Columns(template or system_of)
+    for call in calls:
+        made.add(call)
+    return made.done()
+
+
+@dataclass(slots=True)
+class _Names:
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
+    codes: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, name: str | None) -> None:
+        self.codes.append(-1 if name is None else self.numbers.setdefault(name, len(self.numbers)))
+
+
+class _Columns:
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.numbers = {name: array("d") for name in _NUMBERS}
+        self.flags = {name: array("b") for name in _FLAGS}
+        self.names = {name: _Names() for name in _CODES}
+
+    def add(self, call: Logged) -> None:
+        for name, number in _numbers(call).items():
+            self.numbers[name].append(_or_nan(number))
+        judged = call.ok and call.messages is not None and call.kind in ("chat", "responses", "completion")
+        cut = call.finish_reason in ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
+        for name, flag in zip(_FLAGS, (call.ok, call.tool_calls, judged, cut), strict=True):
+            self.flags[name].append(flag)
+        told = (
+            call.project, self.template(call), _model(call), call.feature, call.user, _key(call), prefix_of(call),
+            _digest(call.answer.strip().casefold()) if call.answer else None,
+        )  # fmt: skip
+        for name, text in zip(_CODES, told, strict=True):
+            self.names[name].add(text)
+
+    def done(self) -> Calls:
+        import numpy as np
+
+        numbers: dict[str, Any] = {name: np.array(held, np.float64) for name, held in self.numbers.items()}
+        flags: dict[str, Any] = {name: np.array(held, np.bool_) for name, held in self.flags.items()}
+        names: dict[str, Any] = {
+            name: Coded(codes=np.array(held.codes, np.int64), names=tuple(held.numbers))
+            for name, held in self.names.items()
+        }
+        return Calls(**numbers, **flags, **names)
+
+
+def _numbers(call: Logged) -> Mapping[str, float | None]:
+    energy = call.energy
+    limit = next((call.arguments.get(n) for n in ("max_completion_tokens", "max_tokens", "max_output_tokens")), None)
+    told = (
+        call.created, call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens, call.cost_usd,
+        call.latency_s, None if call.answer is None else len(call.answer),
+        limit if isinstance(limit, (int, float)) else None, call.attempt,
+        *((None, None, None) if energy is None else (energy.energy_j, energy.low_j, energy.high_j)),
+    )  # fmt: skip
+    return dict(zip(_NUMBERS, told, strict=True))
+
+
+def _or_nan(number: float | None) -> float:
+    return math.nan if number is None else float(number)
+
+
+def _model(call: Logged) -> str | None:
+    if call.model is None or call.provider is None or "/" in call.model:
+        return call.model
+    return f"{call.provider}/{call.model}"
+
+
+def _key(call: Logged) -> str | None:
+    """Return what the exact cache would know the request by, as far as the log tells its arguments."""
+    if call.messages is None:
+        return None
+    asked = {**call.arguments, "model": call.model, "messages": list(call.messages)}
+    try:
+        return cache_key(asked, f"{call.project}\0{call.provider}")
+    except InvalidRequest:
+        return None
+
+
+def system_of(call: Logged) -> str | None:
+    """Return a name for the template of a call by its first message, where that is the app's own."""
+    first = None if not call.messages else call.messages[0]
+    if first is None or first.get("role") not in ("system", "developer"):
+        return None
+    return f"system {_digest(text_of(first.get('content')))[:8]}"
+
+
+def prefix_of(call: Logged) -> str | None:
+    """Return the digest of the beginning of a prompt that a provider's cache would keep; None for a shorter one."""
+    if call.messages is None:
+        return None
+    parts: list[str] = []
+    length = 0
+    for message in call.messages:
+        text = text_of(message.get("content"))
+        parts.append(f"{message.get('role')}:{text}")
+        length += len(text)
+        if length >= PREFIX_CHARS:
+            return _digest(f"{call.model}\0" + "\0".join(parts)[:PREFIX_CHARS])
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,171 @@
+"""What calls took, and what other models would have taken for them: a column of joules and dollars per model.
+
+The physics of a model is worked out once: an estimate is a polynomial of the tokens of a prompt, the cached ones among
+them, and those of the answer. Unknown is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+from greenai.catalog import Card, find
+from greenai.meters import physics
+from greenai.meters.cost import usd
+from greenai.values import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.columns import Calls
+
+    Floats: TypeAlias = NDArray[np.float64]
+
+__all__ = ["Law", "Took", "law_of", "smaller", "took", "usd_of"]
+
+_TERMS = 9
+# Token counts at which a model is asked, (fresh, cached, output): as many as there are terms, far apart.
+_POINTS = (
+    (100, 0, 0), (2000, 0, 0), (0, 1000, 0), (0, 0, 100), (0, 0, 2000), (1000, 0, 500), (0, 1000, 500),
+    (1000, 1000, 0), (700, 300, 900),
+)  # fmt: skip
+_USUAL = (1000, 0, 300)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """The energy of a model's calls: a weight per term of the tokens, and the standard deviation of its logarithm."""
+
+    weights: Floats
+    sigma: float
+
+    def joules(self, input_tokens: Floats, cached: Floats, output: Floats) -> Floats:
+        """Return joules per call; NaN where a count is."""
+        import numpy as np
+
+        cached = np.minimum(np.nan_to_num(cached), input_tokens)
+        found: Floats = np.asarray(_terms(input_tokens - cached, cached, output), np.float64).T @ self.weights
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Took:
+    """What each call took: joules, the standard deviation of their logarithm, and dollars; NaN where unknown."""
+
+    energy_j: Floats
+    sigma: Floats
+    cost_usd: Floats
+
+
+def _terms(fresh: Floats, cached: Floats, output: Floats) -> Sequence[Floats]:
+    return (
+        fresh, cached, output, fresh * output, cached * output, output * output, fresh * cached, fresh * fresh,
+        fresh * 0 + 1,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def law_of(model: str, tier: str | None = None) -> Law | None:
+    """Return how a model's energy grows with tokens; None where the catalog states no size for it.
+
+    Args:
+        model: a name of the catalog.
+        tier: openai's `service_tier`.
+    """
+    import numpy as np
+
+    card = find(model)
+    if card is None:
+        return None
+    known = tier if tier in ("batch", "flex") else None
+    readings = [
+        physics.estimate(
+            card, input_tokens=fresh + cached, output_tokens=output, cached_tokens=cached,
+            service_tier="batch" if known else None,
+        )
+        for fresh, cached, output in (*_POINTS, _USUAL)
+    ]  # fmt: skip
+    joules = [r.energy_j for r in readings if r.energy_j is not None]
+    usual = readings[-1]
+    if len(joules) < len(readings) or not usual.low_j or not usual.high_j:
+        return None
+    points = np.array(_POINTS, np.float64).T
+    scale = np.array([1e3, 1e3, 1e3, 1e6, 1e6, 1e6, 1e6, 1e6, 1.0])
+    table = np.asarray(_terms(points[0], points[1], points[2])).T / scale
+    weights = np.linalg.solve(table, np.array(joules[:-1])) / scale
+    return Law(weights, math.log(usual.high_j / usual.low_j) / (2 * physics.Z90))
+
+
+def took(calls: Calls) -> Took:
+    """Return what each call took: the log's own figures, else the physics of its tokens, and list prices."""
+    import numpy as np
+
+    energy, cost = calls.energy_j.copy(), calls.cost_usd.copy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sigma = np.log(calls.energy_high_j / calls.energy_low_j) / (2 * physics.Z90)
+    sigma = np.where(np.isfinite(sigma), sigma, 0.0)
+    for code, model in enumerate(calls.model.names):
+        of = calls.model.codes == code
+        law = law_of(model)
+        unknown = of & np.isnan(energy)
+        if law is not None and unknown.any():
+            energy[unknown] = law.joules(
+                calls.input_tokens[unknown], calls.cached_tokens[unknown], calls.output_tokens[unknown]
+            )
+            sigma[unknown] = law.sigma
+        unpriced = of & np.isnan(cost)
+        if unpriced.any():
+            cost[unpriced] = usd_of(
+                model, calls.input_tokens[unpriced], calls.cached_tokens[unpriced], calls.output_tokens[unpriced]
+            )
+    return Took(energy, sigma, cost)
+
+
+def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats) -> Floats:
+    """Return the list price of each call in dollars; NaN where it is not known."""
+    import numpy as np
+
+    card = find(model)
+    price = None if card is None else card.price
+    if model.startswith("local/"):
+        return np.where(np.isnan(input_tokens), np.nan, 0.0)
+    per = [
+        usd(price, Usage(input_tokens=fresh + kept, cached_tokens=kept, output_tokens=wrote))
+        for fresh, kept, wrote in ((1000, 0, 0), (0, 1000, 0), (0, 0, 1000))
+    ]
+    if any(dollars is None for dollars in per):
+        return np.full(len(input_tokens), np.nan)
+    fresh_usd, cached_usd, output_usd = (float(dollars or 0.0) / 1000 for dollars in per)
+    kept = np.minimum(np.nan_to_num(cached), input_tokens)
+    found: Floats = (input_tokens - kept) * fresh_usd + kept * cached_usd + output * output_usd
+    return found
+
+
+@lru_cache(maxsize=1024)
+def smaller(model: str, ladder: tuple[str, ...] = ()) -> str | None:
+    """Return the model that would be asked in place of this one: the ladder's first, else the smallest sibling.
+
+    None where this is a small model itself, or no smaller one is known.
+    """
+    card = find(model)
+    names = ladder or (() if card is None else _siblings(card))
+    own = None if card is None else card.name
+    for name in names:
+        other = find(name)
+        if name in (model, own) or (other is not None and other.name == own):
+            return None
+        if other is None or other.tier == "small":
+            return name
+    return None
+
+
+def _siblings(card: Card) -> tuple[str, ...]:
+    if card.ladder or card.same_as is None:
+        return card.ladder
+    behind = find(card.same_as)
+    return () if behind is None else behind.ladder
