@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai import errors
 from greenai._locks import Lock
-from greenai.errors import BudgetExceeded, EngineError, GreenAIError, LedgerCorrupt, LedgerError, OptInRequired
+from greenai.errors import EngineError, GreenAIError, LedgerCorrupt, LedgerError
 from greenai.store import beginnings, story
 from greenai.store.ledger_db import LedgerDb
+from greenai.store.readable import clean, told
 from greenai.store.schema import CALL_COLUMNS
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ T = TypeVar("T")
 
 WAIT_S = 2.0  # 16 processes at full load wait 1 s at worst; a caller waits no longer than twice that
 RETRY_DISK_S = 30.0
-MAX_ERROR_CHARS = 200
 DAY_S = 86_400.0
-
-MAX_REFUSAL_CHARS = 1000
 
 FAILED: Mapping[str, object] = {"outcome": "failed", "evidence": "unknown", "method": "no answer came"}
 # Nothing was sent, so nothing is unknown of it.
@@ -62,9 +59,6 @@ REFUSED: Mapping[str, object] = {
 UNSENT = frozenset(errors.__all__) - {EngineError.__name__}
 
 _log = logging.getLogger("greenai")
-_SECRETS = re.compile(
-    r"(?i)(\b(?:sk|pk|rk|key|api|gsk|xai|hf|AIza)[-_][\w-]{8,}|\bAIza[\w-]{20,}|bearer\s+\S+|key=[^\s&]+)"
-)
 
 
 class LedgerSettings(Protocol):
@@ -144,7 +138,7 @@ class Ledger:
     def release(self, attempt_id: str, error: str | None = None) -> None:
         """End a hold under which nothing was used."""
         now = self._clock()
-        self._do(lambda db: db.release(attempt_id, _clean(error), now))
+        self._do(lambda db: db.release(attempt_id, clean(error), now))
 
     def settle(self, hold: Hold, attempt: Attempt, cost_usd: float | None) -> None:
         """Replace a hold by what its attempt used."""
@@ -219,7 +213,7 @@ class Ledger:
             project: whose it was.
             entry: how it came in.
             requested_model: what was asked for.
-            error: what ended it; see `_told` for what is kept of it.
+            error: what ended it; see `told` for what is kept of it.
             opt_in_reason: why an expensive mode was allowed.
             feature: the feature of the app that it was made for.
             asked: a digest of who asked what.
@@ -234,7 +228,7 @@ class Ledger:
             "entry": entry,
             "requested_model": requested_model,
             "opt_in_reason": opt_in_reason,
-            "error": _told(error),
+            "error": told(error),
             "feature": feature,
             "asked": asked,
             "granted": _granted(grants),
@@ -276,6 +270,20 @@ class Ledger:
     def taken(self, project: str, task: str, most: int) -> list[tuple[str, bool, int | None, int, float | None]]:
         """Return (model, whether it reasoned, input and output tokens, joules) of a task's attempts, newest first."""
         return self._do(lambda db: db.taken(project, task, most)) or []
+
+    # What distilled task models did.
+
+    def distilled(self, row: Sequence[object], alarm: float) -> dict[str, Any]:
+        """Add to the counts of a distilled task model (`DISTILLED_COLUMNS`); return what they are now."""
+        return self._do(lambda db: db.distilled(row, alarm))
+
+    def all_distilled(self) -> list[dict[str, Any]]:
+        """Return the counts of every distilled task model, by project."""
+        return self._do(lambda db: db.all_distilled())
+
+    def distilled_again(self, file: str) -> bool:
+        """Forget that a distilled task model fell back; return whether the ledger has it."""
+        return self._do(lambda db: db.distilled_again(file))
 
     # What was said of answers.
 
@@ -414,7 +422,7 @@ class Ledger:
 
 def _granted(grants: Sequence[Grant]) -> str | None:
     """Return who gave the opt-ins of a call, why and until when, as JSON; keys in what an app wrote are taken out."""
-    written = [{**grant.to_dict(), "reason": _clean(grant.reason), "user": _clean(grant.user)} for grant in grants]
+    written = [{**grant.to_dict(), "reason": clean(grant.reason), "user": clean(grant.user)} for grant in grants]
     return json.dumps(written) if written else None
 
 
@@ -433,11 +441,11 @@ def _attempt_row(
     attempt: Attempt, call_id: str, project: str, cost_usd: float | None, now: float
 ) -> tuple[object, ...]:
     energy, usage = attempt.energy, attempt.usage
-    tries = [{"error": _clean(t.error), "status": t.status, "waited_s": t.waited_s} for t in attempt.tries]
+    tries = [{"error": clean(t.error), "status": t.status, "waited_s": t.waited_s} for t in attempt.tries]
     return (
         attempt.attempt_id, call_id, project, attempt.model, attempt.state, now - attempt.latency_s, energy.energy_j,
         energy.low_j, energy.high_j, energy.evidence, usage.input_tokens, usage.output_tokens, usage.cached_tokens,
-        usage.reasoning_tokens, cost_usd, attempt.latency_s, _clean(attempt.error),
+        usage.reasoning_tokens, cost_usd, attempt.latency_s, clean(attempt.error),
         json.dumps(tries) if tries else None, now,
     )  # fmt: skip
 
@@ -457,24 +465,6 @@ def _sum(usages: Sequence[Usage], name: str) -> int | None:
     """Add the known counts up; None where nothing is known."""
     counts = [count for usage in usages if (count := getattr(usage, name)) is not None]
     return sum(counts) if counts else None
-
-
-def _told(error: BaseException | str) -> str | None:
-    """Return what is kept of an error: its class, because messages may quote prompts.
-
-    The messages of two refusals are kept whole: they have limits, numbers and names of models, and quote no prompt.
-    """
-    if isinstance(error, str):
-        return _clean(error)
-    name = type(error).__name__
-    if type(error) not in (BudgetExceeded, OptInRequired):
-        return _clean(name)
-    return _clean(f"{name}: {error}", MAX_REFUSAL_CHARS)
-
-
-def _clean(error: str | None, most: int = MAX_ERROR_CHARS) -> str | None:
-    """Shorten an error and take out what looks like a key: providers put both into their messages."""
-    return None if error is None else _SECRETS.sub("[redacted]", error)[:most]
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,10 @@ def _storable(value: object) -> object:
     return float(value) if type(value) is int else value
 
 
+def _distilled(row: Row) -> dict[str, Any]:
+    return dict(zip((*schema.DISTILLED_COLUMNS, "fell"), row, strict=True))
+
+
 class LedgerDb(SqliteFile):
     """The ledger's database: rows in, rows out, each method one transaction. Safe from any thread and process.
 
@@ -117,6 +121,24 @@ class LedgerDb(SqliteFile):
 
         self._write(work)
 
+    def distilled(self, row: Row, alarm: float) -> dict[str, Any]:
+        """Add to the counts of a distilled task model (`DISTILLED_COLUMNS`); return what they are now.
+
+        It falls where one of its bets comes to `alarm`.
+        """
+
+        def work(con: sqlite3.Connection) -> Any:
+            key = row[:2]
+            _execute(con, schema.DISTILLED, row)
+            con.execute(schema.DISTILLED_FELL, (*key, alarm))
+            return con.execute(schema.DISTILLED_OF, key).fetchone()
+
+        return _distilled(self._write(work))
+
+    def distilled_again(self, file: str) -> bool:
+        """Forget that a distilled task model fell; return whether there is such a one."""
+        return self._write(lambda con: con.execute(schema.DISTILLED_AGAIN, (file,)).rowcount > 0)
+
     def use(self, call_id: str) -> bool:
         """Note that what a call gave was used; return whether there is such a call."""
         return self._write(lambda con: con.execute(schema.USE, (call_id,)).rowcount > 0)
@@ -132,6 +154,7 @@ class LedgerDb(SqliteFile):
             target.executemany(schema.TALLY, source.execute(schema.ALL_TALLIES))
             target.executemany(schema.OFFER, source.execute(schema.ALL_OFFERS))
             target.executemany(schema.IDLE, source.execute(schema.ALL_IDLE))
+            target.executemany(schema.DISTILLED, [row[:-1] for row in source.execute(schema.ALL_DISTILLED)])
             for statement in schema.EMPTY:
                 source.execute(statement)
 
@@ -175,6 +198,10 @@ class LedgerDb(SqliteFile):
     def methods(self, project: str) -> list[str]:
         """Return the classifiers under which a project has labels or decisions."""
         return self._read(lambda con: [method for (method,) in con.execute(schema.METHODS, (project,))])
+
+    def all_distilled(self) -> list[dict[str, Any]]:
+        """Return the counts of every distilled task model, by project."""
+        return self._read(lambda con: [_distilled(row) for row in con.execute(schema.ALL_DISTILLED)])
 
     def attempts(self, call_id: str) -> list[dict[str, Any]]:
         """Return every attempt of one call, in the order in which they began."""

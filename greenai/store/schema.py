@@ -24,6 +24,12 @@ IDLE_COLUMNS = (
     "method",
 )  # fmt: skip
 
+# What a distilled task model did for a project, in counts: nothing of any call is in it.
+DISTILLED_COUNTS = (
+    "answered", "abstained", "shadow_same", "shadow_other", "audit_same", "audit_other", "uncompared",
+)  # fmt: skip
+DISTILLED_COLUMNS = ("project", "file", "name", *DISTILLED_COUNTS, "slow", "fast", "changed")
+
 SETTLE_COLUMNS = (
     "attempt_id", "call_id", "project", "model", "state", "created", "energy_j", "low_j", "high_j", "evidence",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s", "error", "retries",
@@ -39,6 +45,7 @@ READ_COLUMNS = {
     "labels": LABEL_COLUMNS,
     "offers": ("project", "feature", "day", "offered", "used"),
     "idle": IDLE_COLUMNS,
+    "distilled": (*DISTILLED_COLUMNS, "fell"),
 }
 
 # One entry per schema version, each a list of statements that run in one transaction. Append only.
@@ -147,6 +154,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX idle_began ON idle (began)",
     ),
+    # How often a distilled task model (`file` begins its hash) said what the model said that it stands in for. `slow`
+    # and `fast` are the logarithms of two bets that it no longer keeps its promise, `fell` when one of them was won.
+    (
+        """
+        CREATE TABLE distilled (
+            project TEXT NOT NULL, file TEXT NOT NULL, name TEXT NOT NULL, answered INTEGER NOT NULL,
+            abstained INTEGER NOT NULL, shadow_same INTEGER NOT NULL, shadow_other INTEGER NOT NULL,
+            audit_same INTEGER NOT NULL, audit_other INTEGER NOT NULL, uncompared INTEGER NOT NULL,
+            slow REAL NOT NULL, fast REAL NOT NULL, changed REAL NOT NULL, fell REAL, PRIMARY KEY (project, file)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -200,6 +219,19 @@ OFFER = (
     "day) DO UPDATE SET offered = offered + excluded.offered, used = used + excluded.used"
 )
 IDLE = f"INSERT OR IGNORE INTO idle ({', '.join(IDLE_COLUMNS)}) VALUES ({_marks(len(IDLE_COLUMNS))})"
+# A bet that is lost starts anew: what it measures is the worst stretch up to now. The first fall counts.
+_COUNTED = ", ".join(f"{name} = distilled.{name} + excluded.{name}" for name in DISTILLED_COUNTS)
+DISTILLED = (
+    f"INSERT INTO distilled ({', '.join(DISTILLED_COLUMNS)}) VALUES ({_marks(len(DISTILLED_COLUMNS))}) "
+    f"ON CONFLICT (project, file) DO UPDATE SET {_COUNTED}, changed = excluded.changed, "
+    "slow = max(distilled.slow, 0.0) + excluded.slow, fast = max(distilled.fast, 0.0) + excluded.fast"
+)
+DISTILLED_FELL = (
+    "UPDATE distilled SET fell = changed WHERE project = ? AND file = ? AND fell IS NULL AND max(slow, fast) >= ?"
+)
+DISTILLED_AGAIN = "UPDATE distilled SET fell = NULL, slow = 0.0, fast = 0.0 WHERE file = ?"
+ALL_DISTILLED = f"SELECT {', '.join(DISTILLED_COLUMNS)}, fell FROM distilled"
+DISTILLED_OF = f"{ALL_DISTILLED} WHERE project = ? AND file = ?"
 USE = "UPDATE calls SET used = 1 WHERE call_id = ?"
 ASK_CHOICE = "INSERT OR IGNORE INTO asked_choices (project, created) VALUES (?, ?)"
 CALL = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE call_id = ?"
@@ -235,4 +267,6 @@ ALL_LABELS = f"SELECT {', '.join(LABEL_COLUMNS)} FROM labels"
 ALL_TALLIES = "SELECT project, method, era, bin, count FROM drift"
 ALL_OFFERS = "SELECT project, feature, day, offered, used FROM offers"
 ALL_IDLE = f"SELECT {', '.join(IDLE_COLUMNS)} FROM idle"
-EMPTY = tuple(f"DELETE FROM {table}" for table in ("calls", "attempts", "labels", "drift", "offers", "idle"))
+EMPTY = tuple(
+    f"DELETE FROM {table}" for table in ("calls", "attempts", "labels", "drift", "offers", "idle", "distilled")
+)

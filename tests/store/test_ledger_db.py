@@ -374,3 +374,36 @@ def test_threads_share_one_ledger(tmp_path: Path) -> None:
         thread.join()
     assert errors == []
     assert db.check()["calls"] == 200
+
+
+# --- distilled task models ----------------------------------------------------------------
+
+
+def counted(*, same: int = 0, other: int = 0, slow: float = 0.0, fast: float = 0.0) -> tuple[object, ...]:
+    return ("shop", "0123456789ab", "intents", 1, 0, 0, 0, same, other, 0, slow, fast, 100.0)
+
+
+def test_counts_of_distilled_models_add_up_and_a_won_bet_makes_one_fall(tmp_path: Path) -> None:
+    db, another = LedgerDb(tmp_path / "ledger.db"), LedgerDb(tmp_path / "ledger.db")
+    db.distilled(counted(same=1, slow=-0.5, fast=-0.1), 3.0)
+    found = another.distilled(counted(other=1, slow=2.0, fast=1.0), 3.0)
+    assert (found["answered"], found["audit_same"], found["audit_other"]) == (2, 1, 1)
+    assert (found["slow"], found["fast"], found["fell"]) == (2.0, 1.0, None)  # a bet that was lost began anew
+    assert another.distilled(counted(other=1, slow=1.0), 3.0)["fell"] == 100.0
+    assert db.all_distilled()[0]["fell"] == 100.0
+    assert db.distilled_again("0123456789ab")
+    assert not db.distilled_again("another")
+    (again,) = another.all_distilled()
+    assert (again["answered"], again["slow"], again["fell"]) == (3, 0.0, None)
+    db.close()
+    another.close()
+
+
+def test_counts_of_distilled_models_outlive_a_disk_that_failed(tmp_path: Path) -> None:
+    memory, db = LedgerDb(None), LedgerDb(tmp_path / "ledger.db")
+    memory.distilled(counted(same=2), 3.0)
+    db.distilled(counted(same=1), 3.0)
+    db.absorb(memory)
+    assert [row["audit_same"] for row in db.all_distilled()] == [3]
+    assert memory.all_distilled() == []
+    db.close()
