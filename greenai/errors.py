@@ -17,6 +17,7 @@
     ├── BatchError             a batch cannot be begun, continued or forgotten
     │   └── BatchPaused        a batch ended before all of it was answered, and can go on later
     ├── CacheError             the answer cache could not do what it was told to, such as to forget
+    ├── LogUnreadable          a log cannot be audited: no file, or of a format that is not known
     └── LedgerError            the ledger cannot be read or written
         └── LedgerCorrupt      the ledger file is damaged; it is never reset silently
 
@@ -42,6 +43,7 @@ __all__ = [
     "InvalidRequest",
     "LedgerCorrupt",
     "LedgerError",
+    "LogUnreadable",
     "MissingExtra",
     "MissingKey",
     "ModelError",
@@ -211,6 +213,10 @@ class BatchPaused(BatchError):
 
 class CacheError(GreenAIError):
     """The answer cache could not do what it was told to. No call raises this: one whose cache fails is a miss."""
+
+
+class LogUnreadable(GreenAIError):
+    """A log cannot be audited: there is no such file, it cannot be read, or its format is not known."""
 
 
 class LedgerError(GreenAIError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.errors import MissingExtra
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Connection", "connected"]
+__all__ = ["connected"]
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = DuckDBPyConnection
 
 MEMORY = "700MB"
 """What DuckDB may hold at once; what is more goes to its folder."""
-
-if TYPE_CHECKING:
-    Connection = DuckDBPyConnection
 
 
 def connected(

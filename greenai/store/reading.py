@@ -17,10 +17,10 @@ from greenai.store.ledger_db import damaged
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["LedgerReader", "reading"]
+__all__ = ["LedgerReader", "foreign", "looked_at", "reading"]
 
 TIMEOUT_S = 5.0
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -40,6 +40,13 @@ class LedgerReader:
         cursor = self._connection.execute(sql, values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[dict[str, Any]]:
+        """Return what a query finds row by row, so that a table of any size may be read."""
+        cursor = self._connection.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
 
     def keep(self, table: str, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> None:
         """Keep what a query finds as a table of this reader alone, which is gone with it; the ledger stays as it is."""
@@ -72,6 +79,38 @@ def reading(path: Path | None) -> Generator[LedgerReader | None]:
         raise LedgerError(_unreadable(path, error)) from error
     except UnicodeDecodeError as error:  # text that SQLite never wrote
         raise LedgerCorrupt(damaged(path, str(error))) from error
+
+
+@contextmanager
+def foreign(path: Path) -> Generator[LedgerReader]:
+    """Open another program's database for reading, as it lies there: nothing is written beside it either.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    import sqlite3
+
+    address = path.resolve().as_uri()
+    written = _is_written(path)
+    try:
+        connection = sqlite3.connect(f"{address}?mode=ro{'' if written else '&immutable=1'}", uri=True)
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        try:
+            yield LedgerReader(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"The database {path} cannot be read: {error}. Copy it elsewhere with its -wal file and name the copy."
+        ) from error
+
+
+def looked_at(path: Path) -> tuple[frozenset[str], int]:
+    """Return the names of a database's tables, and the application that it is of."""
+    with foreign(path) as reader:
+        tables = reader.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        (owner,) = reader.rows("PRAGMA application_id")
+        return frozenset(str(row["name"]) for row in tables), int(owner["application_id"])
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,376 @@
+"""Logs as calls: which files, of which format and why, read in batches; what cannot be read is counted, never fatal.
+
+A file goes through three hands: `containers` splits it into records, a format makes calls of each, and what is told of
+the whole file (rows, damage, what no call of it says) is counted here. `parsed` is a pure function of records, so that
+another process may do it.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from greenai.audit.containers import Container, Damaged, Record, container_of, records
+from greenai.audit.formats import FORMATS, Format, NoCall, Sample, Unreadable, chosen, known, openai_batch
+from greenai.audit.values import Logged, Malformed, Missing, Source
+from greenai.errors import GreenAIError, LogUnreadable
+from greenai.store.reading import foreign, looked_at, reading
+
+__all__ = ["Batches", "Chunk", "Opened", "Paths", "Tally", "chunks", "opened", "parsed", "read"]
+
+Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
+
+MOST = 10_000
+"""Calls of one batch."""
+CHUNK = 1_000
+"""Records that are read at once, and their bytes at most."""
+CHUNK_BYTES = 8 << 20
+SHOWN = 20
+_SAMPLE = 20
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".db", ".sqlite", ".sqlite3", ".gz", ".zst")
+
+# What the finding cannot say where no call of a file has a field.
+COSTS: Mapping[str, str] = {
+    "messages": "no repeats, templates, or what would have sufficed: only sums by model and hour",
+    "answer": "no check whether answers were the same, and no template that a task model could learn",
+    "input_tokens": "energy and cost of prompts are estimated from their length",
+    "output_tokens": "energy and cost of answers are estimated from their length",
+    "created": "no hours, no repeats within a cache's lifetime, nothing always on",
+    "model": "no energy, and no smaller model to compare with",
+    "cached_tokens": "prefixes that a provider's cache served already are not told from those that it did not",
+    "reasoning_tokens": "reasoning is counted where the model always does it, else not told apart",
+    "project": "one finding for all, not one for each project",
+    "latency_s": "energy of models on own machines is estimated from tokens",
+    "cost_usd": "cost is computed from the catalog's prices",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One file of a log: how it is split, its format, and why that was chosen."""
+
+    container: Container
+    format: Format
+    reason: str
+    version: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.container.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Records of one file as they stand in it.
+
+    Attributes:
+        name: the file's name, for `where`.
+        format: the format's name.
+        records: where each stands (line or row), and itself.
+        read: bytes of the file read so far.
+    """
+
+    name: str
+    format: str
+    records: tuple[tuple[int, Record], ...]
+    read: int
+
+    @property
+    def last(self) -> int:
+        """The line or row that was read last."""
+        return self.records[-1][0] if self.records else 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What was counted while a file was read."""
+
+    rows: int = 0
+    skipped: int = 0
+    malformed: list[Malformed] = field(default_factory=list)
+    malformed_count: int = 0
+    present: set[str] = field(default_factory=set)
+
+    def add(self, other: Tally) -> None:
+        """Count another part of the same file."""
+        self.rows += other.rows
+        self.skipped += other.skipped
+        self.malformed_count += other.malformed_count
+        self.malformed = [*self.malformed, *other.malformed][:SHOWN]
+        self.present |= other.present
+
+    def damaged(self, where: str, why: str) -> None:
+        """Count a record that could not be read."""
+        self.malformed_count += 1
+        if len(self.malformed) < SHOWN:
+            self.malformed.append(Malformed(where=where, why=why))
+
+
+# --- files and their formats --------------------------------------------------------------
+
+
+def opened(paths: Paths, format: str | None = None) -> tuple[Opened, ...]:  # noqa: A002 - the option's name
+    """Find the files of a log, and look at each.
+
+    Args:
+        paths: files, folders (all logs in them) or patterns such as `logs/*.jsonl`.
+        format: the format of all of them, where it shall not be found out.
+
+    Raises:
+        LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
+    """
+    if format is not None and format not in FORMATS:
+        raise LogUnreadable(f'There is no format "{format}". Name one of these:\n{known()}')
+    given = [paths] if isinstance(paths, (str, PathLike)) else list(paths)
+    return tuple(_opened(path, format) for name in given for path in _files(Path(name)))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in _SUFFIXES)
+        if not inside:
+            raise LogUnreadable(f"There is no log in {path}: no file that ends in {', '.join(_SUFFIXES)}. Name a file.")
+        return inside
+    if path.exists():
+        return [path]
+    matched = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 - a whole pattern
+    if not matched:
+        raise LogUnreadable(f"There is no file {path}. Check the name with: ls {path.parent}")
+    return [file for file in matched if file.is_file()]
+
+
+def _opened(path: Path, name: str | None) -> Opened:
+    try:
+        container = container_of(path)
+        if name is not None:
+            return Opened(container=container, format=FORMATS[name], reason="--format names it")
+        found = chosen(_sample(container))
+    except OSError as error:
+        raise LogUnreadable(f"{path} cannot be read: {error.strerror or error}. Check who may: ls -l {path}") from error
+    except GreenAIError as error:
+        raise LogUnreadable(str(error)) from error
+    if found is None:
+        raise LogUnreadable(_unknown(path, container))
+    form, seen = found
+    return Opened(container=container, format=form, reason=seen.reason, version=seen.version)
+
+
+def _unknown(path: Path, container: Container) -> str:
+    if path.stat().st_size == 0:
+        return f"{path} is empty. Name a file that has calls."
+    return (
+        f"No format is known that {path} is of ({container.kind}). Name it with --format if it is one of these:\n"
+        f"{known()}\nElse write each call as a line: "
+        '{"request": {"model": "...", "messages": [...]}, "response": {...}, "created": 1763800000}'
+    )
+
+
+def _sample(container: Container) -> Sample:
+    if container.kind == "sqlite":
+        tables, owner = looked_at(container.path)
+        return Sample(tables=tables, application_id=owner)
+    read: list[Mapping[str, Any]] = []
+    with records(container) as found:
+        for _, record, _ in islice(found, _SAMPLE * 5):
+            with suppress(Unreadable):
+                read.append(_object(record))
+            if len(read) >= _SAMPLE:
+                break
+    return Sample(records=tuple(read))
+
+
+def _object(record: Record) -> Mapping[str, Any]:
+    """Return a record as an object.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if isinstance(record, Damaged):
+        raise Unreadable(record.why)
+    if not isinstance(record, bytes):
+        return record
+    try:
+        value = json.loads(record)
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"no UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable(f"no JSON: {str(error).partition(':')[0].lower()}") from None
+    if not isinstance(value, dict):
+        raise Unreadable(f"JSON, but a {type(value).__name__} instead of an object")
+    return cast("dict[str, Any]", value)
+
+
+# --- records and calls --------------------------------------------------------------------
+
+
+def chunks(source: Opened, skip: int = 0) -> Iterator[Chunk]:
+    """Read a file's records after its first `skip` lines or rows."""
+    held: list[tuple[int, Record]] = []
+    size = read = 0
+    with _records(source, skip) as found:
+        for number, record, done in found:
+            held.append((number, record))
+            size, read = size + (len(record) if isinstance(record, bytes) else 1_000), done
+            if len(held) >= CHUNK or size >= CHUNK_BYTES:
+                yield _chunk(source, held, read)
+                held, size = [], 0
+    if held:
+        yield _chunk(source, held, read)
+
+
+def _chunk(source: Opened, held: Sequence[tuple[int, Record]], read: int) -> Chunk:
+    return Chunk(name=source.path.name, format=source.format.name, records=tuple(held), read=read)
+
+
+@contextmanager
+def _records(source: Opened, skip: int) -> Generator[Iterator[tuple[int, Record, int]]]:
+    """Give a file's records; of a database, those that its format reads."""
+    if source.container.kind != "sqlite" or source.format.rows is None:
+        with records(source.container, skip) as found:
+            yield found
+        return
+    own = source.format.name == "greenai"
+    with reading(source.path) if own else foreign(source.path) as reader:
+        rows = source.format.rows(reader, skip)
+        yield ((number, row, 0) for number, row in enumerate(rows, start=skip + 1))
+
+
+def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tuple[Logged, ...], Tally]:
+    """Make calls of records; what is none, or cannot be read, is counted.
+
+    Args:
+        chunk: the records.
+        answers: for a file of answers of a batch, the requests by their `custom_id`.
+    """
+    form, tally = FORMATS[chunk.format], Tally()
+    calls: list[Logged] = []
+    for number, record in chunk.records:
+        where = f"{chunk.name}:{number}"
+        try:
+            row = _object(record)
+            if answers and form.name == openai_batch.FORMAT.name:
+                row = _with_request(row, answers)
+            calls.extend(form.calls(row, where))
+        except NoCall:
+            tally.skipped += 1
+        except (Unreadable, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+            tally.damaged(
+                where, str(error) if isinstance(error, Unreadable) else "values of another kind than expected"
+            )
+    tally.rows = len(calls)
+    for name in COSTS.keys() - tally.present:
+        if any(getattr(call, name) is not None for call in calls):
+            tally.present.add(name)
+    return tuple(calls), tally
+
+
+def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put the request of a batch's answer beside it; a request that has its answer is no call of its own."""
+    request = answers.get(str(row.get("custom_id")))
+    if not openai_batch.is_answer(row):
+        if request is not None:
+            raise NoCall
+        return row
+    return {**row, openai_batch.ASKED: request} if request else row
+
+
+def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
+    """Return the requests of batches by their `custom_id`, where files of answers were given with them."""
+    asked: dict[str, Any] = {}
+    answered = False
+    for source in sources:
+        if source.format.name != openai_batch.FORMAT.name:
+            continue
+        for chunk in chunks(source):
+            for _, record in chunk.records:
+                with suppress(Unreadable):
+                    row = _object(record)
+                    if openai_batch.is_answer(row):
+                        answered = True
+                        break
+                    asked[str(row.get("custom_id"))] = row
+            if answered:
+                break
+    return asked if answered else {}
+
+
+def summed(source: Opened, tally: Tally) -> Source:
+    """Return what is told of a file after it was read."""
+    lacking = [name for name in COSTS if name not in tally.present] if tally.rows else []
+    return Source(
+        path=str(source.path),
+        format=source.format.name,
+        reason=source.reason,
+        version=source.version,
+        size_bytes=source.path.stat().st_size,
+        rows=tally.rows,
+        skipped=tally.skipped,
+        malformed=tuple(tally.malformed),
+        malformed_count=tally.malformed_count,
+        missing=tuple(Missing(field=name, costs=COSTS[name]) for name in lacking),
+    )
+
+
+# --- all of it ----------------------------------------------------------------------------
+
+
+class Batches:
+    """The calls of a log, in batches of at most 10,000, in the order of its files. Iterated once.
+
+    Attributes:
+        files: what is read, and why it is taken for that format.
+        progress: bytes read so far, of all.
+        sources: what is told of each file that was read to its end.
+    """
+
+    def __init__(self, files: Sequence[Opened]) -> None:
+        self.files = tuple(files)
+        self.sources: list[Source] = []
+        self._of = sum(file.path.stat().st_size for file in files)
+        self._before = self._now = 0
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes read so far, and of all files."""
+        return self._before + self._now, self._of
+
+    def __iter__(self) -> Iterator[tuple[Logged, ...]]:
+        asked = requests_of(self.files)
+        for file in self.files:
+            tally = Tally()
+            held: list[Logged] = []
+            for chunk in chunks(file):
+                calls, counted = parsed(chunk, asked)
+                tally.add(counted)
+                held.extend(calls)
+                self._now = chunk.read
+                while len(held) >= MOST:
+                    yield tuple(held[:MOST])
+                    del held[:MOST]
+            if held:
+                yield tuple(held)
+            self.sources.append(summed(file, tally))
+            self._before, self._now = self._before + file.path.stat().st_size, 0
+
+
+def read(paths: Paths, *, format: str | None = None) -> Batches:  # noqa: A002 - the option's name
+    """Read a log in batches of calls.
+
+    Args:
+        paths: files, folders or patterns.
+        format: the format of all of them, where it shall not be found out.
+
+    Raises:
+        LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
+    """
+    return Batches(opened(paths, format))
