@@ -1,0 +1,121 @@
+"""What the figures of a finding rest on, in words, with what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from greenai.audit.finding import Assumption, Risk, Span, Sufficing
+from greenai.meters.carbon import zone as grid
+
+if TYPE_CHECKING:
+    from greenai.audit.sufficing import NearRepeats
+
+__all__ = ["RISKS", "of"]
+
+RISKS: Mapping[Sufficing, Risk] = {
+    "repeat": Risk(share=Span(mid=0.0, low=0.0, high=0.0), evidence="counted"),
+    "near_repeat": Risk(share=Span(mid=0.01, low=0.0, high=0.01), evidence="assumed"),
+    "deterministic": Risk(share=Span(mid=0.003, low=0.0, high=0.01), evidence="estimated"),
+    "task_model": Risk(share=Span(mid=0.02, low=0.0, high=0.02), evidence="assumed"),
+}
+"""The share of worse answers: of the semantic cache and of a task model, the limit that they are set to; of the
+built-in tools, chat prompts wrongly answered (docs/classifier.md: 0.0033, at most 0.01)."""
+
+_ALWAYS = (
+    Assumption(
+        key="repeat",
+        text="The same request came before, and the exact cache would still have had its answer: counted, by the "
+        "cache's own rules on what is kept and for how long (static 30 days, other questions a day at temperature 0). "
+        "Where the log has no times, it is taken to lie within that.",
+        evidence="counted",
+    ),
+    Assumption(
+        key="deterministic",
+        text="A built-in tool (sums, units, dates) understands the whole question. Tried on the calls that were "
+        "looked at; a tool that is not sure keeps silent.",
+        evidence="measured",
+    ),
+    Assumption(
+        key="lookup",
+        text="The question asks for live data, which no model has: P(lookup) times P(the answer changes within a day), "
+        "of the classifier. It needs a function of yours that looks it up.",
+        evidence="estimated",
+    ),
+    Assumption(
+        key="task_model",
+        text="The template has 100 calls or more whose answers are a few labels. That a task model answers 67% to 98% "
+        "of them at 98% agreement is assumed; `greenai distil` measures it.",
+        evidence="assumed",
+    ),
+    Assumption(
+        key="small",
+        text="The classifier's calibrated probabilities that the large model is right where a small one is not, added "
+        "up: no call is put down as certain. They were fitted on GPT-4 and Mixtral 8x7B; the interval holds an error "
+        "of their log-odds of 0.5 on the whole log and 0.47 on each template, as measured on kinds of text that the "
+        "fit had not seen. It says how many calls a small model answers as well, not which: routing finds most of "
+        "them, and the risk is that of the calls it would give to the small model.",
+        evidence="estimated",
+    ),
+    Assumption(
+        key="large",
+        text="What is left of the same probabilities: the large model is right where a small one is not. It would "
+        "take what it took, without its reasoning tokens.",
+        evidence="estimated",
+    ),
+    Assumption(
+        key="reasoning",
+        text="Of calls that reasoned, the classifier's probability that reasoning turned a wrong answer right, with "
+        "the same error.",
+        evidence="estimated",
+    ),
+    Assumption(
+        key="energy",
+        text="Where the log has no energy of its own, the physics of the tokens and the model's size, for a provider's "
+        "servers whose hardware and load are not known. Half of its error (in variance) is taken to be shared by all "
+        "models. Calls of models whose size nobody states are counted beside, and are in no sum.",
+        evidence="estimated",
+    ),
+    Assumption(
+        key="smaller_model",
+        text="The smaller model is the first of your ladder, else the smallest sibling at the same provider, and "
+        "writes as much as was written, without reasoning. Where none is known, nothing is said to be saved.",
+        evidence="assumed",
+    ),
+    Assumption(
+        key="cost",
+        text="The log's own cost, else list prices of the standard service.",
+        evidence="counted",
+    ),
+)
+
+
+def of(near: NearRepeats, *, zone: str) -> tuple[Assumption, ...]:
+    """Return what a finding rests on."""
+    return (*_ALWAYS, _near(near), _carbon(zone))
+
+
+def _near(near: NearRepeats) -> Assumption:
+    if not near.looked:
+        return Assumption(
+            key="near_repeat",
+            text="Near repeats were not looked for, so none is counted: that needs the encoder of the extra "
+            "`semantic`, and prompts in the log.",
+            evidence="assumed",
+        )
+    return Assumption(
+        key="near_repeat",
+        text=f"The semantic cache, empty at first and with all its checks, was given {near.calls:,} calls in a row, "
+        f"and would have answered {near.hits:,} of the {near.tried:,} that it takes. With a longer memory it finds "
+        "more.",
+        evidence="measured",
+    )
+
+
+def _carbon(zone: str) -> Assumption:
+    place = grid(zone)
+    return Assumption(
+        key="carbon",
+        text=f"{place.carbon_intensity_g_per_kwh:.0f} g CO2e per kWh, location-based: {place.source}.",
+        evidence="assumed",
+    )

@@ -1,0 +1,318 @@
+"""The finding: calls by what would have sufficed, with what they took and could have taken, in whole and in parts.
+
+Columns of all calls and the texts of a sample go in, a `Finding` comes out; the same calls and seed give the same
+one. Shares are found by stratum (simulate.py), and every part of the log is made of strata: a project's or an hour's
+figures are those of its calls' strata, weighed with its own calls and joules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from greenai.audit import assumptions
+from greenai.audit.energy import Took, law_of, smaller, took, usd_of
+from greenai.audit.finding import (
+    SUFFICING,
+    Finding,
+    Group,
+    Grouped,
+    Risk,
+    Sampled,
+    Span,
+    Sufficed,
+    Sufficing,
+    Taken,
+)
+from greenai.audit.simulate import Alternatives, Drawn, Strata, drawn, span, strata
+from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, judge, near_repeats, repeats
+from greenai.classify import Classifier
+from greenai.meters.carbon import grams
+from greenai.route import FLOORS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.columns import Calls
+    from greenai.audit.values import Logged
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Flags: TypeAlias = NDArray[np.bool_]
+    Codes: TypeAlias = NDArray[np.int64]
+
+__all__ = ["DRAWS", "Looked", "found", "looked_at"]
+
+SAMPLE = 2_000
+"""About so many calls' texts are looked at."""
+IN_A_ROW = 600
+"""In so many calls made one after the other near repeats are looked for."""
+DRAWS = 400
+SHOWN = 30
+"""So many templates and models are told apart; all projects and hours are."""
+
+Measured: TypeAlias = "Mapping[Sufficing, Risk]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """What was looked at, and all that follows from it; other parts of the finding start from here."""
+
+    calls: Calls
+    took: Took
+    plan: Strata
+    judged: Judged
+    near: NearRepeats
+    drawn: Drawn
+    seed: int
+    draws: int
+    zone: str
+
+
+def looked_at(
+    calls: Calls,
+    texts: Texts,
+    *,
+    classifier: Classifier | None = None,
+    ladder: Sequence[str] = (),
+    sample: int = SAMPLE,
+    in_a_row: int = IN_A_ROW,
+    seed: int = 0,
+    draws: int = DRAWS,
+    zone: str = "WORLD",
+    large_gain: Callable[[Logged], float] | None = None,
+) -> Looked:
+    """Look at a sample of the texts, and draw what would have sufficed.
+
+    Args:
+        calls: all calls of the log.
+        texts: reads the texts of some calls.
+        classifier: None is the packaged one.
+        ladder: the models that would be asked, smallest first; none takes siblings at the same provider.
+        sample: about so many texts are looked at.
+        in_a_row: in so many calls in a row near repeats are looked for.
+        seed: the same one gives the same finding.
+        draws: how many simulations the intervals are from.
+        zone: the grid that carbon is of.
+        large_gain: another judge of P(a large model is right where a small one is not), for a trial.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    spent = took(calls)
+    plan = strata(calls, spent.energy_j, repeats(calls, LIFETIMES_S[0]), sample, rng)
+    judged = judge(
+        calls, plan.rows.tolist(), texts, classifier or Classifier.load(), ladder=ladder, large_gain=large_gain
+    )
+    near = _near(calls, texts, in_a_row, rng)
+    other = _otherwise(calls, judged, tuple(ladder))
+    by_stratum = drawn(calls, spent, plan, judged, other, near, draws, rng, FLOORS["standard"])
+    return Looked(
+        calls=calls,
+        took=spent,
+        plan=plan,
+        judged=judged,
+        near=near,
+        drawn=by_stratum,
+        seed=seed,
+        draws=draws,
+        zone=zone,
+    )
+
+
+def _near(calls: Calls, texts: Texts, count: int, rng: np.random.Generator) -> NearRepeats:
+    import numpy as np
+
+    judged = np.flatnonzero(calls.judged)
+    if not count or not len(judged):
+        return NearRepeats(hits=0, tried=0, calls=0, looked=False)
+    start = int(rng.integers(0, max(len(judged) - count, 0) + 1))
+    row = judged[start : start + count].tolist()
+    return near_repeats([call for call in texts(row) if call is not None])
+
+
+def _otherwise(calls: Calls, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
+    """Return what the calls would take of the smaller model, and without reasoning."""
+    import numpy as np
+
+    rows = judged.rows
+    said = calls.output_tokens[rows] - np.nan_to_num(calls.reasoning_tokens[rows])
+    said = np.maximum(said, 0.0)
+    made = {
+        name: np.full(len(rows), np.nan) for name in ("small_j", "small_usd", "small_sigma", "plain_j", "plain_usd")
+    }
+    for code in np.unique(calls.model.codes[rows]).tolist():
+        of = calls.model.codes[rows] == code
+        tokens = (calls.input_tokens[rows[of]], calls.cached_tokens[rows[of]], said[of])
+        model = calls.model.name(code)
+        for name, kind in ((smaller(model, ladder), "small"), (model, "plain")):
+            law = None if name is None else law_of(name)
+            if name is not None and law is not None:
+                made[f"{kind}_j"][of] = law.joules(*tokens)
+            if name is not None:
+                made[f"{kind}_usd"][of] = usd_of(name, *tokens)
+            if kind == "small" and law is not None:
+                made["small_sigma"][of] = law.sigma
+    return Alternatives(**made)
+
+
+# --- in whole and in parts ------------------------------------------------------------------
+
+
+def found(looked: Looked, measured: Measured | None = None) -> Finding:
+    """Return the finding, without wastes and changes.
+
+    Args:
+        looked: what was looked at.
+        measured: risks that were measured by asking the cheaper way; others are estimated or assumed.
+    """
+    import numpy as np
+
+    calls, created = looked.calls, looked.calls.created[np.isfinite(looked.calls.created)]
+    hours = np.where(np.isfinite(calls.created), np.nan_to_num(calls.created) // 3600 % 24, -1).astype(np.int64)
+    parts = _Parts(looked, dict(measured or {}))
+    return Finding(
+        first=float(created.min()) if len(created) else None,
+        last=float(created.max()) if len(created) else None,
+        whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
+        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names)),
+        templates=parts.groups("template", calls.template.codes, calls.template.name, SHOWN, none=False),
+        models=parts.groups("model", calls.model.codes, calls.model.name, SHOWN),
+        hours=tuple(
+            parts.group("hour", f"{hour:02}", of) for hour in range(24) if (of := hours == hour).any()
+        ),
+        assumptions=assumptions.of(looked.near, zone=looked.zone),
+        sampled=Sampled(
+            calls=len(looked.judged.rows), of=int(calls.judged.sum()), seed=looked.seed, draws=looked.draws,
+            compared=looked.near.calls if looked.near.looked else 0,
+        ),
+        zone=looked.zone,
+    )  # fmt: skip
+
+
+class _Parts:
+    """Groups of calls, each made of the strata that its calls are in."""
+
+    def __init__(self, looked: Looked, measured: dict[Sufficing, Risk]) -> None:
+        self.looked, self.drawn, self.measured = looked, looked.drawn, measured
+        self.grams_per_j = grams(1.0, looked.zone)[0]
+
+    def groups(
+        self, by: Grouped, codes: Codes, name: Callable[[int], str], most: int, *, none: bool = True
+    ) -> tuple[Group, ...]:
+        """Return the groups that take most, those without a name last."""
+        import numpy as np
+
+        size = int(codes.max(initial=-1)) + 2
+        joules = np.bincount(codes + 1, weights=np.nan_to_num(self.looked.took.energy_j), minlength=size)
+        count = np.bincount(codes + 1, minlength=size)
+        order = np.lexsort((-count, -joules))
+        wanted = [int(at) - 1 for at in order.tolist() if count[at] and (at or none)][:most]
+        return tuple(self.group(by, name(code), codes == code) for code in wanted)
+
+    def group(self, by: Grouped, name: str, of: Flags) -> Group:
+        """Return one group of calls."""
+        import numpy as np
+
+        looked, drawn = self.looked, self.drawn
+        in_stratum = of & (looked.plan.of >= 0)
+        part = looked.plan.of[in_stratum]
+        size = len(looked.plan.sizes)
+        count = np.bincount(part, minlength=size).astype(np.float64)
+        joules = _summed(part, looked.took.energy_j[in_stratum], size)
+        dollars = _summed(part, looked.took.cost_usd[in_stratum], size)
+        was_j, could_j = _weighed(drawn.was_j, joules), _weighed(drawn.could_j, joules)
+        was_usd, could_usd = _weighed(drawn.was_usd, dollars), _weighed(drawn.could_usd, dollars)
+        calls = _weighed(drawn.share, count)
+        amounts = (was_j, was_usd, could_j, could_usd)
+        rest = _Rest(looked, of & (looked.plan.of < 0))
+        judged = int(count.sum())
+        energy = _Energy(looked, of, self.grams_per_j)
+        all_j, saved_j = was_j.sum(1) + rest.joules * drawn.factor, (was_j - could_j).sum(1)
+        saved_usd = (was_usd - could_usd).sum(1)
+        return Group(
+            by=by,
+            name=name,
+            calls=int(of.sum()),
+            failed=int((of & ~looked.calls.ok).sum()),
+            unjudged=int((of & looked.calls.ok & (looked.plan.of < 0)).sum()),
+            was=energy.taken(all_j, energy.dollars + 0 * saved_usd, mid=(energy.joules, energy.dollars)),
+            could_be=energy.taken(all_j - saved_j, energy.dollars - saved_usd),
+            saved=energy.taken(saved_j, saved_usd),
+            saved_share=span(saved_j / all_j) if energy.known else None,
+            avoidable=span(drawn.less @ count / max(judged, 1)),
+            sufficed=tuple(
+                self._row(name, calls[:, at], judged, energy, [part[:, at] for part in amounts])
+                for at, name in enumerate(SUFFICING)
+            ),
+        )  # fmt: skip
+
+    def _row(self, name: Sufficing, calls: Floats, judged: int, energy: _Energy, drawn: Sequence[Floats]) -> Sufficed:
+        was_j, was_usd, could_j, could_usd = drawn
+        risk = self.measured.get(name) or self._risk(name)
+        return Sufficed(
+            by=name,
+            calls=span(calls),
+            share=span(calls / max(judged, 1)),
+            was=energy.taken(was_j, was_usd),
+            could_be=energy.taken(could_j, could_usd),
+            risk=risk,
+            assumption=name,
+        )
+
+    def _risk(self, name: Sufficing) -> Risk | None:
+        if name == "small":
+            return Risk(share=span(self.drawn.worse), evidence="estimated")
+        return assumptions.RISKS.get(name)
+
+
+def _summed(part: Codes, amounts: Floats, size: int) -> Floats:
+    import numpy as np
+
+    return np.bincount(part, weights=np.nan_to_num(amounts), minlength=size).astype(np.float64)
+
+
+def _weighed(by_stratum: Floats, weights: Floats) -> Floats:
+    """Return (draw, rung): what the strata have, each with its weight."""
+    import numpy as np
+
+    made: Floats = np.einsum("dhr,h->dr", by_stratum, weights)
+    return made
+
+
+class _Rest:
+    """Calls that nothing is simulated of."""
+
+    def __init__(self, looked: Looked, of: Flags) -> None:
+        import numpy as np
+
+        self.joules = float(np.nansum(looked.took.energy_j[of]))
+
+
+class _Energy:
+    """What is known of the amounts of some calls, to make draws of them into values."""
+
+    def __init__(self, looked: Looked, of: Flags, grams_per_j: float) -> None:
+        import numpy as np
+
+        joules, dollars = looked.took.energy_j[of], looked.took.cost_usd[of]
+        self.joules, self.dollars = float(np.nansum(joules)), float(np.nansum(dollars))
+        self.unknown, self.unpriced = int(np.isnan(joules).sum()), int(np.isnan(dollars).sum())
+        self.known, self.priced = self.unknown < len(joules), self.unpriced < len(dollars)
+        self.grams_per_j = grams_per_j
+
+    def taken(self, joules: Floats, dollars: Floats, mid: tuple[float, float] | None = None) -> Taken:
+        """Return draws as amounts; None where nothing is known of any call."""
+        energy = span(joules, None if mid is None else mid[0]) if self.known else None
+        return Taken(
+            energy_j=energy,
+            carbon_g=None if energy is None else _times(energy, self.grams_per_j),
+            cost_usd=span(dollars, None if mid is None else mid[1]) if self.priced else None,
+            energy_unknown=self.unknown,
+            cost_unknown=self.unpriced,
+        )
+
+
+def _times(amount: Span, factor: float) -> Span:
+    return replace(amount, mid=amount.mid * factor, low=amount.low * factor, high=amount.high * factor)

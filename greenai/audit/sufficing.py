@@ -1,0 +1,312 @@
+"""What would have sufficed for a call, least energy first: facts where they can be counted, else probabilities.
+
+    asked before, and the exact cache would have kept the answer ── repeat
+    asked before in other words, as the semantic cache judges ────── near repeat (a rate, from calls in a row)
+    a built-in tool understands the whole question ───────────────── deterministic
+    live data that no model has ──────────────────────────────────── lookup (a probability)
+    its template's answers are a few labels ──────────────────────── task model (a probability)
+    a smaller model is right wherever the large one is ───────────── small (a probability)
+    else the large model; with reasoning where that turns a wrong answer right
+
+A repeat is told from columns and the cache's own rules on the text; the rest from texts, which nothing here keeps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from greenai import answerers
+from greenai.audit.energy import smaller
+from greenai.cache.keep import class_of, last_questions, term_of
+from greenai.cache.semantic import MAX_CHARS, STORED, SemanticTier
+from greenai.cache.volatility import volatility
+from greenai.embed import minilm
+from greenai.errors import EngineError, MissingExtra
+from greenai.values import Options, Request, Transport, text_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.columns import Calls
+    from greenai.audit.values import Logged
+    from greenai.classify import Classifier
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Codes: TypeAlias = NDArray[np.int64]
+    Flags: TypeAlias = NDArray[np.bool_]
+
+__all__ = ["Judged", "NearRepeats", "Texts", "judge", "labelled", "near_repeats", "repeats", "requested"]
+
+Texts: TypeAlias = "Callable[[Sequence[int]], Sequence[Logged | None]]"
+"""Numbers of calls to the calls with their texts; None for one that cannot be read any more."""
+
+LIFETIMES_S = (30 * 86_400.0, 86_400.0, 3_600.0)
+"""How long the exact cache keeps answers, by class of question (cache/keep.py); longest first."""
+
+MOST_LABELS = 100
+FEWEST_CALLS = 100
+LABELS_COVER = 0.95
+LABEL_CHARS = 80
+"""A template whose answers are labels: so many calls at least, of whose answers so many different ones, of so many
+characters at most, make up this share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """What would have sufficed for some calls: columns, one row per call.
+
+    Attributes:
+        rows: the numbers of the calls.
+        repeat: the exact cache would have answered.
+        sampled: it would have, had the project let it keep answers that were sampled (`cache_also = ["sampled"]`).
+        near: the semantic cache may have: a plain, short question that was asked in those words for the first time.
+        deterministic: a built-in tool is sure.
+        lookup: P(it needs live data, and no model).
+        labels: its template's answers are a few labels.
+        large: P(the large model is right where the small one is not); 0 where a small one answered.
+        reasoning: P(reasoning turned a wrong answer right); 0 where the call did not reason.
+        reasoned: whether the call reasoned.
+        shrinks: whether there is a smaller model than the one that answered.
+    """
+
+    rows: Codes
+    repeat: Flags
+    sampled: Flags
+    near: Flags
+    deterministic: Flags
+    lookup: Floats
+    labels: Flags
+    large: Floats
+    reasoning: Floats
+    reasoned: Flags
+    shrinks: Flags
+
+
+# --- repeats --------------------------------------------------------------------------------
+
+
+def repeats(calls: Calls, lifetime_s: float) -> Flags:
+    """Return which calls an exact cache would have answered that keeps every whole answer so long.
+
+    Where the log has no times, answers are taken to be kept for all of it.
+    """
+    import numpy as np
+
+    found = np.zeros(len(calls), np.bool_)
+    codes = calls.key.codes
+    if not len(codes) or codes.max() < 0:
+        return found
+    often = np.bincount(codes[codes >= 0], minlength=int(codes.max()) + 1)
+    rows = np.flatnonzero((codes >= 0) & (often[np.maximum(codes, 0)] > 1))
+    times = np.nan_to_num(calls.created[rows], nan=0.0)
+    rows = rows[np.lexsort((rows, times))]
+    kept: dict[int, float] = {}
+    keepable = calls.ok & ~calls.truncated & ~calls.tool_calls
+    times = np.nan_to_num(calls.created[rows], nan=0.0)
+    for row, code, at, keeps in zip(
+        rows.tolist(), codes[rows].tolist(), times.tolist(), keepable[rows].tolist(), strict=True
+    ):
+        stored = kept.get(code)
+        if stored is not None and at - stored < lifetime_s:
+            found[row] = True
+        elif keeps:
+            kept[code] = at
+    return found
+
+
+def requested(call: Logged) -> Request:
+    """Return a logged call as the request that it was."""
+    return Request(
+        call_id=call.call_id or call.where,
+        entry="create",
+        model=call.model,
+        messages=tuple(call.messages or ()),
+        arguments=call.arguments,
+        stream=False,
+        transport=Transport(timeout_s=1.0),
+        options=Options(),
+        deadline=math.inf,
+        namespace="",
+    )
+
+
+def _lifetime(request: Request, *, sampled: bool) -> float | None:
+    """Return how long the exact cache would keep the answer to this request; None for not at all."""
+    kind = class_of(volatility(text) for text in last_questions(request))
+    return term_of(request, kind, temperature=0 if sampled and "temperature" not in request.arguments else None).ttl_s
+
+
+class _Repeats:
+    """Whether calls are repeats, by the lifetime that each text is given."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._by = [(lifetime, repeats(calls, lifetime)) for lifetime in LIFETIMES_S]
+
+    def is_one(self, row: int, lifetime_s: float | None) -> bool:
+        if lifetime_s is None:
+            return False
+        found = next((hits for longest, hits in reversed(self._by) if lifetime_s <= longest), self._by[0][1])
+        return bool(found[row])
+
+    def may_be(self, row: int) -> bool:
+        return bool(self._by[0][1][row])
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+def labelled(calls: Calls) -> Mapping[int, int]:
+    """Return the templates whose answers are a few labels, by number, with how many labels."""
+    import numpy as np
+
+    found: dict[int, int] = {}
+    usable = calls.ok & ~calls.tool_calls & (calls.answer.codes >= 0) & (calls.answer_chars <= LABEL_CHARS)
+    for template in range(len(calls.template.names)):
+        of = calls.template.codes == template
+        asked, short = int((of & calls.ok).sum()), of & usable
+        if asked < FEWEST_CALLS or short.sum() < LABELS_COVER * asked:
+            continue
+        often = Counter(calls.answer.codes[short].tolist())
+        common = [count for _, count in often.most_common(MOST_LABELS) if count > 1]
+        if sum(common) >= LABELS_COVER * asked and len(common) <= asked / 5:
+            found[template] = len(common)
+    return found if np.any(usable) else {}
+
+
+# --- near repeats ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearRepeats:
+    """How many of some calls in a row the semantic cache would have answered.
+
+    `tried` are those that it takes: plain, short, not asked before. `looked` is False where its encoder is missing.
+    """
+
+    hits: int
+    tried: int
+    calls: int
+    looked: bool
+
+
+def near_repeats(calls: Sequence[Logged]) -> NearRepeats:
+    """Give calls that were made one after the other to an empty semantic cache, with all of its own checks."""
+    try:
+        encoder = minilm.load()
+    except (EngineError, MissingExtra):
+        return NearRepeats(hits=0, tried=0, calls=0, looked=False)
+    tier = SemanticTier(encoder=encoder, classes=STORED, audits=0.0, seed=0)
+    hits = tried = 0
+    seen: set[tuple[str, str]] = set()
+    for call in calls:
+        asked = _plain(call)
+        if asked is None or call.answer is None or asked in seen:
+            continue
+        seen.add(asked)
+        tried += 1
+        if tier.lookup(*asked) is not None:
+            hits += 1
+        else:
+            tier.admit(*asked, call.answer)
+    return NearRepeats(hits=hits, tried=tried, calls=len(calls), looked=True)
+
+
+def _plain(call: Logged) -> tuple[str, str] | None:
+    """Return the scope and the text of a question that stands alone, or None."""
+    messages = call.messages or ()
+    roles = [message.get("role") for message in messages]
+    if roles not in (["user"], ["system", "user"], ["developer", "user"]) or call.tool_calls or not call.ok:
+        return None
+    text = text_of(messages[-1].get("content"))
+    if not text.strip() or len(text) > MAX_CHARS or requested(call).arguments.keys() & {"tools", "response_format"}:
+        return None
+    system = text_of(messages[0].get("content")) if len(messages) > 1 else ""
+    return f"{call.project}\0{call.model}\0{system}", text
+
+
+# --- one call after the other -----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Verdict:
+    repeat: bool = False
+    sampled: bool = False
+    near: bool = False
+    deterministic: bool = False
+    lookup: float = 0.0
+    large: float = 0.0
+    reasoning: float = 0.0
+
+
+def judge(
+    calls: Calls,
+    rows: Sequence[int],
+    texts: Texts,
+    classifier: Classifier,
+    *,
+    ladder: Sequence[str] = (),
+    large_gain: Callable[[Logged], float] | None = None,
+) -> Judged:
+    """Judge calls by their texts; those whose text cannot be read any more are left out.
+
+    Args:
+        calls: all calls of the log.
+        rows: which of them.
+        texts: reads the texts of some.
+        classifier: judges what a model is needed for.
+        ladder: the models that would be asked, smallest first; none takes siblings at the same provider.
+        large_gain: another judge of P(a large model is right where a small one is not), for a trial.
+    """
+    import numpy as np
+
+    known, labels = _Repeats(calls), labelled(calls)
+    kept: list[int] = []
+    verdicts: list[_Verdict] = []
+    for row, call in zip(rows, texts(rows), strict=True):
+        if call is not None and call.messages is not None:
+            kept.append(row)
+            verdicts.append(_verdict(call, row, known, classifier, large_gain))
+    at = np.array(kept, np.int64)
+    model = [smaller(calls.model.name(code), tuple(ladder)) for code in calls.model.codes[at].tolist()]
+    shrinks = np.array([name is not None for name in model], np.bool_)
+    reasoned = np.nan_to_num(calls.reasoning_tokens[at]) > 0
+    return Judged(
+        rows=at,
+        repeat=np.array([v.repeat for v in verdicts], np.bool_),
+        sampled=np.array([v.sampled for v in verdicts], np.bool_),
+        near=np.array([v.near for v in verdicts], np.bool_),
+        deterministic=np.array([v.deterministic for v in verdicts], np.bool_),
+        lookup=np.array([v.lookup for v in verdicts], np.float64),
+        labels=np.isin(calls.template.codes[at], [*labels]) & ~calls.tool_calls[at],
+        large=np.where(shrinks, [v.large for v in verdicts], 0.0),
+        reasoning=np.where(reasoned, [v.reasoning for v in verdicts], 0.0),
+        reasoned=reasoned,
+        shrinks=shrinks,
+    )
+
+
+def _verdict(
+    call: Logged, row: int, known: _Repeats, classifier: Classifier, large_gain: Callable[[Logged], float] | None
+) -> _Verdict:
+    request, verdict = requested(call), _Verdict()
+    if known.may_be(row):
+        verdict.repeat = known.is_one(row, _lifetime(request, sampled=False))
+        verdict.sampled = not verdict.repeat and known.is_one(row, _lifetime(request, sampled=True))
+    if verdict.repeat:
+        return verdict
+    verdict.near = not known.may_be(row) and _plain(call) is not None
+    verdict.deterministic = answerers.answer(request) is not None
+    if verdict.deterministic:
+        return verdict
+    assessed = classifier.assess(request.messages)
+    if request.is_plain:
+        live = min(assessed.answer_source.get("lookup", 0.0), 1 - assessed.needs_generation)
+        verdict.lookup = live * assessed.volatile
+    verdict.large = assessed.large_gain if large_gain is None else large_gain(call)
+    verdict.reasoning = assessed.reasoning_gain
+    return verdict
