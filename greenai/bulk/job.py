@@ -12,11 +12,13 @@ import hashlib
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from greenai.bulk import ways, window
 from greenai.bulk.calls_lane import Ask, at_once
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncJob", "Job", "Progress", "Watching"]
 
 OWN = "The client's own calls: cache, budgets and receipts as for any other."
+T = TypeVar("T")
 _log = logging.getLogger("greenai")
 
 
@@ -326,12 +329,12 @@ class AsyncJob(_Job):
         loop = asyncio.get_running_loop()
         session = self._session
         self._ask = lambda request: asyncio.run_coroutine_threadsafe(session.aanswer(request), loop).result()
-        running = asyncio.ensure_future(asyncio.to_thread(self._run_here))
+        running = _apart(self._run_here)
         try:
             ended = await asyncio.shield(running)
         except asyncio.CancelledError:
             self.stop()
-            with suppress(BatchError):
+            with suppress(Exception):
                 await running
             raise
         if not ended:
@@ -366,6 +369,27 @@ class AsyncJob(_Job):
     async def forget(self) -> None:
         """Do what `Job.forget` does, awaited."""
         await asyncio.to_thread(self._forget)
+
+
+def _apart(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Do work on a thread of its own, for the running loop.
+
+    It lasts for hours, and its calls wait for the loop's pool of threads (to look up a host's name, for example): jobs
+    that filled that pool would wait for themselves.
+    """
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # so that nobody cancels it under the thread's feet
+
+    def told() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    threading.Thread(target=copy_context().run, args=(told,), name="greenai-batch-job", daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 def _named(session: Session, given: Given | None) -> str:

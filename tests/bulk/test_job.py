@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -474,6 +475,20 @@ def test_an_awaited_job_that_is_cancelled_loses_nothing(server: Echoing, tmp_pat
 
     asyncio.run(main())
     assert server.counts() == dict.fromkeys(TEXTS, 1)
+
+
+def test_awaited_jobs_leave_the_loops_own_threads_to_others(server: Echoing, tmp_path: Path) -> None:
+    url = server.url.replace("127.0.0.1", "localhost")  # a name, which the loop looks up on one of its threads
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+        async with AsyncClient(base_url=url, api_key="k", settings={"state_dir": tmp_path}) as client:
+            jobs = [client.batch([f"Write {n}"], model="m", progress=False) for n in range(3)]
+            await asyncio.wait_for(asyncio.gather(*jobs), 20)
+
+    asyncio.run(main())
+    assert len(server.asked) == 3
 
 
 def test_an_awaited_offline_client_has_its_jobs_in_memory() -> None:
