@@ -75,6 +75,7 @@ class _Job:
         self._ask = ask
         self._stop = threading.Event()
         self._finished = False
+        self._broken: BaseException | None = None
         window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
         if backend is not None:
             ways.name_of(backend)
@@ -96,7 +97,19 @@ class _Job:
 
     @cached_property
     def _given(self) -> Given | None:
-        return None if self._requests is None else read(self._requests, self._model)
+        if self._requests is None:
+            return None
+        if self._broken is not None:
+            raise InvalidRequest(
+                f"The requests of this batch broke off ({self._broken}), and come from an iterator that cannot be read "
+                "again from its beginning. Make the iterator anew, and a batch of it."
+            ) from self._broken
+        try:
+            return read(self._requests, self._model)
+        except BaseException as error:
+            if isinstance(self._requests, Iterator):  # what is left of it would pass for all
+                self._broken = error
+            raise
 
     @cached_property
     def _journal(self) -> Journal:

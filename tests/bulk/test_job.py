@@ -198,6 +198,19 @@ def test_what_is_no_job_is_refused_at_once(client: Client) -> None:
     )
 
 
+def test_an_iterator_that_broke_off_is_not_taken_for_the_rest_of_it(client: Client, server: Echoing) -> None:
+    job = job_of(client, (text for text in [*TEXTS[:3], "", *TEXTS[3:]]))
+    with pytest.raises(InvalidRequest, match=r"^Request 4 is empty\."):
+        _ = job.plan
+    with pytest.raises(InvalidRequest) as refused:
+        job.run()
+    assert str(refused.value) == (
+        "The requests of this batch broke off (Request 4 is empty. Write a question, or leave it out.), and come from an "
+        "iterator that cannot be read again from its beginning. Make the iterator anew, and a batch of it."
+    )
+    assert server.asked == []
+
+
 def test_a_second_process_is_told_who_has_the_job(client: Client, server: Echoing) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
