@@ -120,7 +120,15 @@ def _parts(given: object, place: str) -> tuple[dict[str, Any], dict[str, Any], s
 
 
 def _custom_id(found: object, place: str) -> str | None:
-    if found is None or isinstance(found, str):
+    if found is None:
+        return None
+    if isinstance(found, str):
+        try:
+            found.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequest(
+                f"{place}: the custom_id {found!r} has half a character, which no file holds."
+            ) from None
         return found
     raise InvalidRequest(f'{place}: custom_id must be text, not {found!r}. Write it in quotes, such as "request-1".')
 
@@ -185,15 +193,22 @@ def _lines(path: Path) -> Iterator[tuple[str, object]]:
         file = path.open(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidRequest(f"The file of requests {str(path)!r} cannot be read: {error.strerror}. {_FILE}") from None
+    number = 0
     with file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{path}, line {number:,}", _parsed(line, f"{path}, line {number:,}")
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{path}, line {number:,}", _parsed(line, f"{path}, line {number:,}")
+        except UnicodeDecodeError as error:
+            raise InvalidRequest(
+                f"{path} is no UTF-8 after line {number:,}: {error.reason} ({error.object[error.start]:#04x}). Convert it "
+                f"with: iconv -f ENCODING -t UTF-8 {path}"
+            ) from None
 
 
 def _parsed(line: str, place: str) -> object:
     try:
         found: object = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{place} is no JSON: {error}. Write one request a line.") from None
     return found

@@ -152,3 +152,26 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
         read(path)
     said = "is no JSON: Expecting ':' delimiter: line 2 column 1 (char 12). Write one request a line."
     assert str(refused.value) == f"{path}, line 2 {said}"
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('"Hi"\n', "utf-16")
+    with pytest.raises(InvalidRequest) as refused:
+        read(path)
+    assert str(refused.value) == (
+        f"{path} is no UTF-8 after line 0: invalid start byte (0xff). Convert it with: iconv -f ENCODING -t UTF-8 {path}"
+    )
+
+
+def test_a_line_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("[" * 100_000)
+    with pytest.raises(InvalidRequest, match=r"line 1 is no JSON: maximum recursion depth exceeded"):
+        read(path)
+
+
+def test_a_custom_id_that_no_file_holds_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read([{"custom_id": "\ud800", "messages": USER}])
+    assert str(refused.value) == "Request 1: the custom_id '\\ud800' has half a character, which no file holds."
