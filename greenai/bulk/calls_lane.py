@@ -22,7 +22,10 @@ from greenai.errors import (
     MissingKey,
     ModelError,
     ModelMissing,
+    NoSufficientModel,
+    OptInRequired,
     SettingsError,
+    UnknownModel,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +48,11 @@ IN_A_ROW = 3
 """After so many times `at_once` failures on end that are no item's fault, the run ends: the server is away."""
 
 _PASSING = (CacheError, EngineError)
-_AGAIN = frozenset((408, 409, 425, 429))
+_BY_OPTIONS = (NoSufficientModel, OptInRequired, UnknownModel)
+"""What the same request would fare better with under other options or settings; nobody was asked."""
+_ITS_OWN = frozenset(kind.__name__ for kind in _BY_OPTIONS)
+_AGAIN = frozenset((404, 408, 409, 425, 429))
+"""Statuses after which the same request may be answered later; 404: a model that the server does not have, yet."""
 _LOOK_S = 0.2
 
 
@@ -171,7 +178,8 @@ class _Run:
         """Count failures on end that are no item's own: a server that is away would fail them all."""
         error = answered.error
         with self._lock:
-            self._failing = self._failing + 1 if error is not None and not error.final else 0
+            outside = error is not None and not error.final and error.code not in _ITS_OWN
+            self._failing = self._failing + 1 if outside else 0
             if error is not None and self._failing >= self._most and self.ended is None:
                 self.ended = GreenAIError(f"The last {self._failing:,} requests failed, each with: {error.message}")
 
@@ -179,7 +187,7 @@ class _Run:
 def failure_of(error: Exception) -> Failure | None:
     """Return what came of an item whose call raised this; None where that is no failure of a call."""
     if isinstance(error, GreenAIError):
-        return Failure(code=type(error).__name__, message=_said(error), final=not isinstance(error, _PASSING))
+        return Failure(code=type(error).__name__, message=_said(error), final=not isinstance(error, (*_PASSING, *_BY_OPTIONS)))
     import openai
 
     if isinstance(error, TypeError):  # an argument that `create` does not have

@@ -181,7 +181,7 @@ class Journal:
             )
 
     def left(self) -> list[Item]:
-        """Return the items that are to be asked, in the order given."""
+        """Return the items that are to be asked, in the order given; those that failed before come last."""
         return [
             Item(key=key, body=json.loads(body), options=json.loads(options)) for key, body, options in self._db.left()
         ]

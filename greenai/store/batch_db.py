@@ -135,10 +135,10 @@ class BatchDb(SqliteFile):
         return self._read(lambda con: int(con.execute("SELECT count(*) FROM requests").fetchone()[0]))
 
     def left(self) -> list[ItemRow]:
-        """Return the items that are to be asked, in the order given."""
+        """Return the items that are to be asked, in the order given; those that failed before come last."""
         sql = """
             SELECT key, body, options FROM items LEFT JOIN answers USING (place)
-            WHERE coalesce(state, 0) IN (0, 2) ORDER BY place
+            WHERE coalesce(state, 0) IN (0, 2) ORDER BY coalesce(state, 0), place
         """
         return self._read(lambda con: con.execute(sql).fetchall())
 

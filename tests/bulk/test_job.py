@@ -283,6 +283,28 @@ def test_a_server_that_is_away_ends_the_run(client: Client, server: Echoing) -> 
     assert len(server.asked) == 3
 
 
+def test_a_model_that_the_server_does_not_have_ends_the_run_and_can_be_asked_later(
+    client: Client, server: Echoing
+) -> None:
+    server.failing = dict.fromkeys(TEXTS, 404)
+    with pytest.raises(BatchPaused, match=r"The last 3 requests failed, each with: .*no answer to"):
+        job_of(client, at_once=1).run()
+    server.failing = {}
+    assert job_of(client, at_once=1).run().receipt.answered == 6
+    assert server.asked == [*TEXTS[:3], *TEXTS[3:], *TEXTS[:3]]  # what failed comes last
+
+
+def test_a_request_without_its_opt_in_fails_alone_and_is_asked_once_that_is_given(
+    client: Client, server: Echoing
+) -> None:
+    wanting = [{"messages": [user(text)], "reasoning_effort": "high"} for text in TEXTS[:4]]
+    strict = client.with_options(strict_opt_in=True, without_opt_in="refuse")
+    job = strict.batch([*wanting, *TEXTS[4:]], model="gpt-5.5", name="poem", at_once=1, progress=False)
+    assert [a.error and (a.error.code, a.error.final) for a in job] == [*[("OptInRequired", False)] * 4, None, None]
+    allowed = strict.with_options(opt_in="reasoning", reason="a proof")
+    assert allowed.batch(name="poem", progress=False).run().receipt.answered == 6
+
+
 def test_a_full_disk_pauses_the_job_with_what_was_kept(
     client: Client, server: Echoing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
