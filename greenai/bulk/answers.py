@@ -17,7 +17,7 @@ from greenai.values import Receipt
 if TYPE_CHECKING:
     from greenai._params import GreenCompletion
 
-__all__ = ["Answer", "BatchReceipt", "Sum", "receipt_of", "repeated", "summed"]
+__all__ = ["Answer", "BatchReceipt", "Sum", "nothing", "receipt_of", "repeated", "summed"]
 
 REPEATED = "the same request of this batch was asked once, and has the energy"
 
@@ -228,6 +228,11 @@ def summed(receipts: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> Ba
         carbon_g=carbon.sum,
         by_outcome={name: Sum(count=calls[name], energy=one.done() or total([])) for name, one in ends.items()},
     )
+
+
+def nothing() -> BatchReceipt:
+    """Return the receipt of a batch that was not begun."""
+    return summed((), {"requests": 0, "answered": 0, "failed": 0, "open": 0, "repeats": 0})
 
 
 def _reading(data: Mapping[str, Any]) -> Reading:

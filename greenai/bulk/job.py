@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from greenai.bulk import ways, window
+from greenai.bulk.answers import nothing
 from greenai.bulk.calls_lane import Ask, at_once
 from greenai.bulk.items import Given, read
 from greenai.bulk.journal import Journal, folder_of
@@ -184,6 +185,20 @@ class _Job:
         by = self._by if self._by is not None else self._over()
         return window.of_session(by, self._session, left * CALL_S / several)
 
+    # Looking back.
+
+    def _begun(self) -> bool:
+        """Say whether there is anything of it. Looking makes no journal; a name that no job has is refused."""
+        if self._requests is None:
+            self._journal.require()
+        return self._journal.exists()
+
+    def _answers(self) -> Iterator[Answer]:
+        return self._journal.answers() if self._begun() else iter(())
+
+    def _receipt(self) -> BatchReceipt:
+        return self._journal.receipt() if self._begun() else nothing()
+
     # Running.
 
     def _run(self) -> None:
@@ -242,6 +257,7 @@ class _Job:
 
                 cancel(self._bench(), lambda text: _log.warning("%s", text))
             journal.delete()
+        self._finished = False
 
     def _wait(self, planned: Window, shown: Shown) -> None:
         """Wait until the window begins, or somebody stops the job."""
@@ -301,15 +317,17 @@ class Job(_Job):
             BatchError: another process runs it, or the name is that of other requests.
             KeyboardInterrupt: somebody pressed Ctrl-C, or called `stop`; what was answered is kept.
         """
-        if not self._finished:
-            self._run()
+        self._run()
         return self
 
     def results(self, *, run: bool = True) -> Iterator[Answer]:
-        """Return an answer for each request, in the order given; with `run=False` as far as there are any."""
-        if run:
+        """Return an answer for each request, in the order given; with `run=False` as far as there are any.
+
+        One that this object has run to its end is not run again by this: `run` asks again what failed for now.
+        """
+        if run and not self._finished:
             self.run()
-        return self._journal.answers()
+        return self._answers()
 
     def __iter__(self) -> Iterator[Answer]:
         return self.results()
@@ -317,7 +335,7 @@ class Job(_Job):
     @property
     def receipt(self) -> BatchReceipt:
         """What it took so far, in all its runs."""
-        return self._journal.receipt()
+        return self._receipt()
 
     def forget(self) -> None:
         """Delete it: its requests and answers; what a provider has of it that has not ended is cancelled.
@@ -337,8 +355,6 @@ class AsyncJob(_Job):
 
     async def run(self) -> Self:
         """Do what `Job.run` does, awaited. Cancelled, it lets what is under way end first."""
-        if self._finished:
-            return self
         loop = asyncio.get_running_loop()
         session = self._session
         self._ask = lambda request: asyncio.run_coroutine_threadsafe(session.aanswer(request), loop).result()
@@ -366,9 +382,9 @@ class AsyncJob(_Job):
 
     async def results(self, *, run: bool = True) -> AsyncIterator[Answer]:
         """Do what `Job.results` does, awaited."""
-        if run:
+        if run and not self._finished:
             await self.run()
-        answers = self._journal.answers()
+        answers = await asyncio.to_thread(self._answers)
         while (answer := await asyncio.to_thread(next, answers, None)) is not None:
             yield answer
 
@@ -377,7 +393,7 @@ class AsyncJob(_Job):
 
     async def receipt(self) -> BatchReceipt:
         """Do what `Job.receipt` does, awaited."""
-        return await asyncio.to_thread(self._journal.receipt)
+        return await asyncio.to_thread(self._receipt)
 
     async def forget(self) -> None:
         """Do what `Job.forget` does, awaited."""

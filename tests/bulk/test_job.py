@@ -181,6 +181,31 @@ def test_a_name_that_no_job_has_is_refused(client: Client, tmp_path: Path) -> No
     assert not (tmp_path / "batches").exists()
 
 
+def test_looking_at_a_job_before_it_is_run_makes_nothing(client: Client, tmp_path: Path) -> None:
+    job = job_of(client)
+    assert (job.receipt.requests, list(job.results(run=False))) == (0, [])
+    for look in (lambda: client.batch(name="nowhere").receipt, lambda: client.batch(name="nowhere").results(run=False)):
+        with pytest.raises(BatchError, match=r"^There is no batch nowhere in"):
+            look()
+    assert not (tmp_path / "batches").exists()
+
+
+def test_running_it_again_asks_what_failed_for_now_and_looking_at_it_does_not(client: Client, server: Echoing) -> None:
+    server.failing = {TEXTS[3]: 500}
+    job = job_of(client)
+    assert sum(answer.error is not None for answer in job) == 1
+    server.failing = {}
+    assert sum(answer.error is not None for answer in job) == 1
+    assert job.run().receipt.answered == 6
+    assert server.counts() == {**dict.fromkeys(TEXTS, 1), TEXTS[3]: 2}
+
+
+def test_a_job_that_was_forgotten_is_asked_anew(client: Client, server: Echoing) -> None:
+    job = job_of(client)
+    job.run().forget()
+    assert [answer.text for answer in job] == [f"Answer to {text}" for text in TEXTS]
+
+
 def test_what_is_no_job_is_refused_at_once(client: Client) -> None:
     with pytest.raises(InvalidRequest, match=r"A batch takes requests, or the name of one that was begun"):
         client.batch()
