@@ -71,8 +71,10 @@ def read(requests: Requests, model: str | None = None) -> Given:
         order.append((key, custom_id))
     if not order:
         raise InvalidRequest(f"A batch of no requests has nothing to do. {_FILE}")
-    digest = hashlib.sha256(_encode(order).encode("ascii")).hexdigest()
-    return Given(order=tuple(order), items=items, digest=digest)
+    digest = hashlib.sha256()
+    for one in order:
+        digest.update(_encode(one).encode("ascii"))
+    return Given(order=tuple(order), items=items, digest=digest.hexdigest())
 
 
 # --- one request --------------------------------------------------------------------------

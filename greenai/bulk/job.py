@@ -76,6 +76,8 @@ class _Job:
         self._ask = ask
         self._stop = threading.Event()
         self._finished = False
+        self._read: Given | None = None
+        self._laid = False
         self._broken: BaseException | None = None
         window.ends_by(by, now=datetime.now(UTC))  # which refuses nonsense before anything is read
         if backend is not None:
@@ -96,19 +98,25 @@ class _Job:
         """Let what is under way end, and ask nothing more; from any thread."""
         self._stop.set()
 
-    @cached_property
+    @property
     def _given(self) -> Given | None:
-        if self._requests is None:
+        """The requests; None where they are in the journal, and in memory no more."""
+        if self._requests is None or (self._laid and self._journal.exists()):
             return None
+        if self._read is None:
+            self._read = self._all_of(self._requests)
+        return self._read
+
+    def _all_of(self, requests: Requests) -> Given:
         if self._broken is not None:
             raise InvalidRequest(
                 f"The requests of this batch broke off ({self._broken}), and come from an iterator that cannot be read "
                 "again from its beginning. Make the iterator anew, and a batch of it."
             ) from self._broken
         try:
-            return read(self._requests, self._model)
+            return read(requests, self._model)
         except BaseException as error:
-            if isinstance(self._requests, Iterator):  # what is left of it would pass for all
+            if isinstance(requests, Iterator):  # what is left of it would pass for all
                 self._broken = error
             raise
 
@@ -205,9 +213,10 @@ class _Job:
         journal = self._journal
         if self._requests is None:
             journal.require()  # before a lock is made for a name that no job has
-        given, (way, _), over = self._given, self._way, self._over()
+        (way, _), over = self._way, self._over()
         with journal.held():
-            journal.begin(given, way, over)
+            journal.begin(self._given, way, over)
+            self._read, self._laid = None, True
             counts = journal.counts()
             left = journal.left()
             with watched(self._progress) as tell, self._interruptible():

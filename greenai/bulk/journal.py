@@ -23,7 +23,7 @@ from greenai.bulk.answers import Answer, BatchReceipt, receipt_of, repeated, sum
 from greenai.bulk.items import Given
 from greenai.bulk.values import Answered, Failure, Item
 from greenai.errors import BatchError, InvalidRequest
-from greenai.store.batch_db import ANSWERED, FAILED, OPEN, UNSURE, BatchDb
+from greenai.store.batch_db import ANSWERED, FAILED, OPEN, UNSURE, BatchDb, ItemRow, Row
 from greenai.store.files import FileLock, private_folder
 
 if TYPE_CHECKING:
@@ -149,11 +149,9 @@ class Journal:
             self._db.remember(facts)
             return
         self.refuse_others(given)
-        firsts: dict[str, int] = {}
-        rows = [(n, key, firsts.setdefault(key, n), own) for n, (key, own) in enumerate(given.order)]
-        items = [(item.key, _encode(item.body), _encode(item.options)) for item in given.items.values()]
         created = self._db.fact("created") or datetime.now(UTC).isoformat()
-        self._db.lay_down(rows, items, [*facts, ("digest", given.digest), ("created", created)])
+        facts += [("digest", given.digest), ("created", created)]
+        self._db.lay_down(lambda: _rows(given), lambda: _items(given), facts)
 
     def require(self) -> None:
         """Refuse a name that no job has.
@@ -273,6 +271,15 @@ class Journal:
             file = self.path.with_suffix(end) if end == ".held" else self.path.with_name(self.path.name + end)
             with suppress(FileNotFoundError):
                 file.unlink()
+
+
+def _rows(given: Given) -> Iterator[Row]:
+    firsts: dict[str, int] = {}
+    return ((n, key, firsts.setdefault(key, n), own) for n, (key, own) in enumerate(given.order))
+
+
+def _items(given: Given) -> Iterator[ItemRow]:
+    return ((item.key, _encode(item.body), _encode(item.options)) for item in given.items.values())
 
 
 class _Notes:

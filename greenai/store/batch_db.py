@@ -5,7 +5,7 @@ Deleting the file deletes the prompts and answers. Whatever `keep` wrote is ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -110,13 +110,18 @@ class BatchDb(SqliteFile):
         sql = "SELECT key FROM items JOIN answers USING (place) WHERE state IN (1, 3)"
         return self._read(lambda con: [str(key) for (key,) in con.execute(sql)])
 
-    def lay_down(self, rows: Sequence[Row], items: Sequence[ItemRow], facts: Sequence[tuple[str, str]]) -> None:
-        """Write a job's requests in the place of earlier ones, and the items that are new: all or nothing."""
+    def lay_down(
+        self, rows: Callable[[], Iterable[Row]], items: Callable[[], Iterable[ItemRow]], facts: Sequence[tuple[str, str]]
+    ) -> None:
+        """Write a job's requests in the place of earlier ones, and the items that are new: all or nothing.
+
+        `rows` and `items` are gone through as they are written: all of them at once may be gigabytes.
+        """
 
         def work(con: sqlite3.Connection) -> None:
             con.execute("DELETE FROM requests")
-            con.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", rows)
-            con.executemany(_ADD, items)
+            con.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", rows())
+            con.executemany(_ADD, items())
             con.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
 
         self._write(work)
