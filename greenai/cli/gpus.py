@@ -36,7 +36,7 @@ For = Annotated[
     str | None,
     typer.Option("--for", help="How long to watch, such as 30s or 10m; 60s by default. Ctrl-C ends it earlier."),
 ]
-Every = Annotated[str, typer.Option("--every", help="Time between two looks; 200ms at least.")]
+Every = Annotated[str | None, typer.Option("--every", help="Time between two looks; 200ms at least, 1s by default.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show a live table, until Ctrl-C where --for is not given.")]
 Record = Annotated[Path | None, typer.Option(help="Write every look to this file (JSON lines) as it is made.")]
 Replay = Annotated[Path | None, typer.Option(help="Read such a file, of any machine, and watch nothing.")]
@@ -52,7 +52,7 @@ MostMemory = Annotated[float, typer.Option(min=1, max=100, help="On fewer GPUs: 
 def gpus(
     *,
     seconds: For = None,
-    every: Every = "1s",
+    every: Every = None,
     watch: Watch = False,
     record: Record = None,
     replay: Replay = None,
@@ -67,12 +67,12 @@ def gpus(
 
     Needs an NVIDIA GPU with its driver, and the extra `nvidia`. Nothing is changed on a GPU.
     """
-    if replay is not None and (record is not None or watch):
-        raise typer.BadParameter("--replay watches nothing, so it goes without --record and --watch.")
+    if replay is not None and (record, seconds, every, watch) != (None, None, None, False):
+        raise typer.BadParameter("--replay watches nothing, so it goes without --for, --every, --record and --watch.")
     if watch and as_json:
         raise typer.BadParameter("--watch shows a table, so it goes without --json.")
     for_s = None if watch and seconds is None else _seconds(seconds or "60s", "--for")
-    every_s = _seconds(every, "--every")
+    every_s = _seconds(every or "1s", "--every")
     with reported(as_json=as_json):
         if plot is not None:
             _check_picture(plot)
@@ -80,9 +80,7 @@ def gpus(
         if replay is None:
             trace = _watched(loaded, for_s, every_s, record, live=watch, as_json=as_json)
         else:
-            from greenai.gpus.recording import read
-
-            trace = read(replay)
+            trace = _recorded(replay)
         is_ours = settings is not None or trace.machine == _this_machine()
         found = _summed(loaded if is_ours else None, trace, (most_busy, most_memory), idle_watts)
         if not as_json:
@@ -143,7 +141,8 @@ def _watched(
     recorder = None if record is None else Recorder(record)
     try:
         with _live() if live else _bar(seconds, watched=not as_json and sys.stderr.isatty()) as told:
-            return made.watch(seconds, lambda trace: _each(trace, recorder, told))
+            begun = told or (None if as_json or seconds is None else _said_once(seconds, every_s))
+            return made.watch(seconds, lambda trace: _each(trace, recorder, begun))
     except KeyboardInterrupt:
         console(stderr=True).print("Stopped before there were two looks: nothing to tell.", markup=False)
         raise typer.Exit(130) from None
@@ -156,6 +155,17 @@ def _each(trace: Trace, recorder: Callable[[Trace], object] | None, told: Callab
     for one in (recorder, told):
         if one is not None:
             one(trace)
+
+
+def _said_once(seconds: float, every_s: float) -> Callable[[Trace], object]:
+    """Return what tells a log, which has no bar, that the first look was made and for how long more are."""
+
+    def told(trace: Trace) -> None:
+        if len(trace.rounds) == 1:
+            line = f"Watching for {format_duration(seconds)}, a look every {format_duration(every_s)}."
+            console(stderr=True).print(f"{line} Ctrl-C ends it earlier.", markup=False)
+
+    return told
 
 
 def _engines(settings: Settings) -> dict[int, str]:
@@ -193,6 +203,19 @@ def _bar(seconds: float | None, *, watched: bool) -> Generator[Callable[[Trace],
             bar.update(task, completed=trace.seconds, said=f"{len(trace.rounds)} looks, {left} left; Ctrl-C to end")
 
         yield told
+
+
+def _recorded(path: Path) -> Trace:
+    from greenai.gpus.recording import read
+    from greenai.gpus.values import GpusError
+
+    trace = read(path)
+    if (looks := len(trace.rounds)) < 2:
+        raise GpusError(
+            f"--replay: {path} has {looks} look{'' if looks == 1 else 's'} at the GPUs, and energy takes two. "
+            "Record for longer, with: greenai gpus --for 10s --record FILE"
+        )
+    return trace
 
 
 # --- what was seen --------------------------------------------------------------------------

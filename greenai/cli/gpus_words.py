@@ -30,6 +30,9 @@ UNTOLD = "not told apart"
 NOBODY = "no process shown"
 
 
+WIDE = 110
+"""Columns of a terminal from which on the table of GPUs has room between its columns."""
+
 DIGITS = 3
 """Of energies: the counter is good to 5%, and shares of it are told apart."""
 
@@ -46,14 +49,26 @@ def show(found: Summary, out: Console) -> None:
     """Print all of it."""
     for line in _head(found):
         out.print(line, markup=False)
-    out.print(_gpu_table(found))
+    table = _gpu_table(found)
+    if out.width < WIDE:
+        table.padding = (0, 0, 0, 1)
+    out.print(table)
     out.print(_process_table(found)) if found.processes else None
     out.print(_project_table(found))
     for group in found.groups:
         for line in _fewer_lines(group):
-            out.print(line, markup=False)
+            out.print(_indented(line))
     for note in found.notes:
         out.print(f"Note: {plain(note)}", markup=False, style="dim")
+
+
+def _indented(line: str) -> Any:
+    """Return a line of which what a narrow terminal folds stands as deep as its beginning."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    told = line.lstrip(" ")
+    return Padding(Text(told), (0, 0, 0, len(line) - len(told)), expand=False)
 
 
 def _head(found: Summary) -> Iterator[str]:
@@ -75,18 +90,20 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _table(*heads: str, left: Sequence[int] = (0,)) -> Any:
+def _table(*heads: str, left: Sequence[int] = (0,), folds: Sequence[int] = ()) -> Any:
+    """Return an empty table. Where it is too wide, columns on the left fold, and those of `folds`: no figure is cut."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for place, head in enumerate(heads):
-        table.add_column(head, justify="left" if place in left else "right", no_wrap=place not in left)
+        side = "left" if place in left else "right"
+        table.add_column(head, justify=side, no_wrap=place not in (*left, *folds))
     return table
 
 
 def _gpu_table(found: Summary) -> Any:
-    table = _table("GPU", "busy", "memory", "energy", "idle", "at rest, used", "processes", "at rest", left=(0,))
+    table = _table("GPU", "busy", "memory", "energy", "idle", "at rest, used", "processes", "at rest", folds=(2, 5, 7))
     for one in found.gpus:
         table.add_row(*_gpu_row(one))
     return table

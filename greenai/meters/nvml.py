@@ -364,7 +364,7 @@ def probe(api: Any = None) -> dict[str, Any]:
     why_not = None
     if api is None:
         api, why_not = _api(os.getpid())
-    how = "pip install nvidia-ml-py" if why_not and "installed" in why_not else "install the NVIDIA driver"
+    how = 'pip install "greenai[nvidia]"' if why_not and "installed" in why_not else "install the NVIDIA driver"
     if api is not None:
         why_not, how = _obstacle(api)
     return {"name": "nvml", "usable": why_not is None, "why_not": why_not, "how": how if why_not else None}

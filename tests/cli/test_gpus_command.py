@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 command = importlib.import_module("greenai.cli.gpus")  # of the package it is the function
 HALF = [Spell(2, 6, 50.0)]
+REPLAY_ALONE = "--replay watches nothing, so it goes without --for, --every, --record and --watch."
 
 
 @pytest.fixture
@@ -53,6 +54,30 @@ def test_a_recording_is_told_in_tables(shell: Shell, office: Path) -> None:
         "Note: This is a synthetic recording: no GPU was measured.",
     ):
         assert line in lines
+
+
+def test_a_narrow_terminal_cuts_no_figure(shell: Shell, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shell("gpus", "--replay", str(office)).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines)
+    figures = [line.split() for line in lines if line.startswith(" 2 Made-up")]
+    assert "562 mWh" in " ".join(figures[0])
+    assert "  5150 from GPU 2 to 0." in [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize(("kept", "said"), [(1, "has 0 looks"), (2, "has 1 look")])
+def test_a_recording_that_is_too_short_is_told_as_one(shell: Shell, tmp_path: Path, kept: int, said: str) -> None:
+    path = tmp_path / "a.jsonl"
+    recording.write(synthetic.trace([Board()], [], seconds=3), path)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
+    assert shell.error("gpus", "--replay", str(path)) == (
+        "GpusError",
+        (
+            f"--replay: {path} {said} at the GPUs, and energy takes two. "
+            "Record for longer, with: greenai gpus --for 10s --record FILE"
+        ),
+    )
 
 
 def test_the_recording_of_the_docs_is_that_of_the_simulator(office: Path) -> None:
@@ -164,7 +189,10 @@ def test_ctrl_c_tells_what_was_seen(shell: Shell, cards: object, tmp_path: Path)
     cards.time.stops_at_s = cards.time.now_s + 1  # type: ignore[attr-defined]
     stopped = shell("gpus")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
-    assert stopped.stderr == "Stopped before there were two looks: nothing to tell.\n"
+    assert stopped.stderr.splitlines() == [
+        "Watching for 60 s, a look every 1 s. Ctrl-C ends it earlier.",
+        "Stopped before there were two looks: nothing to tell.",
+    ]
 
 
 def test_the_live_table(shell: Shell, cards: object) -> None:
@@ -198,7 +226,9 @@ def test_without_a_gpu_it_says_what_is_needed(shell: Shell, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--replay", "a.jsonl", "--watch"), "--replay watches nothing, so it goes without --record and --watch."),
+        (("--replay", "a.jsonl", "--watch"), REPLAY_ALONE),
+        (("--replay", "a.jsonl", "--for", "1m"), REPLAY_ALONE),
+        (("--replay", "a.jsonl", "--every", "1s"), REPLAY_ALONE),
         (("--watch", "--json"), "--watch shows a table, so it goes without --json."),
         (("--for", "soon"), '--for: it must be a number and a unit, such as "24h".'),
         (("--every", "0"), "--every 0: it must be longer than nothing."),

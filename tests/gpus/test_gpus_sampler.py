@@ -166,7 +166,7 @@ def test_where_there_is_no_gpu_it_says_what_is_needed(monkeypatch: pytest.Monkey
         sampler.opened(1.0)
     assert str(caught.value) == (
         "No GPU can be watched here: the package nvidia-ml-py is not installed. To change that: "
-        f"pip install nvidia-ml-py. {replay}"
+        f'pip install "greenai[nvidia]". {replay}'
     )
 
 

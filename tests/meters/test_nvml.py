@@ -458,7 +458,7 @@ def test_the_probe_tells_a_missing_package_from_a_missing_driver(monkeypatch: py
         "name": "nvml",
         "usable": False,
         "why_not": "the package nvidia-ml-py is not installed",
-        "how": "pip install nvidia-ml-py",
+        "how": 'pip install "greenai[nvidia]"',
     }
     imported(SimpleNamespace(nvmlInit=no_driver, NVMLError=NVMLError))
     assert nvml.begin(ME) is None
