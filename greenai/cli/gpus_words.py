@@ -97,8 +97,8 @@ def _table(*heads: str, left: Sequence[int] = (0,), folds: Sequence[int] = ()) -
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for place, head in enumerate(heads):
-        side = "left" if place in left else "right"
-        table.add_column(head, justify=side, no_wrap=place not in (*left, *folds))
+        may_fold = place in (*left, *folds)
+        table.add_column(head, justify="left" if place in left else "right", no_wrap=not may_fold)
     return table
 
 
