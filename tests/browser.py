@@ -149,6 +149,14 @@ class Page:
             if not node.get("ignored") and "role" in node
         ]
 
+    def printed(self) -> str:
+        """Return the page as PDF, in base64."""
+        return str(self._browser.send("Page.printToPDF", self._session, printBackground=True)["data"])
+
+    def as_printed(self) -> None:
+        """Show the page as it is printed."""
+        self._browser.send("Emulation.setEmulatedMedia", self._session, media="print")
+
     def screenshot(self) -> bytes:
         size = self._browser.send("Page.getLayoutMetrics", self._session)["cssContentSize"]
         clip = {**size, "scale": 1}

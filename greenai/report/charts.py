@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from greenai.report.aggregate import Report
     from greenai.report.amounts import Amounts
 
-__all__ = ["Step", "energy_over_time", "flow", "steps_of"]
+__all__ = ["Step", "energy_over_time", "flow", "steps_of", "svg", "ticks"]
 
 ORDER = ("large", "small", "task_model", "semantic_cache", "cache", "answerer", "lookup_needed", "failed", "refused")
 MOST_STEPS = 400
@@ -94,10 +94,10 @@ def energy_over_time(report: Report, *, width: int, height: int, name: str) -> s
     steps = steps_of(report)
     if not steps:
         return ""
-    ticks = _ticks(max(end for s in steps for end in (s.high_j, s.energy_j)))
-    frame = _Frame(width=width, height=height, highest=ticks[-1] or 1.0, count=len(steps))
+    marks = ticks(max(end for s in steps for end in (s.high_j, s.energy_j)))
+    frame = _Frame(width=width, height=height, highest=marks[-1] or 1.0, count=len(steps))
     hours = report.bucket_s == HOUR_S
-    parts = [_grid(frame, ticks), _band(frame, steps)]
+    parts = [_grid(frame, marks), _band(frame, steps)]
     parts += [_bar(frame, index, step, hours=hours) for index, step in enumerate(steps)]
     parts += [_edges(frame, steps), _dates(frame, steps, hours=hours)]
     peak = max(steps, key=lambda s: s.energy_j)
@@ -113,7 +113,7 @@ def _step_name(report: Report) -> str:
     return {HOUR_S: "hour", 24 * HOUR_S: "day"}.get(report.bucket_s, "week")
 
 
-def _ticks(highest_j: float) -> list[float]:
+def ticks(highest_j: float) -> list[float]:
     """Return up to five round amounts from 0 to above the highest, in joules that are round in watt-hours."""
     if highest_j <= 0:
         return [0.0, 3600.0]
@@ -123,12 +123,12 @@ def _ticks(highest_j: float) -> list[float]:
     return [step * n for n in range(math.ceil(highest_j / step * 0.999) + 1)]
 
 
-def _grid(frame: _Frame, ticks: Sequence[float]) -> str:
+def _grid(frame: _Frame, marks: Sequence[float]) -> str:
     lines = (
         f'<line class="grid" x1="{frame.left}" x2="{frame.width - frame.right}" y1="{frame.y(t):.1f}" '
         f'y2="{frame.y(t):.1f}"/><text class="tick" x="{frame.left - 6}" y="{frame.y(t) + 4:.1f}" '
         f'text-anchor="end">{escape(format_energy(t))}</text>'
-        for t in ticks
+        for t in marks
     )
     return "".join(lines)
 

@@ -16,7 +16,7 @@ Cell = str
 class Table:
     """A table: its caption for a screen reader, its headings, rows of cells whose first one names the row, a total.
 
-    `texts` are the columns that hold words; of a `reference`, text stands everywhere.
+    `texts` are the columns that hold words; `notes`, one for each row or none, stand below it over its whole width.
     """
 
     caption: str
@@ -24,6 +24,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     total: Sequence[Cell] | None = None
     texts: frozenset[int] = field(default_factory=frozenset[int])
+    notes: Sequence[str] = ()
 
 
 def cell(text: object) -> Cell:
@@ -43,7 +44,7 @@ def html(table: Table, css_class: str = "") -> str:
     heads = "".join(
         f'<th scope="col"{_text(table, column)}>{escape(head)}</th>' for column, head in enumerate(table.heads)
     )
-    rows = "".join(f"<tr>{_row(table, row)}</tr>" for row in table.rows)
+    rows = "".join(f"<tr>{_row(table, row)}</tr>{_note(table, number)}" for number, row in enumerate(table.rows))
     foot = "" if table.total is None else f"<tfoot><tr>{_row(table, table.total)}</tr></tfoot>"
     named = f' class="{css_class}"' if css_class else ""
     return (
@@ -57,6 +58,12 @@ def _row(table: Table, cells: Sequence[Cell]) -> str:
     first, *others = cells
     rest = "".join(f"<td{_text(table, column)}>{text}</td>" for column, text in enumerate(others, 1))
     return f'<th scope="row">{first}</th>{rest}'
+
+
+def _note(table: Table, number: int) -> str:
+    if not table.notes or not table.notes[number]:
+        return ""
+    return f'<tr class="rests"><td colspan="{len(table.heads)}">{escape(table.notes[number])}</td></tr>'
 
 
 def _text(table: Table, column: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bookkeeping import BEGIN, HOSTILE, Book, fill
+from page_marks import CONTRAST, SHOWN
 
 from greenai.report.aggregate import aggregate
 from greenai.report.page import page
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
     from browser import Browser, Page
 
 PNG = b"\x89PNG"
-CONTRAST = """
-(() => {
-  const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const lum = c => { const f = c.slice(0, 3).map(v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-    return .2126 * f[0] + .7152 * f[1] + .0722 * f[2]; };
-  const back = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c; }
-    return [255, 255, 255, 1]; };
-  const low = [];
-  for (const e of document.querySelectorAll("h1,h2,p,dt,dd,th,td,li,summary,small,code")) {
-    if (!e.textContent.trim() || !e.getClientRects().length) continue;
-    const a = lum(parse(getComputedStyle(e).color)), b = lum(back(e));
-    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) low.push([e.tagName, e.textContent.slice(0, 30), ratio]);
-  }
-  return low;
-})()
-"""
-SHOWN = "[...document.querySelectorAll('figure > svg')].filter(s => s.getClientRects().length)"
 
 
 def written(book: Book, folder: Path) -> str:

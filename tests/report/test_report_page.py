@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 from bookkeeping import BEGIN, HOSTILE
+from page_marks import Balanced
 
 from greenai.report import page, read
 from greenai.report.aggregate import DAY_S
@@ -17,30 +17,6 @@ from greenai.report.charts import steps_of
 
 if TYPE_CHECKING:
     from bookkeeping import Book
-
-VOID = {"meta", "br", "line", "rect", "circle", "polygon", "polyline"}
-
-
-class Balanced(HTMLParser):
-    """Notes what is not closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.wrong: list[str] = []
-        self.attributes: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes |= {name for name, _ in attrs}
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
 
 
 def made(book: Book, project: str | None = None) -> str:

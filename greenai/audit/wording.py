@@ -1,0 +1,167 @@
+"""How an audit says things: ways of answering, amounts with their intervals, and what a figure rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai.report.words import clean, count, moment, share
+from greenai.units import format_energy, format_interval, format_mass, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.audit.finding import Finding, Risk, Span, Taken
+    from greenai.audit.values import Source
+
+__all__ = [
+    "SUFFICED", "WASTED", "calls", "cost", "energy", "interval", "mass", "part", "period", "rests_on", "risk",
+    "sources", "taken", "unread", "unsaid",
+]  # fmt: skip
+
+SUFFICED = {
+    "repeat": "a repeat: the cache",
+    "near_repeat": "a near repeat: the semantic cache",
+    "deterministic": "computed, without a model",
+    "lookup": "live data, looked up",
+    "task_model": "a task model",
+    "small": "a small model",
+    "large": "a large model",
+    "reasoning": "a large model with reasoning",
+    "failed": "failed",
+    "unjudged": "not judged",
+}
+WASTED = {
+    "reasoning": "reasoning that gains nothing",
+    "truncated": "answers cut off",
+    "long_output": "answers far longer than used",
+    "prefix": "prefixes that a cache would serve",
+    "retries": "retries",
+    "always_on": "asked day and night",
+    "unused_feature": "features that nobody uses",
+}
+MOST_MISSING = 6
+
+
+# --- amounts --------------------------------------------------------------------------------
+
+
+def energy(span: Span | None) -> str:
+    """Return joules with their interval."""
+    return "unknown" if span is None else _with(format_energy(span.mid), interval(span, format_energy, format_interval))
+
+
+def mass(span: Span | None) -> str:
+    """Return grams with their interval."""
+    return "unknown" if span is None else _with(format_mass(span.mid), interval(span, format_mass, _mass_interval))
+
+
+def cost(span: Span | None) -> str:
+    """Return dollars with their interval."""
+    return "unknown" if span is None else _with(_usd(span.mid), interval(span, _usd, _usd_interval))
+
+
+def calls(span: Span) -> str:
+    """Return how many calls, with the interval."""
+    return _with(count(span.mid), interval(span, count))
+
+
+def part(span: Span | None) -> str:
+    """Return a share in per cent with its interval."""
+    return "unknown" if span is None else _with(_percent(span.mid), interval(span, _percent, _percent_interval))
+
+
+def interval(span: Span, form: Callable[[float], str], ends: Callable[[float, float], str] | None = None) -> str:
+    """Return the two ends; empty where they are the same, or are written alike."""
+    low, high = form(span.low), form(span.high)
+    if low == high:
+        return ""
+    return f"{low} to {high}" if ends is None else ends(span.low, span.high)
+
+
+def _with(middle: str, ends: str) -> str:
+    return f"{middle} ({ends})" if ends else middle
+
+
+def _mass_interval(low: float, high: float) -> str:
+    """Return two masses; one unit where both have the same."""
+    first, last = format_mass(low), format_mass(high)
+    amount, _, unit = first.partition(" ")
+    return f"{amount} to {last}" if last.endswith(f" {unit}") else f"{first} to {last}"
+
+
+def _usd(amount: float) -> str:
+    return f"{amount:,.2f} USD" if abs(amount) >= 1 else f"{significant(amount)} USD"
+
+
+def _usd_interval(low: float, high: float) -> str:
+    return f"{_usd(low).removesuffix(' USD')} to {_usd(high)}"
+
+
+def _percent(amount: float) -> str:
+    return share(amount, 1.0)
+
+
+def taken(what: Taken) -> tuple[tuple[str, str], ...]:
+    """Return energy, carbon and cost by name, each with its interval."""
+    return (("energy", energy(what.energy_j)), ("carbon", mass(what.carbon_g)), ("cost", cost(what.cost_usd)))
+
+
+def _percent_interval(low: float, high: float) -> str:
+    return f"{_percent(low).removesuffix('%')} to {_percent(high)}"
+
+
+# --- what a figure rests on -----------------------------------------------------------------
+
+
+def risk(found: Risk | None) -> str:
+    """Return the share of answers that would have been worse, and how that is known; empty where nothing says so."""
+    if found is None:
+        return ""
+    how = f"measured on {count(found.compared)}" if found.evidence == "measured" else found.evidence
+    return f"{part(found.share)}, {how}"
+
+
+def rests_on(finding: Finding, key: str) -> str:
+    """Return an assumption in full, with its worth; a key that the finding does not explain is given as it is."""
+    found = next((assumption for assumption in finding.assumptions if assumption.key == key), None)
+    return clean(key) if found is None else f"{found.evidence.capitalize()}: {clean(found.text)}"
+
+
+# --- the files ------------------------------------------------------------------------------
+
+
+def period(first: float | None, last: float | None) -> str:
+    """Return the days of the first and the last call; empty where the log does not say."""
+    if first is None or last is None:
+        return ""
+    begin, end = moment(first)[:10], moment(last)[:10]
+    return begin if begin == end else f"{begin} to {end}"
+
+
+def sources(read: tuple[Source, ...]) -> tuple[str, ...]:
+    """Say of each file how it was read."""
+    return tuple(
+        f"{clean(source.path)}: {count(source.rows, 'call')}, read as {clean(source.format)} ({clean(source.reason)})"
+        + (f", {count(source.skipped, 'row')} of something else" if source.skipped else "")
+        for source in read
+    )
+
+
+def unread(read: tuple[Source, ...], most: int = 3) -> tuple[str, ...]:
+    """Say how many lines could not be read, and of the first ones where they stand and why."""
+    total = sum(source.malformed_count for source in read)
+    if not total:
+        return ()
+    first = [bad for source in read for bad in source.malformed][:most]
+    said = [f"{count(total, 'line')} could not be read and {'is' if total == 1 else 'are'} in no figure:"]
+    said += [f"  {clean(bad.where)}: {clean(bad.why)}" for bad in first]
+    if total > len(first):
+        said.append(f"  and {count(total - len(first))} more")
+    return tuple(said)
+
+
+def unsaid(read: tuple[Source, ...], most: int = MOST_MISSING) -> tuple[str, ...]:
+    """Say what the logs do not tell, and what that costs; once for all files that lack the same."""
+    lacking = {f"{clean(missing.field)}: {clean(missing.costs)}": None for source in read for missing in source.missing}
+    said = list(lacking)
+    return tuple(said if len(said) <= most + 1 else [*said[:most], f"and {len(said) - most} more"])

@@ -1,0 +1,114 @@
+"""The audit's page as text: its policy, its parts, assumptions at figures, and that every name in it is text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from itertools import pairwise
+
+import pytest
+from audit_found import BEGIN, HOSTILE, audited, finding, nothing, source
+from page_marks import Balanced
+
+from greenai.audit import pictures
+from greenai.audit.audited import Audited
+from greenai.audit.page import page
+
+
+def made(found: Audited | None = None) -> str:
+    return page(found or audited(), made=BEGIN)
+
+
+def test_it_has_the_policy_of_all_pages_and_no_script() -> None:
+    text = made()
+    assert "default-src 'none'; style-src 'sha256-" in text
+    assert "<script" not in text
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_every_tag_is_closed_and_none_carries_a_style_or_a_handler() -> None:
+    parser = Balanced()
+    parser.feed(made(audited(HOSTILE)))
+    assert (parser.wrong, parser.open) == ([], [])
+    assert not {name for name in parser.attributes if name == "style" or name.startswith("on")}
+    assert not parser.attributes & {"src", "href", "srcset", "action"}
+
+
+def test_names_are_text() -> None:
+    text = made(audited(HOSTILE))
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_each_figure_has_its_assumption_next_to_it() -> None:
+    found = finding()
+    text = unescape(made())
+    for row in found.whole.sufficed:
+        rests = found.assumption(row.assumption)
+        part = text.partition('id="sufficing"')[2].partition("</section>")[0]
+        assert f"{rests.evidence.capitalize()}: {rests.text}" in part
+    for change in found.changes:
+        part = text.partition(f"<strong>{change.what}</strong>")[2].partition("</li>")[0]
+        assert found.assumption(change.assumption).text in part
+        assert "\n".join(change.lines) in part
+    for waste in found.wastes:
+        assert f"{waste.detail} {found.assumption(waste.assumption).evidence.capitalize()}: " in text
+    head = text.partition("</header>")[0]
+    for key in ("energy", "carbon", "cost", "smaller_model"):
+        assert found.assumption(key).text in head
+
+
+def test_as_it_was_and_as_it_could_have_been_have_intervals() -> None:
+    head = made().partition("</header>")[0]
+    assert "100 Wh<br><small>50 to 200 Wh</small>" in head
+    assert "30 Wh<br><small>15 to 60 Wh</small>" in head
+    assert "<td>1.00 USD</td>" in head  # it was counted: no interval
+
+
+def test_a_prompt_is_shown_where_it_was_asked_for_and_nowhere_else() -> None:
+    name = finding().templates[0].name
+    assert "Where is my parcel?" not in made()
+    text = made(replace(audited(), texts={name: "Where is my parcel? <b>"}))
+    assert "Where is my parcel? &lt;b&gt;" in text
+    assert "With a prompt of each, as was asked for." in text
+
+
+def test_what_could_not_be_read_and_what_the_log_does_not_say_are_told() -> None:
+    text = unescape(made())
+    assert "31 lines could not be read and are in no figure:" in text
+    assert "support-bot.jsonl:5: torn off" in text
+    assert "user: features that nobody uses are not found" in text
+    assert "10,000 calls, read as litellm-callbacks" in text
+
+
+def test_without_a_call_it_says_so() -> None:
+    text = made(nothing())
+    assert "No call was found in what was read." in text
+    assert "<svg" not in text
+
+
+def test_without_energy_there_is_no_picture_of_it() -> None:
+    found = finding()
+    unknown = replace(found.whole, was=replace(found.whole.was, energy_j=None, energy_unknown=10_000))
+    text = made(Audited(finding=replace(found, whole=unknown), sources=(source(),)))
+    assert 'id="pareto"' not in text
+    assert "The energy of 10,000 calls is unknown: in no sum, never taken as 0." in text
+
+
+def test_the_flow_has_every_call_once() -> None:
+    found = finding()
+    flows = pictures.flows(found)
+    assert sum(flows.values()) == pytest.approx(found.whole.calls)
+    assert {model for model, _ in flows} == {"openai/gpt-5.5", "vendor/support-bot", "other models"}
+    assert sum(calls for (_, way), calls in flows.items() if way == "failed") == found.whole.failed
+
+
+def test_the_front_goes_from_as_it_was_by_the_least_risk_for_a_joule() -> None:
+    steps = pictures.steps(finding())
+    assert [step.way for step in steps] == ["", "repeat", "deterministic", "near_repeat", "task_model", "small"]
+    assert steps[0].worse == 0.0
+    assert all(a.energy_j > b.energy_j and a.worse <= b.worse for a, b in pairwise(steps))
+    # Nothing is left out but the lookup, whose risk nobody knows.
+    assert steps[-1].energy_j / 3600 == pytest.approx(100 - 20 - 5 - 9.99 - 14.85 - 25.2)
