@@ -1,0 +1,161 @@
+"""A task model made of an app's own calls: it labels what fills one template, or leaves the call to the ladder.
+
+Made by `greenai distil` and read from one file. It answers nothing but prompts of its template, and of them only what
+it is sure of: the label's lead over the next one is at least the threshold, which was set so that it says what the
+large model says as often as promised; and the label's score is as high as that of the texts it knows, so that a text
+of a kind that it never saw is left alone. Beside numpy it needs the vectors of `embed` only. How such a model is
+trained, and its thresholds found, is `greenai.distil`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from greenai.answerers import kernel
+from greenai.answerers.kernel import BUCKETS, SHARES, Seen
+from greenai.answerers.skeleton import Template
+from greenai.answerers.task_file import Held, TaskFileRefused, load
+
+if TYPE_CHECKING:
+    from greenai.answerers.kernel import Floats
+
+__all__ = ["Abstained", "Said", "TaskModel", "Told", "read"]
+
+Why = Literal["other template", "slot", "unlike", "unsure", "other answer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """An answer, as the large model writes it, and its lead over the next label in [0, 1]."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstained:
+    """Why a prompt is left to the ladder."""
+
+    why: Why
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the head makes of one text: its first label, that label's score, and its lead over the next one."""
+
+    label: int
+    score: float
+    lead: float
+
+
+class TaskModel:
+    """What one file holds, ready to answer; threads may share it. `version` begins the file's SHA-256."""
+
+    def __init__(self, held: Held) -> None:
+        """Take what a file holds.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not what a task model consists of.
+        """
+        self.header: Mapping[str, Any] = held.header
+        self.sha256 = held.sha256
+        self.version = held.sha256[:12]
+        self.name = str(held.header["name"])
+        self.template = Template.from_json(held.header["template"])
+        self.labels: tuple[str, ...] = tuple(map(str, held.header["labels"]))
+        self.threshold = float(held.header["threshold"])
+        self.familiar = float(held.header["familiar"])
+        self.longest = int(held.header["longest"])
+        self.promise = float(held.header["promise"])
+        self.teacher: str | None = held.header["teacher"]
+        self.encoder = str(held.header["encoder"])
+        self.head = Head(held.arrays, classes=int(held.header["classes"]))
+        if not (len(self.labels) <= self.head.classes <= len(self.labels) + 1 and 0 < self.promise < 1):
+            raise ValueError("its labels are not those of its head")
+
+    def answer(self, messages: Sequence[Mapping[str, Any]]) -> Said | None:
+        """Return the answer to a prompt; None where it is of another template, or the model is not sure."""
+        found = self.explain(messages)
+        return found if isinstance(found, Said) else None
+
+    def explain(self, messages: Sequence[Mapping[str, Any]]) -> Said | Abstained:
+        """Return the answer to a prompt, or why there is none."""
+        slots = self.template.slots(messages)
+        if slots is None:
+            return Abstained(why="other template")
+        text = "\n".join(slots).strip()
+        if len(text) > self.longest or not kernel.readable(text):
+            return Abstained(why="slot")
+        told = self.head.tell(kernel.see(text))
+        confidence = min(1.0, max(0.0, told.lead))
+        if told.score < self.familiar:
+            return Abstained(why="unlike", confidence=confidence)
+        if told.lead < self.threshold:
+            return Abstained(why="unsure", confidence=confidence)
+        if told.label >= len(self.labels):
+            return Abstained(why="other answer", confidence=confidence)
+        return Said(text=self.labels[told.label], confidence=confidence)
+
+
+class Head:
+    """The fitted scores: for each known text its vectors, and what it adds to each label."""
+
+    def __init__(self, arrays: Mapping[str, Any], *, classes: int) -> None:
+        import numpy as np
+
+        known = np.hstack([arrays["minilm"], arrays["static"]]).astype(np.float32)
+        self._minilm: Floats = np.ascontiguousarray(known[:, :384])
+        self._static: Floats = np.ascontiguousarray(known[:, 384:])
+        self._adds: Floats = arrays["adds"].astype(np.float32)
+        self._linear = arrays["linear"]
+        self._rarity: Floats = arrays["rarity"].astype(np.float32)
+        self.classes = classes
+        shapes = [self._adds.shape, self._linear.shape, self._rarity.shape, self._static.shape]
+        wanted = [(len(known), classes), (2 * BUCKETS, classes), (2 * BUCKETS,), (len(known), 256)]
+        if shapes != wanted or classes < 2:
+            raise ValueError(f"its arrays have the shapes {shapes}, and {wanted} are needed")
+        if not all(np.isfinite(held).all() for held in (known, self._adds, self._linear, self._rarity)):
+            raise ValueError("not all of its numbers are finite")
+
+    def scores(self, seen: Seen) -> Floats:
+        """Return the scores of one text, one a label."""
+        like = kernel.falloff(self._minilm.dot(seen.minilm), SHARES["minilm"])
+        like += kernel.falloff(self._static.dot(seen.static), SHARES["static"])
+        scores: Floats = like.dot(self._adds)
+        for counted, share, offset in ((seen.words, SHARES["words"], 0), (seen.letters, SHARES["letters"], BUCKETS)):
+            weights = kernel.weighted(counted, self._rarity[offset : offset + BUCKETS]) * share
+            scores += weights.dot(self._linear.take(counted.buckets + offset, 0).astype("float32"))
+        return scores
+
+    def tell(self, seen: Seen) -> Told:
+        """Return what the head makes of one text."""
+        scores = self.scores(seen)
+        label = int(scores.argmax())
+        best = float(scores[label])
+        scores[label] = -1e9
+        return Told(label=label, score=best, lead=best - float(scores.max()))
+
+
+def read(path: Path) -> TaskModel:
+    """Return the task model of a file.
+
+    Raises:
+        TaskFileRefused: the file is none, was cut short or changed, is too new, or was made with other vectors.
+        MissingExtra: the extra `semantic` is not installed.
+    """
+    held = load(path)
+    try:
+        model = TaskModel(held)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TaskFileRefused(f"{path.name} is no task model that can be used: {error}.") from error
+    here = kernel.encoder()
+    if model.encoder != here:
+        raise TaskFileRefused(
+            f"{path.name} was made with the vectors {model.encoder}, and here are {here}. Train it again here with "
+            "`greenai distil`, or install the onnxruntime that it was made with."
+        )
+    return model

@@ -1,0 +1,123 @@
+"""How like two texts are, for a distilled task model: MiniLM's and the static vectors, and words and letters.
+
+The similarity of two texts is a weighted sum of four: exp(4 (cosine - 1)) of MiniLM's vectors and of the static ones,
+the cosine of their words and pairs of words, and that of the runs of two to five letters within their words, weighted
+by how rare they are. Words and letters are counted in buckets by their CRC-32: no vocabulary is kept, and the same
+code counts them when a model is trained and when it answers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+from zlib import crc32
+
+from greenai import embed
+from greenai.embed import minilm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float32]
+    Numbers: TypeAlias = NDArray[np.int64]
+
+__all__ = ["BUCKETS", "SHARES", "Counted", "Seen", "counts_of", "encoder", "falloff", "readable", "see", "weighted"]
+
+BUCKETS = 1 << 15
+SHARES = {"minilm": 0.5, "static": 0.15, "words": 0.15, "letters": 0.2}
+SHARPNESS = 4.0
+LONGEST = 2000  # characters of which words and letters are counted
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Which buckets a text fills, and by how much: 1 + ln(count)."""
+
+    buckets: Numbers
+    weights: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One text as the kernel sees it."""
+
+    minilm: Floats
+    static: Floats
+    words: Counted
+    letters: Counted
+
+
+def encoder() -> str:
+    """Name the vectors in use: those of another name are not comparable.
+
+    Raises:
+        MissingExtra: the extra `semantic` is not installed.
+    """
+    return f"{minilm.load().name}+{embed.VERSION}"
+
+
+def readable(text: str) -> bool:
+    """Say whether MiniLM reads all of a text, and knows all of it; see `MiniLM.reads`."""
+    return minilm.load().reads(text)
+
+
+def see(text: str) -> Seen:
+    """Return one text as the kernel sees it."""
+    lowered = text.lower()[:LONGEST]
+    words = _WORD.findall(lowered)
+    return Seen(
+        minilm.load().encode((text,))[0], embed.encode((text,))[0], counts_of(_pairs(words)), counts_of(_runs(words))
+    )
+
+
+def _pairs(words: Sequence[str]) -> Iterable[str]:
+    yield from words
+    for first, second in pairwise(words):
+        yield f"{first} {second}"
+
+
+def _runs(words: Sequence[str]) -> Iterable[str]:
+    for word in words:
+        padded = f"<{word}>"
+        for length in range(2, 6):
+            for at in range(len(padded) - length + 1):
+                yield padded[at : at + length]
+
+
+def counts_of(pieces: Iterable[str]) -> Counted:
+    """Return how often each bucket is filled, as 1 + ln(count)."""
+    import numpy as np
+
+    counts: dict[int, int] = {}
+    for piece in pieces:
+        bucket = crc32(piece.encode("utf-8", "surrogatepass")) % BUCKETS
+        counts[bucket] = counts.get(bucket, 0) + 1
+    weights = [1.0 + math.log(count) for count in counts.values()]
+    return Counted(np.array([*counts], np.int64), np.array(weights, np.float32))
+
+
+def weighted(counted: Counted, rarity: Floats) -> Floats:
+    """Return the weights of a text's buckets by their rarity, of unit length; `rarity` has one number a bucket."""
+    import numpy as np
+
+    found = counted.weights * rarity.take(counted.buckets)
+    length = math.sqrt(float(found.dot(found)))
+    return found / np.float32(length or 1.0)
+
+
+def falloff(cosine: Floats, share: float) -> Floats:
+    """Return the similarity that a cosine stands for, times its share; `cosine` is overwritten."""
+    import numpy as np
+
+    cosine -= np.float32(1.0)
+    cosine *= np.float32(SHARPNESS)
+    np.exp(cosine, out=cosine)
+    cosine *= np.float32(share)
+    return cosine

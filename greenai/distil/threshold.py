@@ -1,0 +1,205 @@
+"""From which lead on a task model answers, so that it says what the large model says as often as promised.
+
+What a large model says to one prompt is not always what it says to it: some share of the logged labels are slips. Who
+agrees with all that it means still disagrees with its slips, so that agreement with the log can never exceed one minus
+that share, and a promise of 98% would be kept by silence alone. What is promised is therefore agreement with what the
+large model says when it is consistent, and its inconsistency is taken from the log:
+
+- of prompts that stand in the log more than once, by how often two answers differ;
+- else by the floor: among the half of which the head is surest, how often the log disagrees, and how often it does so
+  with a label that the head holds to be among the least likely. The lower of the two counts, and of that the lower
+  bound. This assumes that a slip falls on any label alike, and as often where the head is sure as where it is not.
+
+A disagreement with one of the likeliest labels counts against the head, less the few slips that fall there by chance.
+One with an unlikely label counts only as far as there are more of them than slips explain. The upper bound of both is
+kept below what the promise leaves, walking down from the surest answers and stopping at the first failure (learn then
+test, Angelopoulos et al. 2021, https://arxiv.org/abs/2110.01052, with Clopper and Pearson's bound). That labels wrong
+at random make conformal methods say too little, and how far this can be corrected, is shown by Einbinder et al. 2022
+(https://arxiv.org/abs/2209.14295) and Sesia et al. 2023 (https://arxiv.org/abs/2309.05092).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from greenai.distil import numeric
+
+if TYPE_CHECKING:
+    from greenai.answerers.kernel import Floats
+    from greenai.distil.fit import Labels
+
+__all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "risk", "slips", "thresholds"]
+
+SURE = 0.95
+"""Each bound holds with this probability."""
+UNFAMILIAR = 0.05
+"""The share of the known texts with the lowest scores, below which a text counts as of a kind never seen."""
+STARTS = (0.5, 0.2)
+"""The shares of the surest answers at which the walk down begins: the first that keeps the promise."""
+STEP = 0.005
+REPEATS = 200
+"""So many prompts asked more than once tell the inconsistency by themselves."""
+
+ASSUMPTION = {
+    "repeats": "the large model is as inconsistent about other prompts as about those that stand in the log repeatedly",
+    "surest": "a slip of the large model falls on any label alike, as often where the head is sure as where it is not",
+}
+
+Source = Literal["repeats", "surest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slips:
+    """How often the large model does not say what it consistently says, with a 90% interval, and whence it is known."""
+
+    share: float
+    low: float
+    high: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Scores of rows against their logged labels.
+
+    Attributes:
+        first: the label with the highest score.
+        score: that score.
+        lead: how much it lies above the next.
+        rank: how many labels score higher than the logged one: 0 is agreement.
+        classes: how many labels there are.
+    """
+
+    first: Labels
+    score: Floats
+    lead: Floats
+    rank: Labels
+    classes: int
+
+    def only(self, rows: Any) -> Judged:
+        """Return these rows alone."""
+        return Judged(
+            first=self.first[rows],
+            score=self.score[rows],
+            lead=self.lead[rows],
+            rank=self.rank[rows],
+            classes=self.classes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """The least lead and the least score of an answer; `bound` is the upper bound of disagreement among the known."""
+
+    lead: float
+    score: float
+    bound: float
+
+
+def judge(scores: Floats, labels: Labels) -> Judged:
+    """Return how the scores of rows compare with their logged labels."""
+    import numpy as np
+
+    rows = np.arange(len(scores))
+    best = np.sort(np.partition(scores, -2, axis=1)[:, -2:], axis=1)
+    given = scores[rows, labels]
+    return Judged(
+        first=scores.argmax(axis=1),
+        score=best[:, 1],
+        lead=best[:, 1] - best[:, 0],
+        rank=(scores > given[:, None]).sum(axis=1),
+        classes=scores.shape[1],
+    )
+
+
+def slips(judged: Judged, texts: Sequence[str], labels: Sequence[int]) -> Slips:
+    """Return how inconsistent the large model is, by the prompts that were asked repeatedly or by the floor."""
+    return _by_repeats(texts, labels) or _by_surest(judged)
+
+
+def _by_repeats(texts: Sequence[str], labels: Sequence[int]) -> Slips | None:
+    asked: defaultdict[str, list[int]] = defaultdict(list)
+    for text, label in zip(texts, labels, strict=True):
+        asked[text].append(label)
+    pairs = [said for said in asked.values() if len(said) > 1]
+    if len(pairs) < REPEATS:
+        return None
+    differ = sum(first != second for first, second, *_ in pairs)
+    # Two answers differ where either is a slip: about twice as often as one is.
+    low, high = (bound(differ, len(pairs), SURE) / 2 for bound in (numeric.at_least, numeric.at_most))
+    return Slips(share=differ / len(pairs) / 2, low=low, high=high, source="repeats")
+
+
+def _by_surest(judged: Judged) -> Slips:
+    import numpy as np
+
+    rank = judged.rank[judged.lead >= np.median(judged.lead)]
+    unlikely = judged.classes // 2
+    counts = (
+        (int((rank > 0).sum()), 1.0),
+        (
+            int((rank >= judged.classes - unlikely).sum()),
+            (judged.classes - 1) / unlikely,
+        ),
+    )
+    found = [
+        Slips(
+            share=count / len(rank) * times,
+            low=numeric.at_least(count, len(rank), SURE) * times,
+            high=min(1.0, numeric.at_most(count, len(rank), SURE) * times),
+            source="surest",
+        )
+        for count, times in counts
+    ]
+    return min(found, key=lambda one: one.low)
+
+
+def risk(judged: Judged, slipped: Slips, *, sure: float | None = SURE) -> float:
+    """Return how often the head disagrees with what the large model consistently says; at most, or by best estimate."""
+    count = len(judged.rank)
+    if not count:
+        return 1.0
+    others = judged.classes - 1
+    likely = max(1, judged.classes // 10)
+    near = int(((judged.rank > 0) & (judged.rank <= likely)).sum())
+    far = int((judged.rank > likely).sum())
+    slip = slipped.share if sure is None else slipped.low
+    found = near / count if sure is None else numeric.at_most(near, count, sure)
+    excess = max(0.0, far / count - slipped.share * (others - likely) / others)
+    return min(1.0, max(0.0, found - slip * likely / others + excess) / (1 - slip))
+
+
+def thresholds(judged: Judged, slipped: Slips, promise: float) -> Thresholds | None:
+    """Return from where on the promise is kept; None where nowhere."""
+    import numpy as np
+
+    agreed = judged.score[judged.rank == 0]
+    if not len(agreed):
+        return None
+    familiar = float(np.quantile(agreed, UNFAMILIAR))
+    known = judged.only(judged.score >= familiar)
+    order = np.argsort(-known.lead)
+    for start in STARTS:
+        found = _walk(known, order, slipped, promise, start)
+        if found is not None:
+            lead, bound = found
+            return Thresholds(lead=lead, score=familiar, bound=bound)
+    return None
+
+
+def _walk(known: Judged, order: Labels, slipped: Slips, promise: float, start: float) -> tuple[float, float] | None:
+    import numpy as np
+
+    found: tuple[float, float] | None = None
+    for share in np.arange(start, 1 + STEP / 2, STEP):
+        count = min(len(order), round(share * len(order)))
+        if not count:
+            return None
+        bound = risk(known.only(order[:count]), slipped)
+        if bound > 1 - promise:
+            break
+        found = float(known.lead[order[count - 1]]), bound
+    return found

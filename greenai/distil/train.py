@@ -1,0 +1,241 @@
+"""From pairs to a task model with a promise: split by time, fit, set the thresholds, test on what came last."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenai.answerers import kernel
+from greenai.answerers.distilled import Head, TaskModel
+from greenai.answerers.kernel import Seen
+from greenai.answerers.task_file import Held
+from greenai.distil import numeric
+from greenai.distil.fit import Watch, fit, see_all
+from greenai.distil.pairs import Labelled, Pairs, labelled
+from greenai.distil.threshold import ASSUMPTION, Judged, Slips, Thresholds, judge, risk, slips, thresholds
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from greenai.distil.fit import Labels
+
+__all__ = ["FEWEST", "MOST", "NotWorthIt", "Tested", "Trained", "train"]
+
+FEWEST = 300
+"""So many pairs of different texts are needed at least: fewer prove no promise."""
+MOST = 9000
+"""Of more, the newest are learnt: time grows with the cube of their number."""
+TESTED = 0.2
+"""The share that came last is only tested on."""
+
+
+class NotWorthIt(InvalidRequest):
+    """No task model can be made of these pairs that keeps the promise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """What the task model did with the pairs that came last, of texts that it had not seen.
+
+    Attributes:
+        pairs: how many there were.
+        answered: how many it answered, `coverage` as a share.
+        agreed: how many of these it answered as the log says, slips of the large model counted against it.
+        agreement: that as a share, with a 90% interval.
+        corrected: agreement with what the large model says when it is consistent, and the lower bound of it.
+    """
+
+    pairs: int
+    answered: int
+    agreed: int
+    agreement: float
+    agreement_low: float
+    agreement_high: float
+    corrected: float
+    corrected_low: float
+
+    @property
+    def coverage(self) -> float:
+        """The share that it answered."""
+        return self.answered / self.pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A task model in memory, what it consists of for the file, and what it was found to be worth."""
+
+    model: TaskModel
+    held: Held
+    tested: Tested
+    slips: Slips
+    labels: Mapping[str, int]
+    fit_s: float
+    fit_core_s: float
+
+
+def train(
+    pairs: Pairs, *, name: str, promise: float = 0.98, teacher: str | None = None, progress: Watch | None = None
+) -> Trained:
+    """Make a task model of pairs, oldest first.
+
+    Args:
+        pairs: what one template's slots held, and what the large model said.
+        name: what receipts call the model.
+        promise: how often at least it is to say what the large model says.
+        teacher: the large model's name.
+        progress: told the step, and the share of it that is done.
+
+    Raises:
+        NotWorthIt: there are too few pairs or labels, or no threshold keeps the promise.
+        MissingExtra: SciPy or the extra `semantic` is not installed.
+    """
+    numeric.require()
+    _check(promise)
+    watch: Watch = progress or (lambda _step, _share: None)
+    began, core = time.perf_counter(), time.process_time()
+    known = labelled(pairs)
+    _require_labels(known)
+    learnt, kept = _split(known)
+    seen = see_all(learnt.texts, watch)
+    numbers = _numbers(learnt)
+    fitted = fit(seen, numbers, known.classes, watch)
+    judged = judge(fitted.unseen, numbers)
+    slipped = slips(judged, known.texts, known.numbers)
+    answering = _answering(judged, len(known.labels))
+    found = thresholds(answering, slipped, promise)
+    if found is None:
+        raise NotWorthIt(_none_keeps(promise, answering, slipped))
+    head = Head(fitted.arrays, classes=known.classes)
+    tested = _test(head, kept, see_all(kept.texts, watch), found, slipped)
+    taken = time.perf_counter() - began, time.process_time() - core
+    header = _header(pairs, known, learnt, found, slipped, tested, name=name, promise=promise, teacher=teacher)
+    header["training"] = {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)}
+    held = Held(header=header, arrays=fitted.arrays, sha256="")
+    return Trained(
+        model=TaskModel(held),
+        held=held,
+        tested=tested,
+        slips=slipped,
+        labels=dict(Counter(known.labels[n] for n in known.numbers if n < len(known.labels))),
+        fit_s=taken[0],
+        fit_core_s=taken[1],
+    )
+
+
+def _check(promise: float) -> None:
+    if not 0.5 <= promise < 1:
+        raise InvalidRequest(f"A promise lies between 0.5 and 1, and {promise} was given. Write 0.98 for 98%.")
+
+
+def _require_labels(known: Labelled) -> None:
+    if len(known.labels) < 2:
+        raise NotWorthIt(
+            f"{len(known.texts)} pairs have {len(known.labels)} labels that recur, and a task model needs two at "
+            "least. Choose another template, or leave this one to the ladder."
+        )
+
+
+def _split(known: Labelled) -> tuple[Labelled, Labelled]:
+    """Return what is learnt and what is tested on: each text once, what came last apart, no text in both."""
+    cut = round(len(known.texts) * (1 - TESTED))
+    learnt = _once(known.texts[:cut], known.numbers[:cut], known.labels)
+    before = set(map(str.casefold, learnt.texts))
+    later = _once(known.texts[cut:], known.numbers[cut:], known.labels)
+    fresh = [at for at, text in enumerate(later.texts) if text.casefold() not in before]
+    kept = Labelled(
+        texts=tuple(later.texts[at] for at in fresh), numbers=tuple(later.numbers[at] for at in fresh),
+        labels=known.labels,
+    )  # fmt: skip
+    if len(learnt.texts) < FEWEST * (1 - TESTED) or len(kept.texts) < FEWEST * TESTED:
+        raise NotWorthIt(
+            f"{len(learnt.texts)} different texts to learn and {len(kept.texts)} new ones to test on are too few to "
+            f"prove a promise: {FEWEST} are needed at least. Collect more calls of this template; what is repeated is "
+            "answered by the cache already."
+        )
+    return learnt, kept
+
+
+def _once(texts: Sequence[str], numbers: Sequence[int], labels: tuple[str, ...]) -> Labelled:
+    """Return each text once, with the label it was given most often; of too many, the newest."""
+    said: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    spelt: dict[str, str] = {}
+    for text, number in zip(texts, numbers, strict=True):
+        folded = text.casefold()
+        spelt.pop(folded, None)  # the last time counts for its place
+        spelt[folded] = text
+        said[folded][number] += 1
+    newest = [folded for folded, text in spelt.items() if kernel.readable(text)][-MOST:]
+    return Labelled(
+        texts=tuple(spelt[folded] for folded in newest),
+        numbers=tuple(said[folded].most_common(1)[0][0] for folded in newest),
+        labels=labels,
+    )
+
+
+def _numbers(known: Labelled) -> Labels:
+    import numpy as np
+
+    return np.array(known.numbers, np.int64)
+
+
+def _answering(judged: Judged, labels: int) -> Judged:
+    """Return the rows of which the head says a label: "another answer" is never said."""
+    return judged.only(judged.first < labels)
+
+
+def _none_keeps(promise: float, judged: Judged, slipped: Slips) -> str:
+    agreed = float((judged.rank == 0).mean()) if len(judged.rank) else 0.0
+    return (
+        f"No threshold keeps the promise of {promise:.1%}: over all texts the log agrees in {agreed:.1%}, and the "
+        f"large model itself is inconsistent in {slipped.share:.1%}. Collect more calls of this template, promise "
+        "less, or leave it to the ladder."
+    )
+
+
+def _test(head: Head, kept: Labelled, seen: Sequence[Seen], found: Thresholds, slipped: Slips) -> Tested:
+    import numpy as np
+
+    numbers = _numbers(kept)
+    judged = _answering(judge(np.array([head.scores(one) for one in seen]), numbers), len(kept.labels))
+    said = judged.only((judged.lead >= found.lead) & (judged.score >= found.score))
+    answered, agreed = len(said.rank), int((said.rank == 0).sum())
+    return Tested(
+        pairs=len(kept.texts),
+        answered=answered,
+        agreed=agreed,
+        agreement=agreed / max(1, answered),
+        agreement_low=numeric.at_least(agreed, answered, 0.95) if answered else 0.0,
+        agreement_high=numeric.at_most(agreed, answered, 0.95) if answered else 1.0,
+        corrected=1 - risk(said, slipped, sure=None),
+        corrected_low=1 - risk(said, slipped),
+    )
+
+
+def _header(
+    pairs: Pairs, known: Labelled, learnt: Labelled, found: Thresholds, slipped: Slips, tested: Tested, *,
+    name: str, promise: float, teacher: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "name": name,
+        "template": pairs.template.to_json(),
+        "labels": [*known.labels],
+        "classes": known.classes,
+        "threshold": found.lead,
+        "familiar": found.score,
+        "longest": 2 * max(map(len, learnt.texts)),
+        "promise": promise,
+        "teacher": teacher,
+        "encoder": kernel.encoder(),
+        "assumption": ASSUMPTION[slipped.source],
+        "learnt": len(learnt.texts),
+        "bound": found.bound,
+        "slips": {"share": slipped.share, "low": slipped.low, "high": slipped.high, "source": slipped.source},
+        "tested": {
+            "pairs": tested.pairs, "answered": tested.answered, "agreed": tested.agreed, "coverage": tested.coverage,
+            "agreement": tested.agreement, "agreement_low": tested.agreement_low,
+            "agreement_high": tested.agreement_high, "corrected": tested.corrected,
+            "corrected_low": tested.corrected_low,
+        },
+    }  # fmt: skip

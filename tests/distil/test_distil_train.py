@@ -1,0 +1,90 @@
+"""A task model is made of a small log, keeps its promise, and goes through its file unchanged."""
+
+from __future__ import annotations
+
+import pytest
+from distil_logs import SAYINGS, TEMPLATE, asked, logged
+
+from greenai.answerers import distilled
+from greenai.distil import file, pairs, train
+from greenai.errors import InvalidRequest
+
+pytest.importorskip("scipy")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train.train(pairs.collect(logged(600), TEMPLATE), name="mail", promise=0.95, teacher="large")
+
+
+def test_what_it_learnt_is_what_the_large_model_means(trained, tmp_path):
+    digest = file.write(trained, tmp_path / "mail.greenai")
+    model = distilled.read(tmp_path / "mail.greenai")
+    assert (model.name, model.version, model.teacher) == ("mail", digest[:12], "large")
+    assert set(model.labels) == set(SAYINGS)
+    said = {text: model.answer(asked(text)) for text in ("my kettle is not delivered yet", "please refund the lamp")}
+    assert [one and one.text for one in said.values()] == ["delivery", "refund"]
+
+
+def test_the_promise_is_held_on_what_came_last_though_the_log_is_wrong_in_parts(trained):
+    tested = trained.tested
+    assert tested.pairs == 120
+    assert tested.coverage >= 0.8
+    assert tested.agreement < 0.99, "the slips of the log count against the raw figure"
+    assert tested.corrected >= 0.97
+    assert trained.held.header["bound"] <= 0.05
+    assert trained.slips.low <= 0.05 <= trained.slips.high
+    assert trained.slips.source == "surest"
+
+
+def test_what_it_never_saw_is_left_to_the_ladder(trained):
+    told = trained.model.explain(asked("explain quantum chromodynamics to a physicist"))
+    assert isinstance(told, distilled.Abstained)
+    assert told.why in {"unlike", "unsure"}
+
+
+def test_it_answers_as_its_head_did_in_training(trained, tmp_path):
+    file.write(trained, tmp_path / "mail.greenai")
+    model = distilled.read(tmp_path / "mail.greenai")
+    for text in ("where is my tent", "thanks for the mirror", "I want my money back"):
+        assert model.explain(asked(text)) == trained.model.explain(asked(text))
+
+
+def test_a_log_whose_labels_have_nothing_to_do_with_its_texts_is_refused():
+    with pytest.raises(train.NotWorthIt, match=r"^No threshold keeps the promise of 98\.0%: over all texts the log"):
+        train.train(pairs.collect(logged(600, slips=0.67), TEMPLATE), name="mail")
+
+
+def test_too_few_pairs_are_refused_with_the_numbers():
+    with pytest.raises(train.NotWorthIt) as refused:
+        train.train(pairs.collect(logged(100), TEMPLATE), name="mail")
+    assert str(refused.value) == (
+        "80 different texts to learn and 20 new ones to test on are too few to prove a promise: 300 are needed at "
+        "least. Collect more calls of this template; what is repeated is answered by the cache already."
+    )
+
+
+def test_one_label_is_no_task():
+    calls = [call for call in logged(600, slips=0) if call.answer == "refund"]
+    with pytest.raises(train.NotWorthIt, match="have 1 labels that recur, and a task model needs two"):
+        train.train(pairs.collect(calls, TEMPLATE), name="mail")
+
+
+@pytest.mark.parametrize("promise", [0.2, 1.0, 98])
+def test_a_promise_is_a_share(promise):
+    with pytest.raises(InvalidRequest, match=r"A promise lies between 0\.5 and 1"):
+        train.train(pairs.collect(logged(300), TEMPLATE), name="mail", promise=promise)
+
+
+def test_progress_is_told_and_an_interruption_ends_it():
+    steps = []
+    train.train(
+        pairs.collect(logged(400), TEMPLATE), name="m", promise=0.9, progress=lambda step, share: steps.append(step)
+    )
+    assert [*dict.fromkeys(steps)] == ["reading the texts", "comparing the texts", "fitting"]
+
+    def interrupted(_step, _share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.train(pairs.collect(logged(400), TEMPLATE), name="mail", progress=interrupted)
