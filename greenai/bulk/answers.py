@@ -150,7 +150,10 @@ class BatchReceipt:
         failed = f", {self.failed:,} failed" if self.failed else ""
         left = f", {self.open:,} not asked yet" if self.open else ""
         again = f"; repeats of others, asked once: {self.repeats:,}" if self.repeats else ""
-        lines = [f"{self.requests:,} requests: {self.answered:,} answered{failed}{left}{again}.", self._energy()]
+        told = f"{self.requests:,} requests: {self.answered:,} answered{failed}{left}{again}."
+        if not self.by_outcome:
+            return told
+        lines = [told, self._energy()]
         if self.avoided is not None:
             lines.append(f"Avoided: {self.avoided}")
         if self.repeats_avoided is not None:
@@ -160,7 +163,7 @@ class BatchReceipt:
         if self.cost_usd:
             lines.append(f"Cost: {significant(self.cost_usd)} US dollars")
         ends = (f"{name.replace('_', ' ')} {one.count:,}" for name, one in self.by_outcome.items())
-        return "\n".join([*lines, f"By outcome: {', '.join(ends) or 'none'}"])
+        return "\n".join([*lines, f"By outcome: {', '.join(ends)}"])
 
     def _energy(self) -> str:
         if not self.unknown:

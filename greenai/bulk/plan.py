@@ -24,6 +24,7 @@ __all__ = ["CALL_S", "LOOKED_AT", "Outlook", "Plan", "outlook"]
 
 LOOKED_AT = 200
 """How many items are decided on beforehand, spread over all of them: a decision takes about a millisecond."""
+NO_MODEL = "no model is asked"
 CALL_S = 2.0
 """How long a call takes, in seconds, where nobody measured it. An assumption: it only says how long a window is."""
 
@@ -102,7 +103,8 @@ class Plan:
             return "Expected: unknown, since none of them was looked at."
         by = "" if self.looked_at >= self.left else f", judged by {self.looked_at} of them"
         cached = f"; about {self.cached:,} in the cache" if self.cached else ""
-        return f"Expected: {self.energy}{cached}{by}."
+        taken = NO_MODEL if self.energy.method == NO_MODEL else str(self.energy)
+        return f"Expected: {taken}{cached}{by}."
 
 
 def outlook(session: Session, items: Sequence[Item], most: int = LOOKED_AT) -> Outlook:
@@ -111,7 +113,8 @@ def outlook(session: Session, items: Sequence[Item], most: int = LOOKED_AT) -> O
     chosen = [items[int(n * step)] for n in range(min(most, len(items)))]
     found = [_decided(session, item) for item in chosen]
     decided = [one for one in found if one is not None]
-    spent = total([energy for _, energy in decided])
+    asked = [energy for _, energy in decided if energy.method != NO_MODEL]
+    spent = total(asked) if asked or not decided else decided[0][1]
     scale = len(items) / len(decided) if decided else 0.0
     return Outlook(
         looked_at=len(chosen),
@@ -141,7 +144,7 @@ def _expected(decision: Decision, request: Request) -> Reading:
     An answer that the app itself keeps short is no longer than that.
     """
     if not decision.route:
-        return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="modelled_api", method="no model is asked")
+        return Reading(energy_j=0.0, low_j=0.0, high_j=0.0, evidence="modelled_api", method=NO_MODEL)
     first = decision.route[0]
     found = next((e.energy for e in decision.estimates if e.model == first), Reading.unknown("nothing known of it"))
     most = receipts.output_limit(request.arguments)

@@ -74,19 +74,19 @@ def why_not(session: Session, models: frozenset[str | None], left_s: float | Non
     """
     if not session.resources.settings.provider_batches:
         return "The setting provider_batches is off, so each request is a call of its own."
-    if left_s is None or left_s < DAY_S:
-        return (
-            'A provider\'s batch takes up to 24 h at half the price. Give the job that long (by="24h"), or pass '
-            'backend="provider".'
-        )
     if session.config.endpoint is not None:
         return (
             f"The calls go to {session.config.endpoint}, and whether that has a batch API is not known. Where it has, "
             'pass backend="provider".'
         )
-    others = sorted("auto" if model is None else model for model in models if not _is_openai_s(model))
+    others = sorted("no model named" if model is None else model for model in models if not _is_openai_s(model))
     if others:
         return f"A provider's batch is for OpenAI's models by name, and there are others: {', '.join(others)}."
+    if left_s is None or left_s < DAY_S:
+        return (
+            'A provider\'s batch takes up to 24 h at half the price. Give the job that long (by="24h"), or pass '
+            'backend="provider".'
+        )
     remote = Remote(session, retries=0)
     refusal = remote.refusal()
     remote.close()

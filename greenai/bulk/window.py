@@ -321,10 +321,10 @@ def _why(found: Window, asked: _Asked, *, cheaper: bool) -> str:
         better = "cheaper" if cheaper else "cleaner"
         return f"No time before {asked.time(asked.over)} is {better} than now ({now}): it starts now."
     then = _facts(found.g_per_kwh, found.price)
-    return (
-        f"The {'cheapest' if cheaper else 'cleanest'} time before {asked.time(asked.over)} is from "
-        f"{asked.time(found.start)} to {asked.time(found.end)}: {then}; now {now}."
-    )
+    start, end = asked.time(found.start), asked.time(found.end)
+    span = f"at {start}" if start == end else f"from {start} to {end}"
+    best = "cheapest" if cheaper else "cleanest"
+    return f"The {best} time before {asked.time(asked.over)} is {span}: {then}; now {now}."
 
 
 def _facts(grams: float | None, price: float | None) -> str:

@@ -184,6 +184,11 @@ def test_tonight_says_what_it_means() -> None:
     )
 
 
+def test_a_stretch_within_a_minute_is_told_as_a_moment() -> None:
+    window = found("5h", 20.0, forecast=grams(300, 250, 90, 200, 200))
+    assert window.reason == "The cleanest time before 17:00 is at 14:00: 90 g/kWh; now 300 g/kWh."
+
+
 def test_work_that_takes_longer_than_there_is_time_starts_now() -> None:
     window = found("2h", 2.5 * HOUR, forecast=grams(300, 100, 20, 200))
     assert window.start == NOON

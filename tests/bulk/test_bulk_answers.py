@@ -61,6 +61,11 @@ def test_sums_count_each_call_once_whatever_its_repeats(receipts: list[Receipt],
     assert told.unknown == 0
 
 
+def test_where_no_call_was_answered_nothing_is_said_to_be_measured() -> None:
+    told = summed([], {"requests": 2, "answered": 0, "failed": 2, "open": 0, "repeats": 0})
+    assert str(told) == "2 requests: 0 answered, 2 failed."
+
+
 def test_one_unknown_makes_the_sum_unknown_and_says_so(receipts: list[Receipt]) -> None:
     data = receipts[0].to_dict()
     unknown = {**data, "energy": {**data["energy"], "energy_j": None, "low_j": None, "high_j": None}, "cost_usd": None}

@@ -37,6 +37,16 @@ def test_what_the_cache_knows_takes_nothing_and_is_counted() -> None:
     assert json.loads(json.dumps(plan.to_dict()))["window"]["reason"] == plan.window.reason
 
 
+def test_what_needs_no_model_is_in_no_expectation() -> None:
+    sums, poem = [f"What is {n} + 7?" for n in range(3)], "Write a poem about rain"
+    with offline() as client:
+        alone, both, none = (client.batch(asked).plan for asked in ([poem], [poem, *sums], sums))
+    assert both.energy.evidence == alone.energy.evidence
+    assert both.energy.energy_j == pytest.approx(alone.energy.energy_j)
+    assert str(none).splitlines()[-1] == "Expected: no model is asked."
+    assert none.energy.energy_j == 0
+
+
 def test_what_would_be_refused_is_said() -> None:
     wrong = {**body("Write about rain"), "greenai": {"quality": "best"}}
     with offline() as client:
