@@ -187,7 +187,9 @@ class _Run:
 def failure_of(error: Exception) -> Failure | None:
     """Return what came of an item whose call raised this; None where that is no failure of a call."""
     if isinstance(error, GreenAIError):
-        return Failure(code=type(error).__name__, message=_said(error), final=not isinstance(error, (*_PASSING, *_BY_OPTIONS)))
+        return Failure(
+            code=type(error).__name__, message=_said(error), final=not isinstance(error, (*_PASSING, *_BY_OPTIONS))
+        )
     import openai
 
     if isinstance(error, TypeError):  # an argument that `create` does not have

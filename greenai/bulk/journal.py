@@ -1,6 +1,7 @@
 """What survives of a job: its requests, and what came of each, in a file of its own in the state folder.
 
-Whatever `keep` has returned from is there after a crash, and that item is never asked again. Prompts and answers are in
+Whatever `keep` has returned from is on the disk: it is there after a crash of the process or a power failure, and that
+item is never asked again. Prompts and answers are in
 the file, which its owner alone may read; `forget` deletes it. One process at a time has a job: a lock that ends with
 the process says so.
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def db(tmp_path: Path) -> Iterator[BatchDb]:
     found = BatchDb(tmp_path / "batches" / "job.db")
     rows = [(0, "a", 0, "x"), (1, "b", 1, None), (2, "a", 0, "y"), (3, "c", 3, None)]
-    found.lay_down(rows, [(key, "{}", "{}") for key in "abc"], [("digest", "d")])
+    found.lay_down(lambda: rows, lambda: [(key, "{}", "{}") for key in "abc"], [("digest", "d")])
     yield found
     found.close()
 
@@ -43,7 +43,7 @@ def test_results_are_in_the_order_given_and_a_repeat_has_the_first_ones(db: Batc
 
 def test_an_answer_and_a_failure_for_good_stay(db: BatchDb) -> None:
     assert db.keep("a", UNSURE, None, None, "later")
-    assert [key for key, _, _ in db.left()] == ["a", "b", "c"]
+    assert [key for key, _, _ in db.left()] == ["b", "c", "a"]  # those that were not asked come first
     assert db.keep("a", ANSWERED, "A", None, None)
     assert not db.keep("a", FAILED, None, None, "E")
     assert not db.keep("a", ANSWERED, "B", None, None)
@@ -55,7 +55,7 @@ def test_an_answer_and_a_failure_for_good_stay(db: BatchDb) -> None:
 def test_more_requests_leave_answers_where_they_are(db: BatchDb) -> None:
     db.keep("b", ANSWERED, "B", None, None)
     rows = [(0, "z", 0, None), (1, "b", 1, None), (2, "a", 2, None), (3, "c", 3, None)]
-    db.lay_down(rows, [(key, "{}", "{}") for key in "zbac"], [("digest", "e")])
+    db.lay_down(lambda: rows, lambda: [(key, "{}", "{}") for key in "zbac"], [("digest", "e")])
     assert [row[4] for row in db.results()] == [None, "B", None, None]
     assert db.fact("digest") == "e"
     db.remember([("note", "n"), ("digest", None)])
@@ -65,7 +65,9 @@ def test_more_requests_leave_answers_where_they_are(db: BatchDb) -> None:
 def test_many_threads_keep_at_once(tmp_path: Path) -> None:
     db = BatchDb(tmp_path / "many.db")
     keys = [f"k{n}" for n in range(400)]
-    db.lay_down([(n, key, n, None) for n, key in enumerate(keys)], [(key, "{}", "{}") for key in keys], [])
+    db.lay_down(
+        lambda: [(n, key, n, None) for n, key in enumerate(keys)], lambda: [(key, "{}", "{}") for key in keys], []
+    )
     kept: list[bool] = []
 
     def work(mine: list[str]) -> None:
@@ -79,6 +81,10 @@ def test_many_threads_keep_at_once(tmp_path: Path) -> None:
     assert sum(kept) == 400
     assert [row[4] for row in db.results()] == keys  # over the edges of its pages
     db.close()
+
+
+def test_a_commit_waits_for_the_disk(db: BatchDb) -> None:
+    assert db._read(lambda con: con.execute("PRAGMA synchronous").fetchone()) == (2,)  # FULL
 
 
 def test_the_file_is_the_owners_alone(db: BatchDb, tmp_path: Path) -> None:
