@@ -1,0 +1,129 @@
+"""A log into the store: one process reads and writes, others parse and digest; in order, and from where it stopped."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, Protocol, TypeAlias
+
+from greenai.audit.reading import Chunk, Opened, Tally, chunks, parsed, requests_of, summed
+from greenai.audit.rows import row
+from greenai.audit.store import Store
+from greenai.audit.values import Source
+
+__all__ = ["Moved", "ingest"]
+
+WORTH_WORKERS = 64 << 20
+"""A log of fewer bytes is read before other processes have started."""
+AHEAD = 3
+"""Chunks that each process has before it."""
+COMMIT = 20_000
+
+_Rows: TypeAlias = "tuple[list[tuple[Any, ...]], int, Tally, int]"
+
+
+class Moved(Protocol):
+    """Is told how far it is, in bytes of all files, and how many calls were read."""
+
+    def __call__(self, done: int, of: int, calls: int) -> None:
+        """Show it."""
+
+
+def ingest(
+    files: Sequence[Opened], store: Store, *, workers: int = 2, moved: Moved | None = None
+) -> tuple[Source, ...]:
+    """Read a log into a store; what was read before is not read again.
+
+    Args:
+        files: what `reading.opened` found.
+        store: where the rows go.
+        workers: processes that parse; a small log is parsed by this one.
+        moved: told after each transaction.
+    """
+    skips = store.begin(files)
+    sizes = [file.path.stat().st_size for file in files]
+    asked = requests_of(files)
+    told: list[Source] = []
+    total = sum(sizes)
+    with _parsing(workers if total >= WORTH_WORKERS else 0, asked) as parse:
+        for number, (file, skip) in enumerate(zip(files, skips, strict=True)):
+            tally = store.tally(number)
+            if skip >= 0:
+                before = sum(sizes[:number])
+                for read in _one(number, file, skip, tally, store, parse):
+                    if moved is not None:
+                        moved(before + min(read, sizes[number]), total, tally.rows)
+            told.append(summed(file, tally))
+    store.settle()
+    return tuple(told)
+
+
+def _one(number: int, file: Opened, skip: int, tally: Tally, store: Store, parse: _Parse) -> Iterator[int]:
+    """Read one file into the store; yields the bytes read so far, after each transaction."""
+    held: list[tuple[Any, ...]] = []
+    last = skip
+    for rows, at, counted, read in parse(number, chunks(file, skip)):
+        held.extend(rows)
+        tally.add(counted)
+        last = max(last, at)
+        if len(held) >= COMMIT:
+            store.add(number, held, last, tally, done=False)
+            held = []
+            yield read
+    store.add(number, held, last, tally, done=True)
+    yield file.path.stat().st_size
+
+
+class _Parse(Protocol):
+    def __call__(self, number: int, given: Iterator[Chunk]) -> Iterator[_Rows]: ...
+
+
+@contextmanager
+def _parsing(workers: int, asked: Mapping[str, Any]) -> Generator[_Parse]:
+    """Give what parses chunks in order: here, or in processes that are begun with nothing of this one."""
+    if workers < 2:
+
+        def here(number: int, given: Iterator[Chunk]) -> Iterator[_Rows]:
+            for chunk in given:
+                yield _rows(number, chunk, asked)
+
+        yield here
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_take, initargs=(asked,)) as pool:
+
+        def there(number: int, given: Iterator[Chunk]) -> Iterator[_Rows]:
+            waiting: deque[Future[_Rows]] = deque()
+            for chunk in given:
+                waiting.append(pool.submit(_worked, number, chunk))
+                if len(waiting) >= workers * AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+        yield there
+
+
+_asked: dict[str, Any] = {}
+
+
+def _take(asked: Mapping[str, Any]) -> None:
+    """Keep the requests of batches in a process that parses."""
+    _asked.update(asked)
+
+
+def _worked(number: int, chunk: Chunk) -> _Rows:
+    return _rows(number, chunk, _asked)
+
+
+def _rows(number: int, chunk: Chunk, asked: Mapping[str, Any]) -> _Rows:
+    calls, tally = parsed(chunk, asked)
+    parts: dict[int, int] = {}
+    rows: list[tuple[Any, ...]] = []
+    for call in calls:
+        position = int(call.where.rpartition(":")[2])
+        part = parts[position] = parts.get(position, -1) + 1
+        rows.append(row(call, number, position, part))
+    return rows, chunk.last, tally, chunk.read

@@ -1,0 +1,110 @@
+"""A call as a row of the audit's store: numbers and digests, no text but names of models, projects and features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenai.audit.skeleton import LEVELS, hashed, marks
+from greenai.cache.keys import cache_key
+from greenai.errors import InvalidRequest
+from greenai.values import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from greenai.audit.values import Logged
+
+__all__ = ["COLUMNS", "MARKS", "row", "table"]
+
+MARKS = tuple(f"mark_{level}" for level in range(LEVELS))
+PREFIX_CHARS = 4_096
+"""About 1,024 tokens of English: the shortest beginning of a prompt that providers' caches keep."""
+
+COLUMNS: dict[str, str] = {
+    "source": "INTEGER", "position": "BIGINT", "part": "INTEGER",
+    "created": "DOUBLE", "project": "VARCHAR", "feature": "VARCHAR", "model": "VARCHAR", "provider": "VARCHAR",
+    "kind": "VARCHAR", "user_digest": "BIGINT", "trace": "BIGINT", "call": "BIGINT",
+    "ok": "BOOLEAN", "status": "INTEGER", "attempt": "INTEGER", "finish_reason": "VARCHAR", "tool_calls": "BOOLEAN",
+    "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cached_tokens": "BIGINT", "reasoning_tokens": "BIGINT",
+    "cost_usd": "DOUBLE", "latency_s": "DOUBLE",
+    "energy_j": "DOUBLE", "energy_low_j": "DOUBLE", "energy_high_j": "DOUBLE", "evidence": "VARCHAR",
+    "exact": "BIGINT", "asked": "BIGINT", "answer": "BIGINT", "prefix": "BIGINT",
+    "prompt_chars": "BIGINT", "answer_chars": "BIGINT", "turns": "INTEGER", "text_only": "BOOLEAN",
+    "max_tokens": "BIGINT", "temperature": "DOUBLE", "effort": "VARCHAR", "form": "BOOLEAN", "tools": "INTEGER",
+    "stream": "BOOLEAN", "service_tier": "VARCHAR",
+    **dict.fromkeys(MARKS, "BIGINT"),
+}  # fmt: skip
+"""What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `answer` the
+answer without case and blanks around it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest."""
+
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+
+
+def table(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Turn rows into columns."""
+    return dict(zip(COLUMNS, (list(column) for column in zip(*rows, strict=True)), strict=True))
+
+
+def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
+    """Return the row of a call, in the order of `COLUMNS`."""
+    energy, told = call.energy, call.arguments
+    prompt = [(str(one.get("role")), text_of(one.get("content"))) for one in call.messages or ()]
+    temperature, limit = told.get("temperature"), next((told[name] for name in _LIMITS if name in told), None)
+    marked = marks(call)
+    return (
+        source, position, part,
+        call.created, call.project, call.feature, call.model, call.provider,
+        call.kind, _digest(call.user), _digest(call.trace_id), _digest(call.call_id),
+        call.ok, call.status, call.attempt, call.finish_reason, call.tool_calls,
+        call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens,
+        call.cost_usd, call.latency_s,
+        *((None, None, None, None) if energy is None else _energy(energy)),
+        _exact(call), None if call.messages is None else hashed(*(text for pair in prompt for text in pair)),
+        _digest(call.answer.strip().casefold() if call.answer else None), _prefix(call.model, prompt),
+        None if call.messages is None else sum(len(text) for _, text in prompt),
+        None if call.answer is None else len(call.answer), len(prompt), _text_only(call.messages),
+        limit if type(limit) is int else None, _number(temperature),
+        str(told["reasoning_effort"]) if told.get("reasoning_effort") else None, "response_format" in told,
+        len(told.get("tools") or ()), bool(told.get("stream")),
+        str(told["service_tier"]) if told.get("service_tier") else None,
+        *((None,) * LEVELS if marked is None else marked.levels),
+    )  # fmt: skip
+
+
+def _energy(energy: Any) -> tuple[Any, ...]:
+    return energy.energy_j, energy.low_j, energy.high_j, energy.evidence
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _digest(text: str | None) -> int | None:
+    return None if not text else hashed(text)
+
+
+def _exact(call: Logged) -> int | None:
+    """Return what the exact cache would know the request by, as far as the log tells its arguments."""
+    if call.messages is None:
+        return None
+    asked = {**call.arguments, "model": call.model, "messages": list(call.messages)}
+    try:
+        key = cache_key(asked, f"{call.project}\0{call.provider}")
+    except InvalidRequest:
+        return None
+    return int.from_bytes(bytes.fromhex(key[:16]), "big", signed=True)
+
+
+def _prefix(model: str | None, prompt: Sequence[tuple[str, str]]) -> int | None:
+    parts: list[str] = []
+    length = 0
+    for role, text in prompt:
+        parts.append(f"{role}:{text}")
+        length += len(text)
+        if length >= PREFIX_CHARS:
+            return hashed(str(model), "\0".join(parts)[:PREFIX_CHARS])
+    return None
+
+
+def _text_only(messages: Sequence[Mapping[str, Any]] | None) -> bool:
+    return all(isinstance(one.get("content"), (str, type(None))) for one in messages or ())

@@ -1,0 +1,248 @@
+"""What an audit keeps while it works: a DuckDB file of rows without texts, in a folder of its own.
+
+Rows are added with how far each file was read in one transaction, so that an audit that was killed goes on where it
+was. Texts stay in the log: who needs some of them reads them there again (`Store.texts`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from greenai.audit.duck import connected
+from greenai.audit.reading import Opened, Tally, chunks, parsed
+from greenai.audit.rows import COLUMNS, MARKS, table
+from greenai.audit.values import Logged, Malformed
+from greenai.errors import LogUnreadable
+from greenai.store.files import private_folder
+
+if TYPE_CHECKING:
+    from greenai.audit.duck import Connection
+
+__all__ = ["Store", "working"]
+
+VERSION = "audit-1"
+FILE = "audit.duckdb"
+_HEAD = 1 << 16
+LEAST, SMALL, COVERED = 20, 0.02, 0.8
+"""A beginning is gone into where calls gather at its longer ones: at least so many calls and such a share of it at
+each, and this share of it in all. What gathers nowhere stays where it is."""
+
+_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_SOURCES = (
+    "source INTEGER PRIMARY KEY, path VARCHAR, format VARCHAR, size BIGINT, head VARCHAR, last BIGINT, done BOOLEAN, "
+    "tally VARCHAR"
+)
+_MADE = (
+    f"CREATE TABLE calls ({_COLUMNS})",
+    f"CREATE TABLE sources ({_SOURCES})",
+    f"CREATE TABLE about AS SELECT '{VERSION}' AS version",
+)
+
+
+class Store:
+    """The rows of an audit. Made by `working`."""
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+        self.files: tuple[Opened, ...] = ()
+
+    # Writing.
+
+    def begin(self, files: Sequence[Opened]) -> tuple[int, ...]:
+        """Take the files of a log; return how many lines or rows of each were read before, -1 for all of them.
+
+        Raises:
+            LogUnreadable: the folder holds the audit of other files.
+        """
+        self.files = tuple(files)
+        before = {path: (source, last, done) for source, path, last, done in self._sources()}
+        named = [str(file.path.resolve()) for file in files]
+        if before and not set(before) <= set(named):
+            raise LogUnreadable(
+                f"{self.path.parent} holds the audit of other files ({', '.join(sorted(before))}). "
+                "Name another folder with --work, or remove that one."
+            )
+        return tuple(
+            self._begun(number, file, name) for number, (file, name) in enumerate(zip(files, named, strict=True))
+        )
+
+    def _sources(self) -> list[tuple[Any, ...]]:
+        return self._connection.execute("SELECT source, path, last, done FROM sources").fetchall()
+
+    def _begun(self, number: int, file: Opened, path: str) -> int:
+        head, size = _head(file.path), file.path.stat().st_size
+        held = self._connection.execute(
+            "SELECT head, last, done, size, format, source FROM sources WHERE path = ?", [path]
+        )
+        was = held.fetchone()
+        if was is not None and was[5] == number and was[0] == head and was[4] == file.format.name and was[3] <= size:
+            return -1 if was[2] and was[3] == size else int(was[1])
+        self._connection.execute("DELETE FROM calls WHERE source = ?", [number])
+        self._connection.execute("DELETE FROM sources WHERE source = ? OR path = ?", [number, path])
+        values = [number, path, file.format.name, size, head, json.dumps(asdict(Tally(), dict_factory=_plain))]
+        self._connection.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?, 0, false, ?)", values)
+        return 0
+
+    def add(self, source: int, rows: Sequence[Sequence[Any]], last: int, tally: Tally, *, done: bool) -> None:
+        """Add rows of a file, and how far it is read: both or neither."""
+        self._connection.execute("BEGIN")
+        if rows:
+            self._connection.register("given", _arrays(table(rows)))
+            casts = ", ".join(f"{name}::{kind}" for name, kind in COLUMNS.items())
+            self._connection.execute(f"INSERT INTO calls SELECT {casts} FROM given")  # noqa: S608 - names of columns
+            self._connection.unregister("given")
+        told = json.dumps(asdict(tally, dict_factory=_plain))
+        self._connection.execute(
+            "UPDATE sources SET last = ?, done = ?, tally = ?, size = ? WHERE source = ?",
+            [last, done, told, self.files[source].path.stat().st_size, source],
+        )
+        self._connection.execute("COMMIT")
+
+    def tally(self, source: int) -> Tally:
+        """Return what was counted of a file so far."""
+        (held,) = cast(
+            "tuple[str]", self._connection.execute("SELECT tally FROM sources WHERE source = ?", [source]).fetchone()
+        )
+        read = json.loads(held)
+        return Tally(
+            rows=read["rows"],
+            skipped=read["skipped"],
+            malformed=[Malformed(**one) for one in read["malformed"]],
+            malformed_count=read["malformed_count"],
+            present=set(read["present"]),
+        )
+
+    # Reading.
+
+    def sql(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds in the tables `calls` (see `rows.COLUMNS`), `templates` and `sources`."""
+        return self._connection.execute(query, list(values)).fetchall()
+
+    def arrays(self, query: str, values: Sequence[Any] = ()) -> dict[str, Any]:
+        """Return what a query finds as numpy's arrays by the names of their columns, masked where it is NULL."""
+        return cast("dict[str, Any]", self._connection.execute(query, list(values)).fetchnumpy())
+
+    def settle(self) -> None:
+        """Find each call's template, once all is read: makes `templates` (source, position, part, template, depth)."""
+        for statement in _settling():
+            self._connection.execute(statement)
+
+    def texts(self, wanted: Iterable[tuple[int, int, int]]) -> Iterator[tuple[tuple[int, int, int], Logged]]:
+        """Read some calls in the log again, by source, position and part; one that is gone is left out."""
+        by_source: dict[int, dict[int, set[int]]] = {}
+        for source, position, part in wanted:
+            by_source.setdefault(source, {}).setdefault(position, set()).add(part)
+        for source, positions in sorted(by_source.items()):
+            yield from self._texts(source, positions)
+
+    def _texts(self, source: int, positions: Mapping[int, set[int]]) -> Iterator[tuple[tuple[int, int, int], Logged]]:
+        from greenai.audit.reading import requests_of
+
+        asked, left, last = requests_of(self.files), len(positions), max(positions)
+        for chunk in chunks(self.files[source]):
+            here = tuple(record for record in chunk.records if record[0] in positions)
+            for record in here:
+                calls, _ = parsed(_only(chunk, record), asked)
+                wanted = positions[record[0]]
+                yield from (((source, record[0], part), call) for part, call in enumerate(calls) if part in wanted)
+            left -= len(here)
+            if left <= 0 or chunk.last >= last:
+                return
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _only(chunk: Any, record: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(chunk, records=(record,))
+
+
+def _settling() -> Iterator[str]:
+    """Yield the statements that find templates: one look at each level, from the shortest beginning on."""
+    yield "DROP TABLE IF EXISTS templates"
+    columns = f"source, position, part, 0 AS depth, mark_0 AS template, {', '.join(MARKS)}"
+    yield f"CREATE TABLE templates AS SELECT {columns} FROM calls WHERE mark_0 IS NOT NULL"  # noqa: S608 - as below
+    for level in range(1, len(MARKS)):
+        # How a prompt ends is looked at where no longer beginning gathered.
+        mark, above = MARKS[level], f"depth = {level - 1}" if level < len(MARKS) - 1 else f"depth < {level}"
+        yield f"""
+        UPDATE templates SET depth = {level}, template = templates.{mark} FROM (
+            WITH children AS (
+                SELECT template, {mark} AS child, count(*) AS n FROM templates WHERE {above} GROUP BY ALL
+            ),
+            parents AS (SELECT template, sum(n) AS n FROM children GROUP BY template),
+            big AS (
+                SELECT c.template, c.child, sum(c.n) OVER (PARTITION BY c.template) AS together, p.n
+                FROM children c JOIN parents p USING (template) WHERE c.n >= {LEAST} AND c.n >= {SMALL} * p.n
+            )
+            SELECT template, child FROM big WHERE together >= {COVERED} * n
+        ) AS split WHERE templates.template = split.template AND templates.{mark} = split.child AND {above}
+        """  # noqa: S608 - names of columns and constants of this module
+    yield "CHECKPOINT"
+
+
+def _plain(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: sorted(value) if isinstance(value, set) else value for name, value in pairs}
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(_HEAD)).hexdigest()[:32]
+
+
+def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    import numpy as np
+
+    made: dict[str, Any] = {}
+    for name, values in columns.items():
+        kind = COLUMNS[name]
+        if kind == "VARCHAR":
+            made[name] = np.array(values, dtype=object)
+        else:
+            dtype: Any = {"DOUBLE": np.float64, "BOOLEAN": np.bool_}.get(kind, np.int64)
+            none = [value is None for value in values]
+            made[name] = np.ma.masked_array(np.array([value or 0 for value in values], dtype), mask=none)
+    return made
+
+
+@contextmanager
+def working(folder: Path | None = None) -> Generator[Store]:
+    """Open the store of an audit: in a folder that is kept and gone on with, or in one that is removed at the end.
+
+    Raises:
+        LogUnreadable: the folder holds something else, or the audit of another version.
+    """
+    if folder is not None:
+        private_folder(folder)
+        yield from _in(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="greenai-audit-") as temporary:
+        yield from _in(Path(temporary))
+
+
+def _in(folder: Path) -> Iterator[Store]:
+    path = folder / FILE
+    fresh = not path.exists()
+    connection = connected(path)
+    try:
+        path.chmod(0o600)
+        connection.execute("SET temp_directory = ?", [str(folder / "spill")])
+        if fresh:
+            for statement in _MADE:
+                connection.execute(statement)
+        elif connection.execute("SELECT version FROM about").fetchone() != (VERSION,):
+            raise LogUnreadable(f"{path} was made by another version of greenai. Remove {folder} to begin anew.")
+        yield Store(connection, path)
+    finally:
+        connection.close()

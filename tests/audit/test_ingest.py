@@ -1,0 +1,143 @@
+"""A log into the store: all of it, in the order of its lines, from where it stopped, with any number of processes."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenai.audit import ingest as ingesting
+from greenai.audit.ingest import ingest
+from greenai.audit.reading import opened
+from greenai.audit.store import Store, working
+from greenai.errors import LogUnreadable
+
+
+def call(number: int, text: str, **body: Any) -> dict[str, Any]:
+    request = {"model": "gpt-5.5", "messages": [{"role": "user", "content": text}], **body}
+    reply = {
+        "id": f"c{number}",
+        "object": "chat.completion",
+        "model": "gpt-5.5",
+        "choices": [{"message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2},
+    }
+    return {"created": 1_763_800_000 + number, "project": "p", "request": request, "response": reply}
+
+
+def write(path: Path, calls: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in calls))
+    return path
+
+
+def everything(store: Store) -> list[tuple[Any, ...]]:
+    return store.sql("SELECT * FROM calls ORDER BY source, position, part")
+
+
+def test_a_call_is_a_row_of_numbers_and_digests(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(0, "Where is Ada?"), call(1, "Where is Ada?"), call(2, "Where is Bo?")])
+    with working() as store:
+        (source,) = ingest(opened(log), store)
+        assert (source.rows, source.malformed_count, source.format) == (3, 0, "openai")
+        rows = store.sql(
+            "SELECT position, exact, answer, input_tokens, prompt_chars, model FROM calls ORDER BY position"
+        )
+        assert [row[0] for row in rows] == [1, 2, 3]
+        assert rows[0][1] == rows[1][1] != rows[2][1]
+        assert rows[0][2:] == (rows[1][2], 10, 13, "gpt-5.5")
+        assert not any("Ada" in str(value) for row in everything(store) for value in row)
+
+
+def test_texts_are_read_in_the_log_again(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(2_500)])
+    with working() as store:
+        ingest(opened(log), store)
+        found = dict(store.texts([(0, 1, 0), (0, 2_400, 0), (0, 9_999, 0)]))
+    assert {key: read.messages[0]["content"] for key, read in found.items() if read.messages} == {
+        (0, 1, 0): "Where is 0?",
+        (0, 2_400, 0): "Where is 2399?",
+    }
+
+
+def test_processes_make_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number % 70}?") for number in range(2_200)])
+    with working() as store:
+        ingest(opened(log), store)
+        here = everything(store)
+    monkeypatch.setattr(ingesting, "WORTH_WORKERS", 0)
+    with working() as store:
+        ingest(opened(log), store, workers=2)
+        assert everything(store) == here
+
+
+def test_an_audit_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "COMMIT", 1_000)
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(3_500)])
+    log.write_text(log.read_text() + '{"torn')
+    with working() as store:
+        told = ingest(opened(log), store)
+        whole = everything(store)
+    seen: list[int] = []
+
+    def stop(done: int, of: int, calls: int) -> None:
+        seen.append(calls)
+        if calls >= 2_000:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "work"
+    with pytest.raises(KeyboardInterrupt), working(folder) as store:
+        ingest(opened(log), store, moved=stop)
+    assert seen == [1_000, 2_000]
+    with working(folder) as store:
+        again: list[int] = []
+        assert ingest(opened(log), store, moved=lambda done, of, calls: again.append(calls)) == told
+        assert everything(store) == whole
+        assert again == [3_000, 3_500]
+    assert stat.S_IMODE((folder / "audit.duckdb").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_finished_audit_is_not_read_again_and_what_was_added_is(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(30)])
+    folder = tmp_path / "work"
+    with working(folder) as store:
+        ingest(opened(log), store)
+    with log.open("a") as file:
+        file.write(json.dumps(call(30, "And Bo?")) + "\n")
+    with working(folder) as store:
+        (source,) = ingest(opened(log), store)
+        assert source.rows == 31
+        assert store.sql("SELECT count(*), count(DISTINCT position) FROM calls") == [(31, 31)]
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    with working(folder) as store:
+        ingest(opened(write(tmp_path / "a.jsonl", [call(0, "A?")])), store)
+    other = opened(write(tmp_path / "b.jsonl", [call(0, "B?")]))
+    with working(folder) as store, pytest.raises(LogUnreadable) as told:
+        ingest(other, store)
+    assert str(told.value) == (
+        f"{folder} holds the audit of other files ({tmp_path / 'a.jsonl'}). Name another folder with --work, or remove "
+        "that one."
+    )
+
+
+def test_templates_are_where_calls_gather(tmp_path: Path) -> None:
+    asked = [f"Translate into French: {word} {number}" for number, word in enumerate(["tea", "milk", "salt"] * 40)]
+    asked += [
+        f"{'very ' * (number % 9)}late parcel {number}\n\nAnswer with one word, good or bad." for number in range(120)
+    ]
+    asked += [f"{first} {second} {third}?" for first in "abcd" for second in "efgh" for third in "ijkl"]
+    log = write(tmp_path / "a.jsonl", [call(number, text) for number, text in enumerate(asked)])
+    with working() as store:
+        ingest(opened(log), store)
+        found = store.sql(
+            "SELECT position <= 120, position > 240, count(DISTINCT template), count(*) FROM templates GROUP BY ALL"
+        )
+    by_group = {(bool(first), bool(free)): templates for first, free, templates, _ in found}
+    assert by_group[True, False] <= 3
+    assert by_group[False, False] <= 10
