@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from greenai.audit.store import Store
     from greenai.audit.values import Logged
 
     Floats: TypeAlias = NDArray[np.float64]
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Calls", "Coded", "columns", "prefix_of", "system_of"]
+__all__ = ["Calls", "Coded", "columns", "prefix_of", "stored", "system_of", "texts_of"]
 
 PREFIX_TOKENS = 1024
 """The shortest beginning of a prompt that providers keep: 1,024 tokens (OpenAI, prompt caching guide; Anthropic's
@@ -38,6 +39,8 @@ _NUMBERS = (
     "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
     "answer_chars", "max_tokens", "attempt", "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
+_CHATS = ("chat", "responses", "completion")
+_CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
 _FLAGS = ("ok", "tool_calls", "judged", "truncated")
 _CODES = ("project", "template", "model", "feature", "user", "key", "prefix", "answer")
 
@@ -135,8 +138,8 @@ class _Columns:
     def add(self, call: Logged) -> None:
         for name, number in _numbers(call).items():
             self.numbers[name].append(_or_nan(number))
-        judged = call.ok and call.messages is not None and call.kind in ("chat", "responses", "completion")
-        cut = call.finish_reason in ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
+        judged = call.ok and call.messages is not None and call.kind in _CHATS
+        cut = call.finish_reason in _CUT
         for name, flag in zip(_FLAGS, (call.ok, call.tool_calls, judged, cut), strict=True):
             self.flags[name].append(flag)
         told = (
@@ -216,3 +219,83 @@ def prefix_of(call: Logged) -> str | None:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+# --- from the store of an audit -------------------------------------------------------------
+
+_ORDER = "ORDER BY c.source, c.position, c.part"
+_FROM = "FROM calls c LEFT JOIN templates t USING (source, position, part)"
+_NAMED = {
+    "project": "c.project",
+    "model": "CASE WHEN contains(c.model, '/') THEN c.model ELSE coalesce(c.provider || '/', '') || c.model END",
+    "feature": "c.feature",
+}
+_DIGESTS = {
+    "template": "t.template",
+    "user": "c.user_digest",
+    "key": "c.exact",
+    "prefix": "c.prefix",
+    "answer": "c.answer",
+}
+
+
+def stored(store: Store) -> Calls:
+    """Return all calls of a store that is settled, as columns."""
+    import numpy as np
+
+    numbers = {
+        name: np.ma.filled(held.astype(np.float64), np.nan)
+        for name, held in store.arrays(f"SELECT {', '.join(f'c.{name}' for name in _NUMBERS)} {_FROM} {_ORDER}").items()
+    }
+    judged = f"c.ok AND c.asked IS NOT NULL AND c.kind IN {_CHATS}"
+    flags = store.arrays(
+        f"SELECT c.ok, c.tool_calls, {judged} AS judged, c.finish_reason IN {_CUT} AS truncated {_FROM} {_ORDER}"
+    )
+    made: dict[str, Any] = {**numbers, **{name: np.ma.filled(held, fill_value=False) for name, held in flags.items()}}
+    made |= {name: _named(store, sql) for name, sql in _NAMED.items()}
+    made |= {name: _digests(store, sql) for name, sql in _DIGESTS.items()}
+    return Calls(**made)
+
+
+def _named(store: Store, sql: str) -> Coded:
+    import numpy as np
+
+    told = store.sql(f"SELECT DISTINCT {sql} AS n FROM calls c WHERE n IS NOT NULL ORDER BY n")  # noqa: S608 - columns
+    names = tuple(str(name) for (name,) in told)
+    ranks = store.arrays(
+        f"SELECT n FROM (SELECT c.source, c.position, c.part, dense_rank() OVER (ORDER BY {sql} NULLS LAST) - 1 AS n "  # noqa: S608
+        f"FROM calls c) c {_ORDER}"
+    )["n"]
+    codes = np.ma.filled(ranks, -1).astype(np.int64)
+    return Coded(codes=np.where(codes < len(names), codes, -1), names=names)
+
+
+def _digests(store: Store, sql: str) -> Coded:
+    """Return digests as codes; the commonest has the lowest, so that a template's number says how large it is."""
+    import numpy as np
+
+    held = store.arrays(f"SELECT {sql} AS n {_FROM} {_ORDER}")["n"]
+    known = ~np.ma.getmaskarray(held)
+    values, codes, counts = np.unique(np.ma.getdata(held)[known], return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    found = np.full(len(held), -1, np.int64)
+    found[known] = place[codes]
+    few = "template" in sql
+    return Coded(codes=found, names=tuple(f"#{n + 1}" for n in range(len(values))) if few else ())
+
+
+def texts_of(store: Store) -> Callable[[Sequence[int]], Sequence[Logged | None]]:
+    """Return what reads the texts of calls, by their numbers in `stored`, in the log again."""
+    import numpy as np
+
+    places = store.arrays(f"SELECT c.source, c.position, c.part FROM calls c {_ORDER}")  # noqa: S608
+    table = np.stack([np.ma.getdata(places[name]).astype(np.int64) for name in ("source", "position", "part")], axis=1)
+
+    def texts(rows: Sequence[int]) -> Sequence[Logged | None]:
+        keys = [(int(source), int(position), int(part)) for source, position, part in table[list(rows)]]
+        found = dict(store.texts(keys))
+        return [found.get(key) for key in keys]
+
+    return texts

@@ -206,7 +206,8 @@ def _shifted(probability: Floats, template: Codes, draws: int, rng: Generator, s
     import numpy as np
 
     shift = scale * SHIFT * rng.standard_normal((draws, 1))
-    own = rng.standard_normal((draws, int(template.max(initial=-1)) + 2))[:, template]
+    names, code = np.unique(template, return_inverse=True)
+    own = rng.standard_normal((draws, len(names)))[:, code]
     inside = np.clip(probability, 1e-6, 1 - 1e-6)
     odds = np.log(inside / (1 - inside)) + shift + scale * SHIFT_BY_TEMPLATE * own
     return np.where(probability > 0, 1 / (1 + np.exp(-odds)), 0.0)

@@ -52,8 +52,9 @@ MOST_LABELS = 100
 FEWEST_CALLS = 100
 LABELS_COVER = 0.95
 LABEL_CHARS = 80
+MOST_WORK = 8_000_000
 """A template whose answers are labels: so many calls at least, of whose answers so many different ones, of so many
-characters at most, make up this share."""
+characters at most, make up this share. For near repeats, so many pairs of characters are compared: some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,17 +166,16 @@ def labelled(calls: Calls) -> Mapping[int, int]:
     import numpy as np
 
     found: dict[int, int] = {}
-    usable = calls.ok & ~calls.tool_calls & (calls.answer.codes >= 0) & (calls.answer_chars <= LABEL_CHARS)
-    for template in range(len(calls.template.names)):
-        of = calls.template.codes == template
-        asked, short = int((of & calls.ok).sum()), of & usable
-        if asked < FEWEST_CALLS or short.sum() < LABELS_COVER * asked:
-            continue
-        often = Counter(calls.answer.codes[short].tolist())
+    codes, size = calls.template.codes, int(calls.template.codes.max(initial=-1)) + 1
+    asked_of = (codes >= 0) & calls.ok
+    usable = asked_of & ~calls.tool_calls & (calls.answer.codes >= 0) & (calls.answer_chars <= LABEL_CHARS)
+    asked, short = np.bincount(codes[asked_of], minlength=size), np.bincount(codes[usable], minlength=size)
+    for template in np.flatnonzero((asked >= FEWEST_CALLS) & (short >= LABELS_COVER * asked)).tolist():
+        often = Counter(calls.answer.codes[usable & (codes == template)].tolist())
         common = [count for _, count in often.most_common(MOST_LABELS) if count > 1]
-        if sum(common) >= LABELS_COVER * asked and len(common) <= asked / 5:
+        if sum(common) >= LABELS_COVER * asked[template] and len(common) <= asked[template] / 5:
             found[template] = len(common)
-    return found if np.any(usable) else {}
+    return found
 
 
 # --- near repeats ---------------------------------------------------------------------------
@@ -200,20 +200,25 @@ def near_repeats(calls: Sequence[Logged]) -> NearRepeats:
         encoder = minilm.load()
     except (EngineError, MissingExtra):
         return NearRepeats(hits=0, tried=0, calls=0, looked=False)
+    left = MOST_WORK
     tier = SemanticTier(encoder=encoder, classes=STORED, audits=0.0, seed=0)
-    hits = tried = 0
+    hits = tried = given = 0
     seen: set[tuple[str, str]] = set()
     for call in calls:
+        given += 1
         asked = _plain(call)
         if asked is None or call.answer is None or asked in seen:
             continue
+        left -= len(asked[1]) ** 2
+        if left < 0:
+            break
         seen.add(asked)
         tried += 1
         if tier.lookup(*asked) is not None:
             hits += 1
         else:
             tier.admit(*asked, call.answer)
-    return NearRepeats(hits=hits, tried=tried, calls=len(calls), looked=True)
+    return NearRepeats(hits=hits, tried=tried, calls=given, looked=True)
 
 
 def _plain(call: Logged) -> tuple[str, str] | None:
