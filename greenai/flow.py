@@ -53,6 +53,7 @@ from greenai.steps import (
     advising,
     caching,
     consent,
+    distilling,
     fail_open,
     learning,
     meaning,
@@ -182,8 +183,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
 
     assessment = yield from assessed(request, steps)
 
-    if not must_be_asked:
-        own = yield from answered(request, assessment, steps, dry=dry)
+    own = yield from answered(request, assessment, steps, dry=dry, pinned=must_be_asked)
     if own.outcome is not None:
         decision = _answered(request, own, own.outcome)
         return Plan(decision=decision, key=key, assessment=assessment, reply=own.reply, own=own)
@@ -211,6 +211,7 @@ def decide(request: Request, steps: Steps, *, dry: bool = False) -> Flow[Plan]:
         unverifiable=partial(_unverifiable, request, steps),
         reasons=None if _may_reason(request) else effort.why_not_off,
     )
+    chosen = distilling.unsubstituted(own, chosen, ladder)
     told = yield from consent.settled(request, chosen, assessment, steps, dry=dry)
     own = replace(own, warnings=(*own.warnings, *told.warnings)) if told.warnings else own
     decision = Decision(
@@ -410,6 +411,7 @@ def finish(
     attempts = climbed.attempts if climbed is not None else plan.own.attempts
     left, said = (yield from settled(climbed.hold, climbed.done)) if climbed is not None else (None, ())
     reasoning = receipts.reasoned(climbed.draft, climbed.reply) if climbed is not None else None
+    unlike = yield from distilling.compared(request, plan, climbed, steps)
     kept = None
     if climbed is not None or plan.own.keep:
         kept = yield from caching.store(request, plan, reply, climbed, receipts.overhead(watch, steps.site), steps)
@@ -436,7 +438,7 @@ def finish(
         notes=(*climbed.draft.notes, *advising.notes(request, reply, climbed, steps, watch)) if climbed else (),
         reasoning=reasoning,
         budget=left,
-        warnings=(*_warnings(request, climbed, plan), *said, *learning.drift(request, plan, steps)),
+        warnings=(*_warnings(request, climbed, plan), *said, *unlike, *learning.drift(request, plan, steps)),
         cache_key=plan.key,
         kept=kept,
     )

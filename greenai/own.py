@@ -6,22 +6,41 @@ How a question finds its answerer is in `answerers/`; when one is run, in steps/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from greenai.answerers.faq import Progress, Source
     from greenai.answerers.registered import Answerer
+    from greenai.answerers.shelf import Mode
     from greenai.answerers.tasks import TaskSpec
     from greenai.local import Running
     from greenai.local.torch_engine import Kind
     from greenai.session import Session
     from greenai.text import TaskAnswer
 
-__all__ = ["AsyncTask", "Registering", "Task"]
+__all__ = ["AsyncTask", "Distilled", "Registering", "Task"]
 
 A = TypeVar("A", bound="Answerer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distilled:
+    """What a file of `greenai distil` holds: `version` begins its hash, `promise` is how often it says the same.
+
+    It answers with a confidence of `threshold` or more, as `teacher` would.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    threshold: float
+    promise: float
+    teacher: str | None
 
 
 class Registering:
@@ -87,6 +106,30 @@ class Registering:
         from greenai.answerers.faq import Faq
 
         self._session.resources.own.add(Faq(source, name=name, threshold=_share(threshold)))
+
+    def distilled(self, file: Path | str, *, mode: Mode = "shadow", audit: float | None = None) -> Distilled:
+        """Have a task model that `greenai distil` made answer the prompts of its template.
+
+        In shadow, with which to begin, the large model goes on answering and both are compared. Once it is on, a part
+        of its answers is audited, and it falls back to shadow where they are no longer what the large model says.
+
+        Args:
+            file: what `greenai distil` wrote.
+            mode: "shadow", or "on" to have it answer where it is sure.
+            audit: the part of its answers that the large model gives, too; 0.02 by default, 0.01 at least.
+
+        Raises:
+            WeightsDamaged: the file was cut short, changed, is too new, or none.
+            MissingExtra: what it needs is not installed.
+            InvalidRequest: there is no such file, or it is registered already.
+        """
+        from greenai.answerers.shelf import listed
+
+        model = self._session.resources.shelf.add(listed(file, mode, audit))
+        return Distilled(
+            name=model.name, version=model.version, labels=model.labels, threshold=model.threshold,
+            promise=model.promise, teacher=model.teacher,
+        )  # fmt: skip
 
     def prepare(self, progress: Progress | None = None) -> dict[str, float]:
         """Read and index what is registered now, rather than at the first question.

@@ -18,6 +18,7 @@ from greenai._locks import Lock
 from greenai.answerers import Registry
 from greenai.answerers.choosing import THRESHOLD, Chooser
 from greenai.answerers.faq import Faq
+from greenai.answerers.shelf import Shelf, listed
 from greenai.cache import ExactCache, SemanticTier
 from greenai.cache.callers import environment_of
 from greenai.cache.exact import ManagedStore
@@ -28,7 +29,7 @@ from greenai.errors import InvalidRequest, SettingsError
 from greenai.feedback import Feedback
 from greenai.grants import Grant
 from greenai.hours import Forecast, from_csv
-from greenai.ledger import open_ledger
+from greenai.ledger import Ledger, open_ledger
 from greenai.local import Engines, EngineSettings, Parking
 from greenai.local.parking import Keeping, KeepPolicy, keeping
 from greenai.local.profiles import Profiles
@@ -142,6 +143,7 @@ class Resources:
         self.ledger = open_ledger(settings)
         self.engines.book_with(self.ledger.idled)
         self.own = _registry(settings)
+        self.shelf = _shelf(settings, self.ledger)
         register_cards(settings.cards)
         self.spending = Spending(settings, site, settings.rungs(outside.env))
         self.steps = Steps(
@@ -164,6 +166,7 @@ class Resources:
             forecast=forecast or (None if settings.carbon_forecast is None else from_csv(settings.carbon_forecast)),
             spending=self.spending,
             chooser=_chooser(settings),
+            shelf=self.shelf,
             flights=flights_at(None if settings.state_dir is None else settings.state_dir / "in-flight.lock"),
         )
 
@@ -182,6 +185,7 @@ class Resources:
         """Unload local models, close the ledger and the cache, let the threads end."""
         self.threads.close()
         self.engines.close()
+        self.shelf.flush()
         self.ledger.close()
         self.spending.close()
         self._store.close()
@@ -200,6 +204,16 @@ def _chooser(settings: Settings) -> Chooser | None:
     if table is None:
         return None
     return Chooser(model=table.model, threshold=THRESHOLD if table.threshold is None else table.threshold)
+
+
+def _shelf(settings: Settings, ledger: Ledger) -> Shelf:
+    """Return the distilled task models of the settings, which are read at the first call; the app may add more."""
+    shelf = Shelf(ledger)
+    try:
+        shelf.add_unread(listed(table.file, table.mode, table.audit) for table in settings.distilled)
+    except InvalidRequest as error:
+        raise SettingsError(f"distilled: {error}") from None
+    return shelf
 
 
 def _registry(settings: Settings) -> Registry:

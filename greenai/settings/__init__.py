@@ -58,6 +58,7 @@ from greenai.settings.local import EXAMPLES as KEEP_EXAMPLES
 from greenai.settings.local import KeepTable, LocalSettings
 from greenai.settings.pick_one import PickOneTable
 from greenai.settings.projects import BudgetTable, FeatureTable, ProjectTable
+from greenai.settings.registered import DistilledTable, FaqSettings
 from greenai.settings.serve import ServeTable
 from greenai.settings.sources import PREFIX, Source, files
 from greenai.settings.switches import Nudges, NudgeTable
@@ -115,6 +116,7 @@ _EXAMPLES: Mapping[str, str] = {
     "unknown_project": 'unknown_project = "refuse" (or "allow")',
     "faq": 'faq = "docs/faq" (or { path = "faq.jsonl", threshold = 0.8 })',
     "pick_one": 'pick_one = { model = "local/smollm2-135m", threshold = 0.995 }',
+    "distilled": 'distilled = [{ file = "intents.greenai", mode = "shadow" }] (or mode = "on")',
     "local": "local = { slots = 4, context_tokens = 4096 }",
     "cards": 'cards = [{ name = "hosted_vllm/acme/chat-7b", total_params_b = 7 }]',
 }
@@ -137,16 +139,6 @@ class _Strict(BaseModel):
 
 Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 FeatureName = Annotated[str, FEATURE]
-
-
-class FaqSettings(_Strict):
-    """Where the project's own answers stand: a folder of .md and .txt files, a .jsonl or a .csv of pairs.
-
-    `threshold` None is calibrated. Whether the path exists, a client finds out that is to answer from it.
-    """
-
-    path: Place
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Settings(_Strict):
@@ -196,6 +188,7 @@ class Settings(_Strict):
     cards: tuple[CardEntry, ...] = ()
     faq: Annotated[FaqSettings, BeforeValidator(place)] | None = None
     pick_one: PickOneTable | None = None
+    distilled: tuple[DistilledTable, ...] = ()
     projects: dict[Name, ProjectTable] = Field(default_factory=dict)
     nudges: Nudges = NudgeTable()
     carbon_forecast: Place | None = None
@@ -463,7 +456,9 @@ def _explain(detail: Mapping[str, Any], merged: Mapping[str, Any], origin: Mappi
     return f"{place}: {_spelled(detail, merged[key], source)} is not valid: {_lower(message)}.{example}"
 
 
-_TABLES: Mapping[str, type[BaseModel]] = {"local": LocalSettings, "faq": FaqSettings, "pick_one": PickOneTable}
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "local": LocalSettings, "faq": FaqSettings, "pick_one": PickOneTable, "distilled": DistilledTable,
+}  # fmt: skip
 _INNER_KEYS = frozenset((*LadderEntry.model_fields, *LocalSettings.model_fields, *FaqSettings.model_fields))
 _WORDS = {
     "bool_parsing": "it must be true or false",

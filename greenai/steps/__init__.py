@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from greenai import answerers, hooks, meters, nudges, route
 from greenai.answerers.choosing import Chooser
+from greenai.answerers.shelf import Shelf, Tried
 from greenai.cache import Entry, ExactCache, SemanticTier
 from greenai.cache.flights import Flight, Flights
 from greenai.classify import Classifier
@@ -75,7 +76,8 @@ class Steps:
     opt-ins. `clock` says what time it is, to the answerers; `own` is what the
     project registered to answer without a general model; `flights` are the calls that equal ones wait for. `advisors`
     see the calls that are done, `advised` is what they said; `switches` says which nudges a project has off, and its
-    language; `forecast` knows the hours to come; `chooser` picks one of a closed list, where the settings name one.
+    language; `forecast` knows the hours to come; `chooser` picks one of a closed list, where the settings name one;
+    `shelf` has the distilled task models.
     """
 
     classifier: Classifier
@@ -106,6 +108,7 @@ class Steps:
     flights: Flights = field(default_factory=Flights)
     spending: Spending | None = None
     chooser: Chooser | None = None
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class Answering:
     """What came of step 4. `outcome` is None where a model has to be asked; `reply` is None also in a dry run.
 
     `away_s` are seconds in which others worked, or that an attempt's own reading counts; `keep` says that the answer
-    may be stored.
+    may be stored. `tried` is what a distilled task model would have said, where the large model is to answer, too.
     """
 
     outcome: Outcome | None = None
@@ -124,6 +127,7 @@ class Answering:
     attempts: tuple[Attempt, ...] = ()
     away_s: float = 0.0
     keep: bool = False
+    tried: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

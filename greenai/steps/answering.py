@@ -1,6 +1,7 @@
 """Answer without a general model: built-in tools (step 3), then what the project registered, then live data (step 4).
 
     built-in tool sure? ── its answer; nothing is classified
+    a distilled task model has this prompt's template, and is sure? ── distilling.py ── its answer
     registered function, FAQ or task near enough? ── run it ── text: its answer
                                                             └─ None, an error, not sure: the next one
     one of a closed list, and a model to pick it? ── choosing.py ── sure: the label
@@ -31,6 +32,7 @@ from greenai.classify import UNREAD
 from greenai.readings import Reading
 from greenai.steps import CLOSING, Answering, Flow, Steps, fail_open
 from greenai.steps.choosing import chosen
+from greenai.steps.distilling import distilled
 from greenai.values import FORM_ARGUMENTS, Assessment, Attempt, Check, Outcome, Request, Usage, Work, text_of
 
 __all__ = ["answered", "assessed", "computed", "solve"]
@@ -88,9 +90,18 @@ def assessed(request: Request, steps: Steps) -> Flow[Assessment]:
     return fail_open(said, assess, UNREAD)
 
 
-def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: bool) -> Flow[Answering]:
-    """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run."""
-    own = (yield from _own(request, steps, dry=dry)) if steps.own else Answering()
+def answered(
+    request: Request, assessment: Assessment, steps: Steps, *, dry: bool, pinned: bool = False
+) -> Flow[Answering]:
+    """Answer without a general model, if anything is sure. A `dry` run only says what of the app's would be run.
+
+    Where the app's words `pinned` the model, only what was distilled of that model's answers may stand in for it.
+    """
+    own = (yield from distilled(request, steps, dry=dry)) if steps.shelf else Answering()
+    if pinned or own.outcome is not None:
+        return own
+    if steps.own:
+        own = yield from _own(request, steps, own, dry=dry)
     if own.outcome is None and steps.chooser is not None:
         own = yield from chosen(request, steps, own, dry=dry)
     return own if own.outcome is not None else _lookup(request, assessment, own)
@@ -99,16 +110,17 @@ def answered(request: Request, assessment: Assessment, steps: Steps, *, dry: boo
 # --- what the project registered ----------------------------------------------------------
 
 
-def _own(request: Request, steps: Steps, *, dry: bool) -> Flow[Answering]:
+def _own(request: Request, steps: Steps, so_far: Answering, *, dry: bool) -> Flow[Answering]:
     if not answerers.may_answer_registered(request):
-        return Answering()
+        return so_far
     warnings: tuple[str, ...] = ()
     if steps.own.is_due():
         warnings = yield Work("index", partial(_refreshed, steps))
     nobody: tuple[Candidate, ...] = ()
     match = partial(steps.own.candidates, request.last_user_text)
     candidates = fail_open("The registered answerers could not be matched; the call goes on.", match, nobody)
-    so_far = Answering(checks=tuple(check for one in candidates for check in one.checks), warnings=warnings)
+    checks = tuple(check for one in candidates for check in one.checks)
+    so_far = replace(so_far, checks=(*so_far.checks, *checks), warnings=warnings)
     for candidate in candidates:
         if not candidate.fires:
             continue

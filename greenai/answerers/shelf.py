@@ -1,0 +1,357 @@
+"""The distilled task models that a client may ask: which is for a prompt, whether it answers, and what became of that.
+
+    prompt of a file's template ── shadow, or fallen back ── the large model answers, and both are compared
+                                ├─ sure ── its answer; one in fifty is answered by the large model, and compared
+                                └─ not sure ── the ladder
+
+Only counts are kept, by project and file, in the ledger: so a fall-back holds in every process and after a restart.
+What an interval and a bet say is in agreement.py; where a call is asked and answered, in steps/distilling.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from greenai._locks import Lock
+from greenai.answerers import agreement
+from greenai.around import Around
+from greenai.errors import GreenAIError, InvalidRequest
+
+if TYPE_CHECKING:
+    from greenai.answerers.distilled import Abstained, Said, TaskModel
+
+__all__ = ["Counts", "Listed", "Mode", "Shelf", "State", "Tried", "alike", "around", "listed", "written"]
+
+logger = logging.getLogger("greenai")
+
+Mode: TypeAlias = Literal["shadow", "on"]
+
+FLUSH_EVERY = 25
+RELOAD_S = 60.0
+"""How long a process does not look whether another one found that a model fell back. Assumption."""
+
+
+class Counts(Protocol):
+    """Where counts are kept: the ledger. Everything may wait for the disk, and nothing raises."""
+
+    def distilled(self, row: Sequence[object], alarm: float) -> dict[str, Any]:
+        """Add to the counts of a model, and return what they are now."""
+        ...
+
+    def all_distilled(self) -> list[dict[str, Any]]:
+        """Return the counts of every model, by project."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A file that was registered, what it may do, and the part of its answers that is audited."""
+
+    file: Path
+    mode: Mode = "shadow"
+    audited: float = agreement.AUDITED
+
+
+def listed(file: object, mode: object, audited: object = None) -> Listed:
+    """Return what is registered.
+
+    Raises:
+        InvalidRequest: there is no such file, or the mode or the share is none.
+    """
+    if not isinstance(file, (str, Path)) or not str(file):
+        raise InvalidRequest(f'{file!r} is no file. Pass what greenai distil wrote, such as "intents.greenai".')
+    path = Path(file).expanduser().absolute()
+    if not path.is_file():
+        raise InvalidRequest(f"There is no file {path}. Make it with: greenai distil LOG --out {path.name}")
+    if mode not in ("shadow", "on"):
+        raise InvalidRequest(
+            f'mode={mode!r} is none. Pass "shadow", to have the large model answer and both compared, or "on".'
+        )
+    share = agreement.AUDITED if audited is None else audited
+    least = agreement.LEAST_AUDITED
+    if not isinstance(share, (int, float)) or isinstance(share, bool) or not least <= share <= 1:
+        raise InvalidRequest(f"audit={audited!r} is no share of the answered calls. Pass {least:g} to 1, such as 0.02.")
+    return Listed(file=path, mode="on" if mode == "on" else "shadow", audited=float(share))
+
+
+around: Around[tuple[Listed, ...]] = Around("greenai.distilled")
+"""The files of the functions around a call that `@green(distil=...)` decorates."""
+
+
+# --- one model ------------------------------------------------------------------------------
+
+
+def floor_of(model: TaskModel) -> float:
+    """Return the agreement with single answers of the large model that the file's promise comes to."""
+    tested = model.header.get("tested")
+    told: Mapping[str, Any] = tested if isinstance(tested, dict) else {}
+    high = told.get("inconsistency_high", told.get("inconsistency"))
+    return agreement.floor_of(model.promise, high if isinstance(high, (int, float)) else None)
+
+
+def written(text: str) -> str:
+    """Return an answer as it is compared: without case, quotes, and a full stop at its end."""
+    return " ".join(text.strip().strip("\"'`*").rstrip(".").strip("\"'`*").casefold().split())
+
+
+def alike(said: str, reply: str) -> bool:
+    """Say whether a model gave the same answer."""
+    return written(said) == written(reply)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known of a model in a project: the ledger's counts, when the other processes' were read."""
+
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    evidence: float = 0.0
+    fell: float | None = None
+    read_at: float = 0.0
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], read_at: float) -> State:
+        """Read a row of the ledger."""
+        counts = {name: value for name, value in row.items() if isinstance(value, int)}
+        return cls(counts=counts, evidence=max(row["slow"], row["fast"]), fell=row["fell"], read_at=read_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a model of the shelf made of a prompt: what it `said`, or `why` it abstained.
+
+    `compares` says that the large model is to answer the prompt, too.
+    """
+
+    listed: Listed
+    model: TaskModel
+    project: str
+    said: str | None
+    why: str | None
+    confidence: float | None
+    compares: Literal["shadow", "audit"] | None
+    fell: float | None
+    core_s: float
+    elapsed_s: float
+
+    @property
+    def name(self) -> str:
+        """The name under which it stands in a receipt, with the file's version."""
+        return f"greenai/distilled:{self.model.name}@{self.model.version}"
+
+
+def _read(file: Path) -> TaskModel:
+    from greenai.answerers.distilled import read  # with what reads its vectors: an app without such a file needs none
+
+    return read(file)
+
+
+OTHER = "other template"
+
+
+def _told(found: Said | Abstained) -> tuple[str | None, str | None]:
+    """Return what a model said, or why it abstained."""
+    return getattr(found, "text", None), getattr(found, "why", None)
+
+
+# --- all of them ----------------------------------------------------------------------------
+
+
+class Shelf:
+    """What one client and its copies may ask. Safe from any thread and process; false while nothing is registered.
+
+    Args:
+        counts: where counts are kept; None forgets them.
+        clock: monotonic seconds.
+        draw: a number from 0 to 1, which decides what is audited.
+        reading: reads a file.
+    """
+
+    def __init__(
+        self,
+        counts: Counts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+        reading: Callable[[Path], TaskModel] | None = None,
+    ) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._draw = draw
+        self._reading = reading or _read
+        self._lock = Lock()
+        self._listed: tuple[Listed, ...] = ()
+        self._models: dict[Path, TaskModel | None] = {}
+        self._names: dict[str, str] = {}
+        self._states: dict[tuple[str, str], State] = {}
+        self._pending: dict[tuple[str, str], Counter[str]] = {}
+        self._audits: set[tuple[str, str]] = set()
+        self._read_at = -RELOAD_S
+
+    def __bool__(self) -> bool:
+        return bool(self._listed or around.get())
+
+    def add(self, one: Listed) -> TaskModel:
+        """Register a file, read now so that what is wrong with it is told here.
+
+        Raises:
+            TaskFileRefused: it is damaged, changed, too new, or none.
+            MissingExtra: what it needs is not installed.
+            InvalidRequest: it is registered already.
+        """
+        model = self._reading(one.file)
+        with self._lock:
+            if any(other.file == one.file for other in self._listed):
+                raise InvalidRequest(f"{one.file} is registered already, and one file is one task model.")
+            self._listed = (*self._listed, one)
+            self._models[one.file] = model
+        return model
+
+    def add_unread(self, some: Iterable[Listed]) -> None:
+        """Register files that are read at the first call."""
+        self._listed = (*self._listed, *some)
+
+    def asked(self) -> tuple[Listed, ...]:
+        """Return what a call of this context may ask: the files of its functions first, the inner ones before."""
+        return (*(one for block in reversed(around.get()) for one in block), *self._listed)
+
+    def tried(
+        self, some: Sequence[Listed], messages: Sequence[Mapping[str, Any]], project: str, *, dry: bool = False
+    ) -> Tried | None:
+        """Return what the first model says whose template the prompt has; it waits for files and the ledger."""
+        core, started = time.thread_time(), time.perf_counter()
+        for one in some:
+            model = self._model(one.file)
+            found = None if model is None else model.explain(messages)
+            if model is None or found is None or _told(found)[1] == OTHER:
+                continue
+            key = (project, model.version)
+            said, why = _told(found)
+            state = self._state(key)
+            compares = None if said is None else self._compares(one, key, state, dry=dry)
+            if not dry:
+                self._note(key, model, "abstained" if said is None else "answered", compares)
+            return Tried(
+                listed=one,
+                model=model,
+                project=project,
+                said=said,
+                why=why,
+                confidence=found.confidence,
+                compares=compares,
+                fell=state.fell,
+                core_s=time.thread_time() - core,
+                elapsed_s=time.perf_counter() - started,
+            )
+        return None
+
+    def _model(self, file: Path) -> TaskModel | None:
+        """Return the model of a file, read once; None where it was refused, which is told once."""
+        if file not in self._models:
+            with self._lock:
+                if file not in self._models:
+                    self._models[file] = self._opened(file)
+        return self._models[file]
+
+    def _opened(self, file: Path) -> TaskModel | None:
+        try:
+            return self._reading(file)
+        except GreenAIError as error:
+            logger.warning("%s does not answer: %s", file, error)
+            return None
+
+    @property
+    def refused(self) -> tuple[Path, ...]:
+        """The files that could not be read."""
+        return tuple(file for file, model in self._models.items() if model is None)
+
+    # What a model may do.
+
+    def _state(self, key: tuple[str, str]) -> State:
+        now = self._clock()
+        if self._counts is not None and now >= self._read_at + RELOAD_S:
+            self._read_at = now
+            for row in self._counts.all_distilled():
+                self._states[row["project"], row["file"]] = State.of(row, now)
+        return self._states.get(key, State())
+
+    def _compares(
+        self, one: Listed, key: tuple[str, str], state: State, *, dry: bool
+    ) -> Literal["shadow", "audit"] | None:
+        if one.mode == "shadow" or state.fell is not None:
+            return "shadow"
+        if dry:
+            return None
+        counts = state.counts
+        never = not counts.get("audit_same", 0) + counts.get("audit_other", 0)
+        if (never and key not in self._audits) or self._draw() < agreement.share(one.audited, state.evidence):
+            self._audits.add(key)
+            return "audit"
+        return None
+
+    # What became of it.
+
+    def _note(self, key: tuple[str, str], model: TaskModel, done: str, compares: str | None) -> None:
+        """Count what a model did; what is compared is counted when the large model has answered."""
+        self._names[key[1]] = model.name
+        with self._lock:
+            pending = self._pending.setdefault(key, Counter())
+            if compares != "shadow":  # which is counted when it is compared; an audited one would have been answered
+                pending[done] += 1
+            due = pending.total() >= FLUSH_EVERY
+        if due:
+            self._write(key, Counter(), (0.0, 0.0))
+
+    def compared(self, tried: Tried, reply: str | None) -> str | None:
+        """Count whether the large model said the same, None where it did not answer; return what is to be told, once.
+
+        It waits for the disk.
+        """
+        key, kind = (tried.project, tried.model.version), tried.compares
+        before = self._states.get(key, State())
+        if reply is None:
+            self._write(key, Counter(uncompared=1), (0.0, 0.0))
+            return None
+        same = alike(tried.said or "", reply)
+        won = agreement.bets(floor_of(tried.model), same=same) if kind == "audit" else (0.0, 0.0)
+        state = self._write(key, Counter({f"{kind}_{'same' if same else 'other'}": 1}), won)
+        if kind != "audit" or state.fell is None or before.fell is not None:
+            return None
+        told = _fallen(tried, state)
+        logger.warning("%s", told)
+        return told
+
+    def _write(self, key: tuple[str, str], counted: Counter[str], won: tuple[float, float]) -> State:
+        """Write what was counted; return what is known now."""
+        with self._lock:
+            pending = self._pending.pop(key, Counter()) + counted
+        if self._counts is None:
+            return self._states.get(key, State())
+        numbers = [pending[name] for name in _COUNTS]
+        row = (*key, self._names.get(key[1], ""), *numbers, *won, time.time())
+        state = State.of(self._counts.distilled(row, agreement.ALARM), self._clock())
+        self._states[key] = state
+        return state
+
+    def flush(self) -> None:
+        """Write what was counted and not written yet."""
+        for key in tuple(self._pending):
+            self._write(key, Counter(), (0.0, 0.0))
+
+
+_COUNTS = ("answered", "abstained", "shadow_same", "shadow_other", "audit_same", "audit_other", "uncompared")
+
+
+def _fallen(tried: Tried, state: State) -> str:
+    same, other = state.counts["audit_same"], state.counts["audit_other"]
+    return (
+        f"{tried.name} fell back to shadow: of its answers, {same} of {same + other} audited ones were what the large "
+        f"model said, and the latest of them are too few for the {floor_of(tried.model):.1%} that its promise comes "
+        f"to. The ladder answers. Make it again from newer calls: greenai distil LOG --out {tried.listed.file.name}; "
+        f"or switch it on again: greenai distil --status {tried.listed.file.name} --again"
+    )
