@@ -203,8 +203,8 @@ def _lines(path: Path) -> Iterator[tuple[str, object]]:
                     yield f"{path}, line {number:,}", _parsed(line, f"{path}, line {number:,}")
         except UnicodeDecodeError as error:
             raise InvalidRequest(
-                f"{path} is no UTF-8 after line {number:,}: {error.reason} ({error.object[error.start]:#04x}). Convert it "
-                f"with: iconv -f ENCODING -t UTF-8 {path}"
+                f"{path} is no UTF-8 after line {number:,}: {error.reason} ({error.object[error.start]:#04x}). Convert "
+                f"it with: iconv -f ENCODING -t UTF-8 {path}"
             ) from None
 
 

@@ -8,7 +8,6 @@ What is said to whoever watches is in watching.py. Ctrl-C lets what is under way
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import signal
 import threading
@@ -20,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from greenai.bulk import ways, window
+from greenai.bulk import callers, ways, window
 from greenai.bulk.answers import nothing
 from greenai.bulk.calls_lane import Ask, at_once
 from greenai.bulk.items import Given, read
@@ -29,7 +28,7 @@ from greenai.bulk.lanes import Backend, Bench
 from greenai.bulk.plan import CALL_S, Outlook, Plan, outlook
 from greenai.bulk.values import Answered, Item
 from greenai.bulk.watching import Progress, Shown, Watching, watched
-from greenai.errors import BatchError, BatchPaused, BudgetExceeded, GreenAIError, InvalidRequest
+from greenai.errors import BatchPaused, BudgetExceeded, GreenAIError, InvalidRequest
 from greenai.readings import Reading
 
 if TYPE_CHECKING:
@@ -122,15 +121,29 @@ class _Job:
 
     @cached_property
     def _journal(self) -> Journal:
-        return Journal(folder_of(self._session.resources.settings), self._named or _named(self._session, self._given))
+        name = self._named or callers.name_of(self._session, self._given.digest if self._given else "")
+        return Journal(folder_of(self._session.resources.settings), name)
+
+    def _claim(self) -> Journal:
+        """Return the journal for who may have it, to go on with the options that the job was begun with.
+
+        Raises:
+            BatchError: no job has this name, or it is another tenant's.
+        """
+        journal = self._journal
+        if self._requests is None:
+            journal.require()  # before a lock is made for a name that no job has
+            self._session = callers.restored(self._session, journal.options())
+        if journal.exists():
+            callers.refuse_others(self._session, journal.options(), journal.name)
+        return journal
 
     # Looking ahead.
 
     def _left(self) -> tuple[list[Item], int, int]:
         """Return the items to be asked, how many there are, and how many requests."""
-        journal, given = self._journal, self._given
+        journal, given = self._claim(), self._given
         if given is None:
-            journal.require()
             counts = journal.counts()
             return journal.left(), counts.items, counts.requests
         done: frozenset[str] = frozenset()
@@ -197,9 +210,7 @@ class _Job:
 
     def _begun(self) -> bool:
         """Say whether there is anything of it. Looking makes no journal; a name that no job has is refused."""
-        if self._requests is None:
-            self._journal.require()
-        return self._journal.exists()
+        return self._claim().exists()
 
     def _answers(self) -> Iterator[Answer]:
         return self._journal.answers() if self._begun() else iter(())
@@ -210,12 +221,10 @@ class _Job:
     # Running.
 
     def _run(self) -> None:
-        journal = self._journal
-        if self._requests is None:
-            journal.require()  # before a lock is made for a name that no job has
+        journal = self._claim()
         (way, _), over = self._way, self._over()
         with journal.held():
-            journal.begin(self._given, way, over)
+            journal.begin(self._given, way, over, callers.said(self._session))
             self._read, self._laid = None, True
             counts = journal.counts()
             left = journal.left()
@@ -258,7 +267,7 @@ class _Job:
 
     def _forget(self) -> None:
         """Delete the job; what runs at a provider is cancelled first."""
-        journal = self._journal
+        journal = self._claim()
         journal.require()
         with journal.held():
             if journal.backend() == "provider":
@@ -365,8 +374,7 @@ class AsyncJob(_Job):
     async def run(self) -> Self:
         """Do what `Job.run` does, awaited. Cancelled, it lets what is under way end first."""
         loop = asyncio.get_running_loop()
-        session = self._session
-        self._ask = lambda request: asyncio.run_coroutine_threadsafe(session.aanswer(request), loop).result()
+        self._ask = lambda request: asyncio.run_coroutine_threadsafe(self._session.aanswer(request), loop).result()
         running = _apart(self._run_here)
         try:
             ended = await asyncio.shield(running)
@@ -428,13 +436,6 @@ def _apart(work: Callable[[], T]) -> asyncio.Future[T]:
 
     threading.Thread(target=copy_context().run, args=(told,), name="greenai-batch-job", daemon=True).start()
     return asyncio.wrap_future(done)
-
-
-def _named(session: Session, given: Given | None) -> str:
-    """Return the name of a job that nobody named: the same requests for the same caller have the same one."""
-    options = session.config.options
-    who = (options.project, options.tenant, options.user_scope, options.namespace, given and given.digest)
-    return f"batch-{hashlib.sha256(repr(who).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def _of_a_provider() -> Window:

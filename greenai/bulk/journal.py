@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -135,14 +135,26 @@ class Journal:
 
     # What is in it.
 
-    def begin(self, given: Given | None, backend: Backend, by: datetime | None = None) -> None:
+    def begin(
+        self,
+        given: Given | None,
+        backend: Backend,
+        by: datetime | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the requests, unless they are there; `None`: go on with those that are.
+
+        Args:
+            given: the requests.
+            backend: how they are asked.
+            by: until when.
+            options: what holds for all of them, as `with_options` takes it.
 
         Raises:
             BatchError: the name is that of a job with other requests, or of none where none are given.
         """
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).strftime("%F %T UTC")}
-        facts = [("holder", _encode(holder)), ("backend", backend)]
+        facts = [("holder", _encode(holder)), ("backend", backend), ("options", _encode(options or {}))]
         if by is not None:
             facts.append(("by", by.isoformat()))
         if given is None or self._db.fact("digest") == given.digest:
@@ -217,6 +229,11 @@ class Journal:
     def backend(self) -> Backend | None:
         """Return how the job was begun to be asked."""
         return cast("Backend | None", self._db.fact("backend"))
+
+    def options(self) -> dict[str, Any]:
+        """Return what holds for all its requests, as `with_options` takes it."""
+        found: dict[str, Any] = json.loads(self._db.fact("options") or "{}")
+        return found
 
     def created(self) -> datetime | None:
         """Return when the job was first run."""

@@ -1,7 +1,7 @@
 """A batch's database: its requests and what came of them, as rows. One file for each job; what is in it is for others.
 
-Deleting the file deletes the prompts and answers. Whatever was written is there after a crash of the process, and of the
-machine: an answer was paid, and the id of a provider's batch that got lost would have it paid twice.
+Deleting the file deletes the prompts and answers. Whatever was written is there after a crash of the process, and of
+the machine: an answer was paid, and the id of a provider's batch that got lost would have it paid twice.
 """
 
 from __future__ import annotations

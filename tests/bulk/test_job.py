@@ -132,7 +132,50 @@ def test_without_a_name_the_same_requests_are_the_same_job(client: Client) -> No
     names = {client.batch(TEXTS).name, client.batch(list(TEXTS)).name}
     assert len(names) == 1
     assert client.batch(TEXTS[:3]).name not in names
-    assert client.with_options(project="other").batch(TEXTS).name not in names
+    elsewhere: list[dict[str, Any]] = [
+        {"project": "other"},
+        {"opt_in": "reasoning", "reason": "a proof"},
+        {"quality": "high"},
+        {"tenant": "a"},
+        {"base_url": "http://127.0.0.1:1/v1"},
+    ]
+    names |= {client.with_options(**one).batch(TEXTS).name for one in elsewhere}
+    assert len(names) == 6
+
+
+def test_a_job_goes_on_with_the_options_that_it_was_begun_with(client: Client, server: Echoing) -> None:
+    job = job_of(client.with_options(project="poets", opt_in="reasoning", reason="a proof", tenant="a"), at_once=1)
+    server.before = lambda text: job.stop() if text == TEXTS[1] else None
+    with pytest.raises(KeyboardInterrupt):
+        job.run()
+    server.before = None
+    again = client.batch(name="poem", progress=False)
+    assert [answer.greenai and answer.greenai.project for answer in again] == ["poets"] * 6
+    (grant,) = again._session.config.grants or ()
+    assert (grant.kind, grant.reason, again._session.config.options.tenant) == ("reasoning", "a proof", "a")
+    mine = client.with_options(project="painters").batch(name="poem", progress=False).run()
+    assert mine._session.config.options.project == "painters"  # what is said now stands over what was
+
+
+def test_a_job_of_another_tenant_is_neither_read_nor_gone_on_with(client: Client, server: Echoing) -> None:
+    job_of(client.with_options(tenant="a")).run()
+    other = client.with_options(tenant="b")
+    looks = (
+        lambda: job_of(other).run(),
+        lambda: job_of(other).receipt,
+        lambda: job_of(other).plan,
+        lambda: job_of(client).run(),
+        lambda: other.batch(name="poem").results(run=False),
+        lambda: other.batch(name="poem").forget(),
+    )
+    for look in looks:
+        with pytest.raises(BatchError) as refused:
+            look()
+        assert str(refused.value) == (
+            "The batch poem was begun with another tenant, whose answers are not this caller's. Give this one another name."
+        )
+    assert client.batch(name="poem").receipt.answered == 6  # whoever operates it goes on as the tenant
+    assert len(server.asked) == 6
 
 
 def test_a_job_goes_on_by_its_name_alone(client: Client, server: Echoing) -> None:
