@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, cast
 from greenai.bulk.values import Item
 from greenai.errors import InvalidRequest
 from greenai.given import is_given
+from greenai.values import Options
 
 __all__ = ["Given", "Requests", "read"]
 
@@ -44,18 +45,20 @@ class Given:
         return frozenset(item.body.get("model") for item in self.items.values())
 
 
-def read(requests: Requests, model: str | None = None) -> Given:
+def read(requests: Requests, model: str | None = None, usual: Options | None = None) -> Given:
     """Read all requests, once.
 
     Args:
         requests: texts, mappings of the arguments of `chat.completions.create`, or the path of a JSONL file with one
             of these a line, or with lines of OpenAI's batch files (`custom_id`, `body`).
         model: for those that name none.
+        usual: the options of those that have none of their own.
 
     Raises:
         InvalidRequest: one of them is none; the message says which.
         OSError: the file cannot be read.
     """
+    usual = usual or Options()
     items: dict[str, Item] = {}
     order: list[tuple[str, str | None]] = []
     named: dict[str, int] = {}
@@ -66,7 +69,7 @@ def read(requests: Requests, model: str | None = None) -> Given:
             raise InvalidRequest(f"{place}: the custom_id {custom_id!r} is another request's. Give each its own.")
         if model is not None and body.get("model") is None:
             body["model"] = model
-        key = _key(body, options, seen, place)
+        key = _key(body, options, seen, place, shares=_shares(body, options, usual))
         items.setdefault(key, Item(key=key, body=body, options=options))
         order.append((key, custom_id))
     if not order:
@@ -80,7 +83,7 @@ def read(requests: Requests, model: str | None = None) -> Given:
 # --- one request --------------------------------------------------------------------------
 
 
-def _key(body: Mapping[str, Any], options: Mapping[str, Any], seen: dict[str, int], place: str) -> str:
+def _key(body: Mapping[str, Any], options: Mapping[str, Any], seen: dict[str, int], place: str, *, shares: bool) -> str:
     """Return what makes two requests the same; of those that are not to share an answer, each has its own."""
     try:
         text = _encode((body, options))
@@ -88,18 +91,18 @@ def _key(body: Mapping[str, Any], options: Mapping[str, Any], seen: dict[str, in
         raise InvalidRequest(
             f"{place} cannot be kept in the journal: {error}. Write it as JSON values: text, numbers, lists, mappings."
         ) from None
-    if not _shares(body, options):
+    if not shares:
         seen[text] = seen.get(text, 0) + 1
         text = f"{text}#{seen[text]}"
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _shares(body: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+def _shares(body: Mapping[str, Any], options: Mapping[str, Any], usual: Options) -> bool:
     """Say whether one answer serves for all requests that are the same."""
-    if options.get("cache") in ("off", "refresh"):
+    if options.get("cache", usual.cache) in ("off", "refresh"):
         return False
     sampled = isinstance(heat := body.get("temperature"), (int, float)) and heat > 0 and body.get("seed") is None
-    return not sampled or "sampled" in (options.get("cache_also") or ())
+    return not sampled or "sampled" in (options.get("cache_also", usual.cache_also) or ())
 
 
 def _parts(given: object, place: str) -> tuple[dict[str, Any], dict[str, Any], str | None]:

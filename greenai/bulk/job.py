@@ -113,7 +113,7 @@ class _Job:
                 "again from its beginning. Make the iterator anew, and a batch of it."
             ) from self._broken
         try:
-            return read(requests, self._model)
+            return read(requests, self._model, self._session.config.options)
         except BaseException as error:
             if isinstance(requests, Iterator):  # what is left of it would pass for all
                 self._broken = error

@@ -89,6 +89,11 @@ def test_a_repeat_gets_the_answer_and_no_energy_of_its_own() -> None:
     assert sum(one.count for one in receipt.by_outcome.values()) == 2
 
 
+def test_a_client_that_shares_nothing_has_each_repeat_asked(client: Client, server: Echoing) -> None:
+    job_of(client.with_options(cache="off"), [TEXTS[0]] * 3).run()
+    assert server.counts() == {TEXTS[0]: 3}
+
+
 def test_a_receipt_that_was_kept_is_the_one_that_was_given() -> None:
     told: list[Any] = []
     with offline(observers=[told.append]) as client:
