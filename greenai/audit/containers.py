@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
-from greenai.audit.duck import connected
+from greenai.audit.duck import connected, failures
 from greenai.audit.pieces import Broken, pieces
+from greenai.errors import LogUnreadable
 
 if TYPE_CHECKING:
     from greenai.audit.duck import Connection
@@ -39,7 +40,7 @@ _KEEPING = (
 _TABLE = """header = true, null_padding = true, quote = '"', escape = '"'"""
 _LINES = (
     "columns = {'line': 'VARCHAR'}, header = false, auto_detect = false, quote = '', escape = '', new_line = '\\n', "
-    f"delim = '{_NEVER}', nullstr = '{_NEVER}', compression = 'zstd'"
+    f"delim = '{_NEVER}', nullstr = '{_NEVER[::-1]}', compression = 'zstd'"
 )
 
 
@@ -174,11 +175,10 @@ def _streamed(file: IO[bytes], raw: IO[bytes], skip: int) -> Iterator[tuple[int,
 def _queried(container: Container, skip: int) -> Iterator[tuple[int, Record, int]]:
     """Read rows of CSV or Parquet, or packed lines of JSON."""
     connection = connected(threads=1)
-    size = container.path.stat().st_size
+    size, number = container.path.stat().st_size, 0
     try:
         cursor = connection.execute(*_query(container))
         names = [column[0] for column in cursor.description]
-        number = 0
         while rows := cursor.fetchmany(_ROWS):
             for row in rows:
                 number += 1
@@ -186,6 +186,13 @@ def _queried(container: Container, skip: int) -> Iterator[tuple[int, Record, int
                     record = row[0].encode() if container.kind == "lines" else dict(zip(names, row, strict=True))
                     yield number, record, 0
         yield from _rejected(connection, container, number, size)
+    except failures() as error:
+        why = str(error).partition("\n")[0]
+        if not number:
+            raise LogUnreadable(
+                f"{container.path} cannot be read as {container.kind}: {why}. Write it anew, or convert it to JSONL."
+            ) from error
+        yield number + 1, Damaged(why=f"DuckDB: {why}"), size
     finally:
         connection.close()
 

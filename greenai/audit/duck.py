@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-__all__ = ["connected"]
+__all__ = ["connected", "failures"]
 
 if TYPE_CHECKING:
     Connection: TypeAlias = DuckDBPyConnection
@@ -40,3 +40,10 @@ def connected(
         "preserve_insertion_order": "true",
     }
     return duckdb.connect(":memory:" if path is None else str(path), read_only=read_only, config=config)
+
+
+def failures() -> type[Exception]:
+    """Return what DuckDB raises."""
+    import duckdb
+
+    return duckdb.Error

@@ -275,7 +275,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
 
 
 def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Put the request of a batch's answer beside it; a request that has its answer is no call of its own."""
+    """Put the request of a batch's answer beside it; requests are no calls of their own where answers were given."""
     request = answers.get(str(row.get("custom_id")))
     if not openai_batch.is_answer(row):
         if request is not None:
@@ -291,17 +291,19 @@ def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
     for source in sources:
         if source.format.name != openai_batch.FORMAT.name:
             continue
-        for chunk in chunks(source):
-            for _, record in chunk.records:
-                with suppress(Unreadable):
-                    row = _object(record)
-                    if openai_batch.is_answer(row):
-                        answered = True
-                        break
-                    asked[str(row.get("custom_id"))] = row
-            if answered:
+        for row in _rows(source):
+            if openai_batch.is_answer(row):
+                answered = True
                 break
+            asked[str(row.get("custom_id"))] = row
     return asked if answered else {}
+
+
+def _rows(source: Opened) -> Iterator[Mapping[str, Any]]:
+    for chunk in chunks(source):
+        for _, record in chunk.records:
+            with suppress(Unreadable):
+                yield _object(record)
 
 
 def summed(source: Opened, tally: Tally) -> Source:

@@ -42,7 +42,8 @@ def observed(row: Mapping[str, Any], where: str) -> Logged:
     given = json_of(row.get("input"))
     body: dict[str, Any] = {**mapping(row.get("model_parameters"))}
     body |= given if isinstance(given, dict) and ("messages" in given or "input" in given) else {"messages": given}
-    metadata = mapping(row.get("metadata"))
+    # The SDK's attributes have texts of metadata as JSON.
+    metadata = {name: json_of(value) for name, value in mapping(row.get("metadata")).items()}
     begun, ended = moment(row.get("start_time")), moment(row.get("end_time"))
     took = number(row.get("latency"))
     if begun is not None and ended is not None:

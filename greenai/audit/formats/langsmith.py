@@ -31,7 +31,9 @@ def _detect(sample: Sample) -> Recognised | None:
 def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     """Return the calls of one run, or of a package of them as the SDK sends it."""
     if "post" in record or "patch" in record:
-        return tuple(_run(run, where) for run in _merged(record) if run.get("run_type") == "llm")
+        # A run whose end is sent later is counted there.
+        ended = (run for run in _merged(record) if run.get("run_type") == "llm" and run.get("end_time"))
+        return tuple(_run(run, where) for run in ended)
     if "run_type" not in record:
         raise Unreadable('no "run_type"')
     if record["run_type"] != "llm":

@@ -44,6 +44,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     elif isinstance(prompt, str) and prompt:
         messages = ({"role": "user", "content": prompt},)
     attempts = count_of(record.get("attempts"))
+    asked = str(record.get("model") or record.get("requested_model") or "")
+    provider, _, name = asked.partition("/") if "/" in asked else ("", "", asked)
     opt_in = [str(name) for name in items(record.get("opt_in"))]
     return (
         Logged(
@@ -53,7 +55,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
             created=moment(record.get("created")),
             project=text(record.get("project")),
             feature=text(record.get("feature")),
-            model=text(record.get("model")) or text(record.get("requested_model")),
+            model=name or None,
+            provider=provider or None,
             kind="embeddings" if record.get("entry") == "embed" else "chat",
             messages=messages,
             arguments={"reasoning_effort": "opted in"} if "reasoning" in opt_in else {},
@@ -88,6 +91,6 @@ FORMAT = Format(
     known_by="greenai's own ledger, as `greenai doctor` names it",
     detect=_detect,
     calls=calls,
-    lacks=frozenset(("user", "provider", "answer", "finish_reason", "status")),
+    lacks=frozenset(("user", "answer", "finish_reason", "status")),
     rows=rows,
 )

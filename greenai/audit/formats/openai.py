@@ -91,7 +91,10 @@ def _conversation(record: Mapping[str, Any], where: str) -> Logged:
     last = mapping(messages[-1])
     answered = last.get("role") == "assistant"
     body = {**record, "messages": messages[:-1] if answered else messages}
-    return made({**_besides(record), **asked(body), **(said(last) if answered else {})}, where)
+    known = _besides(record)
+    for part in (asked(body), said(last) if answered else {}):
+        known |= {name: value for name, value in part.items() if value is not None}
+    return made(known, where)
 
 
 def pair(record: Mapping[str, Any], body: Mapping[str, Any], answer: Any, where: str) -> Logged:
@@ -100,7 +103,9 @@ def pair(record: Mapping[str, Any], body: Mapping[str, Any], answer: Any, where:
     spoken = said(reply) if reply else {"answer": text(answer)}
     error = found(record, ("error", "exception")) or reply.get("error")
     status = count_of(found(record, ("status_code", "status")))
-    known = {name: value for name, value in {**_besides(record), **asked(body), **spoken}.items() if value is not None}
+    known: dict[str, Any] = {"arguments": {}}
+    for part in (_besides(record), asked(body), spoken):
+        known |= {name: value for name, value in part.items() if value is not None}
     known["kind"] = kind_of(body, str(reply.get("object") or record.get("endpoint") or record.get("url") or ""))
     known["created"] = known.get("created") or moment(found(reply, ("created", "created_at")))
     return made({**known, "ok": not error and (status is None or status < 400), "status": status}, where)

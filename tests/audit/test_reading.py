@@ -1,0 +1,234 @@
+"""Logs as calls: files of every kind and state, what is found out of them, and what is told where nothing is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from greenai.audit import containers, reading
+from greenai.audit.formats import FORMATS
+from greenai.audit.reading import opened, read
+from greenai.audit.values import Logged, Malformed, Source
+from greenai.errors import LogUnreadable
+
+
+def pair(text: str = "Where?", **more: Any) -> dict[str, Any]:
+    reply = {"object": "chat.completion", "model": "gpt-5.5", "choices": [{"message": {"content": "Here."}}]}
+    return {"request": {"model": "gpt-5.5", "messages": [{"role": "user", "content": text}]}, "response": reply, **more}
+
+
+def everything(path: Path, **options: Any) -> tuple[list[Logged], Source]:
+    batches = read(path, **options)
+    calls = [call for batch in batches for call in batch]
+    (source,) = batches.sources
+    return calls, source
+
+
+def lines(*calls: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(call).encode() + b"\n" for call in calls)
+
+
+def asked(call: Logged) -> Any:
+    return call.messages[-1]["content"] if call.messages else None
+
+
+def test_damaged_lines_are_counted_where_they_stand(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    bad = [b'{"request": "\xff\xfe"}', b"\x00\x00\x00", b"[1, 2]", b'{"other": 1}', b"", b'{"torn": "']
+    log.write_bytes(b"\xef\xbb\xbf" + lines(pair("first")).replace(b"\n", b"\r\n") + b"\n".join(bad))
+    calls, source = everything(log, format="openai")
+    assert [asked(call) for call in calls] == ["first"]
+    assert source.malformed == (
+        Malformed(where="a.jsonl:2", why="no UTF-8 at byte 13"),
+        Malformed(where="a.jsonl:3", why="no JSON: expecting value"),
+        Malformed(where="a.jsonl:4", why="JSON, but a list instead of an object"),
+        Malformed(where="a.jsonl:5", why="neither a request with its answer nor messages"),
+        Malformed(where="a.jsonl:7", why="no JSON: unterminated string starting at"),
+    )
+    assert source.malformed_count == 5
+
+
+def test_only_the_first_of_many_are_named(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_bytes(lines(pair()) + b"{\n" * 2_500)
+    _, source = everything(log)
+    assert (len(source.malformed), source.malformed_count, source.rows) == (20, 2_500, 1)
+
+
+def test_a_line_that_is_too_long_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "LONGEST", 5_000)
+    log = tmp_path / "a.jsonl"
+    log.write_bytes(lines(pair("a"), pair("x" * 9_000), pair("b")))
+    calls, source = everything(log)
+    assert [asked(call) for call in calls] == ["a", "b"]
+    long = len(lines(pair("x" * 9_000)))
+    assert source.malformed == (Malformed(where="a.jsonl:2", why=f"a line of {long:,} bytes; the most is 5,000"),)
+
+
+def test_a_packed_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl.gz"
+    whole = gzip.compress(lines(*(pair(str(hash(str(number)))) for number in range(2_000))))
+    log.write_bytes(whole[: len(whole) // 2])
+    calls, source = everything(log)
+    assert 100 < len(calls) < 2_000
+    assert source.malformed_count in (1, 2)  # the last line may be torn as well
+    assert source.malformed[-1].why.startswith("the packed file breaks off: Compressed file ended before")
+
+
+def test_zstd_is_read_by_duckdb(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl.zst"
+    held = duckdb.connect()
+    held.execute("CREATE TABLE l (line VARCHAR)")
+    held.executemany("INSERT INTO l VALUES (?)", [[json.dumps(pair('a "quoted", \t text'))], ['{"torn']])
+    held.execute(f"COPY l TO '{log}' (FORMAT csv, HEADER false, QUOTE '', DELIMITER '\x1e', COMPRESSION zstd)")
+    held.close()
+    calls, source = everything(log)
+    assert [asked(call) for call in calls] == ['a "quoted", \t text']
+    assert source.malformed == (Malformed(where="a.jsonl.zst:2", why="no JSON: unterminated string starting at"),)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_is_cut_into_its_objects(tmp_path: Path, indent: int | None) -> None:
+    log = tmp_path / "a.json"
+    text = json.dumps([pair('}{ "quoted" \\'), pair("second")], indent=indent)
+    log.write_text(text[:-1] + ', {"request": {')
+    calls, source = everything(log)
+    assert [asked(call) for call in calls] == ['}{ "quoted" \\', "second"]
+    assert source.malformed == (
+        Malformed(where="a.json:3", why="an object that is not closed: the file breaks off in it"),
+    )
+
+
+def test_objects_longer_than_a_block_are_whole(tmp_path: Path) -> None:
+    log = tmp_path / "a.json"
+    log.write_text(json.dumps([pair("x" * 3_000_000), pair("é\\" * 700_000), pair("end")]))
+    calls, source = everything(log)
+    assert [len(asked(call)) for call in calls] == [3_000_000, 1_400_000, 3]
+    assert source.malformed_count == 0
+
+
+def test_a_table_with_json_in_its_columns(tmp_path: Path) -> None:
+    log = tmp_path / "a.csv"
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "two\nlines, a comma"}]}).replace(
+        '"', '""'
+    )
+    log.write_bytes(
+        b"\xef\xbb\xbfid,created,request,response\r\n"
+        + f'r1,2026-11-01 10:00:00,"{body}","it is ""so"""\r\n'.encode()
+        + b'r2,1,"\xff",x\r\n'
+        + f'r3,2026-11-01T10:00:01Z,"{body}",yes\r\n'.encode()
+    )
+    calls, source = everything(log)
+    assert [(call.call_id, call.answer, call.created) for call in calls] == [
+        ("r1", 'it is "so"', 1793527200.0),
+        ("r3", "yes", 1793527201.0),
+    ]
+    assert asked(calls[0]) == asked(calls[1]) == "two\nlines, a comma"
+    assert source.malformed_count == 1
+    assert source.malformed[0].why == "DuckDB: invalid encoding"
+
+
+def test_nested_parquet(tmp_path: Path) -> None:
+    log = tmp_path / "a.parquet"
+    duckdb.execute(
+        "COPY (SELECT 'r1' AS id, {'model': 'm', 'messages': [{'role': 'user', 'content': 'Where?'}]} AS request, "
+        f"'Here.' AS response, TIMESTAMP '2026-11-01 10:00:00' AS created) TO '{log}'"
+    )
+    ((call,), source) = everything(log)
+    assert (asked(call), call.answer, call.created, call.model) == ("Where?", "Here.", 1793527200.0, "m")
+    assert (source.format, source.rows) == ("openai", 1)
+
+
+def test_requests_of_a_batch_and_their_answers_are_one_call(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(
+        lines(
+            *({"custom_id": f"r{n}", "url": "/v1/chat/completions", "body": pair(str(n))["request"]} for n in range(3))
+        )
+    )
+    (tmp_path / "out.jsonl").write_bytes(
+        lines(*({"custom_id": f"r{n}", "response": {"status_code": 200, "body": pair()["response"]}} for n in range(2)))
+    )
+    batches = read(tmp_path)
+    calls = [call for batch in batches for call in batch]
+    assert [(call.where, asked(call), call.answer) for call in calls] == [
+        ("out.jsonl:1", "0", "Here."),
+        ("out.jsonl:2", "1", "Here."),
+    ]
+    assert [(source.rows, source.skipped) for source in batches.sources] == [(0, 3), (2, 0)]
+    alone = read(tmp_path / "in.jsonl")
+    assert [asked(call) for batch in alone for call in batch] == ["0", "1", "2"]
+
+
+def test_a_damaged_table_is_told_by_its_name(tmp_path: Path) -> None:
+    log = tmp_path / "a.parquet"
+    log.write_bytes(b"PAR1" + b"\0" * 100)
+    with pytest.raises(LogUnreadable) as told:
+        opened(log)
+    assert str(told.value).startswith(f"{log} cannot be read as parquet: Invalid Input Error: ")
+    assert str(told.value).endswith("Write it anew, or convert it to JSONL.")
+
+
+def test_a_pattern_and_a_folder_name_all_their_files(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "deep/c.ndjson"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(lines(pair(name)))
+    (tmp_path / "notes.txt").write_text("no log")
+    assert [file.path.name for file in opened(tmp_path)] == ["a.jsonl", "b.jsonl", "c.ndjson"]
+    assert [file.path.name for file in opened(str(tmp_path / "*.jsonl"))] == ["a.jsonl", "b.jsonl"]
+    batches = read([tmp_path / "b.jsonl", tmp_path / "a.jsonl"])
+    assert [asked(call) for batch in batches for call in batch] == ["b.jsonl", "a.jsonl"]
+    assert batches.progress[0] == batches.progress[1] > 0
+
+
+def test_batches_have_ten_thousand_calls_at_most(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_bytes(lines(*(pair(str(number)) for number in range(12_345))))
+    batches = list(read(log))
+    assert [len(batch) for batch in batches] == [10_000, 2_345]
+    assert [asked(call) for batch in batches for call in batch] == [str(number) for number in range(12_345)]
+
+
+def test_what_no_call_tells_is_listed_with_its_price(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_bytes(lines(pair()))
+    _, source = everything(log)
+    assert {one.field for one in source.missing} == set(reading.COSTS) - {"messages", "answer", "model"}
+    assert all(one.costs == reading.COSTS[one.field] for one in source.missing)
+
+
+def test_a_file_that_nobody_knows(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_text('{"temperature_outside": 12}\n')
+    with pytest.raises(LogUnreadable) as told:
+        opened(log)
+    said = str(told.value)
+    assert said.startswith(
+        f"No format is known that {log} is of (lines). Name it with --format if it is one of these:\n"
+    )
+    assert all(f"  {name:13} {form.known_by}" in said for name, form in FORMATS.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.jsonl", None, "There is no file {path}. Check the name with: ls {folder}"),
+        ("empty.jsonl", b"", "{path} is empty. Name a file that has calls."),
+    ],
+)
+def test_what_cannot_be_opened_is_told(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(LogUnreadable) as told:
+        opened(path)
+    assert str(told.value) == said.format(path=path, folder=tmp_path)
+
+
+def test_a_format_that_is_not_there() -> None:
+    with pytest.raises(LogUnreadable, match=r'^There is no format "csv"\. Name one of these:\n  openai '):
+        opened("a.csv", "csv")
