@@ -83,6 +83,12 @@ _ALWAYS = (
         evidence="assumed",
     ),
     Assumption(
+        key="import",
+        text="Repeats, built-in tools and reasoning where little was to be expected of it, added up: each rests on "
+        "its own row.",
+        evidence="estimated",
+    ),
+    Assumption(
         key="cost",
         text="The log's own cost, else list prices of the standard service.",
         evidence="counted",

@@ -26,10 +26,12 @@ from greenai.audit.finding import (
     Taken,
 )
 from greenai.audit.simulate import Alternatives, Drawn, Strata, drawn, span, strata
+from greenai.audit.skeleton import constant
 from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, judge, near_repeats, repeats
 from greenai.classify import Classifier
 from greenai.meters.carbon import grams
 from greenai.route import FLOORS
+from greenai.values import text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,15 +44,19 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Codes: TypeAlias = NDArray[np.int64]
 
-__all__ = ["DRAWS", "Looked", "found", "looked_at"]
+__all__ = ["DRAWS", "Looked", "Measured", "found", "looked_at"]
 
 SAMPLE = 2_000
 """About so many calls' texts are looked at."""
 IN_A_ROW = 600
 """In so many calls made one after the other near repeats are looked for."""
 DRAWS = 400
+SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 8, 3, 200
+"""What so many prompts of a template share is shown of it, if so many differ, and so much of that."""
 SHOWN = 30
 """So many templates and models are told apart; all projects and hours are."""
+
+NOT_LOOKED = NearRepeats(hits=0, tried=0, calls=0, looked=False)
 
 Measured: TypeAlias = "Mapping[Sufficing, Risk]"
 
@@ -65,9 +71,14 @@ class Looked:
     judged: Judged
     near: NearRepeats
     drawn: Drawn
+    skeletons: Mapping[int, str]
     seed: int
     draws: int
     zone: str
+
+    def template(self, code: int) -> str:
+        """Return what a template is called: its number, and what its prompts share."""
+        return " ".join(part for part in (self.calls.template.name(code), self.skeletons.get(code)) if part)
 
 
 def looked_at(
@@ -102,10 +113,18 @@ def looked_at(
     rng = np.random.default_rng(seed)
     spent = took(calls)
     plan = strata(calls, spent.energy_j, repeats(calls, LIFETIMES_S[0]), sample, rng)
+    row = _in_a_row(calls, in_a_row, rng)
+    wanted = sorted({*plan.rows.tolist(), *row})
+    read = dict(zip(wanted, texts(wanted), strict=True))  # once: a log is read from its beginning each time
     judged = judge(
-        calls, plan.rows.tolist(), texts, classifier or Classifier.load(), ladder=ladder, large_gain=large_gain
+        calls,
+        plan.rows.tolist(),
+        lambda rows: [read[row] for row in rows],
+        classifier or Classifier.load(),
+        ladder=ladder,
+        large_gain=large_gain,
     )
-    near = _near(calls, texts, in_a_row, rng)
+    near = near_repeats([call for at in row if (call := read[at]) is not None]) if row else NOT_LOOKED
     other = _otherwise(calls, judged, tuple(ladder))
     by_stratum = drawn(calls, spent, plan, judged, other, near, draws, rng, FLOORS["standard"])
     return Looked(
@@ -115,21 +134,34 @@ def looked_at(
         judged=judged,
         near=near,
         drawn=by_stratum,
+        skeletons=_skeletons(calls, read),
         seed=seed,
         draws=draws,
         zone=zone,
     )
 
 
-def _near(calls: Calls, texts: Texts, count: int, rng: np.random.Generator) -> NearRepeats:
+def _in_a_row(calls: Calls, count: int, rng: np.random.Generator) -> Sequence[int]:
     import numpy as np
 
     judged = np.flatnonzero(calls.judged)
     if not count or not len(judged):
-        return NearRepeats(hits=0, tried=0, calls=0, looked=False)
+        return ()
     start = int(rng.integers(0, max(len(judged) - count, 0) + 1))
-    row = judged[start : start + count].tolist()
-    return near_repeats([call for call in texts(row) if call is not None])
+    row: list[int] = judged[start : start + count].tolist()
+    return row
+
+
+def _skeletons(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, str]:
+    """Return by template what its prompts share; only where several texts differ, so that none is shown whole."""
+    texts: dict[int, dict[str, None]] = {}
+    for row, call in read.items():
+        code = int(calls.template.codes[row])
+        if code >= 0 and call is not None and call.messages:
+            of = texts.setdefault(code, {})
+            if len(of) < SAMPLES:
+                of["\n".join(text_of(message.get("content")) for message in call.messages)] = None
+    return {code: constant(of, SAMPLES)[:SKELETON_CHARS] for code, of in texts.items() if len(of) >= FEWEST_TEXTS}
 
 
 def _otherwise(calls: Calls, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
@@ -177,7 +209,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
         projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names)),
-        templates=parts.groups("template", calls.template.codes, calls.template.name, SHOWN, none=False),
+        templates=parts.groups("template", calls.template.codes, looked.template, SHOWN, none=False),
         models=parts.groups("model", calls.model.codes, calls.model.name, SHOWN),
         hours=tuple(
             parts.group("hour", f"{hour:02}", of) for hour in range(24) if (of := hours == hour).any()
