@@ -169,7 +169,8 @@ class BatchReceipt:
         if not self.unknown:
             return f"Energy: {self.energy}"
         calls = "1 call" if self.unknown == 1 else f"{self.unknown:,} calls"
-        return f"Energy: unknown for {calls}; {self.known} for the others"
+        others = sum(one.count for one in self.by_outcome.values()) - self.unknown
+        return f"Energy: unknown for {calls}{f'; {self.known} for the others' if others else ''}"
 
 
 class _Adding:

@@ -54,6 +54,7 @@ _ITS_OWN = frozenset(kind.__name__ for kind in _BY_OPTIONS)
 _AGAIN = frozenset((404, 408, 409, 425, 429))
 """Statuses after which the same request may be answered later; 404: a model that the server does not have, yet."""
 _LOOK_S = 0.2
+STOPPING = "stopping: what is under way ends; Ctrl-C again does not wait"
 
 
 def at_once(session: Session, models: frozenset[str | None]) -> int:
@@ -111,9 +112,13 @@ class CallsLane:
         for worker in workers:
             worker.start()
         try:
+            stopping = False
             for worker in workers:
                 while worker.is_alive():
                     worker.join(_LOOK_S)
+                    if not stopping and until():
+                        stopping = True
+                        tell(STOPPING)
         except BaseException as error:  # a second Ctrl-C: nobody waits, and nothing more is asked
             run.end(error)
             raise

@@ -14,9 +14,11 @@ from greenai.bulk.values import Answered
 from greenai.progress import bar
 from greenai.units import format_duration, format_energy
 
-__all__ = ["Progress", "Shown", "Watching", "watched"]
+__all__ = ["Logged", "Progress", "Shown", "Watching", "watched"]
 
 TELL_S = 0.1
+LOG_S = 60.0
+"""A log has a line for what is said, and then one so often for how far it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +114,32 @@ def watched(progress: Watching) -> Generator[Callable[[Progress], object] | None
             return
 
         def told(at: Progress) -> None:
-            rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
-            left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
-            failed = f", {at.failed:,} failed" if at.failed else ""
-            beside = f"; {at.said}" if at.said else ""
-            said = f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed}{beside}"
-            moved("batch", done=at.done, total=at.of, said=said)
+            moved("batch", done=at.done, total=at.of, said=_line(at))
 
         yield told
+
+
+class Logged:
+    """Tells a log, which has no bar, what holds a job up when that changes, and how far it is once a minute."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._said = ""
+        self._last = time.monotonic()
+
+    def __call__(self, at: Progress) -> None:
+        """Write a line where one is due."""
+        now = time.monotonic()
+        news = at.said != self._said and not at.said.endswith(" at once")
+        if not news and now - self._last < LOG_S:
+            return
+        self._said, self._last = at.said, now
+        self._write(f"batch: {_line(at)}")
+
+
+def _line(at: Progress) -> str:
+    rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
+    left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
+    failed = f", {at.failed:,} failed" if at.failed else ""
+    beside = f"; {at.said}" if at.said else ""
+    return f"{at.done:,} of {at.of:,}{rate}{left}, {format_energy(at.energy_j)}{failed}{beside}"

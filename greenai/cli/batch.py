@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from greenai import Client, Job
     from greenai.bulk.answers import Answer
     from greenai.bulk.journal import Journal
+    from greenai.bulk.watching import Watching
 
 __all__ = ["batch"]
 
@@ -131,7 +132,7 @@ def batch(
                 backend=None if backend is None else backend.value,
                 model=model,
                 at_once=at_once,
-                progress=not as_json,
+                progress=_progress(as_json=as_json),
             )
             if explain:
                 planned = job.plan
@@ -144,6 +145,15 @@ def batch(
 
 
 # --- running --------------------------------------------------------------------------------
+
+
+def _progress(*, as_json: bool) -> Watching:
+    """Return who is told how far it is: nobody, a bar, or the lines of a log such as cron's."""
+    if as_json or sys.stderr.isatty():
+        return not as_json
+    from greenai.bulk.watching import Logged
+
+    return Logged(lambda line: _say(line, err=True))
 
 
 def _run(client: Client, job: Job, *, yes: bool, as_json: bool) -> None:

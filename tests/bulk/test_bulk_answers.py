@@ -75,3 +75,5 @@ def test_one_unknown_makes_the_sum_unknown_and_says_so(receipts: list[Receipt]) 
     assert told.known.energy_j == receipts[0].energy.energy_j
     assert str(told).splitlines()[1].startswith("Energy: unknown for 1 call; ")
     assert json.loads(json.dumps(told.to_dict()))["unknown"] == 1
+    alone = summed([(json.dumps(unknown), 0)], {**counts, "requests": 1, "answered": 1})
+    assert str(alone).splitlines()[1] == "Energy: unknown for 1 call"

@@ -3,8 +3,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from greenai.bulk import watching
 from greenai.bulk.values import Answered, Failure
-from greenai.bulk.watching import Progress, Shown, watched
+from greenai.bulk.watching import Logged, Progress, Shown, watched
 
 if TYPE_CHECKING:
     import pytest
@@ -39,3 +40,24 @@ def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, caps
         assert tell is not None
         tell(at)
     assert "4,120 of 10,000, 41.2/s, 143 s left, 1 mWh, 1 failed; 8 at once" in capsys.readouterr().err
+
+
+def test_a_log_has_what_is_said_once_and_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at(done: int, said: str) -> Progress:
+        return Progress(done=done, of=9, failed=0, energy_j=0.0, per_s=None, left_s=None, said=said)
+
+    lines: list[str] = []
+    tell = Logged(lines.append)
+    for done, said in (
+        (0, "waiting until Mon 02:00."),
+        (0, "waiting until Mon 02:00."),
+        (0, "8 at once"),
+        (5, "8 at once"),
+    ):
+        tell(at(done, said))
+    monkeypatch.setattr(watching, "LOG_S", 0.0)
+    tell(at(6, "8 at once"))
+    assert lines == [
+        "batch: 0 of 9, 0 Wh; waiting until Mon 02:00.",
+        "batch: 6 of 9, 0 Wh; 8 at once",
+    ]

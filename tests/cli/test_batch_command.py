@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from echoing import Echoing
+
+from greenai.bulk import calls_lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,13 +111,17 @@ def test_a_pause_makes_3_and_prints_how_to_go_on(shell: Shell, server: Echoing) 
 
 
 def test_ctrl_c_makes_130_and_prints_how_to_go_on(shell: Shell, server: Echoing) -> None:
-    server.before = lambda text: os.kill(os.getpid(), signal.SIGINT) if text == "Write 1" else None
+    def pressed(text: str) -> None:
+        if text == "Write 1":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(3 * calls_lane._LOOK_S)  # an answer that takes a while
+
+    server.before = pressed
     result = shell("batch", "r.jsonl", "--name", "four", "--at-once", "1")
-    assert (result.exit_code, result.stdout, result.stderr) == (
-        130,
-        "",
-        "Stopped. What was answered is kept; go on with: greenai batch --resume four\n",
-    )
+    assert (result.exit_code, result.stdout) == (130, "")
+    stopping, stopped = result.stderr.splitlines()
+    assert stopping.endswith("; stopping: what is under way ends; Ctrl-C again does not wait")
+    assert stopped == "Stopped. What was answered is kept; go on with: greenai batch --resume four"
     server.before = None
     assert shell("batch", "--resume", "four").exit_code == 0
     assert server.counts() == {f"Write {n}": 1 for n in range(4)}
