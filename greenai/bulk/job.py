@@ -74,6 +74,7 @@ class _Job:
         self._progress = progress
         self._ask = ask
         self._stop = threading.Event()
+        self._pressed = False
         self._finished = False
         self._read: Given | None = None
         self._laid = False
@@ -235,6 +236,7 @@ class _Job:
                         self._answer(left, shown)
                 finally:
                     self._stop.clear()  # so that it can be run again
+                    self._pressed = False
         self._finished = True
 
     def _answer(self, left: list[Item], shown: Shown) -> None:
@@ -252,6 +254,8 @@ class _Job:
         try:
             if not self._stop.is_set():
                 ways.lane_of(self._backend or way, bench, self._ask).answer(left, keep, shown.say, self._stop.is_set)
+        except InvalidRequest:  # a wrong use, with which it would end again
+            raise
         except GreenAIError as error:
             raise self._paused(error) from error
         except Exception as error:
@@ -259,7 +263,7 @@ class _Job:
                 raise
             raise self._paused(error) from error
         if self._stop.is_set() and self._journal.counts().left:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if self._pressed else self._stopped()
 
     def _bench(self, at_once: int | None = None) -> Bench:
         journal = self._journal
@@ -284,16 +288,22 @@ class _Job:
             self._stop.wait(min(left_s, 30.0))
 
     def _paused(self, error: Exception) -> BatchPaused:
+        why = " ".join((str(error), *getattr(error, "__notes__", ())))
+        kind = "a budget is spent" if isinstance(error, BudgetExceeded) else type(error).__name__
+        return self._ended("paused", f" ({kind}): {why}")
+
+    def _stopped(self) -> BatchPaused:
+        return self._ended("stopped", ".")
+
+    def _ended(self, how: str, why: str) -> BatchPaused:
         try:
             counts = self._journal.counts()
             done, of = counts.items - counts.left, counts.items
             said = f"{done:,} of {of:,} done"
         except GreenAIError:  # the disk that is full may also be the one that cannot be read
             done, of, said = 0, 0, "what was done is kept"
-        why = " ".join((str(error), *getattr(error, "__notes__", ())))
-        kind = "a budget is spent" if isinstance(error, BudgetExceeded) else type(error).__name__
         return BatchPaused(
-            f"The batch {self.name} is paused, {said} ({kind}): {why} Resume it with: {self.command}   or in Python: "
+            f"The batch {self.name} is {how}, {said}{why}\nResume it with: {self.command}\nor in Python: "
             f"client.batch(name={self.name!r})",
             name=self.name,
             done=done,
@@ -309,6 +319,7 @@ class _Job:
             return
 
         def asked(*_: object) -> None:
+            self._pressed = True
             self._stop.set()
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -331,9 +342,10 @@ class Job(_Job):
         """Answer what is left; waits for the window first.
 
         Raises:
-            BatchPaused: a budget is spent, a provider refuses the caller, the disk is full ...; run it again later.
+            BatchPaused: a budget is spent, a provider refuses the caller, the disk is full, somebody called `stop` ...;
+                run it again later.
             BatchError: another process runs it, or the name is that of other requests.
-            KeyboardInterrupt: somebody pressed Ctrl-C, or called `stop`; what was answered is kept.
+            KeyboardInterrupt: somebody pressed Ctrl-C; what was answered is kept.
         """
         self._run()
         return self
@@ -375,24 +387,15 @@ class AsyncJob(_Job):
         """Do what `Job.run` does, awaited. Cancelled, it lets what is under way end first."""
         loop = asyncio.get_running_loop()
         self._ask = lambda request: asyncio.run_coroutine_threadsafe(self._session.aanswer(request), loop).result()
-        running = _apart(self._run_here)
+        running = _apart(self._run)
         try:
-            ended = await asyncio.shield(running)
+            await asyncio.shield(running)
         except asyncio.CancelledError:
             self.stop()
             with suppress(Exception):
                 await running
             raise
-        if not ended:
-            raise asyncio.CancelledError(f"The batch {self.name} was stopped.")
         return self
-
-    def _run_here(self) -> bool:
-        try:
-            self._run()
-        except KeyboardInterrupt:  # which no task may raise: the loop itself would end with it
-            return False
-        return True
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self.run().__await__()

@@ -149,7 +149,9 @@ def test_without_a_name_the_same_requests_are_the_same_job(client: Client) -> No
 def test_a_job_goes_on_with_the_options_that_it_was_begun_with(client: Client, server: Echoing) -> None:
     job = job_of(client.with_options(project="poets", opt_in="reasoning", reason="a proof", tenant="a"), at_once=1)
     server.before = lambda text: job.stop() if text == TEXTS[1] else None
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(
+        BatchPaused, match=r"^The batch poem is stopped, \d of 6 done\.\nResume it with: greenai batch --resume poem"
+    ):
         job.run()
     server.before = None
     again = client.batch(name="poem", progress=False)
@@ -325,7 +327,7 @@ def test_a_spent_budget_pauses_the_job_and_nothing_is_lost(server: Echoing, tmp_
         "The batch poem is paused, 4 of 6 done (a budget is spent): project/poets has 0 calls left"
     )
     assert str(paused.value).endswith(
-        "Resume it with: greenai batch --resume poem --project poets   or in Python: client.batch(name='poem')"
+        "Resume it with: greenai batch --resume poem --project poets\nor in Python: client.batch(name='poem')"
     )
     with opened(6) as client:
         assert client.batch(name="poem", progress=False).run().receipt.answered == 6
@@ -418,7 +420,7 @@ def test_ctrl_c_lets_what_is_under_way_end(client: Client, server: Echoing) -> N
 def test_results_without_running_say_what_was_not_asked(client: Client, server: Echoing) -> None:
     job = job_of(client, at_once=1)
     server.before = lambda text: job.stop() if text == TEXTS[1] else None
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(BatchPaused):
         job.run()
     codes = [answer.error and answer.error.code for answer in job.results(run=False)]
     assert codes == [None, None, *["not_asked"] * 4]
@@ -459,7 +461,7 @@ def test_a_job_waits_for_its_window_and_can_be_stopped_there(server: Echoing, tm
         said: list[str] = []
         job = job_of(client, by="5h", progress=lambda at: said.append(at.said) or job.stop())
         assert job.plan.window.start == hours[2].start
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(BatchPaused):
             job.run()
         assert said[0].startswith("waiting until ")
         assert server.asked == []
@@ -560,6 +562,17 @@ def test_an_awaited_client_answers_the_same(server: Echoing, tmp_path: Path) -> 
 
     asyncio.run(main())
     assert server.counts() == dict.fromkeys(TEXTS, 1)
+
+
+def test_an_awaited_job_that_is_stopped_says_so(server: Echoing, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncClient(base_url=server.url, api_key="k", settings={"state_dir": tmp_path}) as client:
+            job = client.batch(TEXTS, model="m", name="poem", at_once=1, progress=False)
+            server.before = lambda text: job.stop() if text == TEXTS[1] else None
+            with pytest.raises(BatchPaused, match=r"^The batch poem is stopped, 2 of 6 done\."):
+                await job
+
+    asyncio.run(main())
 
 
 def test_an_awaited_job_that_is_cancelled_loses_nothing(server: Echoing, tmp_path: Path) -> None:
