@@ -90,9 +90,8 @@ around: Around[tuple[Listed, ...]] = Around("greenai.distilled")
 
 def floor_of(model: TaskModel) -> float:
     """Return the agreement with single answers of the large model that the file's promise comes to."""
-    tested = model.header.get("tested")
-    told: Mapping[str, Any] = tested if isinstance(tested, dict) else {}
-    high = told.get("inconsistency_high", told.get("inconsistency"))
+    slips = model.header.get("slips")
+    high = slips.get("high") if isinstance(slips, dict) else None
     return agreement.floor_of(model.promise, high if isinstance(high, (int, float)) else None)
 
 
