@@ -130,7 +130,7 @@ def _imported(finding: Finding, rows: dict[Sufficing, Sufficed]) -> Change:
     calls = [rows["repeat"].calls, rows["deterministic"].calls, counted]
     energy = _sum([one.energy_j for one in saved])
     return Change(
-        what="Import greenai's client: repeats come from the cache, sums and units from tools, reasoning is opted in to",
+        what="Import greenai's client: a cache for repeats, tools for sums and units, reasoning by opt-in",
         place=CODE,
         lines=("from greenai import Client",),
         calls=_sum(calls) or counted,

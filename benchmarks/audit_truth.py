@@ -1,0 +1,205 @@
+"""Does the audit's avoidable share, with its interval, cover the true one on logs whose truth is known?
+
+    python benchmarks/audit_truth.py FOLDER [--left-out left_out.json] [--mixes 50] [--calls 3000] [--json FILE]
+
+FOLDER holds public routing data, one folder per set (rows.jsonl.gz). Each log is a random mix of
+
+- MMLU questions of random subjects and GSM8K problems, answered by GPT-4 and Mixtral 8x7B (RouteLLM's records): less
+  would have sufficed unless GPT-4 was right and Mixtral wrong;
+- utterances of CLINC150 under a template that asks for one of some intents, most of them repeats: less would have
+  sufficed for a repeat, and for what a linear model on half of the utterances labels as recorded (cross-fitted); of the
+  others nothing is recorded, so they count as not avoidable;
+- sums, percentages, and which of two decimals is larger (ZeroEval's): a tool computes them.
+
+Shares are drawn from a flat Dirichlet distribution, 2 to 40 subjects of 40, 5 to 40 intents of 150: difficulty shifts
+from mix to mix. `--left-out` is made by training/classify/left_out.py: each question is then judged by a fit that left
+its subject out; without it, by the shipped weights, which were fitted on these rows. Near repeats are not looked for:
+no set records whether another question's answer serves.
+
+With `--unseen` the questions of MMLU are replaced by those of RouterBench (ARC-challenge, MBPP, WinoGrande; the same two
+models, judged by the shipped weights): sets that no fit has seen, one to three of them in a mix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from greenai import embed
+from greenai.audit.columns import columns
+from greenai.audit.estimate import found, looked_at
+from greenai.audit.values import Logged
+from greenai.classify import Classifier
+
+MODEL, SMALL = "openai/gpt-5.5", "openai/gpt-5.4-nano"
+ONCE_S = 20.0
+SYSTEM = "Which of these is the user's intent? Answer with its name only: "
+
+
+def rows(folder: Path, name: str) -> list[dict]:
+    with gzip.open(folder / name / "rows.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+class Known:
+    """Calls whose truth is recorded, by kind."""
+
+    def __init__(self, folder: Path, left_out: Path | None) -> None:
+        told = json.loads(left_out.read_text()) if left_out else None
+        self.left = None if told is None else {**told["mmlu"], **told["gsm8k"]}
+        self.mmlu: dict[str, list] = {}
+        for row in rows(folder, "routellm_mmlu"):
+            if self.has(row["prompt"]) and not row["contaminated"]:
+                self.mmlu.setdefault(row["subject"], []).append(row)
+        self.mmlu = {subject: held for subject, held in self.mmlu.items() if len(held) >= 30}
+        self.gsm8k = [r for r in rows(folder, "routellm_gsm8k") if self.has(r["prompt"]) and not r["contaminated"]]
+        self.clinc: dict[str, list[str]] = {}
+        for row in rows(folder, "clinc150"):
+            if row["intent"] != "oos":
+                self.clinc.setdefault(row["intent"], []).append(row["prompt"])
+        self.decimals = [(r["prompt"], r["answer"]) for r in rows(folder, "zeroeval_numersense")]
+
+    def unseen(self, folder: Path) -> None:
+        """Take RouterBench's questions in place of MMLU's."""
+        models = json.loads((folder / "routerbench_part" / "meta.json").read_text())["models"]
+        weak, strong = models.index("mistralai/mixtral-8x7b-chat"), models.index("gpt-4-1106-preview")
+        self.mmlu = {}
+        for row in rows(folder, "routerbench_part"):
+            ok = [(row["ok"][at] or 0) >= 0.5 for at in (weak, strong)]
+            made = {"prompt": row["prompt"], "weak_ok": ok[0], "strong_ok": ok[1]}
+            self.mmlu.setdefault(row["eval_name"], []).append(made)
+
+    def has(self, prompt: str) -> bool:
+        return self.left is None or digest(prompt) in self.left
+
+    def judge(self):
+        if self.left is None:
+            return None
+        left, shipped = self.left, Classifier.load()
+
+        def large_gain(call: Logged) -> float:
+            text = call.messages[-1]["content"]
+            held = left.get(digest(text))
+            return shipped.assess(call.messages).large_gain if held is None else held
+
+        return large_gain
+
+
+def recorded(row: dict) -> bool:
+    return not (row["strong_ok"] and not row["weak_ok"])
+
+
+def labelled_right(prompts: list[str], labels: list[str]) -> dict[str, bool]:
+    """Return which prompts a ridge regression on word vectors labels as recorded, fitted on the other half."""
+    names = sorted(set(labels))
+    x = np.c_[embed.encode(prompts), np.ones(len(prompts))]
+    y = np.eye(len(names))[[names.index(label) for label in labels]]
+    half, right = np.arange(len(prompts)) % 2, {}
+    for k in (0, 1):
+        fit, out = half != k, half == k
+        w = np.linalg.solve(x[fit].T @ x[fit] + 0.3 * np.eye(x.shape[1]), x[fit].T @ y[fit])
+        guess = (x[out] @ w).argmax(1)
+        told = y[out].argmax(1)
+        right.update(zip(np.array(prompts)[out].tolist(), (guess == told).tolist(), strict=True))
+    return right
+
+
+def mix(known: Known, count: int, rng: np.random.Generator) -> tuple[list[Logged], np.ndarray, dict]:
+    """Return a log, whether less would have sufficed for each of its calls, and what it is made of."""
+    shares = rng.dirichlet(np.ones(4))
+    parts = rng.multinomial(count, shares)
+    asked: list[tuple[str, str, str, bool | None]] = []  # system, prompt, answer, truth
+    subjects = rng.choice(
+        sorted(known.mmlu), rng.integers(min(2, len(known.mmlu) - 2), len(known.mmlu) + 1), replace=False
+    )
+    pool = [row for subject in subjects for row in known.mmlu[subject]]
+    for part, source in ((parts[0], pool), (parts[1], known.gsm8k)):
+        chosen = rng.permutation(len(source))[:part].tolist()
+        asked.extend(("", source[at]["prompt"], "A", recorded(source[at])) for at in chosen)
+    intents = rng.choice(sorted(known.clinc), rng.integers(5, 41), replace=False).tolist()
+    said = [(prompt, intent) for intent in intents for prompt in known.clinc[intent]]
+    right = labelled_right(*(list(column) for column in zip(*said, strict=True)))
+    some = rng.permutation(len(said))[: rng.integers(20, 200)]
+    for at in rng.choice(some, parts[2]).tolist():
+        prompt, intent = said[at]
+        asked.append((SYSTEM + ", ".join(intents), prompt, intent, right[prompt]))
+    for _ in range(parts[3]):
+        a, b, kind = int(rng.integers(11, 999)), int(rng.integers(2, 99)), rng.integers(3)
+        if kind == 2:
+            prompt, answer = known.decimals[rng.integers(len(known.decimals))]
+        else:
+            prompt = f"What is {a} times {b}?" if kind else f"What is {b}% of {a}?"
+            answer = str(a * b) if kind else str(a * b / 100)
+        asked.append(("", prompt, answer, True))
+    calls: list[Logged] = []
+    truth, seen = np.zeros(len(asked), bool), set()
+    for number, at in enumerate(rng.permutation(len(asked)).tolist()):
+        system, prompt, answer, true = asked[at]
+        own = ({"role": "system", "content": system},) if system else ()
+        calls.append(
+            Logged(
+                where=f"mix:{number}", created=1.79e9 + ONCE_S * number, model=MODEL, answer=answer,
+                messages=(*own, {"role": "user", "content": prompt}), arguments={"temperature": 0},
+                input_tokens=len(system + prompt) // 4 + 4, output_tokens=max(1, len(answer) // 4),
+            )
+        )  # fmt: skip
+        truth[number] = true or (system, prompt) in seen
+        seen.add((system, prompt))
+    made = dict(zip(("mmlu", "gsm8k", "clinc", "tools"), (parts / count).round(3).tolist(), strict=True))
+    return calls, truth, {**made, "subjects": len(subjects), "intents": len(intents)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--left-out", type=Path)
+    parser.add_argument("--unseen", action="store_true", help="RouterBench in place of MMLU")
+    parser.add_argument("--mixes", type=int, default=50)
+    parser.add_argument("--calls", type=int, default=3000)
+    parser.add_argument("--sample", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    known = Known(arguments.folder, arguments.left_out)
+    if arguments.unseen:
+        known.unseen(arguments.folder)
+    if known.left is None:
+        print("Without --left-out the shipped weights judge rows that they were fitted on.", file=sys.stderr)
+    told, judge, began = [], known.judge(), time.monotonic()
+    for number in range(arguments.mixes):
+        calls, truth, made = mix(known, arguments.calls, np.random.default_rng((arguments.seed, number)))
+        looked = looked_at(
+            columns(calls), lambda wanted, calls=calls: [calls[at] for at in wanted], ladder=(SMALL, MODEL),
+            sample=arguments.sample, in_a_row=0, seed=number, large_gain=judge,
+        )  # fmt: skip
+        share = found(looked).whole.avoidable
+        true = float(truth.mean())
+        told.append({"true": true, "mid": share.mid, "low": share.low, "high": share.high, **made})
+        mark = " " if share.low <= true <= share.high else "*"
+        print(f"{number:3} {mark} true {true:.3f}  told {share.mid:.3f} ({share.low:.3f} to {share.high:.3f})  {made}")
+    covered = [one["low"] <= one["true"] <= one["high"] for one in told]
+    width = np.array([one["high"] - one["low"] for one in told])
+    error = np.array([one["mid"] - one["true"] for one in told])
+    print(
+        f"covered {sum(covered)} of {len(covered)}; width: median {np.median(width):.3f}, largest {width.max():.3f}; "
+        f"error: mean {error.mean():+.3f}, median of its size {np.median(abs(error)):.3f}; truth from "
+        f"{min(one['true'] for one in told):.2f} to {max(one['true'] for one in told):.2f}; "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
