@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from greenai.values import text_of
@@ -27,7 +28,8 @@ LEVELS = len(WORDS) + 2
 """Beginnings of a call, from its system prompt to how it ends."""
 TAIL = 6
 _OWN = frozenset(("system", "developer"))
-_DIGITS = re.compile(r"\S*\d\S*")
+_NAMING = re.compile(r"[\d@]")
+_DIGIT = re.compile(r"\d").search
 # So much of a prompt is looked at for its words; the rest of a long one is data.
 _HEAD_CHARS, _TAIL_CHARS = 2_000, 400
 SHOWN_SAMPLES = 8
@@ -53,12 +55,12 @@ def marks(call: Logged) -> Marks | None:
         return None
     own = "\0".join(text_of(part.get("content")) for part in call.messages if part.get("role") in _OWN)
     last = _asked(call.messages)
-    begin = f"{call.kind}\0{len(call.messages) > 2 and _has_answers(call.messages)}\0{_masked(own)}"
-    words = _masked(last[:_HEAD_CHARS]).split()[: WORDS[-1]]
+    begin = f"{call.kind}\0{len(call.messages) > 2 and _has_answers(call.messages)}\0{_own(own)}"
+    words = _masked(last[:_HEAD_CHARS].split()[: WORDS[-1]])
     found = [hashed(begin)]
     found.extend(hashed(begin, " ".join(words[:count])) for count in WORDS)
     # By how it ends only: a template may begin with what varies.
-    found.append(hashed(begin, "\1", " ".join(_masked(last[-_TAIL_CHARS:]).split()[-TAIL:])))
+    found.append(hashed(begin, "\1", " ".join(_masked(last[-_TAIL_CHARS:].split()[-TAIL:]))))
     return Marks(levels=tuple(found), turns=len(call.messages))
 
 
@@ -73,22 +75,30 @@ def _has_answers(messages: Sequence[Mapping[str, Any]]) -> bool:
     return any(part.get("role") in ("assistant", "tool", "function") for part in messages)
 
 
-def _masked(text: str) -> str:
-    return _DIGITS.sub("0", text)
+def _masked(words: Iterable[str]) -> list[str]:
+    return ["0" if _DIGIT(word) else word for word in words]
+
+
+@lru_cache(maxsize=256)  # an app has few of its own prompts, and sends them with each call
+def _own(text: str) -> str:
+    return " ".join(_masked(text.split()))
 
 
 # --- what people see of a template --------------------------------------------------------
 
 
 def constant(texts: Iterable[str], most: int = SHOWN_SAMPLES) -> str:
-    """Return what some prompts of a template share, with what varies as `{…}`; words that not all have are left out."""
-    samples = [text.split() for text in list(texts)[:most]]
+    """Return what the beginnings of some prompts share, with `{…}` for words that not all have, or that may name one.
+
+    Those that may name somebody or something have a digit or an @ in them.
+    """
+    samples = [text[:_HEAD_CHARS].split() for text in list(texts)[:most]]
     if not samples:
         return ""
     kept = samples[0]
     for other in samples[1:]:
         kept = _common(kept, other)
-    return " ".join(kept)
+    return " ".join(_joined([_SLOT if _NAMING.search(word) else word for word in kept]))
 
 
 _SLOT = "{\N{HORIZONTAL ELLIPSIS}}"
@@ -104,4 +114,9 @@ def _common(kept: list[str], other: list[str]) -> list[str]:
             pieces.append(_SLOT)
         pieces.extend(kept[begin : begin + size])
         last = (begin + size, there + size)
+    return _joined(pieces)
+
+
+def _joined(pieces: list[str]) -> list[str]:
+    """Return pieces with one slot for several in a row."""
     return [word for at, word in enumerate(pieces) if word != _SLOT or at == 0 or pieces[at - 1] != _SLOT]

@@ -30,7 +30,7 @@ __all__ = ["Store", "working"]
 VERSION = "audit-1"
 FILE = "audit.duckdb"
 _HEAD = 1 << 16
-LEAST, SMALL, COVERED = 20, 0.02, 0.8
+LEAST, SMALL, COVERED = 20, 0.05, 0.8
 """A beginning is gone into where calls gather at its longer ones: at least so many calls and such a share of it at
 each, and this share of it in all. What gathers nowhere stays where it is."""
 
