@@ -110,11 +110,11 @@ class Head:
         known = np.hstack([arrays["minilm"], arrays["static"]]).astype(np.float32)
         self._minilm: Floats = np.ascontiguousarray(known[:, :384])
         self._static: Floats = np.ascontiguousarray(known[:, 384:])
-        self._adds: Floats = arrays["adds"].astype(np.float32)
+        self._adds: Floats = np.ascontiguousarray(arrays["adds"].astype(np.float32).T)
         self._linear = arrays["linear"]
         self._rarity: Floats = arrays["rarity"].astype(np.float32)
         self.classes = classes
-        shapes = [self._adds.shape, self._linear.shape, self._rarity.shape, self._static.shape]
+        shapes = [self._adds.T.shape, self._linear.shape, self._rarity.shape, self._static.shape]
         wanted = [(len(known), classes), (2 * BUCKETS, classes), (2 * BUCKETS,), (len(known), 256)]
         if shapes != wanted or classes < 2:
             raise ValueError(f"its arrays have the shapes {shapes}, and {wanted} are needed")
@@ -122,13 +122,19 @@ class Head:
             raise ValueError("not all of its numbers are finite")
 
     def scores(self, seen: Seen) -> Floats:
-        """Return the scores of one text, one a label."""
-        like = kernel.falloff(self._minilm.dot(seen.minilm), SHARES["minilm"])
-        like += kernel.falloff(self._static.dot(seen.static), SHARES["static"])
-        scores: Floats = like.dot(self._adds)
+        """Return the scores of one text, one a label.
+
+        einsum stays in one thread: others would wait for each other longer than such a small product takes.
+        """
+        import numpy as np
+
+        like = kernel.falloff(np.einsum("ij,j->i", self._minilm, seen.minilm), SHARES["minilm"])
+        like += kernel.falloff(np.einsum("ij,j->i", self._static, seen.static), SHARES["static"])
+        scores: Floats = np.einsum("ij,j->i", self._adds, like)
         for counted, share, offset in ((seen.words, SHARES["words"], 0), (seen.letters, SHARES["letters"], BUCKETS)):
             weights = kernel.weighted(counted, self._rarity[offset : offset + BUCKETS]) * share
-            scores += weights.dot(self._linear.take(counted.buckets + offset, 0).astype("float32"))
+            taken = self._linear.take(counted.buckets + offset, 0).astype("float32")
+            scores += np.einsum("i,ij->j", weights, taken)
         return scores
 
     def tell(self, seen: Seen) -> Told:
