@@ -38,10 +38,16 @@ class _Notes:
         """Return the mark that stands at a figure."""
         return f"[{self._numbers.setdefault(key, len(self._numbers) + 1)}]"
 
-    def listed(self) -> Iterator[str]:
-        """Yield what the marks mean."""
+    def listed(self, *, short: bool = False) -> Iterator[str]:
+        """Yield what the marks mean; `short` leaves all but the first sentence away."""
         for key, number in self._numbers.items():
-            yield f"[{number}] {wording.rests_on(self._finding, key)}"
+            said = wording.rests_on(self._finding, key)
+            yield f"[{number}] {_first(said) if short else said}"
+
+
+def _first(text: str) -> str:
+    first, stop, _ = text.partition(". ")
+    return f"{first}." if stop else text
 
 
 def screen(audited: Audited) -> Iterator[RenderableType]:
@@ -52,14 +58,14 @@ def screen(audited: Audited) -> Iterator[RenderableType]:
     if not finding.whole.calls:
         yield from _unread(audited)
         return
-    yield _was_and_could_be(finding.whole)
+    yield _was_and_could_be(finding, notes)
     yield _text(_avoidable(finding.whole))
     if finding.changes:
         yield _text("what saves most for a line of change", style="bold")
     for number, change in enumerate(finding.changes[:MOST_CHANGES], 1):
         yield from _change(number, change, notes)
     yield from _unread(audited)
-    yield _text("\n".join(notes.listed()), style="dim")
+    yield _text("\n".join(notes.listed(short=True)), style="dim")
 
 
 def parts(audited: Audited, by: str, *, width: int = WIDTH) -> Iterator[RenderableType]:
@@ -89,11 +95,12 @@ def _opening(audited: Audited) -> str:
     return f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}{failed}."
 
 
-def _was_and_could_be(whole: Group) -> Table:
+def _was_and_could_be(finding: Finding, notes: _Notes) -> Table:
+    whole, known = finding.whole, {assumption.key for assumption in finding.assumptions}
     made = table("", ("", "as it was", "as it could have been", "saved"), right=())
     amounts = zip(*map(wording.taken, (whole.was, whole.could_be, whole.saved)), strict=True)
     for (name, was), (_, could_be), (_, saved) in amounts:
-        add(made, name, was, could_be, saved)
+        add(made, f"{name} {notes.mark(name)}" if name in known else name, was, could_be, saved)
     return made
 
 

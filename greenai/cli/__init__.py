@@ -12,6 +12,7 @@ import typer
 
 from greenai import __version__
 from greenai.cli.ask import ask
+from greenai.cli.audit import audit
 from greenai.cli.batch import batch
 from greenai.cli.budget import budget
 from greenai.cli.cache import cache
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # of rich's own, [plot] would be a tag
 )
 app.command()(ask)
+app.command()(audit)
 app.command()(batch)
 app.command()(explain)
 app.command()(feedback)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from greenai.report.aggregate import Report
     from greenai.settings import Settings
 
-__all__ = ["EMPTY", "empty", "known", "nothing", "report"]
+__all__ = ["EMPTY", "empty", "known", "moment_of", "nothing", "report", "write"]
 
 _BEFORE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
@@ -174,13 +174,22 @@ def _begin(since: str | None, days: float | None) -> float:
         return time.time() - days * 86_400
     if since is None:
         return 0.0
-    if (ago := _BEFORE.fullmatch(since.strip())) is not None:
+    return moment_of(since, "--since")
+
+
+def moment_of(text: str, option: str) -> float:
+    """Return the moment that an option names, in seconds since 1970.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if (ago := _BEFORE.fullmatch(text.strip())) is not None:
         return time.time() - float(ago[1]) * _UNITS[ago[2]]
     try:
-        moment = datetime.fromisoformat(since.strip())
+        moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InvalidRequest(
-            f'--since {since!r} is no moment. Pass a date such as "2026-11-01", a moment such as "2026-11-01T09:00", '
+            f'{option} {text!r} is no moment. Pass a date such as "2026-11-01", a moment such as "2026-11-01T09:00", '
             'or a time ago such as "36h", "7d" or "4w".'
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -203,11 +212,11 @@ def _written(found: Report, *, csv: Path | None, html: Path | None, png: Path | 
         if str(csv) == "-":
             typer.echo(as_csv(found), nl=False)
         else:
-            _write(csv, as_csv(found), "--csv")
+            write(csv, as_csv(found), "--csv")
     if html is not None:
         from greenai.report.page import page
 
-        _write(html, page(found, made=time.time()), "--html")
+        write(html, page(found, made=time.time()), "--html")
     if png is not None:
         from greenai.cli.pictures import draw_report
 
@@ -216,7 +225,7 @@ def _written(found: Report, *, csv: Path | None, html: Path | None, png: Path | 
     return {name: path for name, path in named.items() if path is not None and str(path) != "-"}
 
 
-def _write(path: Path, text: str, option: str) -> None:
+def write(path: Path, text: str, option: str) -> None:
     """Write a file that only its owner may read: projects and models are in it."""
     from greenai.store.files import private_file
 

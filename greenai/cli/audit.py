@@ -1,0 +1,186 @@
+"""`greenai audit`: what the calls of a log could have been, read where they lie; nothing leaves this machine.
+
+Exit codes: 0 it was audited, lines that could not be read told; 1 it was refused (no such file, a format that nobody
+knows, no call of the project, DuckDB not installed); 2 a wrong use of the command; 130 somebody pressed Ctrl-C: with
+`--work` the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.report import moment_of, write
+from greenai.errors import InvalidRequest
+from greenai.progress import bar
+
+if TYPE_CHECKING:
+    from greenai.audit.audited import Audited
+    from greenai.audit.run import Options
+    from greenai.settings import Settings
+
+__all__ = ["BY", "audit"]
+
+INTERRUPTED = 130
+SAMPLE = 2_000
+BY = ("sufficing", "project", "template", "model", "hour", "waste", "files")
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Return the formats that begin so, for the shell."""
+    from greenai.audit.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
+def complete_by(incomplete: str) -> list[str]:
+    """Return what `--by` accepts, for the shell."""
+    return [name for name in BY if name.startswith(incomplete)]
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(help="Logs: JSONL, CSV, Parquet or SQLite files (.gz and .zst too), folders, or patterns."),
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--format", help="The format of all of them; by default it is found.", autocompletion=complete_format),
+]
+OfProject = Annotated[str | None, typer.Option("--project", help="Only the calls of this project.")]
+Since = Annotated[
+    str | None, typer.Option(help='Calls from then on: a date ("2026-11-01", UTC), a moment, or a time ago ("30d").')
+]
+Until = Annotated[str | None, typer.Option(help="Calls before then: a date, a moment, or a time ago.")]
+Sample = Annotated[int, typer.Option(min=1, help="About so many calls' texts are looked at.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Print this part in full: sufficing, project, template, model, hour, waste or files.",
+        autocompletion=complete_by,
+    ),
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write one HTML file that opens offline and prints.")]
+TomlFile = Annotated[
+    Path | None, typer.Option("--toml", help="Write settings that try the changes and only observe: greenai.toml.")
+]
+Work = Annotated[
+    Path | None, typer.Option("--work", help="Keep the work in this folder, and go on there after an interruption.")
+]
+Texts = Annotated[
+    bool, typer.Option("--texts", help="Show a prompt of each of the largest templates; otherwise no text is shown.")
+]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that read a large log.")]
+
+
+def audit(
+    files: Files,
+    *,
+    format_: Form = None,
+    project: OfProject = None,
+    since: Since = None,
+    until: Until = None,
+    sample: Sample = SAMPLE,
+    by: By = None,
+    html: HtmlFile = None,
+    toml: TomlFile = None,
+    work: Work = None,
+    texts: Texts = False,
+    workers: Workers = 2,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the calls of a log could have been: what would have sufficed, what it saves, and the lines to change.
+
+    Reads logs of OpenAI, litellm, Langfuse, LangSmith, Helicone, OpenTelemetry, llm and greenai itself. Texts of calls
+    are read and not kept. A progress bar with the time left is shown to whoever watches.
+    """
+    if wrong := [name for name in by or () if name not in BY]:
+        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(BY)}.", param_hint="--by")
+    with reported(as_json=as_json):
+        _free(toml)
+        from greenai.audit.run import Narrowed, Options
+
+        loaded = settings_of(settings)
+        options = Options(
+            format=format_,
+            narrowed=Narrowed(
+                project=project,
+                since=None if since is None else moment_of(since, "--since"),
+                until=None if until is None else moment_of(until, "--until"),
+            ),
+            sample=sample,
+            folder=work,
+            texts=texts,
+            workers=workers,
+            ladder=_ladder(loaded),
+            zone=loaded.zone,
+        )
+        _give(_audited(files, options, as_json=as_json), by=by, html=html, toml=toml, as_json=as_json)
+
+
+def _ladder(settings: Settings) -> tuple[str, ...]:
+    """Return the models of the ladder that the settings name; none is no error: siblings stand in for it."""
+    return tuple(rung.model for rung in settings.ladder or ())
+
+
+def _audited(files: list[str], options: Options, *, as_json: bool) -> Audited:
+    from greenai.audit.run import audit as run
+
+    try:
+        with bar("reading", watched=not as_json and sys.stderr.isatty()) as moved:
+            return run(files, options, moved)
+    except KeyboardInterrupt:
+        kept = options.folder is not None
+        line = (
+            "Stopped. What was read is kept: the same command goes on from there."
+            if kept
+            else "Stopped, and nothing was kept. With --work FOLDER the same command goes on where it was stopped."
+        )
+        console(stderr=True).print(line, markup=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _give(audited: Audited, *, by: list[str] | None, html: Path | None, toml: Path | None, as_json: bool) -> None:
+    if html is not None:
+        from greenai.audit.page import page
+
+        write(html, page(audited, made=time.time()), "--html")
+    if toml is not None:
+        from greenai.audit import advice
+
+        write(toml, advice.toml(audited.finding), "--toml")
+    if as_json:
+        from greenai.audit.to_json import to_json
+
+        print_json(to_json(audited))
+    else:
+        _print(audited, by)
+    for name, path in {"Page": html, "Settings": toml}.items():
+        if path is not None:
+            typer.echo(f"{name}: {path}", err=as_json)
+
+
+def _free(path: Path | None) -> None:
+    """Refuse to write settings over those that are there, before minutes are spent on it.
+
+    Raises:
+        InvalidRequest: there are some.
+    """
+    if path is not None and path.exists():
+        raise InvalidRequest(f"{path} is there already, and is left as it is. Name another file: --toml audit.toml")
+
+
+def _print(audited: Audited, by: list[str] | None) -> None:
+    from greenai.audit.terminal import parts, screen
+
+    out = console()
+    shown = screen(audited) if not by else (part for name in by for part in parts(audited, name, width=out.width))
+    for part in shown:
+        out.print(part)
+    if not by and audited.finding.whole.calls:
+        out.print(f"More: --html audit.html, --json, --by {'|'.join(BY)}", style="dim", markup=False)

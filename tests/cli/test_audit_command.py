@@ -1,0 +1,170 @@
+"""`greenai audit` on a small log: the first screen, the page, JSON, what is refused, and what is not shown."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from greenai.cli.audit import BY, INTERRUPTED, complete_by, complete_format
+from greenai.settings import load_settings
+
+if TYPE_CHECKING:
+    from conftest import Shell
+
+BEGIN = 1_793_000_000
+SECRET = "x4711q"
+ONES_OWN = "Kassandra"
+
+
+def line(number: int, question: str, *, project: str = "shop", model: str = "gpt-5.5") -> str:
+    asked = {"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0}
+    answered = {
+        "id": f"chatcmpl-{number}", "object": "chat.completion", "created": BEGIN + 60 * number, "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 120, "total_tokens": 140},
+    }  # fmt: skip
+    return json.dumps({"request": asked, "response": answered, "project": project})
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """60 calls of three kinds, and two lines that cannot be read."""
+    lines = [line(n, "What is 18% of 240?") for n in range(20)]
+    lines += [
+        line(n, f"Does the parcel {n} of {ONES_OWN if n == 33 else 'Ada'} come? My pin is {SECRET}", project="post")
+        for n in range(20, 50)
+    ]
+    lines += [line(n, f"Explain why the sea is salty, take {n}") for n in range(50, 60)]
+    path = tmp_path / "calls.jsonl"
+    path.write_text("\n".join([*lines[:30], "{torn", *lines[30:], '["no", "object"]']) + "\n")
+    return path
+
+
+def test_the_first_screen_says_what_was_what_could_be_and_what_was_not_read(shell: Shell, log: Path) -> None:
+    result = shell("audit", str(log))
+    assert result.exit_code == 0, result.output
+    said = result.stdout
+    assert said.startswith("60 calls in 1 file, 2026-10-26.")
+    for words in (
+        "as it was",
+        "as it could have been",
+        "saved",
+        "In brackets: 90% intervals.",
+        "energy [1]",
+        "cost [3]",
+    ):
+        assert words in said, words
+    assert "2 lines could not be read and are in no figure:" in said
+    assert "calls.jsonl:31: no JSON" in said
+    assert "More: --html audit.html, --json, --by sufficing|project|template|model|hour|waste|files" in said
+    assert SECRET not in said
+    assert ONES_OWN not in said
+
+
+def test_json_has_all_figures_with_assumptions_and_no_text(shell: Shell, log: Path) -> None:
+    data = shell.json("audit", str(log))
+    assert data["schema"] == "greenai.audit/1"
+    assert data["sources"][0]["malformed_count"] == 2
+    whole = data["finding"]["whole"]
+    assert whole["calls"] == 60
+    keys = {known["key"] for known in data["finding"]["assumptions"]}
+    assert {row["assumption"] for row in whole["sufficed"]} <= keys
+    assert {group["name"]: group["calls"] for group in data["finding"]["projects"]} == {"post": 30, "shop": 30}
+    repeats = next(row for row in whole["sufficed"] if row["by"] == "repeat")
+    assert repeats["calls"] == {"mid": 19.0, "low": 19.0, "high": 19.0}
+    names = [group["name"] for group in data["finding"]["templates"]]
+    assert any(name.endswith("come? My pin is {\N{HORIZONTAL ELLIPSIS}}") for name in names), names
+    assert SECRET not in json.dumps(data)
+    assert ONES_OWN not in json.dumps(data)
+    assert "texts" not in data
+
+
+def test_the_page_is_for_its_owner_and_has_texts_only_where_asked(shell: Shell, log: Path, tmp_path: Path) -> None:
+    result = shell("audit", str(log), "--html", "a.html")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip().endswith("Page: a.html")
+    assert stat.S_IMODE((tmp_path / "a.html").stat().st_mode) == 0o600
+    text = (tmp_path / "a.html").read_text("utf-8")
+    assert "What your calls could have been" in text
+    assert SECRET not in text
+    assert shell("audit", str(log), "--html", "b.html", "--texts").exit_code == 0
+    assert SECRET in (tmp_path / "b.html").read_text("utf-8")
+
+
+def test_the_settings_only_observe_and_are_read_by_greenai(shell: Shell, log: Path, tmp_path: Path) -> None:
+    result = shell("audit", str(log), "--toml", "try.toml")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip().endswith("Settings: try.toml")
+    assert load_settings(tmp_path / "try.toml").observe is True
+    assert shell.error("audit", str(log), "--toml", "try.toml") == (
+        "InvalidRequest",
+        "try.toml is there already, and is left as it is. Name another file: --toml audit.toml",
+    )
+
+
+def test_a_project_and_a_span_narrow_it(shell: Shell, log: Path) -> None:
+    data = shell.json("audit", str(log), "--project", "post")
+    assert data["finding"]["whole"]["calls"] == 30
+    assert data["narrowed"]["project"] == "post"
+    until = shell.json("audit", str(log), "--since", "2026-10-26", "--until", "2026-10-26T07:43:20+00:00")
+    assert 0 < until["finding"]["whole"]["calls"] < 60
+
+
+def test_each_part_is_printed_in_full(shell: Shell, log: Path) -> None:
+    for part in BY:
+        result = shell("audit", str(log), "--by", part, "--sample", "20")
+        assert result.exit_code == 0, result.output
+    said = shell("audit", str(log), "--by", "files").stdout
+    assert "60 calls, read as" in said
+
+
+def test_nothing_found_is_no_error(shell: Shell, log: Path) -> None:
+    result = shell("audit", str(log), "--since", "2030-01-01", "--html", "a.html")
+    assert result.exit_code == 0, result.output
+    assert "No call was found in what was read." in result.stdout
+
+
+def test_what_is_refused(shell: Shell, log: Path) -> None:
+    kind, message = shell.error("audit", "nowhere.jsonl")
+    assert (kind, message) == ("LogUnreadable", "There is no file nowhere.jsonl. Check the name with: ls .")
+    kind, message = shell.error("audit", str(log), "--project", "pots")
+    assert (kind, message) == (
+        "InvalidRequest",
+        "No call of the log is of the project 'pots'. Did you mean 'post'?",
+    )
+    kind, message = shell.error("audit", str(log), "--until", "later")
+    assert kind == "InvalidRequest"
+    assert message.startswith("--until 'later' is no moment. Pass a date such as")
+    result = shell("audit", str(log), "--by", "moon")
+    assert result.exit_code == 2
+    assert "'moon' is none of sufficing, project" in result.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(shell: Shell, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("greenai.audit.run.ingest", stop)
+    result = shell("audit", str(log))
+    assert result.exit_code == INTERRUPTED
+    assert result.stderr.strip() == (
+        "Stopped, and nothing was kept. With --work FOLDER the same command goes on where it was stopped."
+    )
+    result = shell("audit", str(log), "--work", "kept")
+    assert result.exit_code == INTERRUPTED
+    assert result.stderr.strip() == "Stopped. What was read is kept: the same command goes on from there."
+
+
+def test_work_that_is_kept_is_gone_on_with(shell: Shell, log: Path, tmp_path: Path) -> None:
+    first = shell.json("audit", str(log), "--work", "kept")
+    assert (tmp_path / "kept" / "audit.duckdb").exists()
+    assert shell.json("audit", str(log), "--work", "kept") == first
+
+
+def test_a_shell_completes_formats_and_parts() -> None:
+    assert complete_by("te") == ["template"]
+    assert "litellm" in " ".join(complete_format("lite"))
