@@ -8,11 +8,13 @@ that goes on with it is printed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -112,7 +114,7 @@ def batch(
     failed. 3: paused, such as by a budget. 130: interrupted. Both go on with --resume.
     """
     if sum((file is not None, list_, resume is not None, forget is not None)) != 1:
-        raise typer.BadParameter("Pass a file of requests, or one of --list, --resume NAME, --forget NAME.")
+        raise typer.BadParameter("Pass one of these: a file of requests, --list, --resume NAME, --forget NAME.")
     options = options_of(opt_in, reason)
     with reported(as_json=as_json):
         if list_:
@@ -125,6 +127,8 @@ def batch(
             if forget is not None:
                 _forget(client, forget, yes=yes, as_json=as_json)
                 return
+            if out is not None:
+                _refuse_to_write(out, file)
             job = client.batch(
                 file,
                 by=by,
@@ -138,8 +142,9 @@ def batch(
                 planned = job.plan
                 print_json(planned.to_dict()) if as_json else _say(str(planned))
                 return
-            _run(client, job, yes=yes, as_json=as_json)
-            failed = _give(job, out, as_json=as_json)
+            command = _command(job, settings, out)
+            _run(client, job, command, yes=yes, as_json=as_json)
+            failed = _give(job, out, command, as_json=as_json)
     if failed:
         raise typer.Exit(1)
 
@@ -156,7 +161,13 @@ def _progress(*, as_json: bool) -> Watching:
     return Logged(lambda line: _say(line, err=True))
 
 
-def _run(client: Client, job: Job, *, yes: bool, as_json: bool) -> None:
+def _command(job: Job, settings: Path | None, out: Path | None) -> str:
+    """Return the line that goes on with a job as it was begun here."""
+    more = [f" {name} {quote(str(path))}" for name, path in (("--settings", settings), ("--out", out)) if path]
+    return "".join((job.command, *more))
+
+
+def _run(client: Client, job: Job, command: str, *, yes: bool, as_json: bool) -> None:
     if not as_json and sys.stderr.isatty():
         _say(str(job.plan), err=True)
     try:
@@ -169,30 +180,30 @@ def _run(client: Client, job: Job, *, yes: bool, as_json: bool) -> None:
             pull(missing.model, client.settings.weights_dir)
             job.run()
     except BatchPaused as paused:
-        _end_paused(paused, as_json=as_json)
+        _end_paused(paused, str(paused).replace(job.command, command), as_json=as_json)
     except KeyboardInterrupt:
-        line = f"Stopped. What was answered is kept; go on with: {job.command}"
+        line = f"Stopped. What was answered is kept; go on with: {command}"
         console(stderr=True).print(line, markup=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _end_paused(paused: BatchPaused, *, as_json: bool) -> None:
+def _end_paused(paused: BatchPaused, message: str, *, as_json: bool) -> None:
     if as_json:
-        data = {"type": type(paused).__name__, "message": str(paused)}
+        data = {"type": type(paused).__name__, "message": message}
         print_json({"error": data | {"name": paused.name, "done": paused.done, "of": paused.of}})
     else:
-        console(stderr=True).print(plain(str(paused)), markup=False, soft_wrap=True, style="red")
+        console(stderr=True).print(plain(message), markup=False, soft_wrap=True, style="red")
     raise typer.Exit(PAUSED) from None
 
 
 # --- what came of it ------------------------------------------------------------------------
 
 
-def _give(job: Job, out: Path | None, *, as_json: bool) -> bool:
+def _give(job: Job, out: Path | None, command: str, *, as_json: bool) -> bool:
     """Give the answers and what they took; return whether one failed."""
     receipt = job.receipt
     if out is not None:
-        _write(out, job)
+        _write(out, job, command)
     if as_json:
         whole: dict[str, Any] = {"name": job.name, "receipt": receipt.to_dict()}
         answers = {"answers": list(_lines(job))} if out is None else {"out": str(out)}
@@ -207,20 +218,47 @@ def _give(job: Job, out: Path | None, *, as_json: bool) -> bool:
     return receipt.failed > 0
 
 
-def _write(out: Path, job: Job) -> None:
+def _refuse_to_write(out: Path, file: Path | None) -> None:
+    """Refuse a file of answers that could not be written, before a night is spent on them.
+
+    Raises:
+        InvalidRequest: it is the file of requests, or a folder, or in none.
+    """
+    from greenai.errors import InvalidRequest
+
+    if out.is_dir():
+        why = "it is a folder. Name a file in it"
+    elif file is not None and out.resolve() == file.resolve():
+        why = "the requests are in that file. Name another one"
+    elif not out.resolve().parent.is_dir():
+        why = f"there is no folder {out.parent}. Make it with: mkdir -p {quote(str(out.parent))}"
+    elif not os.access(out.resolve().parent, os.W_OK):
+        why = f"the folder {out.parent} cannot be written to. Name another one"
+    else:
+        return
+    raise InvalidRequest(f"The answers cannot be written to {out}: {why}.")
+
+
+def _write(out: Path, job: Job, command: str) -> None:
     """Write the answers to a file: all of them, or what was there before stays."""
     from greenai.errors import InvalidRequest
 
     part = out.with_name(f"{out.name}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
-            for line in _lines(job):
-                file.write(json.dumps(line) + "\n")
-        part.replace(out)
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                for line in _lines(job):
+                    file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(out)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InvalidRequest(
-            f"The answers could not be written to {out}: {error.strerror}. They are kept: free some space or name "
-            f"another file, and write them with: {job.command} --out FILE"
+            f"The answers could not be written to {out}: {error.strerror}. They are kept: free some space, or name "
+            f"another file, and write them with: {command}"
         ) from error
 
 

@@ -60,13 +60,31 @@ def test_a_file_of_answers_is_written_whole(shell: Shell, server: Echoing, tmp_p
     assert len(server.asked) == 4
 
 
-def test_a_file_that_cannot_be_written_leaves_the_answers_in_the_journal(shell: Shell, server: Echoing) -> None:
-    result = shell("batch", "r.jsonl", "--name", "four", "--out", "nowhere/o.jsonl")
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("nowhere/o.jsonl", "there is no folder nowhere. Make it with: mkdir -p nowhere."),
+        ("r.jsonl", "the requests are in that file. Name another one."),
+        (".", "it is a folder. Name a file in it."),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(
+    shell: Shell, server: Echoing, out: str, why: str
+) -> None:
+    result = shell("batch", "r.jsonl", "--out", out)
+    assert (result.exit_code, result.stderr.strip()) == (1, f"The answers cannot be written to {out}: {why}")
+    assert server.asked == []
+
+
+def test_answers_that_cannot_be_written_at_the_end_are_kept(shell: Shell, server: Echoing, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    server.before = lambda _: (tmp_path / "there").rmdir() if (tmp_path / "there").exists() else None
+    result = shell("batch", "r.jsonl", "--name", "four", "--at-once", "1", "--out", "there/o.jsonl")
     assert (result.exit_code, result.stderr.strip()) == (
         1,
         (
-            "The answers could not be written to nowhere/o.jsonl: No such file or directory. They are kept: free some space "
-            "or name another file, and write them with: greenai batch --resume four --out FILE"
+            "The answers could not be written to there/o.jsonl: No such file or directory. They are kept: free some space, "
+            "or name another file, and write them with: greenai batch --resume four --out there/o.jsonl"
         ),
     )
 
@@ -117,11 +135,12 @@ def test_ctrl_c_makes_130_and_prints_how_to_go_on(shell: Shell, server: Echoing)
             time.sleep(3 * calls_lane._LOOK_S)  # an answer that takes a while
 
     server.before = pressed
-    result = shell("batch", "r.jsonl", "--name", "four", "--at-once", "1")
+    result = shell("batch", "r.jsonl", "--name", "four", "--at-once", "1", "--out", "my answers.jsonl")
     assert (result.exit_code, result.stdout) == (130, "")
     stopping, stopped = result.stderr.splitlines()
     assert stopping.endswith("; stopping: what is under way ends; Ctrl-C again does not wait")
-    assert stopped == "Stopped. What was answered is kept; go on with: greenai batch --resume four"
+    line = "greenai batch --resume four --out 'my answers.jsonl'"
+    assert stopped == f"Stopped. What was answered is kept; go on with: {line}"
     server.before = None
     assert shell("batch", "--resume", "four").exit_code == 0
     assert server.counts() == {f"Write {n}": 1 for n in range(4)}
@@ -154,4 +173,4 @@ def test_a_damaged_job_hides_no_other(shell: Shell, server: Echoing, tmp_path: P
 def test_one_thing_at_a_time(shell: Shell, wrong: tuple[str, ...]) -> None:
     result = shell("batch", *wrong)
     assert result.exit_code == 2
-    assert "Pass a file of requests, or one of --list, --resume NAME, --forget NAME." in result.stderr
+    assert "Pass one of these: a file of requests, --list, --resume NAME, --forget NAME." in result.stderr
