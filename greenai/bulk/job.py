@@ -172,6 +172,7 @@ class _Job:
             at_once=several if way == "calls" else self._at_once,
             window=_of_a_provider() if way == "provider" else self._window(len(left), several),
             energy=seen.energy,
+            models=seen.models,
         )
 
     @cached_property

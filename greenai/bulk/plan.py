@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from greenai import receipts
@@ -25,6 +26,8 @@ __all__ = ["CALL_S", "LOOKED_AT", "Outlook", "Plan", "outlook"]
 LOOKED_AT = 200
 """How many items are decided on beforehand, spread over all of them: a decision takes about a millisecond."""
 NO_MODEL = "no model is asked"
+NAMED = 3
+"""How many models are told by name."""
 CALL_S = 2.0
 """How long a call takes, in seconds, where nobody measured it. An assumption: it only says how long a window is."""
 
@@ -38,12 +41,14 @@ class Outlook:
         cached: how many of these the exact cache answers.
         refused: how many of these would be refused.
         energy: what all items to be asked are expected to take, by these.
+        models: how many of these each model would be asked first.
     """
 
     looked_at: int
     cached: int
     refused: int
     energy: Reading
+    models: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,7 @@ class Plan:
         at_once: how many are under way at the same time; None where that is not ours to say.
         window: when they are asked.
         energy: what they are expected to take.
+        models: which models are asked first, by those looked at, and how many of these each.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Plan:
     at_once: int | None
     window: Window
     energy: Reading
+    models: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; energies in joules, times in ISO form."""
@@ -93,7 +100,11 @@ class Plan:
         if not self.left:
             return told
         several = "" if self.at_once is None else f", {self.at_once} at once"
-        lines = [told, f"How: {self.backend}{several}. {self.why}", f"When: {self.window.reason}", self._expected()]
+        how = f"How: {self.backend}{several}. {self.why}{self._beside()}"
+        lines = [told, how, f"When: {self.window.reason}"]
+        if self.models and self.backend in ("calls", "provider"):  # a fleet has its own
+            lines.append(self._models())
+        lines.append(self._expected())
         if self.refused:
             lines.append(f"Refused: about {self.refused / self.looked_at:.0%} of them would be, as things are.")
         return "\n".join(lines)
@@ -106,6 +117,21 @@ class Plan:
         taken = NO_MODEL if self.energy.method == NO_MODEL else str(self.energy)
         return f"Expected: {taken}{cached}{by}."
 
+    def _models(self) -> str:
+        """Say who answers, the most frequent first."""
+        named = sorted(self.models, key=lambda name: (-self.models[name], name))
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        return f"Models: {', '.join(named[:NAMED])}{more}."
+
+    def _beside(self) -> str:
+        """Say how much of it a provider's batch API does not answer, though it was asked for."""
+        others = sum(count for name, count in self.models.items() if not name.startswith(("openai/", "endpoint/")))
+        if self.backend != "provider" or not others:
+            return ""
+        all_ = others == sum(self.models.values())
+        part = "All" if all_ else f"About {others / self.looked_at:.0%}"
+        return f" {part} of them are calls, since no model of the provider's answers them."
+
 
 def outlook(session: Session, items: Sequence[Item], most: int = LOOKED_AT) -> Outlook:
     """Decide on some of the items, spread over all of them, and return what that says of all. No model is asked."""
@@ -113,19 +139,23 @@ def outlook(session: Session, items: Sequence[Item], most: int = LOOKED_AT) -> O
     chosen = [items[int(n * step)] for n in range(min(most, len(items)))]
     found = [_decided(session, item) for item in chosen]
     decided = [one for one in found if one is not None]
-    asked = [energy for _, energy in decided if energy.method != NO_MODEL]
-    spent = total(asked) if asked or not decided else decided[0][1]
+    asked = [one for one in decided if one[1].method != NO_MODEL]
+    spent = total([energy for _, energy, _ in asked]) if asked or not decided else decided[0][1]
     scale = len(items) / len(decided) if decided else 0.0
     return Outlook(
         looked_at=len(chosen),
-        cached=sum(outcome == "cache" for outcome, _ in decided),
+        cached=sum(outcome == "cache" for outcome, _, _ in decided),
         refused=len(found) - len(decided),
         energy=_scaled(spent, scale) if decided else Reading.unknown("nothing was looked at"),
+        models=dict(Counter(model for _, _, model in decided if model is not None)),
     )
 
 
-def _decided(session: Session, item: Item) -> tuple[Outcome, Reading] | None:
-    """Return how an item would be answered and what that is expected to take; None where it would be refused."""
+def _decided(session: Session, item: Item) -> tuple[Outcome, Reading, str | None] | None:
+    """Return how an item would be answered, what that is expected to take, and which model is asked first, if any.
+
+    None where it would be refused.
+    """
     body = dict(item.body)
     messages, model = body.pop("messages"), body.pop("model", None)
     if item.options:
@@ -135,7 +165,8 @@ def _decided(session: Session, item: Item) -> tuple[Outcome, Reading] | None:
         decision = session.explain(request)
     except (GreenAIError, TypeError):
         return None
-    return decision.outcome, _expected(decision, request)
+    first = decision.route[0] if decision.route and decision.outcome != "cache" else None
+    return decision.outcome, _expected(decision, request), first
 
 
 def _expected(decision: Decision, request: Request) -> Reading:

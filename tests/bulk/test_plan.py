@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,21 @@ def test_what_needs_no_model_is_in_no_expectation() -> None:
     assert both.energy.energy_j == pytest.approx(alone.energy.energy_j)
     assert str(none).splitlines()[-1] == "Expected: no model is asked."
     assert none.energy.energy_j == 0
+
+
+def test_who_answers_is_said_and_what_a_provider_s_batch_is_not_needed_for() -> None:
+    with offline() as client:
+        calls, batch = (client.batch([body("Write about rain")], backend=way).plan for way in ("calls", "provider"))
+        (model,) = calls.models
+        local = replace(batch, models={"local/m": 3, model: 1}, looked_at=4)
+        both = replace(local, models={f"local/{name}": 1 for name in "abcde"}, looked_at=5)
+    assert str(calls).splitlines()[3] == f"Models: {model}."
+    assert str(batch).splitlines()[1] == "How: provider. As asked."
+    assert str(local).splitlines()[1] == (
+        "How: provider. As asked. About 75% of them are calls, since no model of the provider's answers them."
+    )
+    assert str(both).splitlines()[1].endswith(" All of them are calls, since no model of the provider's answers them.")
+    assert str(both).splitlines()[3] == "Models: local/a, local/b, local/c and 2 more."
 
 
 def test_what_would_be_refused_is_said() -> None:
