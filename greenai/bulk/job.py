@@ -83,6 +83,11 @@ class _Job:
         if backend is not None:
             ways.name_of(backend)
 
+    def __repr__(self) -> str:
+        made: Journal | None = self.__dict__.get("_journal")  # looking at it reads no requests
+        name = self._named or (made and made.name)
+        return f"<{type(self).__name__} {name or 'that was not read yet'}>"
+
     @property
     def name(self) -> str:
         """The name by which it is resumed."""

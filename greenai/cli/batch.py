@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
+REASONS = 3
+"""How many kinds of failures are told beside the sum."""
 PAUSED = 3
 INTERRUPTED = 130
 
@@ -213,9 +216,22 @@ def _give(job: Job, out: Path | None, command: str, *, as_json: bool) -> bool:
             typer.echo(json.dumps(line))
     if not as_json:
         _say(str(receipt), err=out is None)
+        for reason in _reasons(job) if receipt.failed else ():
+            _say(reason, err=out is None)
         if out is not None:
             _say(f"Answers: {out}")
     return receipt.failed > 0
+
+
+def _reasons(job: Job) -> Iterator[str]:
+    """Say why requests failed, the most frequent first: of each kind the first one."""
+    errors = [answer.error for answer in job.results(run=False) if answer.error is not None]
+    first = {error.code: error.message for error in reversed(errors)}
+    kinds = Counter(error.code for error in errors).most_common()
+    for code, count in kinds[:REASONS]:
+        yield f"Failed: {count:,} with {code}{', such as' if count > 1 else ''}: {first[code]}"
+    if len(kinds) > REASONS:
+        yield f"Failed: {sum(count for _, count in kinds[REASONS:]):,} in other ways."
 
 
 def _refuse_to_write(out: Path, file: Path | None) -> None:
@@ -305,7 +321,8 @@ def _list(settings: Path | None, *, as_json: bool) -> None:
             continue
         failed = f", {row['failed']:,} failed" if row["failed"] else ""
         state = "done" if not row["left"] else f"{row['left']:,} left"
-        _say(f"{row['name']}  {row['items'] - row['left']:,} of {row['items']:,}{failed}  {state}  {row['created']}")
+        of = f"{row['items']:,}" + (f" ({row['requests']:,} requests)" if row["requests"] != row["items"] else "")
+        _say(f"{row['name']}  {row['items'] - row['left']:,} of {of}{failed}  {state}  begun {row['created']}")
     if not rows:
         _say("No batch was begun on this machine. Begin one with: greenai batch requests.jsonl")
 

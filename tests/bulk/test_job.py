@@ -220,6 +220,13 @@ def test_a_request_that_no_model_can_be_sent_fails_alone(client: Client) -> None
     assert answers[0].error.message.startswith("Completions.create() got an unexpected keyword argument 'tempo'")
 
 
+def test_a_job_says_its_name(client: Client) -> None:
+    job = client.batch(["Write a line"])
+    assert repr(job) == "<Job that was not read yet>"
+    assert repr(job.run()) == f"<Job {job.name}>"
+    assert repr(client.batch(["Write a line"], name="lines")) == "<Job lines>"
+
+
 def test_a_name_that_no_job_has_is_refused(client: Client, tmp_path: Path) -> None:
     with pytest.raises(BatchError) as refused:
         client.batch(name="nowhere").run()

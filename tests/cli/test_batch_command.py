@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from conftest import Shell
 
+command = importlib.import_module("greenai.cli.batch")  # of the package it is the function
 LINES = [{"custom_id": f"l{n}", "body": {"messages": [{"role": "user", "content": f"Write {n}"}]}} for n in range(4)]
 
 
@@ -146,13 +148,35 @@ def test_ctrl_c_makes_130_and_prints_how_to_go_on(shell: Shell, server: Echoing)
     assert server.counts() == {f"Write {n}": 1 for n in range(4)}
 
 
+def test_why_some_failed_is_said_beside_the_sum(
+    shell: Shell, server: Echoing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.failing = {"Write 1": 422, "Write 2": 400, "Write 3": 400}
+    result = shell("batch", "r.jsonl", "--out", "o.jsonl")
+    said = [line for line in result.stdout.splitlines() if line.startswith("Failed: ")]
+    assert [line.partition(": ")[2].partition(":")[0] for line in said] == [
+        "2 with code_400, such as",
+        "1 with code_422",
+    ]
+    messages = [line["error"] and line["error"]["message"] for line in lines((tmp_path / "o.jsonl").read_text())]
+    assert said[0].endswith(f": {messages[2]}")
+    monkeypatch.setattr(command, "REASONS", 1)
+    assert shell("batch", "r.jsonl").stderr.splitlines()[-1] == "Failed: 1 in other ways."
+
+
+def test_repeats_are_told_in_the_list(shell: Shell, server: Echoing, tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('"Write 1"\n"Write 1"\n')
+    shell("batch", "r.jsonl", "--name", "two")
+    assert shell("batch", "--list").stdout.startswith("two  1 of 1 (2 requests)  done  begun 20")
+
+
 def test_jobs_are_listed_and_forgotten(shell: Shell, server: Echoing) -> None:
     assert shell("batch", "--list").stdout == (
         "No batch was begun on this machine. Begin one with: greenai batch requests.jsonl\n"
     )
     server.failing = {"Write 2": 400, "Write 3": 500}
     shell("batch", "r.jsonl", "--name", "four")
-    assert shell("batch", "--list").stdout.startswith("four  3 of 4, 2 failed  1 left  20")
+    assert shell("batch", "--list").stdout.startswith("four  3 of 4, 2 failed  1 left  begun 20")
     (row,) = shell.json("batch", "--list")["jobs"]
     assert (row["requests"], row["items"], row["answered"], row["failed"], row["left"]) == (4, 4, 2, 2, 1)
     forgotten = shell("batch", "--forget", "four")
@@ -166,7 +190,7 @@ def test_a_damaged_job_hides_no_other(shell: Shell, server: Echoing, tmp_path: P
     bad, four = shell("batch", "--list").stdout.splitlines()
     assert bad.startswith("bad  The batch journal ")
     assert "is damaged (file is not a database)" in bad
-    assert four.startswith("four  4 of 4  done  20")
+    assert four.startswith("four  4 of 4  done  begun 20")
 
 
 @pytest.mark.parametrize("wrong", [(), ("r.jsonl", "--list"), ("--resume", "a", "--forget", "a")])
