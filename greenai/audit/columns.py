@@ -39,6 +39,7 @@ _NUMBERS = (
     "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
     "answer_chars", "max_tokens", "attempt", "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _CHATS = ("chat", "responses", "completion")
 _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
 _FLAGS = ("ok", "tool_calls", "judged", "truncated")
@@ -163,7 +164,7 @@ class _Columns:
 
 def _numbers(call: Logged) -> Mapping[str, float | None]:
     energy = call.energy
-    limit = next((call.arguments.get(n) for n in ("max_completion_tokens", "max_tokens", "max_output_tokens")), None)
+    limit = next((call.arguments[name] for name in _LIMITS if name in call.arguments), None)
     told = (
         call.created, call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens, call.cost_usd,
         call.latency_s, None if call.answer is None else len(call.answer),

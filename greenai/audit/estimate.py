@@ -48,11 +48,12 @@ __all__ = ["DRAWS", "Looked", "Measured", "found", "looked_at"]
 
 SAMPLE = 2_000
 """About so many calls' texts are looked at."""
-IN_A_ROW = 600
+IN_A_ROW = 400
 """In so many calls made one after the other near repeats are looked for."""
 DRAWS = 400
-SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 8, 3, 200
-"""What so many prompts of a template share is shown of it, if so many differ, and so much of that."""
+SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 20, 8, 200
+"""What so many prompts of a template share is shown of it, if so many differ, and so much of that: what fewer share may
+be somebody's text."""
 SHOWN = 30
 """So many templates and models are told apart; all projects and hours are."""
 
