@@ -12,12 +12,14 @@ from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
-from greenai.audit.formats.fields import count_of, found, json_of, mapping, moment, number, snake, text
-from greenai.audit.values import Logged
+from greenai.audit.formats.fields import count_of, found, items, json_of, mapping, moment, number, snake, text
+from greenai.audit.values import Kind, Logged
 
 __all__ = ["FORMAT", "observed"]
 
 _MODELS = frozenset(("GENERATION", "EMBEDDING"))
+# What the SDK's drop-in for openai writes of arguments that were not given (langfuse 5.0.4, `openai.py`).
+_NOT_GIVEN = {"temperature": 1, "max_tokens": "Infinity", "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -40,7 +42,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
 def observed(row: Mapping[str, Any], where: str) -> Logged:
     """Return the call of an observation by its names in snake_case."""
     given = json_of(row.get("input"))
-    body: dict[str, Any] = {**mapping(row.get("model_parameters"))}
+    parameters = mapping(row.get("model_parameters"))
+    body = {name: value for name, value in parameters.items() if value != _NOT_GIVEN.get(name)}
     body |= given if isinstance(given, dict) and ("messages" in given or "input" in given) else {"messages": given}
     # The SDK's attributes have texts of metadata as JSON.
     metadata = {name: json_of(value) for name, value in mapping(row.get("metadata")).items()}
@@ -59,13 +62,20 @@ def observed(row: Mapping[str, Any], where: str) -> Logged:
         "user": text(row.get("user_id")),
         "feature": text(metadata.get("feature") or found(row, ("trace_name", "prompt_name", "name"))),
         "model": text(found(row, ("provided_model_name", "model"))),
-        "kind": "embeddings" if str(row.get("type")).upper() == "EMBEDDING" else kind_of(body),
+        "kind": _kind(row, body),
         "messages": messages_of(body),
         "arguments": arguments(body),
         "cost_usd": _cost(row),
         "ok": str(row.get("level") or "").upper() != "ERROR",
     }
     return made(known, where)
+
+
+def _kind(row: Mapping[str, Any], body: Mapping[str, Any]) -> Kind:
+    if str(row.get("type")).upper() == "EMBEDDING":
+        return "embeddings"
+    first = mapping(next(iter(items(row.get("output"))), None))
+    return "responses" if "type" in first else kind_of(body)  # items of a response stand as a list
 
 
 def _answered(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _run(row: Mapping[str, Any], where: str) -> Logged:
         "feature": text(metadata.get("feature") or row.get("name")),
         "model": text(body.get("model") or found(metadata, ("ls_model_name", "model")) or body.get("model_name")),
         "provider": text(metadata.get("ls_provider")),
-        "kind": kind_of(body),
+        "kind": kind_of(body, str(mapping(row.get("outputs")).get("object") or "")),
         "messages": messages_of(body) if body["messages"] else None,
         "arguments": {**_sampling(metadata), **arguments(body)},
         "cost_usd": number(row.get("total_cost")),
