@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audit_workload import WORKLOAD, Totals, totals
+from audit_workload import OTHERS, WORKLOAD, Totals, totals
 
 from greenai.audit.reading import read
 from greenai.audit.values import Logged, Source
@@ -26,7 +26,7 @@ class Fixture:
         untold: fields of `Totals` that the format has no place for; `errors` where failed calls are not logged.
         missing: what the source says that no call of it tells.
         skipped: records of it that are no call.
-        promptless: calls without a prompt.
+        promptless: calls without a prompt; None where that hangs on when the library sent what.
         unsaid: prompts of which the library logs a message without its words.
         users: only the last words of the user are kept of a conversation.
     """
@@ -36,7 +36,7 @@ class Fixture:
     untold: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     skipped: int = 0
-    promptless: int = 0
+    promptless: int | None = 0
     unsaid: tuple[str, ...] = ()
     users: bool = False
 
@@ -59,6 +59,16 @@ IN_PARTS = ("What is 7 times 8?",)
 """opentelemetry-instrumentation-openai-v2 logs no content that stands in parts, though they are texts."""
 COUNTED = frozenset({"cached_tokens", "reasoning_tokens"})
 
+OTHER_KINDS = {
+    "openai_responses.jsonl": [ask for ask in OTHERS if ask.kind == "responses" and ask.ok],
+    "litellm_callback_others.jsonl.gz": OTHERS,
+    "litellm_spend_logs_others.jsonl.gz": OTHERS,
+    "langfuse_observations_others.jsonl": OTHERS,
+    "langsmith_runs_others.jsonl.gz": [ask for ask in OTHERS if ask.kind == "responses"],
+    "otel_others.jsonl": [ask for ask in OTHERS if ask.kind == "embeddings"],
+}
+"""Fixtures of the other two APIs, and which calls each library logs of them."""
+
 ALL = (
     Fixture(
         files=("openai_stored.jsonl",),
@@ -78,7 +88,7 @@ ALL = (
     Fixture(files=("langfuse_observations.jsonl",), format="langfuse", missing=("cost_usd",), skipped=1),
     Fixture(files=("langfuse_otlp.jsonl.gz",), format="otel"),
     Fixture(files=("langsmith_runs.jsonl.gz",), format="langsmith", missing=("cost_usd",), skipped=2),
-    Fixture(files=("langsmith_posts.jsonl.gz",), format="langsmith", missing=("cost_usd",), promptless=12),
+    Fixture(files=("langsmith_posts.jsonl.gz",), format="langsmith", missing=("cost_usd",), promptless=None),
     Fixture(files=("helicone.jsonl.gz",), format="helicone"),
     Fixture(
         files=("helicone.csv",),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from audit_workload import WORKLOAD, Ask
+from audit_workload import OTHERS, WORKLOAD, Ask
 
 
 def asked(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -23,7 +23,7 @@ def asked(messages: Sequence[Mapping[str, Any]]) -> str:
 ECHOED = ("metadata", "temperature", "tools", "response_format")
 """What a stored completion says of its request besides the messages."""
 
-BY_WORDS: Mapping[str, Ask] = {asked(ask.messages): ask for ask in WORKLOAD}
+BY_WORDS: Mapping[str, Ask] = {asked(ask.messages): ask for ask in (*WORKLOAD, *OTHERS)}
 
 
 @contextmanager
@@ -51,6 +51,9 @@ class _Answering(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self._read()
+        if self.path.endswith(("/responses", "/embeddings")):
+            self._other(json.loads(raw))
+            return
         if not self.path.endswith("/chat/completions"):
             self.others.append((self.path, raw))
             self._whole(200, {})
@@ -65,12 +68,29 @@ class _Answering(BaseHTTPRequestHandler):
             self.stored[head["id"]] = {**{name: value for name, value in body.items() if name in ECHOED}, **whole}
             self.stored[head["id"]]["messages"] = body["messages"]
         if not ask.ok:
-            error = {"message": f"The loopback says {ask.status}.", "type": "scripted", "param": None, "code": None}
-            self._whole(ask.status, {"error": error})
+            self._failed(ask)
         elif body.get("stream"):
             self._stream(ask, head)
         else:
             self._whole(200, whole)
+
+    def _other(self, body: Mapping[str, Any]) -> None:
+        """Answer a call of the Responses API, or one for a vector."""
+        given = body["input"]
+        ask = BY_WORDS[given if isinstance(given, str) else asked(given) if "role" in given[0] else given[0]]
+        type(self).answered += 1
+        if not ask.ok:
+            self._failed(ask)
+        elif ask.kind == "responses":
+            self._whole(200, {"id": f"resp_{self.answered:04d}", "created_at": int(time.time()), **ask.response()})
+        else:
+            vector = {"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}
+            usage = {"prompt_tokens": ask.input_tokens, "total_tokens": ask.input_tokens}
+            self._whole(200, {"object": "list", "data": [vector], "model": ask.model, "usage": usage})
+
+    def _failed(self, ask: Ask) -> None:
+        error = {"message": f"The loopback says {ask.status}.", "type": "scripted", "param": None, "code": None}
+        self._whole(ask.status, {"error": error})
 
     def do_PATCH(self) -> None:
         self.do_POST()

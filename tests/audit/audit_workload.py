@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SMALL, LARGE = "gpt-5.4-nano", "gpt-5.5"
+SMALL, LARGE, VECTORS = "gpt-5.4-nano", "gpt-5.5", "text-embedding-3-small"
 SUPPORT, REPORTS = "support", "reports"
 SORT = "Name the topic of the message in one word: billing, delivery, returns or other."
 STREAM: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
@@ -30,6 +30,7 @@ class Ask:
     """One call: what is sent, and what the loopback says.
 
     Attributes:
+        kind: the API that it is sent to; the words of `messages` are the input of the other two.
         status: the HTTP status; anything above 399 is an error, and nothing was generated.
         called: the arguments of the tool that the answer calls, as JSON; no text then.
     """
@@ -37,6 +38,7 @@ class Ask:
     project: str
     model: str
     messages: Sequence[Mapping[str, Any]]
+    kind: str = "chat"
     answer: str = ""
     called: str | None = None
     input_tokens: int = 0
@@ -67,6 +69,34 @@ class Ask:
                 "audio_tokens": 0,
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
+            },
+        }
+
+    def response(self) -> dict[str, Any]:
+        """Return what the Responses API says, without its id and moment."""
+        cut = self.finish_reason == "length"
+        said = {"type": "output_text", "text": self.answer, "annotations": [], "logprobs": []}
+        message = {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [said]}
+        return {
+            "object": "response",
+            "status": "incomplete" if cut else "completed",
+            "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+            "model": self.model,
+            "output": [{"type": "reasoning", "id": "rs_1", "summary": []}, message],
+            "error": None,
+            "instructions": self.arguments.get("instructions"),
+            "metadata": {},
+            "parallel_tool_calls": True,
+            "temperature": 1.0,
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": 1.0,
+            "usage": {
+                "input_tokens": self.input_tokens,
+                "input_tokens_details": {"cached_tokens": self.cached_tokens},
+                "output_tokens": self.output_tokens,
+                "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+                "total_tokens": self.input_tokens + self.output_tokens,
             },
         }
 
@@ -278,3 +308,40 @@ WORKLOAD: tuple[Ask, ...] = (
     _STREAMED,
     _REPEATED,
 )
+
+
+def _responded(text: str, answer: str, **more: Any) -> Ask:
+    """Return a call of the Responses API."""
+    told: dict[str, Any] = {"project": REPORTS, "model": LARGE, **more}
+    return Ask(kind="responses", messages=_said(text), answer=answer, **told)
+
+
+def _embedded(text: str, tokens: int) -> Ask:
+    return Ask(kind="embeddings", project=SUPPORT, model=VECTORS, messages=_said(text), input_tokens=tokens)
+
+
+OTHERS: tuple[Ask, ...] = (
+    _responded("Name a river in Spain.", "Ebro", project=SUPPORT, model=SMALL, input_tokens=11, output_tokens=3),
+    _responded("Name a river in Spain.", "Ebro", project=SUPPORT, model=SMALL, input_tokens=11, output_tokens=3),
+    _responded(
+        "Plan the third quarter.",
+        "First sort, then plan.",
+        input_tokens=1410,
+        cached_tokens=1280,
+        output_tokens=520,
+        reasoning_tokens=512,
+        arguments={"reasoning": {"effort": "medium"}, "instructions": "You plan in one sentence."},
+    ),
+    _responded(
+        "Write the foreword.",
+        "It began with",
+        input_tokens=9,
+        output_tokens=16,
+        finish_reason="length",
+        arguments={"max_output_tokens": 16},
+    ),
+    _responded("A response that the server refuses.", "", status=429),
+    _embedded("Where is my parcel?", 6),
+    _embedded("The invoice is wrong.", 5),
+)
+"""Calls of the other two APIs, for the libraries that log them."""

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from audit_fixtures import ALL, FIXTURES, Fixture, calls_of, summed
+from audit_fixtures import ALL, FIXTURES, OTHER_KINDS, Fixture, calls_of, summed
 from audit_loopback import asked
-from audit_workload import WORKLOAD, Ask
+from audit_workload import WORKLOAD, Ask, totals
 
 BY_NAME = {fixture.name + Path(fixture.files[0]).suffix: fixture for fixture in ALL}
 
@@ -38,10 +38,11 @@ def test_what_a_format_cannot_tell_is_listed(fixture: Fixture, tmp_path: Path) -
 def test_each_prompt_is_what_was_asked(fixture: Fixture, tmp_path: Path) -> None:
     calls, _ = calls_of(fixture.paths(tmp_path))
     logged = [asked(call.messages) for call in calls if call.messages]
-    assert sum(call.messages is None for call in calls) == fixture.promptless
+    without = sum(call.messages is None for call in calls)
+    assert fixture.promptless in (without, None)
     meant = Counter(words(ask, fixture) for ask in WORKLOAD if ask.ok or "errors" not in fixture.untold)
     assert Counter(logged) <= meant
-    assert len(logged) == meant.total() - fixture.promptless
+    assert len(logged) == meant.total() - without
 
 
 def words(ask: Ask, fixture: Fixture) -> str:
@@ -66,6 +67,45 @@ def test_each_call_has_its_moment(fixture: Fixture, tmp_path: Path) -> None:
     known = [call.created for call in calls if call.created is not None]
     assert known or fixture.format == "openai-batch"
     assert all(1_795_000_000 < moment < 2_000_000_000 for moment in known)
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_responses_and_embeddings_are_told_apart(name: str) -> None:
+    asks = OTHER_KINDS[name]
+    calls, sources = calls_of([FIXTURES / name])
+    assert [source.malformed_count for source in sources] == [0]
+    said, truth = summed(calls), totals(asks)
+    assert (said.calls, said.errors, said.models, said.projects) == (
+        truth.calls,
+        truth.errors,
+        truth.models,
+        truth.projects,
+    )
+    assert said.input_tokens == truth.input_tokens
+    assert (said.output_tokens or 0, said.reasoning_tokens or 0) == (truth.output_tokens, truth.reasoning_tokens)
+    answered = [call for call in calls if call.ok]
+    assert Counter(call.kind for call in answered) == Counter(ask.kind for ask in asks if ask.ok)
+    assert {call.answer for call in answered} <= {None, *(ask.answer for ask in asks)}
+
+
+@pytest.mark.parametrize("name", [name for name in OTHER_KINDS if not name.startswith("otel")])
+def test_prompts_of_responses_have_their_instructions(name: str) -> None:
+    calls, _ = calls_of([FIXTURES / name])
+    planned = [call.messages for call in calls if call.messages and asked(call.messages) == "Plan the third quarter."]
+    assert planned == [
+        (
+            {"role": "system", "content": "You plan in one sentence."},
+            {"role": "user", "content": "Plan the third quarter."},
+        )
+    ]
+
+
+def test_arguments_that_nobody_gave_are_none() -> None:
+    calls, _ = calls_of([FIXTURES / "langfuse_observations.jsonl"])
+    given = [dict(call.arguments) for call in calls if call.messages and asked(call.messages).endswith("in 2026.")]
+    plain = [dict(call.arguments) for call in calls if call.messages and asked(call.messages) == "Where is order A-17?"]
+    assert given == [{"temperature": 0.0, "max_tokens": 8}]
+    assert "max_tokens" not in plain[0]
 
 
 def test_every_file_says_what_made_it() -> None:

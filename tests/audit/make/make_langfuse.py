@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from langfuse import Langfuse
 from langfuse.api import ObservationV2
 from langfuse.openai import OpenAI
-from making import WORKLOAD, jsonl, loopback, send, versions, write
+from making import OTHERS, WORKLOAD, Ask, create, jsonl, loopback, send, versions, write
 from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -46,10 +47,12 @@ def at(nanoseconds: int) -> datetime:
 
 def counted(usage: dict[str, Any]) -> dict[str, int]:
     """Return openai's usage as Langfuse's server keeps it: details apart from the rest, and the total."""
+    if "total_tokens" not in usage:
+        return usage  # in Langfuse's own names, as that of an embedding
     sides = (("input", "prompt_tokens"), ("output", "completion_tokens"))
-    kept = {side: usage[whole] for side, whole in sides}
+    kept = {side: usage.get(whole, usage.get(f"{side}_tokens", 0)) for side, whole in sides}
     for side, whole in sides:
-        for name, count in (usage.get(f"{whole}_details") or {}).items():
+        for name, count in (usage.get(f"{whole}_details") or usage.get(f"{side}_tokens_details") or {}).items():
             kept[f"{side}_{name}"] = count
             kept[side] -= count
     return {**kept, "total": usage["total_tokens"]}
@@ -82,6 +85,11 @@ def observation(span: ReadableSpan) -> dict[str, Any]:
     return json.loads(made.model_dump_json(by_alias=True, exclude_unset=True))
 
 
+def asked(client: OpenAI, asks: Sequence[Ask]) -> None:
+    for ask in asks:
+        send(lambda ask=ask: create(client, ask, metadata={"project": ask.project}))
+
+
 def main() -> None:
     lines = io.StringIO()
     kept = Both(lines)
@@ -89,16 +97,14 @@ def main() -> None:
     with loopback() as (url, _):
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         with langfuse.start_as_current_observation(name="work"):  # an observation that is no call
-            for ask in WORKLOAD:
-                given = {"model": ask.model, "messages": ask.messages, **ask.arguments}
-                send(
-                    lambda given=given, ask=ask: client.chat.completions.create(
-                        **given, metadata={"project": ask.project}
-                    )
-                )
+            asked(client, WORKLOAD)
         langfuse.flush()
-    write("langfuse_otlp.jsonl.gz", lines.getvalue())
-    write("langfuse_observations.jsonl", jsonl([observation(span) for span in kept.spans]))
+        otlp, first = lines.getvalue(), len(kept.spans)
+        asked(client, OTHERS)
+        langfuse.flush()
+    write("langfuse_otlp.jsonl.gz", otlp)
+    write("langfuse_observations.jsonl", jsonl([observation(span) for span in kept.spans[:first]]))
+    write("langfuse_observations_others.jsonl", jsonl([observation(span) for span in kept.spans[first:]]))
     versions("langfuse", "langfuse", "openai", "opentelemetry-exporter-otlp-json-file")
 
 

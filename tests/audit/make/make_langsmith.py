@@ -17,12 +17,13 @@ os.environ["LANGSMITH_TRACING"] = "true"
 os.environ["LANGSMITH_REVISION_ID"] = "none"
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from langsmith import Client, traceable
 from langsmith.schemas import Run
 from langsmith.wrappers import wrap_openai
-from making import jsonl, loopback, send, versions, workload_of, write
+from making import OTHERS, Ask, create, jsonl, loopback, send, versions, workload_of, write
 from openai import OpenAI
 
 BATCHES = {
@@ -35,7 +36,7 @@ BATCHES = {
 }
 
 
-def traced(project: str, url: str) -> None:
+def traced(project: str, url: str, asks: Sequence[Ask]) -> None:
     langsmith = Client(
         api_url=url,
         api_key="none",
@@ -47,9 +48,8 @@ def traced(project: str, url: str) -> None:
 
     @traceable(client=langsmith, project_name=project)
     def work() -> None:
-        for ask in workload_of(project):
-            given = {"model": ask.model, "messages": ask.messages, **ask.arguments}
-            send(lambda given=given: client.chat.completions.create(**given))
+        for ask in asks:
+            send(lambda ask=ask: create(client, ask))
 
     work()
     langsmith.flush()
@@ -65,13 +65,21 @@ def runs(posts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [json.loads(Run(**run).model_dump_json(exclude_none=True)) for run in merged.values()]
 
 
+def bodies(sent: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    return [json.loads(body) for path, body in sent if path.endswith("/batch")]
+
+
 def main() -> None:
-    with loopback() as (url, others):
+    with loopback() as (url, sent):
         for project in ("support", "reports"):
-            traced(project, url)
-    posts = [json.loads(body) for path, body in others if path.endswith("/batch")]
+            traced(project, url, workload_of(project))
+        first = len(sent)
+        for project in ("support", "reports"):
+            traced(project, url, workload_of(project, [ask for ask in OTHERS if ask.kind == "responses"]))
+    posts, others = bodies(sent[:first]), bodies(sent[first:])
     write("langsmith_posts.jsonl.gz", jsonl(posts))
     write("langsmith_runs.jsonl.gz", jsonl(runs(posts)))
+    write("langsmith_runs_others.jsonl.gz", jsonl(runs(others)))
     versions("langsmith", "langsmith", "openai")
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy.spend_tracking.spend_tracking_utils import get_logging_payload
-from making import WORKLOAD, Ask, jsonl, loopback, send, versions, write
+from making import OTHERS, WORKLOAD, Ask, jsonl, loopback, send, versions, write
 
 
 class Kept(CustomLogger):
@@ -53,10 +53,13 @@ class Kept(CustomLogger):
 
 
 def one(ask: Ask, url: str) -> None:
-    body = {"model": ask.model, "messages": list(ask.messages), **ask.arguments}
+    words = ask.messages[-1]["content"]
+    given = {"messages": list(ask.messages)} if ask.kind == "chat" else {"input": words}
+    call = {"chat": litellm.completion, "responses": litellm.responses, "embeddings": litellm.embedding}[ask.kind]
+    body = {"model": ask.model, **given, **ask.arguments}
     team = {"user_api_key_team_id": ask.project, "user_api_key_team_alias": ask.project}
     send(
-        lambda: litellm.completion(
+        lambda: call(
             **{**body, "model": f"openai/{ask.model}"},
             api_base=f"{url}/v1",
             api_key="none",
@@ -71,13 +74,16 @@ def main() -> None:
     kept = Kept()
     litellm.callbacks = [kept]
     with loopback() as (url, _):
-        for number, ask in enumerate(WORKLOAD, 1):
+        for number, ask in enumerate((*WORKLOAD, *OTHERS), 1):
             one(ask, url)
             until = time.monotonic() + 10  # its callbacks run on a thread of their own
             while len(kept.rows) < number and time.monotonic() < until:
                 time.sleep(0.01)
-    write("litellm_callback.jsonl.gz", jsonl(kept.payloads))
-    write("litellm_spend_logs.jsonl.gz", jsonl(kept.rows))
+    first = len(WORKLOAD)
+    write("litellm_callback.jsonl.gz", jsonl(kept.payloads[:first]))
+    write("litellm_spend_logs.jsonl.gz", jsonl(kept.rows[:first]))
+    write("litellm_callback_others.jsonl.gz", jsonl(kept.payloads[first:]))
+    write("litellm_spend_logs_others.jsonl.gz", jsonl(kept.rows[first:]))
     versions("litellm", "litellm", "openai")
 
 

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 import openai
-from making import WORKLOAD, Ask, jsonl, loopback, send, versions, write
+from making import OTHERS, WORKLOAD, Ask, create, jsonl, loopback, send, versions, write
 
 CHAT = "/v1/chat/completions"
 
@@ -77,6 +77,14 @@ def pairs(client: openai.OpenAI) -> list[Any]:
     return rows
 
 
+def responses(client: openai.OpenAI) -> list[Any]:
+    """Return responses with what was asked beside them, as an app keeps both."""
+    asks = [ask for ask in OTHERS if ask.kind == "responses" and ask.ok]
+    said = [create(client, ask, metadata={"project": ask.project}).to_dict() for ask in asks]
+    told = zip(asks, said, strict=True)
+    return [{**one, "input": ask.messages[-1]["content"], "metadata": {"project": ask.project}} for ask, one in told]
+
+
 def main() -> None:
     with loopback() as (url, _):
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
@@ -84,6 +92,7 @@ def main() -> None:
         for name, lines in zip(("input", "output", "error"), batch(client), strict=True):
             write(f"openai_batch_{name}.jsonl", jsonl(lines))
         write("openai_pairs.jsonl", jsonl(pairs(client)))
+        write("openai_responses.jsonl", jsonl(responses(client)))
     versions("openai", "openai")
 
 

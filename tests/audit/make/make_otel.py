@@ -15,8 +15,9 @@ os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "gen_ai_latest_experimental"
 os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "span_only"
 
 import io
+from collections.abc import Sequence
 
-from making import Ask, loopback, send, versions, workload_of, write
+from making import OTHERS, Ask, create, loopback, send, versions, workload_of, write
 from openai import OpenAI
 from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
@@ -31,32 +32,32 @@ PACKAGES = (
     "opentelemetry-exporter-otlp-json-file",
 )
 
+VECTORS = [ask for ask in OTHERS if ask.kind == "embeddings"]  # it does not trace the Responses API
 
-def traced(project: str, url: str, lines: io.StringIO, console: io.StringIO) -> None:
+
+def traced(url: str, asks: Sequence[Ask], lines: io.StringIO, console: io.StringIO) -> None:
     """Send one project's calls; a service of a name of its own, as deployments have."""
-    provider = TracerProvider(resource=Resource({"service.name": project}))
+    provider = TracerProvider(resource=Resource({"service.name": asks[0].project}))
     provider.add_span_processor(BatchSpanProcessor(FileSpanExporter(stream=lines)))
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=console)))
     instrumentor = OpenAIInstrumentor()
     instrumentor.instrument(tracer_provider=provider)
     client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
     with provider.get_tracer("app").start_as_current_span("work"):  # a span that is no call
-        for ask in workload_of(project):
-            one(client, ask)
+        for ask in asks:
+            send(lambda ask=ask: create(client, ask))
     instrumentor.uninstrument()
     provider.shutdown()
 
 
-def one(client: OpenAI, ask: Ask) -> None:
-    send(lambda: client.chat.completions.create(model=ask.model, messages=ask.messages, **ask.arguments))
-
-
 def main() -> None:
-    lines, console = io.StringIO(), io.StringIO()
+    lines, console, others = io.StringIO(), io.StringIO(), io.StringIO()
     with loopback() as (url, _):
         for project in ("support", "reports"):
-            traced(project, url, lines, console)
+            traced(url, workload_of(project), lines, console)
+        traced(url, VECTORS, others, io.StringIO())
     write("otel.jsonl", lines.getvalue())
+    write("otel_others.jsonl", others.getvalue())
     write("otel_console.json", console.getvalue())
     versions("otel", *PACKAGES, "openai")
 

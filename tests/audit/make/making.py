@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,25 +14,46 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from audit_loopback import loopback
-from audit_workload import WORKLOAD, Ask
+from audit_workload import OTHERS, WORKLOAD, Ask
 
-__all__ = ["FIXTURES", "WORKLOAD", "Ask", "jsonl", "loopback", "send", "versions", "workload_of", "write"]
+__all__ = [
+    "FIXTURES",
+    "OTHERS",
+    "WORKLOAD",
+    "Ask",
+    "create",
+    "jsonl",
+    "loopback",
+    "send",
+    "versions",
+    "workload_of",
+    "write",
+]
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MOST_BYTES = 60_000
 
 
-def workload_of(project: str) -> list[Ask]:
-    return [ask for ask in WORKLOAD if ask.project == project]
+def workload_of(project: str, asks: Sequence[Ask] = WORKLOAD) -> list[Ask]:
+    return [ask for ask in asks if ask.project == project]
 
 
-def send(create: Callable[[], Any]) -> None:
+def create(client: Any, ask: Ask, **more: Any) -> Any:
+    """Make one call with openai's client, or one of its shape."""
+    if ask.kind == "chat":
+        return client.chat.completions.create(model=ask.model, messages=ask.messages, **ask.arguments, **more)
+    words = ask.messages[-1]["content"]
+    own = client.responses if ask.kind == "responses" else client.embeddings
+    return own.create(model=ask.model, input=words, **ask.arguments, **more)
+
+
+def send(call: Callable[[], Any]) -> None:
     """Make one call and read its stream to the end; an error of the script is as it should be."""
     import openai
 
     try:
-        came = create()
-        if came is not None and not hasattr(came, "choices"):
+        came = call()
+        if came is not None and not hasattr(came, "model_dump"):
             for _ in came:
                 pass
     except openai.APIStatusError as error:
