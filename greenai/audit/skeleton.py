@@ -1,10 +1,14 @@
 """Which prompts are one template: told in one pass, by digests of how a prompt begins and ends.
 
-A call is marked by digests of its beginnings, longer and longer: its system prompt, then the first 3, 6, 12, 24 and 48
-words of what was asked, then how it ends; numbers and names with digits in them count as the same. Counted over a whole
-log they are a tree, and a call's template is the deepest of its beginnings at which calls still gather (`store.py`): no
-order of the log, and no number of processes that read it, changes that. Drain (drain3 0.9.11), the tree of log lines,
-is kept in memory, depends on the order, and takes every varying word of a long prompt for a part of the template.
+A call is marked by digests of its beginnings, longer and longer: its system prompt, then the first 3, 4, 5, 6, 8, 12,
+24 and 48 words of what was asked, then how it ends; words with digits in them count as the same. Counted over a
+whole log they are a tree, and a call's template is the deepest of its beginnings at which different prompts still
+gather (`store.py`): no order of the log, and no number of processes that read it, changes that.
+
+Drain (drain3 0.9.11, the tree of log lines) was tried on 9,150 prompts of 10 templates filled with CLINC150, BANKING77,
+MMLU, GSM8K and AlpacaEval: an adjusted Rand index of 0.05 and 1,767 to 3,138 groups, against 1.000 and 9 groups here
+(those without own words are one).
+It takes words of a long slot for the template, and what it finds depends on the log's order.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from greenai.values import text_of
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "Marks", "constant", "hashed", "marks"]
 
-WORDS = (3, 6, 12, 24, 48)
+WORDS = (3, 4, 5, 6, 8, 12, 24, 48)
 LEVELS = len(WORDS) + 2
 """Beginnings of a call, from its system prompt to how it ends."""
 TAIL = 6
@@ -98,7 +103,8 @@ def constant(texts: Iterable[str], most: int = SHOWN_SAMPLES) -> str:
     kept = samples[0]
     for other in samples[1:]:
         kept = _common(kept, other)
-    return " ".join(_joined([_SLOT if _NAMING.search(word) else word for word in kept]))
+    shown = _joined([_SLOT if _NAMING.search(word) else word for word in kept])
+    return "" if shown == [_SLOT] else " ".join(shown)
 
 
 _SLOT = "{\N{HORIZONTAL ELLIPSIS}}"

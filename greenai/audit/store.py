@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "working"]
 
-VERSION = "audit-1"
+VERSION = "audit-2"
 FILE = "audit.duckdb"
 _HEAD = 1 << 16
-LEAST, SMALL, COVERED = 20, 0.05, 0.8
-"""A beginning is gone into where calls gather at its longer ones: at least so many calls and such a share of it at
-each, and this share of it in all. What gathers nowhere stays where it is."""
+LEAST, SMALL, COVERED = 20, 0.05, 0.9
+"""A beginning is gone into where prompts gather at its longer ones: at least so many different prompts and such a share
+of it at each, most of which go on with the same word, and this share of it in all. What gathers nowhere stays."""
+OWN, HOLDS, MANY = 0.01, 0.8, 0.1
+"""Among prompts of any kind, a beginning of three words is a template of its own if it is such a share of them and so
+many of its prompts go on with the same word, or if it is as many of them as the last; so is an end of six words with
+the first share, whatever comes before it."""
 
 _COLUMNS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _SOURCES = (
@@ -171,25 +175,39 @@ def _only(chunk: Any, record: Any) -> Any:
 def _settling() -> Iterator[str]:
     """Yield the statements that find templates: one look at each level, from the shortest beginning on."""
     yield "DROP TABLE IF EXISTS templates"
-    columns = f"source, position, part, 0 AS depth, mark_0 AS template, {', '.join(MARKS)}"
+    columns = f"source, position, part, 0 AS depth, mark_0 AS template, asked, {', '.join(MARKS)}"
     yield f"CREATE TABLE templates AS SELECT {columns} FROM calls WHERE mark_0 IS NOT NULL"  # noqa: S608 - as below
-    for level in range(1, len(MARKS)):
-        # How a prompt ends is looked at where no longer beginning gathered.
-        mark, above = MARKS[level], f"depth = {level - 1}" if level < len(MARKS) - 1 else f"depth < {level}"
-        yield f"""
-        UPDATE templates SET depth = {level}, template = templates.{mark} FROM (
-            WITH children AS (
-                SELECT template, {mark} AS child, count(*) AS n FROM templates WHERE {above} GROUP BY ALL
-            ),
-            parents AS (SELECT template, sum(n) AS n FROM children GROUP BY template),
-            big AS (
-                SELECT c.template, c.child, sum(c.n) OVER (PARTITION BY c.template) AS together, p.n
-                FROM children c JOIN parents p USING (template) WHERE c.n >= {LEAST} AND c.n >= {SMALL} * p.n
-            )
-            SELECT template, child FROM big WHERE together >= {COVERED} * n
-        ) AS split WHERE templates.template = split.template AND templates.{mark} = split.child AND {above}
-        """  # noqa: S608 - names of columns and constants of this module
+    for level in range(1, len(MARKS) - 1):
+        yield _split(
+            level, level - 1, f"(big AND together >= {COVERED} * of){' OR holds' if level == 1 else ''}", SMALL
+        )
+    yield _split(len(MARKS) - 1, 0, "big", OWN)
+    for mark in (*MARKS[1:], "asked"):
+        yield f"ALTER TABLE templates DROP COLUMN {mark}"
     yield "CHECKPOINT"
+
+
+def _split(level: int, above: int, when: str, small: float) -> str:
+    """Return the statement that takes prompts which gather at a level out of what they were in `above` it."""
+    mark, following, last = MARKS[level], MARKS[min(level + 1, len(MARKS) - 2)], level == len(MARKS) - 1
+    return f"""
+    UPDATE templates SET depth = {level}, template = templates.{mark} FROM (
+        WITH grandchildren AS (
+            SELECT template, {mark} AS child, count(DISTINCT asked) AS n FROM templates
+            WHERE depth = {above} GROUP BY template, {mark}, {following}
+        ),
+        children AS (SELECT template, child, sum(n) AS n, max(n) AS most FROM grandchildren GROUP BY ALL),
+        parents AS (SELECT template, sum(n) AS n FROM children GROUP BY ALL),
+        sized AS (
+            SELECT c.*, p.n AS of, c.n >= {small} * p.n AND (c.most >= {HOLDS} * c.n OR {last}) AS big,
+                (c.most >= {HOLDS} * c.n AND c.n >= {OWN} * p.n) OR c.n >= {MANY} * p.n AS holds
+            FROM children c JOIN parents p USING (template) WHERE c.n >= {LEAST}
+        ),
+        gathered AS (SELECT *, sum(n) FILTER (big) OVER (PARTITION BY template) AS together FROM sized)
+        SELECT template, child FROM gathered WHERE {when}
+    ) AS split
+    WHERE templates.template = split.template AND templates.{mark} = split.child AND templates.depth = {above}
+    """  # noqa: S608 - names of columns and constants of this module
 
 
 def _plain(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from greenai.audit import ingest as ingesting
 from greenai.audit.ingest import ingest
 from greenai.audit.reading import opened
+from greenai.audit.skeleton import constant
 from greenai.audit.store import Store, working
 from greenai.errors import LogUnreadable
 
@@ -126,18 +127,29 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_templates_are_where_calls_gather(tmp_path: Path) -> None:
-    asked = [f"Translate into French: {word} {number}" for number, word in enumerate(["tea", "milk", "salt"] * 40)]
-    asked += [
-        f"{'very ' * (number % 9)}late parcel {number}\n\nAnswer with one word, good or bad." for number in range(120)
-    ]
-    asked += [f"{first} {second} {third}?" for first in "abcd" for second in "efgh" for third in "ijkl"]
+def test_templates_are_where_prompts_gather(tmp_path: Path) -> None:
+    words = ["tea", "milk", "salt", "bread", "ink", "glass", "wool"]
+    asked = [f"Translate this into French: {words[n % 7]} {words[n % 5]} {n}" for n in range(210)]
+    asked += [f"{words[n % 7]} parcel {n} {words[n % 5]}\n\nAnswer with one word, good or bad." for n in range(210)]
+    asked += [f"{words[n % 7]} {words[n // 7 % 7]} {words[n // 49]}?" for n in range(210)]
+    asked += ["When do you open on a Sunday?"] * 210  # one prompt again and again is a repeat, no template
     log = write(tmp_path / "a.jsonl", [call(number, text) for number, text in enumerate(asked)])
     with working() as store:
         ingest(opened(log), store)
-        found = store.sql(
-            "SELECT position <= 120, position > 240, count(DISTINCT template), count(*) FROM templates GROUP BY ALL"
-        )
-    by_group = {(bool(first), bool(free)): templates for first, free, templates, _ in found}
-    assert by_group[True, False] <= 3
-    assert by_group[False, False] <= 10
+        found = store.sql("SELECT position, template, depth FROM templates ORDER BY position")
+    groups = [{template for _, template, _ in found[begin : begin + 210]} for begin in range(0, 840, 210)]
+    assert [len(group) for group in groups] == [1, 1, 1, 1]
+    assert len(groups[0] | groups[1] | groups[2]) == 3
+    assert groups[3] == groups[2]  # what is left over of all that has no system prompt
+
+
+def test_what_a_template_shares_is_shown_without_what_varies() -> None:
+    texts = [
+        "Translate this into French: tea for Ada",
+        "Translate this into French: a glass of milk",
+        "Translate this into French: ink",
+    ]
+    assert constant(texts) == "Translate this into French: {…}"
+    assert constant(["Dear Ada, where is it?", "Dear Bo, where is it?"]) == "Dear {…} where is it?"
+    assert constant(["the same"] * 3) == "the same"
+    assert constant([]) == ""
