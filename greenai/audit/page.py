@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 MOST_ROWS = 20
+NAME_CHARS = 120
 WIDE, NARROW = 860, 312
 
 
@@ -182,7 +183,11 @@ def _pareto(audited: Audited) -> str:
         "energy first. Upwards: the share of answers that would be worse; lines are sums of the ends of 90% intervals. "
         "Ways whose risk is not known are not drawn."
     )
-    return section("pareto", "Energy against worse answers", figure(wide + narrow, table), note)
+    legend = [
+        (f"a-{step.way or 'model'}", f"{number} {wording.SUFFICED.get(step.way, 'as it was')}")
+        for number, step in enumerate(found)
+    ]
+    return section("pareto", "Energy against worse answers", figure(wide + narrow, table, legend), note)
 
 
 # --- tables ---------------------------------------------------------------------------------
@@ -226,7 +231,7 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
 
 def _group_row(group: Group, whole: float | None, audited: Audited) -> list[str]:
     energy = group.was.energy_j
-    name = bar(clean(group.name), None if energy is None else energy.mid, whole)
+    name = bar(_short(clean(group.name)), None if energy is None else energy.mid, whole)
     if (text := audited.texts.get(group.name)) is not None:
         name += f"<br><small>{cell(clean(text))}</small>"
     return [
@@ -234,6 +239,10 @@ def _group_row(group: Group, whole: float | None, audited: Audited) -> list[str]
         *map(_figure, map(wording.energy, (group.was.energy_j, group.could_be.energy_j))),
         *map(_figure, map(wording.cost, (group.was.cost_usd, group.could_be.cost_usd))),
     ]  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_CHARS else f"{name[: NAME_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _templates(audited: Audited) -> str:

@@ -24,6 +24,8 @@ HIGH = 300
 """How high all nodes of a side are together, without the room between them."""
 LETTER = 6.7
 """About how wide a letter of a label is."""
+NEAR = 16
+"""Points so near to one another have their numbers in a row."""
 
 _At = Callable[[float, float], tuple[float, float]]
 
@@ -201,7 +203,7 @@ def pareto(finding: Finding, *, width: int, height: int, name: str) -> str:
     found = steps(finding)
     if not found:
         return ""
-    left, right, head, foot = 52, 14, 12, 34
+    left, right, head, foot = 52, 26, 18, 34
     x_ticks = ticks(found[0].energy_j)
     most = max(step.high for step in found) or 0.01
     wide, high = width - left - right, height - head - foot
@@ -212,7 +214,8 @@ def pareto(finding: Finding, *, width: int, height: int, name: str) -> str:
     drawn = [_grid(left, head, width - right, height - foot, most), *_energies(x_ticks, at, height, width)]
     line = " ".join("{:.1f},{:.1f}".format(*at(step.energy_j, step.worse)) for step in found)
     drawn.append(f'<polyline class="front" points="{line}"/>')
-    drawn += [_point(number, step, at) for number, step in enumerate(found)]
+    drawn += [_point(step, at) for step in found]
+    drawn += _numbered(found, at)
     last = found[-1]
     described = (
         f"From {format_energy(found[0].energy_j)} to {format_energy(last.energy_j)}, where {share(last.worse, 1)} "
@@ -241,7 +244,22 @@ def _energies(amounts: Sequence[float], at: _At, height: int, width: int) -> lis
     ]
 
 
-def _point(number: int, step: Step, at: _At) -> str:
+def _numbered(found: Sequence[Step], at: _At) -> list[str]:
+    """Return a number for each point; points that lie on one another have theirs in a row."""
+    rows: list[tuple[float, float, list[int]]] = []
+    for number, step in enumerate(found):
+        x, y = at(step.energy_j, step.worse)
+        if rows and abs(x - rows[-1][0]) < NEAR and abs(y - rows[-1][1]) < NEAR:
+            rows[-1][2].append(number)
+        else:
+            rows.append((x, y, [number]))
+    return [
+        f'<text class="tick over" x="{x + 8:.1f}" y="{y - 8:.1f}">{", ".join(map(str, numbers))}</text>'
+        for x, y, numbers in rows
+    ]
+
+
+def _point(step: Step, at: _At) -> str:
     x, y = at(step.energy_j, step.worse)
     _, low = at(step.energy_j, step.low)
     _, high = at(step.energy_j, step.high)
@@ -250,6 +268,5 @@ def _point(number: int, step: Step, at: _At) -> str:
     kind = step.way or "model"
     return (
         f'<g><title>{escape(said)}</title><line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" '
-        f'y2="{high:.1f}"/><circle class="a-{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-        f'<text class="tick" x="{x + 8:.1f}" y="{y - 7:.1f}">{number}</text></g>'
+        f'y2="{high:.1f}"/><circle class="a-{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/></g>'
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "parts", "screen"]
 
 MOST_CHANGES = 5
+NEXT_TO_NOTHING = 0.001
 MOST_ROWS = 24
 WIDTH = 80
 
@@ -38,20 +39,21 @@ class _Notes:
         """Return the mark that stands at a figure."""
         return f"[{self._numbers.setdefault(key, len(self._numbers) + 1)}]"
 
-    def listed(self, *, short: bool = False) -> Iterator[str]:
-        """Yield what the marks mean; `short` leaves all but the first sentence away."""
+    def listed(self) -> Iterator[str]:
+        """Yield what the marks mean."""
         for key, number in self._numbers.items():
-            said = wording.rests_on(self._finding, key)
-            yield f"[{number}] {_first(said) if short else said}"
+            yield f"[{number}] {wording.rests_on(self._finding, key)}"
 
 
-def _first(text: str) -> str:
-    first, stop, _ = text.partition(". ")
-    return f"{first}." if stop else text
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def screen(audited: Audited) -> Iterator[RenderableType]:
-    """Yield the first screen: as it was, as it could have been, and the changes that save most for a line."""
+def screen(audited: Audited, *, width: int = WIDTH) -> Iterator[RenderableType]:
+    """Yield the first screen: as it was, as it could have been, and the changes that save most for a line.
+
+    What figures rest on has a line each; `parts` has it in full.
+    """
     finding = audited.finding
     notes = _Notes(finding)
     yield _text(_opening(audited))
@@ -60,12 +62,20 @@ def screen(audited: Audited) -> Iterator[RenderableType]:
         return
     yield _was_and_could_be(finding, notes)
     yield _text(_avoidable(finding.whole))
-    if finding.changes:
-        yield _text("what saves most for a line of change", style="bold")
-    for number, change in enumerate(finding.changes[:MOST_CHANGES], 1):
-        yield from _change(number, change, notes)
+    if changes := _largest(finding):
+        yield _text("What saves most for a line of change, each as if it were the only one:", style="bold")
+    for number, change in enumerate(changes, 1):
+        yield from _change(number, change, notes, width)
     yield from _unread(audited)
-    yield _text("\n".join(notes.listed(short=True)), style="dim")
+    yield _text("\n".join(_cut(line, width) for line in notes.listed()), style="dim")
+
+
+def _largest(finding: Finding) -> list[Change]:
+    """Return the first changes, without those that save next to nothing of the energy that is known."""
+    was = finding.whole.was.energy_j
+    least = 0.0 if was is None else was.mid * NEXT_TO_NOTHING
+    known = [change for change in finding.changes if change.saved.energy_j is None or change.saved.energy_j.mid > least]
+    return known[:MOST_CHANGES]
 
 
 def parts(audited: Audited, by: str, *, width: int = WIDTH) -> Iterator[RenderableType]:
@@ -100,7 +110,8 @@ def _was_and_could_be(finding: Finding, notes: _Notes) -> Table:
     made = table("", ("", "as it was", "as it could have been", "saved"), right=())
     amounts = zip(*map(wording.taken, (whole.was, whole.could_be, whole.saved)), strict=True)
     for (name, was), (_, could_be), (_, saved) in amounts:
-        add(made, f"{name} {notes.mark(name)}" if name in known else name, was, could_be, saved)
+        label = f"{name} {notes.mark(name)}" if name in known else name
+        add(made, label, *(said.replace(" (", "\n(", 1) for said in (was, could_be, saved)))
     return made
 
 
@@ -117,12 +128,12 @@ def _avoidable(whole: Group) -> str:
     return said
 
 
-def _change(number: int, change: Change, notes: _Notes) -> Iterator[RenderableType]:
+def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[RenderableType]:
     energy, cost = change.saved.energy_j, change.saved.cost_usd
     amount = wording.energy(energy) if energy is not None else wording.cost(cost)
-    worse = "" if change.risk is None else f", {wording.risk(change.risk)}, worse"
-    saves = f"saves {amount} on {wording.calls(change.calls)} calls{worse} {notes.mark(change.assumption)}"
-    yield _text(f"{number}. {clean(change.what)}: {saves}")
+    worse = "" if change.risk is None else f"; worse answers: {wording.risk(change.risk)}"
+    yield _text(_cut(f"{number}. {clean(change.what)}", width))
+    yield _text(f"   saves {amount}{worse} {notes.mark(change.assumption)}")
     where = "" if change.place == "code" else f"   # {change.place}"
     lines = [f"     {clean(line)}" for line in change.lines]
     yield _text("\n".join([lines[0] + where, *lines[1:]] if lines else []), style="cyan")
@@ -196,6 +207,12 @@ def _files(audited: Audited, _notes: _Notes, _width: int) -> Iterator[Renderable
     yield from _unread(audited, most=MOST_ROWS)
 
 
+def _assumptions(audited: Audited, notes: _Notes, _width: int) -> Iterator[RenderableType]:
+    for assumption in audited.finding.assumptions:
+        notes.mark(assumption.key)
+    yield _text("what the figures rest on", style="bold")
+
+
 _Part = Callable[["Audited", _Notes, int], "Iterator[RenderableType]"]
 PARTS: Mapping[str, _Part] = {
     "sufficing": _sufficing,
@@ -205,4 +222,5 @@ PARTS: Mapping[str, _Part] = {
     "hour": _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours),
     "waste": _wastes,
     "files": _files,
+    "assumptions": _assumptions,
 }

@@ -28,7 +28,7 @@ __all__ = ["BY", "audit"]
 
 INTERRUPTED = 130
 SAMPLE = 2_000
-BY = ("sufficing", "project", "template", "model", "hour", "waste", "files")
+BY = ("sufficing", "project", "template", "model", "hour", "waste", "files", "assumptions")
 
 
 def complete_format(incomplete: str) -> list[str]:
@@ -60,7 +60,7 @@ Sample = Annotated[int, typer.Option(min=1, help="About so many calls' texts are
 By = Annotated[
     list[str] | None,
     typer.Option(
-        help="Print this part in full: sufficing, project, template, model, hour, waste or files.",
+        help="Print this part in full: sufficing, project, template, model, hour, waste, files or assumptions.",
         autocompletion=complete_by,
     ),
 ]
@@ -179,8 +179,12 @@ def _print(audited: Audited, by: list[str] | None) -> None:
     from greenai.audit.terminal import parts, screen
 
     out = console()
-    shown = screen(audited) if not by else (part for name in by for part in parts(audited, name, width=out.width))
+    shown = (
+        screen(audited, width=out.width)
+        if not by
+        else (part for name in by for part in parts(audited, name, width=out.width))
+    )
     for part in shown:
         out.print(part)
     if not by and audited.finding.whole.calls:
-        out.print(f"More: --html audit.html, --json, --by {'|'.join(BY)}", style="dim", markup=False)
+        out.print(f"More: --html audit.html, --json, --by {', '.join(BY)}", style="dim", markup=False)
