@@ -108,7 +108,8 @@ class Journal:
             return
         try:
             private_folder(self.path.parent)
-            lock = FileLock(self.path.with_suffix(".held"))
+            path = self.path.with_suffix(".held")
+            lock = FileLock(path)
         except OSError as error:
             raise BatchError(
                 f"The journal of {self.name} cannot be kept in {self.path.parent}: {error.strerror}. Make that folder "
@@ -119,6 +120,8 @@ class Journal:
                 lock.acquire(time.monotonic())
             except BlockingIOError:
                 raise BatchError(self._busy()) from None
+            if not lock.is_at(path):  # it was forgotten between the two: another process may have a new one
+                raise BatchError(f"The batch {self.name} was forgotten by another process just now. Run it again.")
             yield
         finally:
             lock.close()
@@ -280,7 +283,10 @@ class Journal:
     def delete(self) -> None:
         """Delete the job: requests, answers and all. For who has it."""
         self._db.close()
-        self._delete(["", "-wal", "-shm", ".lock", ".held"])
+        copies = [] if self.path is None else self.path.parent.glob(f"{self.path.name}.v*.bak")
+        self._delete(
+            ["", "-wal", "-shm", *(copy.name.removeprefix(f"{self.name}.db") for copy in copies), ".lock", ".held"]
+        )
 
     def _delete(self, ends: Sequence[str]) -> None:
         if self.path is None:

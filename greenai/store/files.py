@@ -129,6 +129,13 @@ class FileLock:
             # Whoever has waited for long looks more often than those who have just come, and is next.
             pause = min(pause * 1.5, 0.004) if now - begun < 0.1 else 0.0003
 
+    def is_at(self, path: Path) -> bool:
+        """Say whether its file is still the one of this name: one that was removed keeps nobody out."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), path.stat())
+        except OSError:
+            return False
+
     def is_marked(self) -> bool:
         """Say whether `mark` was called for this file, by any process."""
         return os.fstat(self._fd).st_size > 0

@@ -22,6 +22,7 @@ from greenai.bulk.calls_lane import AT_ONCE, at_once
 from greenai.bulk.job import Progress
 from greenai.hours import Hour
 from greenai.store.batch_db import BatchDb
+from greenai.store.files import FileLock
 from greenai.testing import FakeProvider, offline
 
 if TYPE_CHECKING:
@@ -532,8 +533,25 @@ def test_the_journal_is_the_owners_alone_and_is_forgotten(client: Client, tmp_pa
     folder = tmp_path / "batches"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    (folder / "poem.db.v1.bak").write_text("what a newer version keeps of an older one's journal")
+    (folder / "poem-2.db").touch()
     job.forget()
-    assert list(folder.iterdir()) == []
+    assert [file.name for file in folder.iterdir()] == ["poem-2.db"]
+
+
+def test_a_lock_of_a_job_that_was_forgotten_meanwhile_keeps_nobody_out(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = FileLock.acquire
+
+    def forgotten_before(self: FileLock, deadline: float) -> None:
+        (tmp_path / "batches" / "poem.held").unlink(missing_ok=True)
+        acquire(self, deadline)
+
+    monkeypatch.setattr(FileLock, "acquire", forgotten_before)
+    with pytest.raises(BatchError) as refused:
+        job_of(client).run()
+    assert str(refused.value) == "The batch poem was forgotten by another process just now. Run it again."
 
 
 def test_a_folder_that_cannot_be_made_is_said(server: Echoing, tmp_path: Path) -> None:
