@@ -54,7 +54,7 @@ _ITS_OWN = frozenset(kind.__name__ for kind in _BY_OPTIONS)
 _AGAIN = frozenset((404, 408, 409, 425, 429))
 """Statuses after which the same request may be answered later; 404: a model that the server does not have, yet."""
 _LOOK_S = 0.2
-STOPPING = "stopping: what is under way ends; Ctrl-C again does not wait"
+STOPPING = "stopping; Ctrl-C again does not wait"
 
 
 def at_once(session: Session, models: frozenset[str | None]) -> int:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from greenai.bulk.values import Answered
 from greenai.progress import bar
-from greenai.units import format_duration, format_energy
+from greenai.units import format_duration, format_energy, significant
 
 __all__ = ["Logged", "Progress", "Shown", "Watching", "watched"]
 
@@ -138,7 +138,7 @@ class Logged:
 
 
 def _line(at: Progress) -> str:
-    rate = "" if at.per_s is None else f", {at.per_s:.1f}/s"
+    rate = "" if at.per_s is None else f", {significant(at.per_s)}/s"
     left = "" if at.left_s is None else f", {format_duration(at.left_s)} left"
     failed = f", {at.failed:,} failed" if at.failed else ""
     beside = f"; {at.said}" if at.said else ""

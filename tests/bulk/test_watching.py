@@ -39,7 +39,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, caps
     with watched(progress=True) as tell:
         assert tell is not None
         tell(at)
-    assert "4,120 of 10,000, 41.2/s, 143 s left, 1 mWh, 1 failed; 8 at once" in capsys.readouterr().err
+    assert "4,120 of 10,000, 41/s, 143 s left, 1 mWh, 1 failed; 8 at once" in capsys.readouterr().err
 
 
 def test_a_log_has_what_is_said_once_and_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
