@@ -104,6 +104,13 @@ ALL = (
         unsaid=IN_PARTS,
     ),
     Fixture(
+        files=("otel_default.jsonl",),
+        format="otel",
+        untold=COUNTED,
+        missing=("messages", "answer", "cached_tokens", "reasoning_tokens", "cost_usd"),
+        promptless=40,
+    ),
+    Fixture(
         files=("otel_console.json",),
         format="otel",
         untold=COUNTED,

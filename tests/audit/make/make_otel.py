@@ -5,14 +5,22 @@ In a venv of its own:
     pip install openai opentelemetry-sdk opentelemetry-instrumentation-openai-v2 "opentelemetry-util-genai<1.2" \
         opentelemetry-exporter-otlp-json-file
     python tests/audit/make/make_otel.py
+    python tests/audit/make/make_otel.py default
+
+The second run leaves the instrumentation as it comes: older conventions, and no contents. It writes otel_default.jsonl.
 """
+
+# ruff: noqa: E402 - the libraries read the environment as they load
 
 from __future__ import annotations
 
 import os
+import sys
 
-os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "gen_ai_latest_experimental"
-os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "span_only"
+DEFAULT = "default" in sys.argv
+if not DEFAULT:
+    os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "gen_ai_latest_experimental"
+    os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "span_only"
 
 import io
 from collections.abc import Sequence
@@ -56,6 +64,9 @@ def main() -> None:
         for project in ("support", "reports"):
             traced(url, workload_of(project), lines, console)
         traced(url, VECTORS, others, io.StringIO())
+    if DEFAULT:
+        write("otel_default.jsonl", lines.getvalue())
+        return
     write("otel.jsonl", lines.getvalue())
     write("otel_others.jsonl", others.getvalue())
     write("otel_console.json", console.getvalue())
