@@ -11,6 +11,10 @@ from audit_fixtures import ALL, FIXTURES, OTHER_KINDS, Fixture, calls_of, summed
 from audit_loopback import asked
 from audit_workload import WORKLOAD, Ask, totals
 
+from greenai.audit.ingest import ingest
+from greenai.audit.reading import opened
+from greenai.audit.store import working
+
 BY_NAME = {fixture.name + Path(fixture.files[0]).suffix: fixture for fixture in ALL}
 
 
@@ -67,6 +71,16 @@ def test_each_call_has_its_moment(fixture: Fixture, tmp_path: Path) -> None:
     known = [call.created for call in calls if call.created is not None]
     assert known or fixture.format == "openai-batch"
     assert all(1_795_000_000 < moment < 2_000_000_000 for moment in known)
+
+
+@pytest.mark.parametrize("name", [name for name, log in BY_NAME.items() if log.promptless == 0])
+def test_the_same_repeats_are_found(name: str, tmp_path: Path) -> None:
+    answered = [ask for ask in WORKLOAD if ask.ok]
+    different = {json.dumps([ask.model, ask.messages, ask.arguments], sort_keys=True) for ask in answered}
+    with working() as store:
+        ingest(opened(BY_NAME[name].paths(tmp_path)), store)
+        found = store.sql("SELECT count(*), count(DISTINCT exact), sum(input_tokens) FROM calls WHERE ok")
+    assert found == [(len(answered), len(different), totals(answered).input_tokens)]
 
 
 @pytest.mark.parametrize("name", OTHER_KINDS)
