@@ -7,16 +7,18 @@ writes only observe: nothing changes but what is recorded, until `observe` is ta
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from greenai.audit import waste
 from greenai.audit.energy import smaller
-from greenai.audit.estimate import Looked, Measured, found, looked_at
+from greenai.audit.estimate import Looked, Measured, found, looked_at, routed
 from greenai.audit.finding import Change, Finding, Group, Span, Sufficed, Sufficing, Taken, Waste
 from greenai.catalog import find
 from greenai.classify import Classifier
+from greenai.settings import Settings
 
 if TYPE_CHECKING:
     from greenai.audit.columns import Calls
@@ -115,7 +117,7 @@ def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> 
     yield _change("Let the semantic cache answer near repeats", semantic, FILE, rows["near_repeat"])
     answerer = ['@client.answerer(examples=["..."])', "def look_up(question): ..."]
     yield _change("Register a function that looks live data up", answerer, CODE, rows["lookup"])
-    yield from _routed(finding, ladder)
+    yield from _routed(finding, looked, ladder)
     yield from _labels(finding)
     sampled = int(looked.judged.sampled.sum())
     if sampled:
@@ -163,15 +165,24 @@ def _rows(group: Group) -> dict[Sufficing, Sufficed]:
     return {row.by: row for row in group.sufficed}
 
 
-def _routed(finding: Finding, ladder: tuple[str, ...]) -> Iterator[Change]:
+def _routed(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterator[Change]:
     """Yield a ladder for the model that would save most, and the same for no other: a project has one ladder."""
     for group in finding.models:
-        small = smaller(group.name, ladder)
+        small = smaller(group.name, ladder) if group.name in looked.calls.model.names else None
         if small is not None:
             top = _catalogued(group.name)
-            line = f"ladder = {json.dumps([small, top])}"
-            yield _change(
-                f"Let {small} answer where it suffices, in place of {top}", [line], FILE, _rows(group)["small"]
+            code = looked.calls.model.names.index(group.name)
+            calls, saved = routed(looked, looked.calls.model.codes == code)
+            energy = saved.energy_j
+            yield Change(
+                what=f"Let {small} answer where it is expected to suffice, in place of {top}",
+                place=FILE,
+                lines=(f"ladder = {json.dumps([small, top])}",),
+                calls=calls,
+                saved=saved,
+                per_line_j=None if energy is None else energy.mid,
+                risk=_rows(group)["small"].risk,
+                assumption="routed",
             )
             return
 
@@ -244,7 +255,9 @@ def _by_waste(finding: Finding, looked: Looked) -> Iterator[Change]:
         elif wasted.kind == "retries":
             yield _change("Retry once, in one place", ["max_retries = 1"], FILE, wasted=wasted)
         elif wasted.kind == "always_on":
-            yield _change("Ask by day only, where nobody reads by night", _by_day(looked), FILE, wasted=wasted)
+            lines = _by_day(looked)
+            if lines:
+                yield _change("Ask by day only, where nobody reads by night", lines, FILE, wasted=wasted)
 
 
 def _by_day(looked: Looked) -> list[str]:
@@ -255,6 +268,8 @@ def _by_day(looked: Looked) -> list[str]:
     table, column = ("features", calls.feature) if (calls.feature.codes >= 0).any() else ("projects", calls.project)
     lines: list[str] = []
     for name, quiet in sorted(waste.always_on(calls).items()):
+        if not _is_taken(f'{table}.{json.dumps(name)}.budget.calls = "1/day"'):
+            continue  # a name that only other libraries take
         of = column.codes == column.names.index(name)
         days = max(float(np.ptp(calls.created[of & np.isfinite(calls.created)])) / 86_400, 1.0)
         count = max(1, round(float((of & ~quiet).sum()) / days))
@@ -284,10 +299,19 @@ def toml(finding: Finding) -> str:
     written: list[str] = []
     for change in sorted(finding.changes, key=lambda one: any("." in _name(line) for line in one.lines)):
         lines = [line for line in change.lines if _name(line) not in kept]
-        if change.place == FILE and lines:
+        if change.place == FILE and lines and _is_taken("\n".join((*head, *written, *lines))):
             kept.update(map(_name, lines))
             written.append("\n".join(("", f"# {change.what}.", *lines)))
     return "\n".join((*head, *written)) + "\n"
+
+
+def _is_taken(text: str) -> bool:
+    """Say whether the settings take these lines."""
+    try:
+        Settings(**tomllib.loads(text))
+    except ValueError:  # of pydantic, and of a text that is no TOML
+        return False
+    return True
 
 
 def _name(line: str) -> str:

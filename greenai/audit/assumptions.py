@@ -83,6 +83,12 @@ _ALWAYS = (
         evidence="assumed",
     ),
     Assumption(
+        key="routed",
+        text='The calls that routing gives to the small model at quality "standard": those of which the classifier '
+        "expects a loss of at most 0.16. The risk is their share whose answer would be worse.",
+        evidence="estimated",
+    ),
+    Assumption(
         key="import",
         text="Repeats, built-in tools and reasoning where little was to be expected of it, added up: each rests on "
         "its own row.",

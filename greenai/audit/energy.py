@@ -150,8 +150,10 @@ def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats) -> 
 def smaller(model: str, ladder: tuple[str, ...] = ()) -> str | None:
     """Return the model that would be asked in place of this one: the ladder's first, else the smallest sibling.
 
-    None where this is a small model itself, or no smaller one is known.
+    None where this is a small model itself, no smaller one is known, or the log names no model.
     """
+    if not model:
+        return None
     card = find(model)
     names = ladder or (() if card is None else _siblings(card))
     own = None if card is None else card.name

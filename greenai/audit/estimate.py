@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Codes: TypeAlias = NDArray[np.int64]
 
-__all__ = ["DRAWS", "Looked", "Measured", "found", "looked_at"]
+__all__ = ["DRAWS", "Looked", "Measured", "found", "looked_at", "routed"]
 
 SAMPLE = 2_000
 """About so many calls' texts are looked at."""
@@ -178,7 +178,7 @@ def _otherwise(calls: Calls, judged: Judged, ladder: tuple[str, ...]) -> Alterna
     for code in np.unique(calls.model.codes[rows]).tolist():
         of = calls.model.codes[rows] == code
         tokens = (calls.input_tokens[rows[of]], calls.cached_tokens[rows[of]], said[of])
-        model = calls.model.name(code)
+        model = calls.model.name(code, "")
         for name, kind in ((smaller(model, ladder), "small"), (model, "plain")):
             law = None if name is None else law_of(name)
             if name is not None and law is not None:
@@ -209,7 +209,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         first=float(created.min()) if len(created) else None,
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
-        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names)),
+        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names) + 1),
         templates=parts.groups("template", calls.template.codes, looked.template, SHOWN, none=False),
         models=parts.groups("model", calls.model.codes, calls.model.name, SHOWN),
         hours=tuple(
@@ -222,6 +222,24 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         ),
         zone=looked.zone,
     )  # fmt: skip
+
+
+def routed(looked: Looked, of: Flags) -> tuple[Span, Taken]:
+    """Return how many of these calls routing would give to the small model, and what they would take less.
+
+    Those are the calls of which the classifier expects little loss: not all for which the small model would suffice,
+    and some for which it does not.
+    """
+    import numpy as np
+
+    inside = of & (looked.plan.of >= 0)
+    part, size = looked.plan.of[inside], len(looked.plan.sizes)
+    count = np.bincount(part, minlength=size).astype(np.float64)
+    joules, dollars = (_summed(part, amounts[inside], size) for amounts in (looked.took.energy_j, looked.took.cost_usd))
+    energy = _Energy(looked, of, grams(1.0, looked.zone)[0])
+    return span(looked.drawn.routed @ count), energy.taken(
+        looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
+    )
 
 
 class _Parts:

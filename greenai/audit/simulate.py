@@ -89,6 +89,8 @@ class Drawn:
         less: the share of the calls for which less would have sufficed than what answered, by (draw, stratum).
         was_j: what these took, per joule of the stratum; `could_j` what they would take.
         was_usd: the same of dollars.
+        routed: the share of the calls that routing gives to the small model, by (draw, stratum), with `routed_j` that
+            these take less, per joule, and `routed_usd`.
         worse: the share of worse answers among those that routing gives to the small model, by draw.
         factor: what energies that nothing is simulated of are multiplied by, by draw.
     """
@@ -99,6 +101,9 @@ class Drawn:
     could_j: Floats
     was_usd: Floats
     could_usd: Floats
+    routed: Floats
+    routed_j: Floats
+    routed_usd: Floats
     worse: Floats
     factor: Floats
 
@@ -189,7 +194,12 @@ def drawn(
     flat, flat_usd = np.nan_to_num(energy)[None, :], dollars[None, :]
     cheap_usd = _dollars(judged, other, dollars)
     routed = (judged.large <= floor) & judged.shrinks & ~judged.repeat & ~judged.deterministic
+    small = RUNG["small"]
+    given = [np.broadcast_to(routed, lost.shape).astype(np.float64)]
     return Drawn(
+        routed=part.ratios(weights, given, None, 1.0)[:, :, 0],
+        routed_j=part.ratios(weights, given, [was - could[small]], flat)[:, :, 0],
+        routed_usd=part.ratios(weights, given, [dollars[None, :] - cheap_usd[small]], flat_usd)[:, :, 0],
         share=part.ratios(weights, chosen, None, 1.0),
         less=part.ratios(weights, [_less(judged, chosen)], None, 1.0)[:, :, 0],
         was_j=part.ratios(weights, chosen, [was] * len(SUFFICING), flat),

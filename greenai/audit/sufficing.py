@@ -277,7 +277,7 @@ def judge(
             kept.append(row)
             verdicts.append(_verdict(call, row, known, classifier, large_gain))
     at = np.array(kept, np.int64)
-    model = [smaller(calls.model.name(code), tuple(ladder)) for code in calls.model.codes[at].tolist()]
+    model = [smaller(calls.model.name(code, ""), tuple(ladder)) for code in calls.model.codes[at].tolist()]
     shrinks = np.array([name is not None for name in model], np.bool_)
     reasoned = np.nan_to_num(calls.reasoning_tokens[at]) > 0
     return Judged(

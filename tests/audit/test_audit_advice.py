@@ -1,0 +1,102 @@
+"""What to do: literal lines that the settings take, most saved per line first, and only observed at first."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import pytest
+from audit_logs import LARGE, SMALL, call, reads
+
+from greenai.audit.advice import audited, toml
+from greenai.audit.columns import columns
+from greenai.audit.finding import Change, Finding
+from greenai.audit.values import Logged
+from greenai.settings import Settings
+
+LOG = [
+    *(call(f"Why is number {n} odd?", at=n, output_tokens=300) for n in range(60)),
+    *(call(f"Say hello to guest {n}.", at=n, output_tokens=300, reasoning_tokens=200) for n in range(10)),
+    *(call(f"What is {n} times 17?", at=n) for n in range(40)),
+    *(call("What is the capital of France?", at=n) for n in range(20)),
+    *(call(f"mail {n}", at=n, system="Label it.", answer=("spam", "ham")[n % 2]) for n in range(120)),
+    *(call("Tell me about trees and birds and their names", at=n, arguments={}) for n in range(9)),
+    *(call(f"{n}", at=n * 1800, feature="watch", finish_reason="length") for n in range(8 * 48)),
+]
+
+
+def of(log: list[Logged], **told: object) -> Finding:
+    return audited(columns(log), reads(log), **told)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def found() -> Finding:
+    return of(LOG)
+
+
+def change(found: Finding, begins: str) -> Change:
+    return next(one for one in found.changes if one.lines[0].startswith(begins))
+
+
+def test_what_saves_most_per_line_comes_first(found: Finding) -> None:
+    per_line = [one.per_line_j or 0.0 for one in found.changes]
+    assert per_line == sorted(per_line, reverse=True)
+    assert all(one.calls.high > 0 for one in found.changes)
+
+
+def test_every_change_has_its_lines(found: Finding) -> None:
+    assert change(found, "ladder").lines == (f'ladder = ["{SMALL}", "{LARGE}"]',)
+    assert change(found, "from greenai").lines == ("from greenai import Client",)
+    assert change(found, "client.distilled").lines[0].endswith('.npz", mode="shadow")')
+    assert change(found, "cache_also").lines == ('cache_also = ["sampled"]',)
+    assert change(found, "cache_also").calls.mid == 8
+    assert change(found, "features").lines == ('features."watch".budget.calls = "36/day"',)
+
+
+def test_the_import_is_one_change_and_holds_repeats_tools_and_reasoning(found: Finding) -> None:
+    rows = {row.by: row.calls.mid for row in found.whole.sufficed}
+    reasoned = next(waste.calls for waste in found.wastes if waste.kind == "reasoning")
+    assert change(found, "from greenai").calls.mid == pytest.approx(
+        rows["repeat"] + rows["deterministic"] + reasoned, abs=1
+    )
+
+
+def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
+    written = toml(found)
+    settings = Settings(**tomllib.loads(written))
+    assert settings.observe
+    assert settings.cache_also == {"sampled"}
+    assert settings.ladder is not None
+    assert [entry.model for entry in settings.ladder] == [SMALL, LARGE]
+    assert settings.features["watch"].budget.calls == ("36/day",)
+    assert written.startswith("# Made by greenai audit.")
+
+
+def test_what_rests_on_something_says_what(found: Finding) -> None:
+    for one in (*found.changes, *found.wastes):
+        assert found.assumption(one.assumption).text
+
+
+def test_a_ladder_of_ones_own_is_what_would_be_asked() -> None:
+    made = of(LOG[:60], ladder=("local/smollm2-135m", LARGE))
+    assert change(made, "ladder").lines == (f'ladder = ["local/smollm2-135m", "{LARGE}"]',)
+
+
+def test_a_log_that_names_no_model_has_no_ladder() -> None:
+    made = of([call(f"Why is number {n} odd?", at=n, model=None) for n in range(9)], ladder=(SMALL, LARGE))
+    assert not [one for one in made.changes if one.lines[0].startswith("ladder")]
+    assert made.whole.avoidable.mid == 0.0
+
+
+def test_lines_that_the_settings_do_not_take_are_not_told() -> None:
+    made = of([call(f"{n}", at=n * 1800, feature="not a name!") for n in range(8 * 48)])
+    assert [waste.kind for waste in made.wastes] == ["always_on"]
+    assert not [one for one in made.changes if "budget" in one.lines[0]]
+
+
+def test_a_finding_is_plain_json(found: Finding) -> None:
+    assert json.loads(json.dumps(found.to_dict()))["whole"]["calls"] == len(LOG)
+
+
+def test_settings_of_a_log_without_changes_are_taken_too() -> None:
+    assert Settings(**tomllib.loads(toml(of([call("hello", model=SMALL)])))).observe

@@ -1,0 +1,94 @@
+"""What calls took for nothing: counted where it can be, and nothing is said where the log says too little."""
+
+from __future__ import annotations
+
+import pytest
+from audit_logs import LARGE, call, reads
+
+from greenai.audit.columns import PREFIX_CHARS, columns
+from greenai.audit.energy import law_of
+from greenai.audit.estimate import looked_at
+from greenai.audit.finding import Waste
+from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
+from greenai.audit.values import Logged
+from greenai.audit.waste import ASSUMPTIONS, always_on, wastes
+
+HOUR = 3600.0
+LONG = "x" * PREFIX_CHARS
+
+
+def wasted(log: list[Logged], reasons_from: float = 0.25) -> dict[str, Waste]:
+    looked = looked_at(columns(log), reads(log), in_a_row=0)
+    return {one.kind: one for one in wastes(looked, reasons_from)}
+
+
+def test_nothing_is_wasted_by_calls_like_any_other() -> None:
+    assert not wasted([call(f"Why is number {n} odd?", at=n) for n in range(50)])
+
+
+def test_reasoning_of_which_little_is_expected() -> None:
+    log = [call("Say hello.", at=n, output_tokens=550, reasoning_tokens=500) for n in range(4)]
+    found = wasted(log)["reasoning"]
+    law = law_of(LARGE)
+    assert law is not None
+    import numpy as np
+
+    counts = [np.array([float(count)]) for count in (100, 0, 550)]
+    less = [np.array([float(count)]) for count in (100, 0, 50)]
+    each = float(law.joules(*counts)[0] - law.joules(*less)[0])
+    assert found.calls == 4
+    assert found.saved.energy_j is not None
+    assert found.saved.energy_j.mid == pytest.approx(4 * each)
+    assert found.detail == "4 calls that reasoned where the expected gain is below 25%"
+    assert "reasoning" not in wasted(log, reasons_from=0.0)
+
+
+def test_cut_answers_may_be_lost_or_not() -> None:
+    found = wasted([call("a", finish_reason="length"), call("b", at=1)])["truncated"]
+    assert found.calls == 1
+    assert found.saved.energy_j is not None
+    assert found.saved.energy_j.low == 0.0
+    assert found.detail == "1 answers cut at their token limit"
+
+
+def test_answers_far_longer_than_their_templates() -> None:
+    log = [call(f"mail {n}", at=n, system="Sum it up.", output_tokens=60) for n in range(40)]
+    long = [call("mail", at=50, system="Sum it up.", output_tokens=2000)]
+    assert wasted([*log, *long])["long_output"].calls == 1
+    assert "long_output" not in wasted([*log[:20], *long])
+
+
+def test_prefixes_that_a_cache_would_have_served() -> None:
+    soon, late = KEPT_S - 1, KEPT_S + 1
+    log = [
+        call("a", system=LONG, at=0, input_tokens=2000, cached_tokens=0),
+        call("b", system=LONG, at=soon, input_tokens=2000, cached_tokens=0),
+        call("c", system=LONG, at=soon + 1, input_tokens=2000, cached_tokens=1500),
+        call("d", system=LONG, at=soon + 1 + late, input_tokens=2000, cached_tokens=0),
+        call("e", system=LONG, at=soon + 2 + late, input_tokens=2000),
+    ]
+    calls = columns(log)
+    assert missed(calls).tolist() == [False, True, False, False, False]
+    joules, dollars = saved_by_prefix(calls, missed(calls))
+    assert joules[1] > 0
+    assert dollars[1] == pytest.approx(1024 * (5.0 - 0.5) / 1e6)
+    assert wasted(log)["prefix"].calls == 1
+
+
+def test_tries_that_failed_and_were_made_again() -> None:
+    log = [call("a", ok=False), call("a", at=5), call("b", ok=False), call("c", at=9, attempt=2)]
+    assert wasted(log)["retries"].calls == 2
+
+
+def test_a_feature_that_asks_day_and_night() -> None:
+    night_and_day = [call(f"{n}", at=n * HOUR / 2, feature="watch") for n in range(8 * 48)]
+    by_day = [call(f"{n}", at=n * HOUR / 2, feature="desk") for n in range(8 * 48) if n % 48 < 16]
+    found = always_on(columns([*night_and_day, *by_day]))
+    assert [*found] == ["watch"]
+    assert found["watch"].sum() == 8 * 48 // 4
+    assert not always_on(columns(night_and_day[:48]))
+
+
+def test_each_kind_says_what_it_rests_on() -> None:
+    kinds = ("reasoning", "truncated", "long_output", "prefix", "retries", "always_on")
+    assert {one.key for one in ASSUMPTIONS} == {f"waste_{kind}" for kind in kinds}
