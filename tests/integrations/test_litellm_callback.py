@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,14 +72,28 @@ def test_a_call_is_booked_and_its_receipt_is_beside_litellms_own_parameters(
 
 
 def test_a_known_model_has_energy(litellm: Any, receipts: list[Any]) -> None:
-    # After many other tests litellm told nobody of a first call; what swallows it is a thread of litellm's own.
-    for _ in range(3):
-        litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
-        with suppress(AssertionError):
-            until(lambda: receipts)
-            break
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+    until(lambda: receipts)
     assert receipts[0].model == "openai/gpt-5.5"
     assert receipts[0].energy.low_j < receipts[0].energy.energy_j < receipts[0].energy.high_j
+
+
+def test_the_callback_that_takes_anothers_place_is_told_alone(litellm: Any, receipts: list[Any]) -> None:
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+    until(lambda: receipts)
+    later: list[Any] = []
+    litellm.callbacks = [GreenCallback(project="other", observers=[later.append])]
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello again, Ada.")
+    until(lambda: later)
+    assert [receipt.project for receipt in (*receipts, *later)] == ["bot", "other"]
+
+
+def test_two_callbacks_are_both_told(litellm: Any, receipts: list[Any]) -> None:
+    other: list[Any] = []
+    litellm.callbacks = [*litellm.callbacks, GreenCallback(project="audit", observers=[other.append])]
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+    until(lambda: receipts and other)
+    assert [receipt.project for receipt in (*receipts, *other)] == ["bot", "audit"]
 
 
 STREAMED = """
