@@ -49,7 +49,12 @@ Files = Annotated[
 ]
 Form = Annotated[
     str | None,
-    typer.Option("--format", help="The format of all of them; by default it is found.", autocompletion=complete_format),
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="The format of all of them; by default it is found.",
+        autocompletion=complete_format,
+    ),
 ]
 OfProject = Annotated[str | None, typer.Option("--project", help="Only the calls of this project.")]
 Since = Annotated[
