@@ -478,6 +478,13 @@ KEYS: Mapping[str, Key] = {
         example={"model": "local/smollm2-135m"},
         env='{"model":"local/smollm2-135m"}',
     ),
+    "distilled": Key(
+        about="Task models that `greenai distil` made, each a table: `file`; `mode`: "
+        '`"shadow"`, where the large model answers and both are compared, or `"on"`; `audit`, the part of its answers '
+        "that the large model gives, too. See [distilled tasks](distil.md).",
+        example=[{"file": "department.greenai", "mode": "shadow"}],
+        env='[{"file":"department.greenai","mode":"shadow"}]',
+    ),
     "projects": Key(
         about="What holds for the calls of one project, by its name: `budget` (a table), `opt_in` with `opt_in_reason` "
         'and `opt_in_expires`, `without_opt_in` (`"downgrade"` or `"refuse"`), `nudges` (switches). In a file this is '

@@ -18,6 +18,7 @@ from greenai.cli.budget import budget
 from greenai.cli.cache import cache
 from greenai.cli.common import Root
 from greenai.cli.digest import digest
+from greenai.cli.distil import distil
 from greenai.cli.doctor import doctor
 from greenai.cli.explain import explain
 from greenai.cli.feedback import feedback
@@ -55,6 +56,7 @@ app.add_typer(telemetry, name="telemetry")
 app.command()(doctor)
 app.command()(serve)
 app.command()(tune)
+app.command()(distil)
 app.command()(rate)
 app.command()(gpus)
 

@@ -1,0 +1,315 @@
+"""`greenai distil`: make a task model of the most repetitive calls of a log, and say how those in use are doing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from greenai.cli.common import AsJson, SettingsFile, console, plain, print_json, reported, settings_of
+from greenai.progress import bar
+from greenai.units import format_duration, format_energy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from greenai.audit.values import Logged
+    from greenai.distil.pairs import Pairs
+    from greenai.distil.templates import Candidate
+    from greenai.distil.train import Trained
+    from greenai.distil.worth import Worth
+    from greenai.progress import Moved
+    from greenai.settings import Settings
+
+__all__ = ["distil"]
+
+Logs = Annotated[list[Path] | None, typer.Argument(help="Logs of calls: files or folders, as for greenai audit.")]
+Format = Annotated[str | None, typer.Option("--format", help="The logs' format, where it is not found out.")]
+Which = Annotated[int | None, typer.Option("--template", min=1, help="The template to distil, by its number.")]
+Listed = Annotated[bool, typer.Option("--list", help="Only list the templates.")]
+Promise = Annotated[float, typer.Option(min=0.5, max=0.999, help="How often it is to say what the large model says.")]
+Labels = Annotated[int | None, typer.Option(min=1, help="Prompts of the log that --teacher answers (anew).")]
+Teacher = Annotated[str | None, typer.Option(help='The large model, such as "openai/gpt-5.5".')]
+Spend = Annotated[str | None, typer.Option("--budget", help='What asking --teacher may take, such as "5Wh".')]
+Out = Annotated[Path | None, typer.Option(help="The file to write; without it, a name is made of the template's.")]
+Name = Annotated[str | None, typer.Option(help="What receipts call it; by default the file's name.")]
+Status = Annotated[Path | None, typer.Option("--status", help="Say how a task model in use is doing.")]
+Again = Annotated[bool, typer.Option("--again", help="With --status: switch it on again after it fell back.")]
+
+LEAST_WIDTH = 20
+
+
+def distil(
+    logs: Logs = None,
+    *,
+    template: Which = None,
+    list_: Listed = False,
+    promise: Promise = 0.98,
+    labels: Labels = None,
+    teacher: Teacher = None,
+    budget: Spend = None,
+    out: Out = None,
+    name: Name = None,
+    format_: Format = None,
+    status: Status = None,
+    again: Again = False,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a task model of a log's most repetitive calls, which answers them where it is sure.
+
+    Without --template, the templates of the log are listed. Nothing leaves this machine, unless --labels asks a model.
+    """
+    with reported(as_json=as_json):
+        loaded = settings_of(settings)
+        if status is not None:
+            from greenai.cli import distil_status
+
+            distil_status.show(status, loaded, again=again, as_json=as_json)
+            return
+        if not logs:
+            raise typer.BadParameter("Name a log, such as calls.jsonl, or a file with --status.")
+        if (labels is None) != (teacher is None) or (budget is not None and labels is None):
+            raise typer.BadParameter(
+                'Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".'
+            )
+        try:
+            found = _found(logs, format_, as_json=as_json)
+            if list_ or template is None:
+                _list(found, logs, as_json=as_json)
+                return
+            chosen = _chosen(found, template)
+            pairs = _pairs(logs, format_, chosen, as_json=as_json)
+            if labels is not None and teacher is not None:
+                from greenai.cli import distil_labels
+
+                pairs = distil_labels.asked(pairs, labels, teacher, budget, loaded, as_json=as_json)
+            target = out or Path(f"{_slug(chosen)}.greenai")
+            made = _trained(pairs, name or target.stem, promise, teacher or _model(chosen), as_json=as_json)
+            _tell(made, _worth(made, pairs, chosen, loaded), pairs, chosen, _written(made, target), target, as_json)
+        except KeyboardInterrupt:
+            console(stderr=True).print("Stopped. No file was written.", markup=False)
+            raise typer.Exit(130) from None
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def _calls(logs: Sequence[Path], format_: str | None, moved: Moved | None) -> Iterator[Logged]:
+    from greenai.audit.reading import read
+
+    batches, count = read([str(log) for log in logs], format=format_), 0
+    for batch in batches:
+        yield from batch
+        count += len(batch)
+        done, of = batches.progress
+        if moved is not None:
+            moved("reading", done=done, total=of, said=f"{count:,} calls")
+
+
+def _watched(*, as_json: bool) -> bool:
+    return not as_json and sys.stderr.isatty()
+
+
+def _found(logs: Sequence[Path], format_: str | None, *, as_json: bool) -> tuple[Candidate, ...]:
+    from greenai.distil import templates
+
+    with bar("reading", watched=_watched(as_json=as_json)) as moved:
+        return templates.find(_calls(logs, format_, moved))
+
+
+def _pairs(logs: Sequence[Path], format_: str | None, chosen: Candidate, *, as_json: bool) -> Pairs:
+    from greenai.distil import pairs
+
+    with bar("reading", watched=_watched(as_json=as_json)) as moved:
+        return pairs.collect(_calls(logs, format_, moved), chosen.template)
+
+
+def _chosen(found: Sequence[Candidate], number: int) -> Candidate:
+    if number > len(found):
+        raise typer.BadParameter(f"--template {number}: the log has {len(found)} templates. List them with --list.")
+    return found[number - 1]
+
+
+def _model(chosen: Candidate) -> str | None:
+    return chosen.models[0] if chosen.models else None
+
+
+def _slug(chosen: Candidate) -> str:
+    words = re.findall(r"[a-z]+", chosen.template.skeleton.partition(":")[2].lower())
+    return "-".join(words[:4]) or "task"
+
+
+# --- the list -------------------------------------------------------------------------------
+
+
+def _list(found: Sequence[Candidate], logs: Sequence[Path], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_candidate(number, one) for number, one in enumerate(found, 1)])
+        return
+    told = console()
+    if not found:
+        told.print("No template recurs in this log: a prompt that is the same but for some slots, 200 times or more.")
+        return
+    for number, one in enumerate(found, 1):
+        for line in _lines(number, one):
+            told.print(plain(line), markup=False, soft_wrap=True)
+    first = next((n for n, one in enumerate(found, 1) if one.why_not is None), None)
+    if first is not None:
+        named = " ".join(str(log) for log in logs)
+        told.print(f"Next: greenai distil {named} --template {first}", markup=False, soft_wrap=True)
+
+
+def _lines(number: int, one: Candidate) -> Iterator[str]:
+    from greenai.distil import worth
+
+    skeleton = " ".join(one.template.skeleton.split())
+    yield f"{number}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
+    answers = ", ".join(label for label, _ in one.labels[:4])
+    yield f"   {one.calls:,} calls, {len(one.labels)} answers make up {one.share:.0%}: {answers}"
+    if one.why_not is not None:
+        yield f"   Not distilled: {one.why_not}"
+        return
+    each = worth.before(one)
+    if each.energy_j is None or each.low_j is None or each.high_j is None:
+        yield f"   What a call takes is not known: {each.method}."
+        return
+    most = one.calls * one.share
+    yield (
+        f"   {_model(one)} takes {_span(each.energy_j, each.low_j, each.high_j)} a call: at most "
+        f"{_span(*(most * end for end in (each.energy_j, each.low_j, each.high_j)))} of this log could be saved."
+    )
+
+
+def _span(middle: float, low: float, high: float) -> str:
+    return f"{format_energy(middle)} ({format_energy(low)} to {format_energy(high)})"
+
+
+def _candidate(number: int, one: Candidate) -> dict[str, Any]:
+    from greenai.distil import worth
+
+    each = worth.before(one)
+    return {
+        "template": number,
+        "skeleton": one.template.skeleton,
+        "digest": one.template.digest,
+        "calls": one.calls,
+        "labels": dict(one.labels),
+        "share": one.share,
+        "models": list(one.models),
+        "why_not": one.why_not,
+        "call_j": each.energy_j,
+        "call_low_j": each.low_j,
+        "call_high_j": each.high_j,
+    }
+
+
+# --- making one -----------------------------------------------------------------------------
+
+
+def _trained(pairs: Pairs, name: str, promise: float, teacher: str | None, *, as_json: bool) -> Trained:
+    from greenai.distil.train import train
+
+    with bar("training", watched=_watched(as_json=as_json)) as moved:
+        progress = None if moved is None else partial(_moved, moved)
+        return train(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
+
+
+def _moved(moved: Moved, step: str, share: float) -> None:
+    moved("training", done=round(share * 100), total=100, said=step)
+
+
+def _worth(made: Trained, pairs: Pairs, chosen: Candidate, settings: Settings) -> Worth:
+    from greenai.cli.distil_labels import prompt
+    from greenai.distil import worth
+
+    prompts = [prompt(made.model.template, text) for text in pairs.texts[-worth.MOST_PROMPTS :]]
+    item_s = worth.core_seconds(made.model, prompts)
+    return worth.worth(worth.before(chosen), item_s, made.fit_core_s, made.tested.coverage, settings.watts_per_core)
+
+
+def _written(made: Trained, target: Path) -> str:
+    from greenai.distil import file
+    from greenai.errors import InvalidRequest
+
+    try:
+        return file.write(made, target)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written: {error}. Name another file with --out.") from None
+
+
+def _tell(
+    made: Trained, found: Worth, pairs: Pairs, chosen: Candidate, sha256: str, target: Path, as_json: bool
+) -> None:
+    if as_json:
+        print_json(_plain(made, found, pairs, sha256, target))
+        return
+    told = console()
+    for line in _report(made, found, pairs, chosen):
+        told.print(plain(line), markup=False, soft_wrap=True)
+    told.print(f"Written: {target} (version {sha256[:12]}).", markup=False, soft_wrap=True)
+    told.print(f"Next, in greenai.toml; greenai distil --status {target} says when it may be on:", soft_wrap=True)
+    told.print(f'\n[[distilled]]\nfile = {json.dumps(str(target))}\nmode = "shadow"', markup=False, soft_wrap=True)
+
+
+def _report(made: Trained, found: Worth, pairs: Pairs, chosen: Candidate) -> Iterator[str]:
+    tested, slips = made.tested, made.slips
+    left = ", ".join(f"{count:,} {why}" for why, count in pairs.left_out.items() if why != "other template")
+    aside = f" (left out: {left})" if left else ""
+    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}."
+    yield (
+        f"On the {tested.pairs:,} latest, not seen before, it answered {tested.coverage:.1%}, and "
+        f"{tested.agreement:.1%} ({tested.agreement_low:.1%} to {tested.agreement_high:.1%}) of that as the log says."
+    )
+    yield (
+        f"The log's model slips in {slips.share:.1%} ({slips.low:.1%} to {slips.high:.1%}) of its answers, by "
+        f"{'prompts that it answered twice' if slips.source == 'repeats' else 'the surest pairs'}: "
+        f"against what it says when it is consistent, agreement is {tested.corrected:.1%}, "
+        f"{tested.corrected_low:.1%} at least."
+    )
+    yield f"Assumed: {made.held.header['assumption']}"
+    yield f"An item takes {_reading(found.after)} and {found.item_ms:.1f} ms of a core."
+    yield f"A call of the model took {_reading(found.before)}."
+    paid = "when it is paid back is not known" if found.pays_after is None else _paid(found.pays_after)
+    yield f"Training took {_reading(found.training)} in {format_duration(made.fit_s)}: {paid}."
+
+
+def _paid(calls: tuple[int, int, int]) -> str:
+    return f"paid back after {calls[0]:,} {'call' if calls[0] == 1 else 'calls'} ({calls[1]:,} to {calls[2]:,})"
+
+
+def _reading(reading: Any) -> str:
+    if reading.energy_j is None or reading.low_j is None or reading.high_j is None:
+        return f"an unknown energy ({reading.method})"
+    return _span(reading.energy_j, reading.low_j, reading.high_j)
+
+
+def _plain(made: Trained, found: Worth, pairs: Pairs, sha256: str, target: Path) -> dict[str, Any]:
+    readings = {
+        f"{name}_{end}": getattr(getattr(found, name), end if end != "j" else "energy_j")
+        for name in ("before", "after", "training")
+        for end in ("j", "low_j", "high_j")
+    }
+    return {
+        "file": str(target),
+        "version": sha256[:12],
+        "sha256": sha256,
+        "pairs": len(pairs.texts),
+        "left_out": dict(pairs.left_out),
+        "labels": dict(made.labels),
+        "promise": made.model.promise,
+        "threshold": made.model.threshold,
+        "assumption": made.held.header["assumption"],
+        "tested": {**dataclasses.asdict(made.tested), "coverage": made.tested.coverage},
+        "slips": dataclasses.asdict(made.slips),
+        "item_ms": found.item_ms,
+        **readings,
+        "pays_after": found.pays_after,
+        "seconds": made.fit_s,
+    }

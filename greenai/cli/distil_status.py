@@ -1,0 +1,97 @@
+"""`greenai distil --status`: how often a task model in use says what the large model says, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai.cli.common import console, plain, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from greenai.answerers.distilled import TaskModel
+    from greenai.settings import Settings
+
+__all__ = ["show"]
+
+
+def show(path: Path, settings: Settings, *, again: bool, as_json: bool) -> None:
+    """Print what the ledger counted of the task model in a file, by project."""
+    from greenai.answerers.distilled import read
+    from greenai.ledger import open_ledger
+
+    model, ledger = read(path), open_ledger(settings)
+    try:
+        if again:
+            ledger.distilled_again(model.version)
+        rows = [row for row in ledger.all_distilled() if row["file"] == model.version]
+    finally:
+        ledger.close()
+    told = [_told(row, model) for row in rows]
+    if as_json:
+        print_json({"file": str(path), "version": model.version, "promise": model.promise, "projects": told})
+        return
+    screen = console()
+    for line in _lines(path, model, told):
+        screen.print(plain(line), markup=False, soft_wrap=True)
+
+
+def _told(row: Mapping[str, Any], model: TaskModel) -> dict[str, Any]:
+    from greenai.answerers import agreement
+    from greenai.answerers.shelf import floor_of
+
+    floor = floor_of(model)
+    shadow, audit = (row["shadow_same"], row["shadow_other"]), (row["audit_same"], row["audit_other"])
+    low, high = agreement.interval(*shadow)
+    audit_low, audit_high = agreement.interval(*audit)
+    return {
+        "project": row["project"],
+        "answered": row["answered"],
+        "abstained": row["abstained"],
+        "uncompared": row["uncompared"],
+        "shadow": {"compared": sum(shadow), "agreed": shadow[0], "low": low, "high": high},
+        "audits": {"compared": sum(audit), "agreed": audit[0], "low": audit_low, "high": audit_high},
+        "floor": floor,
+        "may_be_on": row["fell"] is None and low >= floor,
+        "more_needed": agreement.more_needed(*shadow, floor),
+        "fell": row["fell"],
+    }
+
+
+def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"{model.name}, version {model.version}: {len(model.labels)} labels, {model.promise:.1%} promised."
+    if not told:
+        yield f'No call of its template was made yet. Register it: [[distilled]] file = "{path.name}", mode = "shadow"'
+    for one in told:
+        yield f"Project {one['project']}:"
+        yield from (f"  {line}" for line in _of(one, path))
+
+
+def _of(one: Mapping[str, Any], path: Path) -> Iterator[str]:
+    yield f"{one['answered']:,} calls answered; {one['abstained']:,} left to the ladder, where it was not sure."
+    for name, said in (("shadow", "In shadow"), ("audits", "Audited")):
+        found = one[name]
+        if found["compared"]:
+            share = found["agreed"] / found["compared"]
+            yield (
+                f"{said}: it said the same in {found['agreed']:,} of {found['compared']:,} calls, {share:.1%} "
+                f"({found['low']:.1%} to {found['high']:.1%})."
+            )
+    if one["uncompared"]:
+        yield f"{one['uncompared']:,} calls were answered by a smaller model, and not compared: name the large one."
+    yield _verdict(one, path)
+
+
+def _verdict(one: Mapping[str, Any], path: Path) -> str:
+    floor = f"{one['floor']:.1%}"
+    if one["fell"] is not None:
+        return (
+            f"It fell back to shadow: audits showed less than {floor}. Make it again from newer calls, or switch it on "
+            f"again: greenai distil --status {path.name} --again"
+        )
+    if one["may_be_on"]:
+        return f'It may be on: at least {floor} is what its promise comes to. In greenai.toml: mode = "on"'
+    if one["more_needed"] is None:
+        return f"It should not be on: at this rate it does not come to {floor}. Make it again from newer calls."
+    return f"It may be on when the lower bound is {floor}: after about {one['more_needed']:,} more calls at this rate."

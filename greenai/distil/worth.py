@@ -1,0 +1,110 @@
+"""What a task model is worth: energy per item before and after, what training took, and when that is paid back.
+
+Before is what the log's model takes for the template's tokens, as everywhere: the meters' physics by its card. After is
+core time of this machine, measured on prompts of the log. What the task model leaves to the ladder costs both.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenai import receipts
+from greenai.catalog import find
+from greenai.meters import cpu
+from greenai.readings import Reading
+from greenai.values import Usage
+
+if TYPE_CHECKING:
+    from greenai.answerers.distilled import TaskModel
+    from greenai.distil.templates import Candidate
+
+__all__ = ["Worth", "before", "core_seconds", "pays_after", "worth"]
+
+ROUNDS = 5
+MOST_PROMPTS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """Energy per item, in joules with an interval, and of training; milliseconds of one core an item.
+
+    `pays_after` are the calls of the template after which training has paid for itself, with an interval: None where
+    nothing is known of the large model's energy, or nothing is saved.
+    """
+
+    before: Reading
+    after: Reading
+    training: Reading
+    item_ms: float
+    pays_after: tuple[int, int, int] | None
+
+
+def before(candidate: Candidate) -> Reading:
+    """Return what one call of a template takes, by the model that answered most of them."""
+    card = find(candidate.models[0]) if candidate.models else None
+    calls = max(candidate.calls, 1)
+    usage = Usage(
+        input_tokens=candidate.input_tokens // calls or None,
+        output_tokens=candidate.output_tokens // calls or None,
+        cached_tokens=0,
+        reasoning_tokens=0,
+    )
+    if card is None or usage.input_tokens is None or usage.output_tokens is None:
+        return Reading.unknown("no card of the model, or no tokens in the log")
+    return receipts.modelled(card, usage)
+
+
+def core_seconds(model: TaskModel, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> float:
+    """Return core seconds an item, the median of some rounds over the prompts."""
+    some = prompts[-MOST_PROMPTS:]
+    model.explain(some[0])  # the first one loads the encoder
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        for messages in some:
+            model.explain(messages)
+        rounds.append((time.process_time() - began) / len(some))
+    return statistics.median(rounds)
+
+
+def worth(earlier: Reading, item_s: float, training_s: float, coverage: float, watts: float | None) -> Worth:
+    """Return what a task model is worth that answers a share of the calls.
+
+    Args:
+        earlier: what one call took.
+        item_s: core seconds an item.
+        training_s: core seconds of training.
+        coverage: the share that it answers.
+        watts: of one core; None takes this processor's.
+    """
+    after, training = cpu.reading(item_s, watts), cpu.reading(training_s, watts)
+    return Worth(
+        before=earlier,
+        after=after,
+        training=training,
+        item_ms=item_s * 1e3,
+        pays_after=pays_after(earlier, after, training, coverage),
+    )
+
+
+def pays_after(earlier: Reading, after: Reading, training: Reading, coverage: float) -> tuple[int, int, int] | None:
+    """Return after how many calls training is paid back: expected, at the earliest, at the latest.
+
+    The same watts make an item and training dear, so their bounds go together.
+    """
+    first, last = (earlier.high_j, after.low_j, training.low_j), (earlier.low_j, after.high_j, training.high_j)
+    found = [_calls(*ends, coverage) for ends in ((earlier.energy_j, after.energy_j, training.energy_j), first, last)]
+    expected, soonest, latest = found
+    return None if expected is None or soonest is None or latest is None else (expected, soonest, latest)
+
+
+def _calls(earlier: float | None, after: float | None, training: float | None, coverage: float) -> int | None:
+    if earlier is None or after is None or training is None:
+        return None
+    saved = coverage * earlier - after
+    return math.ceil(training / saved) if saved > 0 else None

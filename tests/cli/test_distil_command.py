@@ -1,0 +1,131 @@
+"""`greenai distil`, end to end: from a log to a task model that answers, and how it is said to be doing."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import task_files
+
+from greenai import Client
+from greenai.testing import FakeProvider, offline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Shell
+
+WHAT = {
+    "refund": ("money back for order {n}", "I want a refund of {n} euros", "reimburse my payment {n}"),
+    "delivery": ("where is parcel {n}", "delivery {n} has not arrived", "the courier lost package {n}"),
+    "password": ("I am {n} and forgot my password", "user {n} cannot log in", "reset the login of account {n}"),
+}
+
+
+def line(number: int, text: str, answer: str) -> str:
+    call = {
+        "request": {"model": "gpt-5.5", "messages": task_files.prompt(text)},
+        "response": {
+            "id": f"chatcmpl-{number}",
+            "object": "chat.completion",
+            "created": 1_790_000_000 + 60 * number,
+            "model": "gpt-5.5",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 30, "completion_tokens": 2, "total_tokens": 32},
+        },
+    }
+    return json.dumps(call)
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of 500 calls of one template."""
+    rng, path = random.Random(5), tmp_path_factory.mktemp("logs") / "calls.jsonl"
+    lines: list[str] = []
+    for number in range(500):
+        label = rng.choice([*WHAT])
+        lines.append(line(number, rng.choice(WHAT[label]).format(n=1000 + number), label))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_templates_are_listed_with_what_could_be_saved(shell: Shell, log: Path) -> None:
+    (one,) = shell.json("distil", str(log))
+    assert one["skeleton"] == f"user: {task_files.BEFORE}{{1}}{task_files.AFTER}"
+    assert (one["template"], one["calls"], sorted(one["labels"])) == (1, 500, ["delivery", "password", "refund"])
+    assert 0 < one["call_low_j"] < one["call_j"] < one["call_high_j"]
+    said = shell("distil", str(log), "--list").stdout.splitlines()
+    assert said[0].startswith("1  user: Which department is this message for?")
+    assert said[1].startswith("   500 calls, 3 answers make up 100%: ")
+    assert " of this log could be saved." in said[2]
+    assert said[3] == f"Next: greenai distil {log} --template 1"
+
+
+def test_from_a_log_to_an_answer(shell: Shell, log: Path, tmp_path: Path) -> None:
+    made = shell.json("distil", str(log), "--template", "1", "--out", "department.greenai", "--promise", "0.9")
+    assert (made["file"], made["pairs"], made["promise"]) == ("department.greenai", 500, 0.9)
+    assert made["tested"]["coverage"] > 0.5
+    assert made["tested"]["agreement_low"] <= made["tested"]["agreement"] <= made["tested"]["agreement_high"]
+    assert 0 < made["after_low_j"] <= made["after_j"] <= made["after_high_j"] < made["before_low_j"]
+    expected, soonest, latest = made["pays_after"]
+    assert 0 < soonest <= expected <= latest
+
+    path, settings = tmp_path / "department.greenai", {"ledger": str(tmp_path / "ledger.db")}
+    with offline(FakeProvider(default="Delivery."), settings=settings) as client:
+        client.distilled(path)
+        seen = [ask(client, f"delivery {1600 + number} has not arrived").model for number in range(8)]
+    compared = seen.count("openai/gpt-5.5")  # of the others it was not sure, and a smaller model may answer
+    assert compared >= 4
+    shell_settings = tmp_path / "greenai.toml"
+    shell_settings.write_text(f'ledger = "{tmp_path / "ledger.db"}"\n', encoding="utf-8")
+    (told,) = shell.json("distil", "--status", str(path))["projects"]
+    assert told["shadow"] == {"compared": compared, "agreed": compared, "low": told["shadow"]["low"], "high": 1.0}
+    assert not told["may_be_on"]
+    assert told["more_needed"] > 10
+    lines = shell("distil", "--status", str(path)).stdout.splitlines()
+    assert lines[0] == f"department, version {made['version']}: 3 labels, 90.0% promised."
+    assert lines[1] == "Project default:"
+    assert lines[3].startswith(f"  In shadow: it said the same in {compared} of {compared} calls, 100.0% (")
+    assert lines[4].startswith("  It may be on when the lower bound is ")
+
+
+def ask(client: Client, text: str) -> Any:
+    return client.chat.completions.create(model="gpt-5.5", messages=task_files.prompt(text)).greenai
+
+
+def test_too_little_is_refused_with_the_numbers(shell: Shell, log: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.jsonl"
+    short.write_text("\n".join(log.read_text(encoding="utf-8").splitlines()[:330]), encoding="utf-8")
+    kind, message = shell.error("distil", str(short), "--template", "1", "--out", str(tmp_path / "no.greenai"))
+    assert kind == "NotWorthIt"
+    assert message.startswith("No threshold keeps the promise of 98.0%: ")
+    assert not (tmp_path / "no.greenai").exists()
+
+
+def test_a_wrong_use_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
+    assert "Name a log, such as calls.jsonl" in shell("distil").output
+    assert "the log has 1 templates" in shell("distil", str(log), "--template", "9").output
+    assert "Asking a model takes both" in shell("distil", str(log), "--labels", "9").output
+    kind, message = shell.error("distil", "--status", str(log))
+    assert kind == "TaskFileRefused"
+    assert message == (
+        "calls.jsonl is no task model of greenai. Make it again with `greenai distil`, or copy it again from where it "
+        "was made."
+    )
+    unused = task_files.write(tmp_path / "unused.greenai")
+    assert "No call of its template was made yet." in shell("distil", "--status", str(unused)).output
+
+
+def test_one_that_fell_back_is_switched_on_again(shell: Shell, tmp_path: Path) -> None:
+    path = task_files.write(tmp_path / "department.greenai")
+    ledger = tmp_path / "ledger.db"
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{ledger}"\n', encoding="utf-8")
+    with offline(FakeProvider(default="returns"), settings={"ledger": str(ledger)}) as client:
+        client.distilled(path, mode="on", audit=1.0)
+        for number in range(12):
+            ask(client, f"where is my parcel {number}")
+    assert "It fell back to shadow: audits showed less than 98.0%." in shell("distil", "--status", str(path)).output
+    (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
+    assert told["fell"] is None
