@@ -29,6 +29,7 @@ LONGEST = 64 * 1024 * 1024
 """Bytes of one record; a longer one is told as damaged and not held."""
 _BLOCK, _HEAD = 1 << 20, 1 << 16
 _ROWS = 2_000
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _MARKS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet", b"SQLite format 3\x00": "sqlite"}
 _BOM, _BLANK = b"\xef\xbb\xbf", b" \t\r\n"
 # Between which no text of a log is cut: four control characters in a row.
@@ -177,7 +178,7 @@ def _queried(container: Container, skip: int) -> Iterator[tuple[int, Record, int
     connection = connected(threads=1)
     size, number = container.path.stat().st_size, 0
     try:
-        cursor = connection.execute(*_query(container))
+        cursor = connection.execute(*_query(container, connection))
         names = [column[0] for column in cursor.description]
         while rows := cursor.fetchmany(_ROWS):
             for row in rows:
@@ -197,17 +198,25 @@ def _queried(container: Container, skip: int) -> Iterator[tuple[int, Record, int
         connection.close()
 
 
-def _query(container: Container) -> tuple[str, list[Any]]:
+def _query(container: Container, connection: Connection) -> tuple[str, list[Any]]:
     """Return the query that reads a file, and its values."""
     path = str(container.path)
     if container.kind == "parquet":
-        return "SELECT * FROM read_parquet(?)", [path]
+        return f"SELECT * {_unzoned(connection, path)} FROM read_parquet(?)", [path]  # noqa: S608 - its columns' names
     if container.kind == "lines":
         return f"SELECT line FROM read_csv(?, {_LINES}, {_KEEPING})", [path]  # noqa: S608 - constants of this module
     sign, names = _header(container)
     columns = "columns = ?, auto_detect = false" if names else "all_varchar = true"
     values = [path, sign, dict.fromkeys(names, "VARCHAR")] if names else [path, sign]
     return f"SELECT * FROM read_csv(?, delim = ?, {_TABLE}, {columns}, {_KEEPING})", values  # noqa: S608 - as above
+
+
+def _unzoned(connection: Connection, path: str) -> str:
+    """Return how moments with a zone are given as numbers: as what they are, DuckDB would need the package pytz."""
+    found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
+    zoned = [(f'"{name.replace(chr(34), chr(34) * 2)}"', kind) for name, kind, *_ in found if _ZONED in kind]
+    made = [f"{'epoch_us' if kind == _ZONED else 'to_json'}({name}) AS {name}" for name, kind in zoned]
+    return f"REPLACE ({', '.join(made)})" if made else ""
 
 
 def _rejected(
