@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Protocol, TypeAlias
 
-from greenai.audit.reading import Chunk, Opened, Tally, chunks, parsed, requests_of, summed
+from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, requests_of, summed
 from greenai.audit.rows import row
 from greenai.audit.store import Store
 from greenai.audit.values import Source
@@ -125,5 +125,9 @@ def _rows(number: int, chunk: Chunk, asked: Mapping[str, Any]) -> _Rows:
     for call in calls:
         position = int(call.where.rpartition(":")[2])
         part = parts[position] = parts.get(position, -1) + 1
-        rows.append(row(call, number, position, part))
+        try:
+            rows.append(row(call, number, position, part))
+        except BROKEN:
+            tally.damaged(call.where, "values of another kind than expected")
+            tally.rows -= 1
     return rows, chunk.last, tally, chunk.read

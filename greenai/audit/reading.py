@@ -23,7 +23,7 @@ from greenai.audit.values import Logged, Malformed, Missing, Source
 from greenai.errors import GreenAIError, LogUnreadable
 from greenai.store.reading import foreign, looked_at, reading
 
-__all__ = ["Batches", "Chunk", "Opened", "Paths", "Tally", "chunks", "opened", "parsed", "read"]
+__all__ = ["BROKEN", "Batches", "Chunk", "Opened", "Paths", "Tally", "chunks", "opened", "parsed", "read"]
 
 Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 
@@ -35,6 +35,9 @@ CHUNK_BYTES = 8 << 20
 SHOWN = 20
 _SAMPLE = 20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".db", ".sqlite", ".sqlite3", ".gz", ".zst")
+
+# What comes of values of another kind than their names say, in records that nobody has seen.
+BROKEN = (Unreadable, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 # What the finding cannot say where no call of a file has a field.
 COSTS: Mapping[str, str] = {
@@ -263,7 +266,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
             calls.extend(form.calls(row, where))
         except NoCall:
             tally.skipped += 1
-        except (Unreadable, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        except BROKEN as error:
             tally.damaged(
                 where, str(error) if isinstance(error, Unreadable) else "values of another kind than expected"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from greenai.audit.formats.fields import count_of, number, text
 from greenai.audit.skeleton import LEVELS, hashed, marks
 from greenai.cache.keys import cache_key
 from greenai.errors import InvalidRequest
@@ -37,6 +38,7 @@ COLUMNS: dict[str, str] = {
 """What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `answer` the
 answer without case and blanks around it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest."""
 
+NAME_CHARS = 200
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -53,20 +55,18 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
     marked = marks(call)
     return (
         source, position, part,
-        call.created, call.project, call.feature, call.model, call.provider,
+        call.created, _name(call.project), _name(call.feature), _name(call.model), _name(call.provider),
         call.kind, _digest(call.user), _digest(call.trace_id), _digest(call.call_id),
-        call.ok, call.status, call.attempt, call.finish_reason, call.tool_calls,
+        call.ok, call.status, call.attempt, _name(call.finish_reason), call.tool_calls,
         call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens,
         call.cost_usd, call.latency_s,
         *((None, None, None, None) if energy is None else _energy(energy)),
-        _exact(call), None if call.messages is None else hashed(*(text for pair in prompt for text in pair)),
+        _exact(call), None if call.messages is None else hashed(*(said for pair in prompt for said in pair)),
         _digest(call.answer.strip().casefold() if call.answer else None), _prefix(call.model, prompt),
-        None if call.messages is None else sum(len(text) for _, text in prompt),
+        None if call.messages is None else sum(len(said) for _, said in prompt),
         None if call.answer is None else len(call.answer), len(prompt), _text_only(call.messages),
-        limit if type(limit) is int else None, _number(temperature),
-        str(told["reasoning_effort"]) if told.get("reasoning_effort") else None, "response_format" in told,
-        len(told.get("tools") or ()), bool(told.get("stream")),
-        str(told["service_tier"]) if told.get("service_tier") else None,
+        count_of(limit), number(temperature), _name(told.get("reasoning_effort")), "response_format" in told,
+        len(told.get("tools") or ()), bool(told.get("stream")), _name(told.get("service_tier")),
         *((None,) * LEVELS if marked is None else marked.levels),
     )  # fmt: skip
 
@@ -75,12 +75,14 @@ def _energy(energy: Any) -> tuple[Any, ...]:
     return energy.energy_j, energy.low_j, energy.high_j, energy.evidence
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _name(given: object) -> str | None:
+    """Return a name as a table can hold it: no half characters, and no more of it than a name has."""
+    said = text(given)
+    return None if said is None else said[:NAME_CHARS].encode("utf-8", "replace").decode()
 
 
-def _digest(text: str | None) -> int | None:
-    return None if not text else hashed(text)
+def _digest(said: str | None) -> int | None:
+    return None if not said else hashed(said)
 
 
 def _exact(call: Logged) -> int | None:
@@ -98,9 +100,9 @@ def _exact(call: Logged) -> int | None:
 def _prefix(model: str | None, prompt: Sequence[tuple[str, str]]) -> int | None:
     parts: list[str] = []
     length = 0
-    for role, text in prompt:
-        parts.append(f"{role}:{text}")
-        length += len(text)
+    for role, said in prompt:
+        parts.append(f"{role}:{said}")
+        length += len(said)
         if length >= PREFIX_CHARS:
             return hashed(str(model), "\0".join(parts)[:PREFIX_CHARS])
     return None
