@@ -11,7 +11,7 @@ large model says when it is consistent, and its inconsistency is taken from the 
   bound. This assumes that a slip falls on any label alike, and as often where the head is sure as where it is not.
 
 A disagreement with one of the likeliest labels counts against the head, less the few slips that fall there by chance.
-One with an unlikely label counts only as far as there are more of them than slips explain. The upper bound of both is
+One with an unlikely label counts only as far as there are more of them than slips explain. An upper bound of both is
 kept below what the promise leaves, walking down from the surest answers and stopping at the first failure (learn then
 test, Angelopoulos et al. 2021, https://arxiv.org/abs/2110.01052, with Clopper and Pearson's bound). That labels wrong
 at random make conformal methods say too little, and how far this can be corrected, is shown by Einbinder et al. 2022
@@ -20,6 +20,7 @@ at random make conformal methods say too little, and how far this can be correct
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ __all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "risk", "slip
 
 SURE = 0.95
 """Each bound holds with this probability."""
-UNFAMILIAR = 0.08
+UNFAMILIAR = 0.06
 """The share of the known texts with the lowest scores, below which a text counts as of a kind never seen."""
 STARTS = (0.5, 0.2)
 """The shares of the surest answers at which the walk down begins: the first that keeps the promise."""
@@ -53,12 +54,16 @@ Source = Literal["repeats", "surest"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slips:
-    """How often the large model does not say what it consistently says, with a 90% interval, and whence it is known."""
+    """How often the large model does not say what it consistently says, with a 90% interval, and whence it is known.
+
+    `rows` are the surest answers that it was read from; none where prompts were asked repeatedly.
+    """
 
     share: float
     low: float
     high: float
     source: Source
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,7 @@ def _by_surest(judged: Judged) -> Slips:
             low=numeric.at_least(count, len(rank), SURE) * times,
             high=min(1.0, numeric.at_most(count, len(rank), SURE) * times),
             source="surest",
+            rows=len(rank),
         )
         for count, times in counts
     ]
@@ -166,10 +172,16 @@ def risk(judged: Judged, slipped: Slips, *, sure: float | None = SURE) -> float:
     likely = max(1, judged.classes // 10)
     near = int(((judged.rank > 0) & (judged.rank <= likely)).sum())
     far = int((judged.rank > likely).sum())
-    slip = slipped.share if sure is None else slipped.low
-    found = near / count if sure is None else numeric.at_most(near, count, sure)
-    excess = max(0.0, far / count - slipped.share * (others - likely) / others)
-    return min(1.0, max(0.0, found - slip * likely / others + excess) / (1 - slip))
+    found = near / count - slipped.share * likely / others
+    found += max(0.0, far / count - slipped.share * (others - likely) / others)
+    if sure is not None:
+        # Chance in the head's disagreements, and in the slips' share: of the rows from which that was read the excess
+        # is none by assumption, so that only the others make it uncertain.
+        others_of = math.sqrt(max(0.0, 1 - slipped.rows / count))
+        found += math.hypot(
+            numeric.at_most(near, count, sure) - near / count, (slipped.share - slipped.low) * others_of
+        )
+    return min(1.0, max(0.0, found) / (1 - slipped.share))
 
 
 def thresholds(judged: Judged, slipped: Slips, promise: float) -> Thresholds | None:

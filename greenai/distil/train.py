@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import kernel
@@ -181,7 +181,7 @@ def _numbers(known: Labelled) -> Labels:
 
 
 def _answering(judged: Judged, labels: int) -> Judged:
-    """Return the rows of which the head says a label: "another answer" is never said."""
+    """Return the rows of which the head says a label, for "another answer" is never said."""
     return judged.only(judged.first < labels)
 
 
@@ -209,7 +209,7 @@ def _test(head: Head, kept: Labelled, seen: Sequence[Seen], found: Thresholds, s
         agreement_low=numeric.at_least(agreed, answered, 0.95) if answered else 0.0,
         agreement_high=numeric.at_most(agreed, answered, 0.95) if answered else 1.0,
         corrected=1 - risk(said, slipped, sure=None),
-        corrected_low=1 - risk(said, slipped),
+        corrected_low=1 - risk(said, replace(slipped, rows=0)),  # other rows than the slips were read from
     )
 
 
