@@ -85,6 +85,7 @@ class GreenCallback:
         # litellm takes two loggers for one where the texts and numbers among their public attributes are equal, and
         # drops the second without a word.
         self.greenai_id = uuid4().hex
+        self._was_named = False
 
     # The SDK.
 
@@ -99,7 +100,7 @@ class GreenCallback:
         await asyncio.to_thread(self._booked, kwargs, response_obj, (end_time - start_time).total_seconds())
 
     def _booked(self, kwargs: Mapping[str, Any], response: Any, latency_s: float) -> None:
-        if self._is_replaced():
+        if self._is_gone():
             return
         metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
         if str(kwargs.get("litellm_call_id", "")).startswith(litellm_path.OWN) or MARK in metadata:
@@ -116,10 +117,12 @@ class GreenCallback:
         _tell(response, answer.receipt)
         _tell(whole, answer.receipt)
 
-    def _is_replaced(self) -> bool:
-        """Say whether `litellm.callbacks` was given another one instead: litellm goes on to tell the former too."""
+    def _is_gone(self) -> bool:
+        """Say whether it was taken out of `litellm.callbacks`: litellm goes on to tell it all the same."""
         named = [other for other in litellm_path.loaded().callbacks if isinstance(other, GreenCallback)]
-        return bool(named) and self not in named
+        is_named = any(other is self for other in named)
+        self._was_named = self._was_named or is_named
+        return not is_named and (self._was_named or bool(named))
 
     # The proxy.
 

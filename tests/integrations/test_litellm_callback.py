@@ -88,6 +88,18 @@ def test_the_callback_that_takes_anothers_place_is_told_alone(litellm: Any, rece
     assert [receipt.project for receipt in (*receipts, *later)] == ["bot", "other"]
 
 
+def test_a_callback_that_was_taken_out_is_told_no_more(litellm: Any, receipts: list[Any]) -> None:
+    litellm.completion("gpt-5.5", HELLO, mock_response="Hello, Ada.")
+    until(lambda: receipts)
+    told = GreenCallback(project="other")
+    litellm.callbacks = []
+    litellm.success_callback.append(told)  # named there alone: it is told
+    response = litellm.completion("gpt-5.5", HELLO, mock_response="Hello again, Ada.")
+    until(lambda: response._hidden_params.get("greenai"))
+    assert response._hidden_params["greenai"].project == "other"
+    assert len(receipts) == 1
+
+
 def test_two_callbacks_are_both_told(litellm: Any, receipts: list[Any]) -> None:
     other: list[Any] = []
     litellm.callbacks = [*litellm.callbacks, GreenCallback(project="audit", observers=[other.append])]
