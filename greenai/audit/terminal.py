@@ -131,7 +131,7 @@ def _avoidable(whole: Group) -> str:
 def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[RenderableType]:
     energy, cost = change.saved.energy_j, change.saved.cost_usd
     amount = wording.energy(energy) if energy is not None else wording.cost(cost)
-    worse = "" if change.risk is None else f"; worse answers: {wording.risk(change.risk)}"
+    worse = "" if change.risk is None else f"; worse: {wording.risk(change.risk)}"
     yield _text(_cut(f"{number}. {clean(change.what)}", width))
     yield _text(f"   saves {amount}{worse} {notes.mark(change.assumption)}")
     where = "" if change.place == "code" else f"   # {change.place}"

@@ -1,0 +1,95 @@
+"""What an audit prints: one screen of 80 columns, with intervals, marks of assumptions, and lines as they are typed."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from audit_found import HOSTILE, audited, nothing
+from rich.console import Console
+
+from greenai.audit import terminal, wording
+from greenai.audit.audited import Audited
+from greenai.audit.finding import Span
+
+
+def shown(found: Audited, by: str | None = None, *, width: int = 80) -> str:
+    out = Console(file=io.StringIO(), width=width, highlight=False)
+    for part in terminal.screen(found, width=width) if by is None else terminal.parts(found, by, width=width):
+        out.print(part)
+    return str(out.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_the_first_screen_is_one() -> None:
+    lines = shown(audited()).splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 80
+
+
+def test_it_says_what_was_and_what_could_have_been_with_intervals() -> None:
+    said = shown(audited(), width=120)
+    assert said.startswith("10,000 calls in 1 file, 2026-10-26 to 2026-11-25; 200 failed.\n")
+    for figure in ("100 Wh", "(50 to 200 Wh)", "30 Wh", "(15 to 60 Wh)", "40 g", "(20 to 80 g)", "1.00 USD"):
+        assert figure in said, figure
+    assert (
+        "Of 9,700 calls that could be judged, less would have sufficed for 80% (76 to 88%); that is 70% (63 to 84%) of "
+        "the energy. In brackets: 90% intervals. The energy of 3 calls is unknown and in no sum."
+    ) in said.replace("\n", " ")
+
+
+def test_five_changes_have_their_literal_lines_and_where_they_belong() -> None:
+    said = shown(audited())
+    assert "1. change 1\n   saves 50 Wh (25 to 100 Wh); worse: 2.0% (1.5 to 3.0%), measured on 200 [4]" in said
+    assert "     [cache]   # greenai.toml\n     line_1 = true  # support-bot" in said
+    assert "5. change 5" in said
+    assert "change 6" not in said
+
+
+def test_a_change_that_saves_next_to_nothing_is_not_on_the_first_screen() -> None:
+    found = audited()
+    first = found.finding.changes[0]
+    tiny = replace(first, saved=replace(first.saved, energy_j=Span(mid=1.0, low=0.0, high=2.0)))
+    said = shown(replace(found, finding=replace(found.finding, changes=(tiny, *found.finding.changes[1:]))))
+    assert "change 1\n" not in said
+    assert "1. change 2\n" in said
+
+
+def test_each_mark_is_explained_once() -> None:
+    for by in (None, *terminal.PARTS):
+        said = shown(audited(), by, width=200)
+        explained = re.findall(r"^\[(\d+)\] ", said, re.MULTILINE)
+        assert len(explained) == len(set(explained))
+        assert set(re.findall(r"\[(\d+)\]", said)) == set(explained), by
+
+
+def test_assumptions_are_there_in_full() -> None:
+    said = shown(audited(), "assumptions")
+    for known in audited().finding.assumptions:
+        assert f"{known.evidence.capitalize()}: {known.text}" in said.replace("\n", " ")
+
+
+def test_names_steer_no_terminal() -> None:
+    for by in (None, *terminal.PARTS):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown(audited(HOSTILE), by)), by
+
+
+def test_files_tell_what_was_not_read_and_what_is_not_said() -> None:
+    said = shown(audited(), "files", width=200)
+    assert "31 lines could not be read and are in no figure:" in said
+    assert "  support-bot.jsonl:24: torn off" in said
+    assert "  and 11 more" in said
+    assert "  user: features that nobody uses are not found" in said
+
+
+def test_without_a_call_it_says_so() -> None:
+    assert shown(nothing()) == "No call was found in what was read.\n"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.5, 0.5, "50%"), (0.2, 0.7, "50% (20 to 70%)"), (0.0, 1.0, "50% (0 to 100%)"), (0.4999, 0.5001, "50%")],
+)
+def test_an_interval_is_told_where_there_is_one(low: float, high: float, said: str) -> None:
+    assert wording.part(Span(mid=0.5, low=low, high=high)) == said
