@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from greenai import hooks
 from greenai._locks import Lock
+from greenai.answerers import shelf
 from greenai.opt_ins import blocks
 from greenai.session import Session
 from greenai.spending import runs
@@ -39,7 +40,7 @@ _present: ContextVar[Stay | None] = ContextVar("greenai.green.present", default=
 class Stay:
     """What stands around one call: its options and budgets; and around its body, what collects receipts there."""
 
-    def __init__(self, block: Block, run: Run | None) -> None:
+    def __init__(self, block: Block, run: Run | None, distilled: tuple[shelf.Listed, ...] = ()) -> None:
         self.collected, self._collecting = hooks.collecting_in_stretches()
         self.collected.at_first = self._release
         self.receipt: Receipt | None = None
@@ -47,6 +48,8 @@ class Stay:
         self._around: list[Stretches[Any]] = [blocks.stretches(block)]
         if run is not None:
             self._around.append(runs.stretches((None, run)))
+        if distilled:
+            self._around.append(shelf.around.stretches(distilled))
 
     @contextmanager
     def around(self) -> Generator[None]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
+from greenai.answerers.shelf import Listed, listed
 from greenai.errors import InvalidRequest
 from greenai.integrations.arguments import Bound
 from greenai.integrations.decorated import Function, Stay
@@ -30,6 +31,7 @@ from greenai.values import Options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from greenai.answerers.shelf import Mode
     from greenai.settings import Settings
     from greenai.settings.projects import WhenSpent
     from greenai.values import CacheMode, Receipt
@@ -59,6 +61,8 @@ def green(
     budget: str | Iterable[str] | None = ...,
     when_spent: WhenSpent = ...,
     cache: CacheMode | bool | None = ...,
+    distil: Path | str | None = ...,
+    distil_mode: Mode = ...,
     settings: Settings | Mapping[str, Any] | Path | str | None = ...,
 ) -> Decorator: ...
 def green(
@@ -72,6 +76,8 @@ def green(
     budget: str | Iterable[str] | None = None,
     when_spent: WhenSpent = "downgrade",
     cache: CacheMode | bool | None = None,
+    distil: Path | str | None = None,
+    distil_mode: Mode = "shadow",
     settings: Settings | Mapping[str, Any] | Path | str | None = None,
 ) -> Any:
     """Have the model calls of a function pass greenai: a plain one, one that is awaited, a generator of either kind.
@@ -91,10 +97,12 @@ def green(
         when_spent: what happens when that is used: "downgrade", then refuse; "refuse" at once; or "observe".
         cache: "auto" to store answers that stay the same; True to store also those that were sampled; another mode of
             `Client`'s option, or False for "off".
+        distil: a file of `greenai distil`, whose task model may answer the calls of greenai's clients inside it.
+        distil_mode: "shadow", where the large model answers and both are compared, or "on".
         settings: as in `Client`, for calls that no client of greenai's makes.
 
     Raises:
-        InvalidRequest: an option is wrong, or an opt-in has no reason.
+        InvalidRequest: an option is wrong, an opt-in has no reason, or there is no such file.
     """
     options = {"project": project, "feature": feature, "opt_in": opt_in, "reason": reason, **_cached(cache)}
     changes = {name: value for name, value in options.items() if value is not None}
@@ -112,6 +120,7 @@ def green(
         opening=(lambda: run_of(limits, when_spent)) if limits else None,
         settings=settings,
         cache=stored,
+        distilled=() if distil is None else (listed(distil, distil_mode),),
     )
     return made if function is None else made(function)
 
@@ -130,6 +139,7 @@ class _Making:
     opening: Callable[[], Run] | None
     settings: Any
     cache: Mapping[str, Any]
+    distilled: tuple[Listed, ...] = ()
 
     def __call__(self, function: Any, /) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
@@ -145,7 +155,7 @@ class _Making:
         return decorated
 
     def _stay(self) -> Stay:
-        return Stay(self.block, None if self.opening is None else self.opening())
+        return Stay(self.block, None if self.opening is None else self.opening(), self.distilled)
 
 
 def _last_of(function: Function) -> Receipt | None:

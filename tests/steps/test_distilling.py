@@ -12,7 +12,7 @@ import pytest
 import task_files
 from task_files import prompt
 
-from greenai import AsyncClient, Client
+from greenai import AsyncClient, Client, green
 from greenai.errors import InvalidRequest, SettingsError, WeightsDamaged
 from greenai.testing import FakeProvider, FakeReply, offline
 
@@ -302,3 +302,40 @@ def test_what_is_registered_wrongly_is_refused(client: Client, file: Path, tmp_p
         client.distilled(file)
     with pytest.raises(SettingsError, match="distilled: There is no file"):
         offline(settings={"distilled": [{"file": str(missing)}]}).__enter__()
+
+
+# --- functions ----------------------------------------------------------------------------
+
+
+def test_a_decorated_functions_calls_are_answered_and_no_others(client: Client, file: Path) -> None:
+    client._session.resources.shelf._draw = lambda: 0.999
+
+    @green(distil=file, distil_mode="on")
+    def department(text: str) -> tuple[str | None, str]:
+        said, receipt = asked(client, text)
+        return said, receipt.outcome
+
+    assert department("please refund my order") == ("Delivery.", "large")  # the first one is audited
+    assert department(LATE) == ("delivery", "task_model")
+    assert asked(client, "where is my own parcel")[1].outcome != "task_model"
+
+
+def test_a_decorated_coroutine_runs_it_in_shadow(provider: FakeProvider, file: Path) -> None:
+    async def main() -> None:
+        async with offline(provider, client=AsyncClient) as client:
+
+            @green(distil=file)
+            async def department(text: str) -> Receipt:
+                response = await client.chat.completions.create(model=TEACHER, messages=prompt(text))
+                return response.greenai
+
+            first, second = await asyncio.gather(department(LATE), department("where is my own parcel"))
+            for receipt in (first, second):
+                assert " runs in shadow: " in receipt.decision.reasons[0]
+
+    asyncio.run(main())
+
+
+def test_a_decorator_without_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="There is no file"):
+        green(distil=tmp_path / "none.greenai")
