@@ -37,6 +37,7 @@ _PROBE = {"from": "greenai doctor"}
 _EXTRAS = {
     "local": ("xllamacpp", "language models on this machine"),
     "nvidia": ("pynvml", "energy of NVIDIA GPUs"),
+    "audit": ("duckdb", "audits of logs"),
     "ray": ("ray", "batches on a Ray cluster"),
     "vllm": ("vllm", "batches on vLLM, on GPUs of one's own"),
     **({"apple": ("zeus_apple_silicon", "energy of Apple silicon")} if sys.platform == "darwin" else {}),

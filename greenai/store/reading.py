@@ -83,7 +83,7 @@ def reading(path: Path | None) -> Generator[LedgerReader | None]:
 
 @contextmanager
 def foreign(path: Path) -> Generator[LedgerReader]:
-    """Open another program's database for reading, as it lies there: nothing is written beside it either.
+    """Open another program's database for reading, as it lies there; one whose log holds no rows is not locked either.
 
     Raises:
         LedgerError: it cannot be read.
