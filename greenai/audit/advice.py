@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from greenai.audit import waste
 from greenai.audit.energy import smaller
-from greenai.audit.estimate import Looked, Measured, found, looked_at, routed
+from greenai.audit.estimate import IN_A_ROW, Looked, Measured, found, looked_at, routed
 from greenai.audit.finding import Change, Finding, Group, Span, Sufficed, Sufficing, Taken, Waste
 from greenai.catalog import find
 from greenai.classify import Classifier
@@ -33,7 +33,15 @@ CODE: Place = "code"
 MOST_LABEL_TEMPLATES = 3
 
 
-def audited(calls: Calls, texts: Texts, *, ladder: Sequence[str] = (), seed: int = 0, zone: str = "WORLD") -> Finding:
+def audited(
+    calls: Calls,
+    texts: Texts,
+    *,
+    ladder: Sequence[str] = (),
+    seed: int = 0,
+    zone: str = "WORLD",
+    in_a_row: int = IN_A_ROW,
+) -> Finding:
     """Return the whole finding of some calls: what would have sufficed, what was wasted, and what to do.
 
     Args:
@@ -42,8 +50,10 @@ def audited(calls: Calls, texts: Texts, *, ladder: Sequence[str] = (), seed: int
         ladder: the models that would be asked, smallest first; none takes siblings at the same provider.
         seed: the same one gives the same finding.
         zone: the grid that carbon is of.
+        in_a_row: in so many calls in a row near repeats are looked for.
     """
-    return finding_of(looked_at(calls, texts, ladder=ladder, seed=seed, zone=zone), ladder=ladder)
+    looked = looked_at(calls, texts, ladder=ladder, seed=seed, zone=zone, in_a_row=in_a_row)
+    return finding_of(looked, ladder=ladder)
 
 
 def finding_of(looked: Looked, *, ladder: Sequence[str] = (), measured: Measured | None = None) -> Finding:

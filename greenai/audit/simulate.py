@@ -259,8 +259,10 @@ def _chosen(
 
 def _less(judged: Judged, chosen: list[Floats]) -> Floats:
     """Return how far less would have sufficed: not for a small model without reasoning, nor for one that needed it."""
-    could = {"small": judged.shrinks | judged.reasoned, "large": judged.reasoned, "reasoning": False}
-    return sum(under * could.get(name, True) for name, under in zip(SUFFICING, chosen, strict=True))  # type: ignore[return-value]
+    found = sum(chosen) - chosen[RUNG["reasoning"]]
+    found = found - chosen[RUNG["small"]] * ~(judged.shrinks | judged.reasoned)
+    less: Floats = found - chosen[RUNG["large"]] * ~judged.reasoned
+    return less
 
 
 def _joules(

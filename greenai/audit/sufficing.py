@@ -223,7 +223,7 @@ def near_repeats(calls: Sequence[Logged]) -> NearRepeats:
 
 def _plain(call: Logged) -> tuple[str, str] | None:
     """Return the scope and the text of a question that stands alone, or None."""
-    messages = call.messages or ()
+    messages = tuple(call.messages or ())
     roles = [message.get("role") for message in messages]
     if roles not in (["user"], ["system", "user"], ["developer", "user"]) or call.tool_calls or not call.ok:
         return None

@@ -26,7 +26,7 @@ LOG = [
 
 
 def of(log: list[Logged], **told: object) -> Finding:
-    return audited(columns(log), reads(log), **told)  # type: ignore[arg-type]
+    return audited(columns(log), reads(log), in_a_row=20, **told)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
 
 
 def test_what_rests_on_something_says_what(found: Finding) -> None:
-    for one in (*found.changes, *found.wastes):
-        assert found.assumption(one.assumption).text
+    for one in [*(x.assumption for x in found.changes), *(x.assumption for x in found.wastes)]:
+        assert found.assumption(one).text
 
 
 def test_a_ladder_of_ones_own_is_what_would_be_asked() -> None:
