@@ -121,7 +121,7 @@ def _changes(audited: Audited) -> str:
 
 def _change(change: Change, finding: Finding) -> str:
     worse = _worse(change.risk)
-    saved = ", ".join(said for name, said in wording.taken(change.saved) if said != "unknown") or "an unknown amount"
+    saved = ", ".join(said for _, said in wording.taken(change.saved) if said != "unknown") or "an unknown amount"
     lines = "\n".join(clean(line) for line in change.lines)
     return (
         f"<li><strong>{escape(clean(change.what))}</strong>"
