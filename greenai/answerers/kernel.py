@@ -65,6 +65,8 @@ def encoder() -> str:
 
 def readable(text: str) -> bool:
     """Say whether MiniLM reads all of a text, and knows all of it; see `MiniLM.reads`."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # half a sign, which its tokenizer refuses
+        return False
     return minilm.load().reads(text)
 
 
