@@ -25,6 +25,7 @@ SAYS = {
         "once forgotten: small",
     ],
     "collecting.py": ["The capital of Italy is Rome.", "3 calls (small, small, "],
+    "distil.py": ["where is parcel 1090 (task_model)", "Is it raining on the moon? (small)"],
     "faq.py": [
         "You may return a product within 30 days. Gift cards cannot be refunded. (refunds.md, line 3) (greenai/faq)",
         "The capital of France is Paris. (local/smollm2-135m)",
