@@ -16,8 +16,9 @@ from mix to mix. `--left-out` is made by training/classify/left_out.py: each que
 its subject out; without it, by the shipped weights, which were fitted on these rows. Near repeats are not looked for:
 no set records whether another question's answer serves.
 
-With `--unseen` the questions of MMLU are replaced by those of RouterBench (ARC-challenge, MBPP, WinoGrande; the same two
-models, judged by the shipped weights): sets that no fit has seen, one to three of them in a mix.
+With `--unseen` the questions of MMLU are replaced by those of RouterBench (ARC-challenge, MBPP, WinoGrande; the same
+two models, judged by the shipped weights): sets that no fit has seen, one to three of them in a mix. `--shift` measures
+what the intervals allow for (greenai/audit/simulate.py).
 """
 
 from __future__ import annotations
@@ -160,11 +161,51 @@ def mix(known: Known, count: int, rng: np.random.Generator) -> tuple[list[Logged
     return calls, truth, {**made, "subjects": len(subjects), "intents": len(intents)}
 
 
+def shifts(folder: Path, known: Known) -> None:
+    """Print by how much the log-odds of P(large right, small wrong) are off, by set of questions."""
+    odds = lambda p: float(np.log(p / (1 - p)))  # noqa: E731
+    if known.left is not None:
+        told = np.array(
+            [
+                [np.mean([known.left[digest(r["prompt"])] for r in held]), 1 - np.mean([recorded(r) for r in held])]
+                for held in known.mmlu.values()
+            ]
+        )
+        noise = np.mean([told[at, 0] * (1 - told[at, 0]) / len(h) for at, h in enumerate(known.mmlu.values())])
+        points = np.sqrt(max((told[:, 1] - told[:, 0]).var() - noise, 0))
+        slope = float(np.mean(told[:, 0] * (1 - told[:, 0])))
+        print(f"{len(told)} subjects of MMLU: off by {points:.3f} beyond noise, {points / slope:.2f} in log-odds")
+    judge, found = Classifier.load(), []
+    known.unseen(folder)
+    for name, held in known.mmlu.items():
+        some = held[:300]
+        chance = [judge.assess(r["prompt"]).large_gain for r in some]
+        found.append((name, np.mean(chance), 1 - np.mean([recorded(r) for r in some])))
+    models = json.loads((folder / "mmlu_pro" / "meta.json").read_text())["models"]
+    pair = [models.index(name) for name in ("Meta-Llama-3_1-8B-Instruct", "Meta-Llama-3_1-70B-Instruct")]
+    by: dict[str, list] = {}
+    for row in rows(folder, "mmlu_pro"):
+        by.setdefault(row["category"], []).append(row)
+    for name, held in sorted(by.items()):
+        some = [r for r in held if None not in (r["ok"][pair[0]], r["ok"][pair[1]])][:200]
+        chance = [judge.assess("\n".join((r["prompt"], *r["options"]))).large_gain for r in some]
+        found.append(
+            (f"MMLU-Pro {name}", np.mean(chance), np.mean([r["ok"][pair[1]] > r["ok"][pair[0]] for r in some]))
+        )
+    off = [odds(true) - odds(told) for _, told, true in found]
+    for (name, told, true), by_odds in zip(found, off, strict=True):
+        print(f"  {name:28} told {told:.2f}, true {true:.2f}, off by {by_odds:+.2f}")
+    print(
+        f"{len(off)} sets: mean {np.mean(off):+.2f}, root mean square {np.sqrt(np.mean(np.square(off))):.2f} in log-odds"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--left-out", type=Path)
     parser.add_argument("--unseen", action="store_true", help="RouterBench in place of MMLU")
+    parser.add_argument("--shift", action="store_true", help="how far the classifier is off, by set of questions")
     parser.add_argument("--mixes", type=int, default=50)
     parser.add_argument("--calls", type=int, default=3000)
     parser.add_argument("--sample", type=int, default=1000)
@@ -172,6 +213,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     known = Known(arguments.folder, arguments.left_out)
+    if arguments.shift:
+        shifts(arguments.folder, known)
+        return
     if arguments.unseen:
         known.unseen(arguments.folder)
     if known.left is None:

@@ -35,7 +35,7 @@ Grouped = Literal["all", "project", "template", "model", "hour"]
 GROUPED: tuple[Grouped, ...] = get_args(Grouped)
 
 Evidence = Literal["counted", "measured", "estimated", "assumed"]
-Wasted = Literal["reasoning", "truncated", "long_output", "prefix", "retries", "always_on", "unused_feature"]
+Wasted = Literal["reasoning", "truncated", "long_output", "prefix", "retries", "always_on"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

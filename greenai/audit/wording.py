@@ -37,7 +37,6 @@ WASTED = {
     "prefix": "prefixes that a cache would serve",
     "retries": "retries",
     "always_on": "asked day and night",
-    "unused_feature": "features that nobody uses",
 }
 MOST_MISSING = 6
 
