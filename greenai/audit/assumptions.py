@@ -51,10 +51,10 @@ _ALWAYS = (
     Assumption(
         key="small",
         text="The classifier's calibrated probabilities that the large model is right where a small one is not, added "
-        "up: no call is put down as certain. They were fitted on GPT-4 and Mixtral 8x7B; the interval holds an error "
-        "of their log-odds of 0.5 on the whole log and 0.47 on each template, as measured on kinds of text that the "
-        "fit had not seen. It says how many calls a small model answers as well, not which: routing finds most of "
-        "them, and the risk is that of the calls it would give to the small model.",
+        "up: no call is put down as certain. They were fitted on GPT-4 and Mixtral 8x7B; the interval allows for "
+        "an error of their log-odds of 0.5 on the whole log and 0.47 on each template (standard deviations; 0.39 to "
+        "0.51 were measured on kinds of text that the fit had not seen). It says how many calls a small model answers "
+        "as well, not which: the risk is that of the calls that routing would give to it.",
         evidence="estimated",
     ),
     Assumption(
