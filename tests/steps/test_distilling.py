@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import openai
 import pytest
 import task_files
 from task_files import prompt
 
-from greenai import AsyncClient, Client, green
+from greenai import AsyncClient, Client, green, wrap
 from greenai.errors import InvalidRequest, SettingsError, WeightsDamaged
 from greenai.testing import FakeProvider, FakeReply, offline
 
@@ -339,3 +341,35 @@ def test_a_decorated_coroutine_runs_it_in_shadow(provider: FakeProvider, file: P
 def test_a_decorator_without_a_file_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="There is no file"):
         green(distil=tmp_path / "none.greenai")
+
+
+# --- clients of others ----------------------------------------------------------------------
+
+
+def test_a_wrapped_client_gets_its_answer_through_both_apis_and_as_a_stream(tmp_path: Path, file: Path) -> None:
+    said = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": TEACHER,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Refund"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
+    }
+    sent: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json=said)
+
+    settings = {"state_dir": str(tmp_path), "distilled": [{"file": str(file), "mode": "on", "audit": 0.01}]}
+    with openai.OpenAI(api_key="k", http_client=httpx.Client(transport=httpx.MockTransport(handle))) as own:
+        client: Any = wrap(own, settings=settings)
+        client.chat.completions.create(model=TEACHER, messages=prompt("please refund my order"))  # audited
+        client.greenai._session.resources.shelf._draw = lambda: 0.999
+        assert len(sent) == 1
+        answer = client.chat.completions.create(model=TEACHER, messages=prompt(LATE))
+        assert (answer.choices[0].message.content, answer.greenai.outcome) == ("delivery", "task_model")
+        chunks = client.chat.completions.create(model=TEACHER, messages=prompt(LATE), stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "delivery"
+        assert client.responses.create(model=TEACHER, input=prompt(LATE)).output_text == "delivery"
+        assert len(sent) == 1
