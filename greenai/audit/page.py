@@ -68,7 +68,7 @@ def _cards(finding: Finding) -> str:
     taken = zip(*map(wording.taken, (whole.was, whole.could_be, whole.saved)), strict=True)
     rows = [[cell(was[0]), *map(_figure, (was[1], could_be[1], saved[1]))] for was, could_be, saved in taken]
     notes = [_basis_of(finding, key) for key in ("energy", "carbon", "cost")]
-    heads = ("all calls", "as they were", "as they could have been", "saved")
+    heads = ("all calls", "were", "could have been", "saved")
     table = html(Table(caption="As it was, and as it could have been", heads=heads, rows=rows, notes=notes))
     return cards(shown) + table + "".join(map(_rests, _unknowns(whole.was, finding)))
 

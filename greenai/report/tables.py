@@ -63,7 +63,7 @@ def _row(table: Table, cells: Sequence[Cell]) -> str:
 def _note(table: Table, number: int) -> str:
     if not table.notes or not table.notes[number]:
         return ""
-    return f'<tr class="rests"><td colspan="{len(table.heads)}">{escape(table.notes[number])}</td></tr>'
+    return f'<tr class="rests"><td colspan="{len(table.heads)}"><div>{escape(table.notes[number])}</div></td></tr>'
 
 
 def _text(table: Table, column: int) -> str:

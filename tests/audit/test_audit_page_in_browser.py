@@ -46,6 +46,10 @@ def test_it_does_not_scroll_sideways_and_charts_are_of_the_screens_size(opened: 
     assert shown(f"{SHOWN}.length") == 2
     scale = shown(f"Math.min(...{SHOWN}.map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width))")
     assert scale > (0.85 if width == 360 else 0.95)
+    # What a figure rests on is read without scrolling its table.
+    assert shown(
+        "[...document.querySelectorAll('tr.rests div')].every(e => e.getBoundingClientRect().right <= innerWidth)"
+    )
 
 
 def test_no_label_of_the_flow_leaves_the_drawing_or_lies_on_another(opened: tuple[Page, str, int]) -> None:
