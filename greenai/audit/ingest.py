@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any, Protocol, TypeAlias
 
 from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, requests_of, summed
@@ -110,8 +112,16 @@ _asked: dict[str, Any] = {}
 
 
 def _take(asked: Mapping[str, Any]) -> None:
-    """Keep the requests of batches in a process that parses."""
+    """Keep the requests of batches in a process that parses, which ends when the one that began it is gone."""
     _asked.update(asked)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # killed, it has told nobody: a pool's processes would wait for ever
+        os._exit(1)
 
 
 def _worked(number: int, chunk: Chunk) -> _Rows:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +157,44 @@ def test_what_a_template_shares_is_shown_without_what_varies() -> None:
     assert constant(["Dear Ada, where is it?", "Dear Bo, where is it?"]) == "Dear {…} where is it?"
     assert constant(["the same"] * 3) == "the same"
     assert constant([]) == ""
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from greenai.audit import ingest as ingesting
+from greenai.audit.reading import opened
+from greenai.audit.store import working
+
+if __name__ == "__main__":
+    ingesting.WORTH_WORKERS, ingesting.COMMIT = 0, 1_000
+
+    def die(done, of, calls):
+        import multiprocessing
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with working(Path(sys.argv[2])) as store:
+        ingesting.ingest(opened(sys.argv[1]), store, workers=2, moved=die)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and process ids as on POSIX")
+def test_after_a_kill_no_process_stays_and_the_rest_is_read(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(4_500)])
+    (tmp_path / "killed.py").write_text(KILLED)
+    command = [sys.executable, str(tmp_path / "killed.py"), str(log), str(tmp_path / "work")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == -9, ended.stderr
+    pids = [int(pid) for pid in ended.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    with working(tmp_path / "work") as store:
+        (begun,) = store.sql("SELECT count(*) FROM calls")[0]
+        assert 0 < begun < 4_500
+        (source,) = ingest(opened(log), store)
+        assert source.rows == 4_500
+        assert store.sql("SELECT count(*), count(DISTINCT position) FROM calls") == [(4_500, 4_500)]
