@@ -35,9 +35,9 @@ SHIFT = 0.5
 RouterBench and 14 subjects of MMLU-Pro were off by 0.39 (root mean square, from -0.70 to 0.81) with two pairs of models
 (`benchmarks/audit_truth.py --shift`, 2026-11-22); taken larger, as a log's models are other ones."""
 SHIFT_BY_TEMPLATE = 0.47
-"""The same of one template beside the others. Both together are 0.69 for a log of one kind of text; 40 subjects of MMLU,
-each judged by a fit that left it out, were off by 0.51 (0.071 in probability, less what their few rows explain; the
-same)."""
+"""The same of one template beside the others. Both together are 0.69 for a log of one kind of text; 40 subjects of
+MMLU, each judged by a fit that left it out, were off by 0.51 (0.071 in probability, less what their few rows explain;
+the same)."""
 
 COVERED = (9.0, 1.5)
 """The share of a label template's calls that a task model answers at 98% agreement, as the counts of a Beta
