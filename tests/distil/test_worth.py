@@ -1,0 +1,55 @@
+"""What a task model is worth, by figures worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import task_files
+
+from greenai.distil.templates import Candidate
+from greenai.distil.worth import before, pays_after, worth
+from greenai.readings import Reading
+
+KNOWN = Candidate(
+    template=task_files.TEMPLATE,
+    calls=100,
+    labels=(("refund", 60), ("delivery", 40)),
+    share=1.0,
+    input_tokens=3000,
+    output_tokens=200,
+    cost_usd=None,
+    models=("gpt-5.5",),
+    projects=(),
+    why_not=None,
+)
+
+
+def joules(energy: float, low: float, high: float) -> Reading:
+    return replace(Reading.unknown("by hand"), energy_j=energy, low_j=low, high_j=high)
+
+
+def test_training_is_paid_back_by_what_is_saved_on_the_calls_that_are_answered() -> None:
+    found = pays_after(joules(10, 5, 20), joules(1, 0.5, 2), joules(70, 35, 140), 0.8)
+    assert found == (10, 3, 70)  # 70 / 7, 35 / 15.5, 140 / 2
+
+
+def test_nothing_saved_is_never_paid_back() -> None:
+    assert pays_after(joules(1, 0.5, 2), joules(1, 0.5, 2), joules(70, 35, 140), 0.8) is None
+    assert pays_after(Reading.unknown("no card"), joules(1, 0.5, 2), joules(70, 35, 140), 0.8) is None
+
+
+def test_before_is_modelled_by_the_card_of_the_model_that_answered() -> None:
+    each = before(KNOWN)
+    assert each.energy_j is not None
+    assert each.low_j is not None
+    assert 0 < each.low_j < each.energy_j
+    assert before(replace(KNOWN, models=("nobody-knows",))).energy_j is None
+    assert before(replace(KNOWN, input_tokens=0)).energy_j is None
+
+
+def test_after_and_training_are_core_time() -> None:
+    found = worth(joules(10, 5, 20), 0.004, 20.0, 0.9, 5.0)
+    assert found.after.energy_j == 0.02
+    assert found.training.energy_j == 100.0
+    assert found.item_ms == 4.0
+    assert found.pays_after is not None
