@@ -60,7 +60,10 @@ def test_the_first_screen_says_what_was_what_could_be_and_what_was_not_read(shel
         assert words in said, words
     assert "2 lines could not be read and are in no figure:" in said
     assert "calls.jsonl:31: no JSON" in said
-    assert "More: --html audit.html, --json, --by sufficing, project, template, model, hour, waste, files, assumptions" in said
+    assert (
+        "More: --html audit.html, --json, --by sufficing, project, template, model, hour, waste, files, assumptions"
+        in said
+    )
     assert SECRET not in said
     assert ONES_OWN not in said
 
