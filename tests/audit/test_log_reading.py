@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,80 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path, name: str, content: bytes
 def test_a_format_that_is_not_there() -> None:
     with pytest.raises(LogUnreadable, match=r'^There is no format "csv"\. Name one of these:\n  openai '):
         opened("a.csv", "csv")
+
+
+def test_pairs_of_every_kind(tmp_path: Path) -> None:
+    failed = {"request": pair()["request"], "response": None, "error": {"message": "boom"}, "status_code": 500}
+    vectors = {
+        "request": {"model": "e", "input": ["a", "b"]},
+        "response": {"object": "list", "data": [{"embedding": []}], "usage": {"prompt_tokens": 2, "total_tokens": 2}},
+    }
+    cut = {
+        "request": {"model": "m", "input": "hi", "instructions": "be kind", "max_output_tokens": 9},
+        "response": {
+            "object": "response",
+            "output": [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "yo"}]}],
+            "incomplete_details": {"reason": "max_output_tokens"},
+            "usage": {"input_tokens": 3, "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 4}},
+        },
+    }
+    log = tmp_path / "a.jsonl"
+    log.write_bytes(lines(failed, vectors, cut))
+    calls, source = everything(log)
+    assert source.malformed_count == 0
+    told = [(call.kind, call.ok, call.status, call.answer, call.input_tokens, call.output_tokens) for call in calls]
+    assert told == [
+        ("chat", False, 500, None, None, None),
+        ("embeddings", True, None, None, 2, None),
+        ("responses", True, None, "yo", 3, 9),
+    ]
+    assert (calls[2].finish_reason, calls[2].reasoning_tokens) == ("length", 4)
+    assert calls[2].messages == ({"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"})
+
+
+@pytest.mark.parametrize("total", [52, 15])
+def test_langfuse_counts_parts_apart_or_within_their_sum_as_its_total_tells(tmp_path: Path, total: int) -> None:
+    log = tmp_path / "a.jsonl"
+    parts = {"input": 10, "input_cached_tokens": 30, "output": 5, "output_reasoning_tokens": 7}
+    within = {"input": 10, "input_cached_tokens": 4, "output": 5, "output_reasoning_tokens": 3}
+    usage = {**(parts if total == 52 else within), "total": total}
+    log.write_bytes(lines({"id": "o", "traceId": "t", "type": "GENERATION", "model": "m", "usageDetails": usage}))
+    ((call,), _) = everything(log)
+    counted = (call.input_tokens, call.cached_tokens, call.output_tokens, call.reasoning_tokens)
+    assert counted == ((40, 30, 12, 7) if total == 52 else (10, 4, 5, 3))
+
+
+def test_older_rows_of_llm_have_their_prompt_beside_them(tmp_path: Path) -> None:
+    log = tmp_path / "logs.db"
+    connection = sqlite3.connect(log)
+    connection.execute("CREATE TABLE _llm_migrations (name, applied_at)")
+    names = (
+        "id, model, prompt, system, options_json, response, conversation_id, duration_ms, datetime_utc, input_tokens"
+    )
+    connection.execute(f"CREATE TABLE responses ({names}, output_tokens, token_details)")
+    row = (
+        "a",
+        "m",
+        "hi",
+        "be kind",
+        '{"temperature": 0.5}',
+        "hello",
+        "c",
+        1200,
+        "2026-11-01T10:00:00+00:00",
+        5,
+        6,
+        None,
+    )
+    connection.execute("INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    ((call,), source) = everything(log)
+    assert call.messages == ({"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"})
+    assert (call.answer, call.latency_s, call.created, call.arguments) == (
+        "hello",
+        1.2,
+        1793527200.0,
+        {"temperature": 0.5},
+    )
+    assert source.reason == 'a SQLite database with "_llm_migrations" and "responses"'

@@ -43,7 +43,8 @@ def _parts(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any] | None:
     if not (body.get("messages") or body.get("input") or body.get("prompt")):
         body = record if record.get("messages") else {}
     answer = found(record, _SAID)
-    return (body, answer) if body and answer is not None else None
+    told = answer is not None or any(name in record for name in ("error", "exception", *_SAID[:2]))
+    return (body, answer) if body and told else None
 
 
 def _calls(record: Mapping[str, Any], where: str) -> Iterator[Logged]:
@@ -106,7 +107,8 @@ def pair(record: Mapping[str, Any], body: Mapping[str, Any], answer: Any, where:
     known: dict[str, Any] = {"arguments": {}}
     for part in (_besides(record), asked(body), spoken):
         known |= {name: value for name, value in part.items() if value is not None}
-    known["kind"] = kind_of(body, str(reply.get("object") or record.get("endpoint") or record.get("url") or ""))
+    shape = "embeddings" if reply.get("object") == "list" else reply.get("object")
+    known["kind"] = kind_of(body, str(shape or record.get("endpoint") or record.get("url") or ""))
     known["created"] = known.get("created") or moment(found(reply, ("created", "created_at")))
     return made({**known, "ok": not error and (status is None or status < 400), "status": status}, where)
 
