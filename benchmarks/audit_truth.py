@@ -195,9 +195,8 @@ def shifts(folder: Path, known: Known) -> None:
     off = [odds(true) - odds(told) for _, told, true in found]
     for (name, told, true), by_odds in zip(found, off, strict=True):
         print(f"  {name:28} told {told:.2f}, true {true:.2f}, off by {by_odds:+.2f}")
-    print(
-        f"{len(off)} sets: mean {np.mean(off):+.2f}, root mean square {np.sqrt(np.mean(np.square(off))):.2f} in log-odds"
-    )
+    square = np.sqrt(np.mean(np.square(off)))
+    print(f"{len(off)} sets: mean {np.mean(off):+.2f}, root mean square {square:.2f} in log-odds")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai import answerers
+from greenai import answerers, embed
 from greenai.audit.energy import smaller
 from greenai.cache.keep import class_of, last_questions, term_of
 from greenai.cache.semantic import MAX_CHARS, STORED, SemanticTier
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Judged", "NearRepeats", "Texts", "judge", "labelled", "near_repeats", "repeats", "requested"]
+__all__ = ["Judged", "NearRepeats", "Texts", "judge", "labelled", "learnable", "near_repeats", "repeats", "requested"]
 
 Texts: TypeAlias = "Callable[[Sequence[int]], Sequence[Logged | None]]"
 """Numbers of calls to the calls with their texts; None for one that cannot be read any more."""
@@ -52,6 +52,7 @@ MOST_LABELS = 100
 FEWEST_CALLS = 100
 LABELS_COVER = 0.95
 LABEL_CHARS = 80
+FEWEST_TEXTS, LEARNT, RIDGE, LABEL_TEXT_CHARS = 40, 0.25, 0.3, 2_000
 MOST_WORK = 8_000_000
 """A template whose answers are labels: so many calls at least, of whose answers so many different ones, of so many
 characters at most, make up this share. For near repeats, so many pairs of characters are compared: some seconds."""
@@ -178,6 +179,28 @@ def labelled(calls: Calls) -> Mapping[int, int]:
     return found
 
 
+def learnable(texts: Mapping[str, str]) -> bool:
+    """Say whether labels can be told from texts at all: the letter of a right answer cannot, and is a label too.
+
+    A ridge regression on word vectors, fitted on one half of these texts and tried on the other, has to close a
+    quarter of the gap between always saying the commonest label and being right. Of too few texts nothing is said.
+    """
+    import numpy as np
+
+    said = [text[-LABEL_TEXT_CHARS:] for text in texts]
+    names, codes = np.unique([answer.strip().casefold() for answer in texts.values()], return_inverse=True)
+    if len(said) < FEWEST_TEXTS or len(names) < 2:
+        return True
+    x = np.c_[embed.encode(said), np.ones(len(said))]
+    y, half, right = np.eye(len(names))[codes], np.arange(len(said)) % 2, 0
+    for k in (0, 1):
+        fit, out = half != k, half == k
+        weights = np.linalg.solve(x[fit].T @ x[fit] + RIDGE * np.eye(x.shape[1]), x[fit].T @ y[fit])
+        right += int(((x[out] @ weights).argmax(1) == codes[out]).sum())
+    commonest = float(np.bincount(codes).max()) / len(said)
+    return right / len(said) >= commonest + LEARNT * (1 - commonest)
+
+
 # --- near repeats ---------------------------------------------------------------------------
 
 
@@ -269,13 +292,18 @@ def judge(
     """
     import numpy as np
 
-    known, labels = _Repeats(calls), labelled(calls)
+    known, labels = _Repeats(calls), [*labelled(calls)]
+    texts_of: dict[int, dict[str, str]] = {}
     kept: list[int] = []
     verdicts: list[_Verdict] = []
     for row, call in zip(rows, texts(rows), strict=True):
         if call is not None and call.messages is not None:
             kept.append(row)
+            template = int(calls.template.codes[row])
+            if template in labels and call.answer is not None:
+                texts_of.setdefault(template, {})[requested(call).last_user_text] = call.answer
             verdicts.append(_verdict(call, row, known, classifier, large_gain))
+    labels = [template for template in labels if learnable(texts_of.get(template, {}))]
     at = np.array(kept, np.int64)
     model = [smaller(calls.model.name(code, ""), tuple(ladder)) for code in calls.model.codes[at].tolist()]
     shrinks = np.array([name is not None for name in model], np.bool_)
@@ -287,7 +315,7 @@ def judge(
         near=np.array([v.near for v in verdicts], np.bool_),
         deterministic=np.array([v.deterministic for v in verdicts], np.bool_),
         lookup=np.array([v.lookup for v in verdicts], np.float64),
-        labels=np.isin(calls.template.codes[at], [*labels]) & ~calls.tool_calls[at],
+        labels=np.isin(calls.template.codes[at], labels) & ~calls.tool_calls[at],
         large=np.where(shrinks, [v.large for v in verdicts], 0.0),
         reasoning=np.where(reasoned, [v.reasoning for v in verdicts], 0.0),
         reasoned=reasoned,

@@ -14,12 +14,16 @@ from greenai.audit.finding import Change, Finding
 from greenai.audit.values import Logged
 from greenai.settings import Settings
 
+MAILS = ("win a free prize and money now", "the meeting of the team about the report")
 LOG = [
     *(call(f"Why is number {n} odd?", at=n, output_tokens=300) for n in range(60)),
     *(call(f"Say hello to guest {n}.", at=n, output_tokens=300, reasoning_tokens=200) for n in range(10)),
     *(call(f"What is {n} times 17?", at=n) for n in range(40)),
     *(call("What is the capital of France?", at=n) for n in range(20)),
-    *(call(f"mail {n}", at=n, system="Label it.", answer=("spam", "ham")[n % 2]) for n in range(120)),
+    *(
+        call(f"{MAILS[n // 3 % 2]} {n}", at=n, system="Label it.", answer=("spam", "ham")[n // 3 % 2])
+        for n in range(120)
+    ),
     *(call("Tell me about trees and birds and their names", at=n, arguments={}) for n in range(9)),
     *(call(f"{n}", at=n * 1800, feature="watch", finish_reason="length") for n in range(8 * 48)),
 ]

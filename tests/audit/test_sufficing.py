@@ -7,7 +7,7 @@ import pytest
 from audit_logs import SMALL, call, reads
 
 from greenai.audit.columns import columns
-from greenai.audit.sufficing import FEWEST_CALLS, Judged, judge, labelled, near_repeats, repeats, requested
+from greenai.audit.sufficing import FEWEST_CALLS, Judged, judge, labelled, learnable, near_repeats, repeats, requested
 from greenai.audit.values import Logged
 from greenai.classify import Classifier
 
@@ -78,6 +78,13 @@ def test_a_template_has_labels_if_nearly_all_its_answers_are_a_few() -> None:
     assert dict(labelled(made)) == {0: 2}
     assert not labelled(columns(few[:-1]))
     assert not labelled(columns([call(f"mail {n}", answer="spam") for n in range(FEWEST_CALLS)]))
+
+
+def test_labels_have_to_be_told_from_the_texts() -> None:
+    about = ("win a free prize and money now", "the meeting of the team about the report")
+    assert learnable({f"{about[n // 3 % 2]} {n}": ("spam", "ham")[n // 3 % 2] for n in range(60)})
+    assert not learnable({f"Which number follows {n}?": "ABCD"[n * n % 7 % 4] for n in range(60)})
+    assert learnable({f"Which number follows {n}?": "ABCD"[n % 4] for n in range(20)})
 
 
 def test_texts_that_are_gone_are_left_out() -> None:
