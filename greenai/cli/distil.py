@@ -153,9 +153,14 @@ def _list(found: Sequence[Candidate], logs: Sequence[Path], *, as_json: bool) ->
     if as_json:
         print_json([_candidate(number, one) for number, one in enumerate(found, 1)])
         return
+    from greenai.distil.templates import LEAST
+
     told = console()
     if not found:
-        told.print("No template recurs in this log: a prompt that is the same but for some slots, 200 times or more.")
+        told.print(
+            f"No template recurs in this log: a prompt that is the same but for some slots, {LEAST} times or more.",
+            soft_wrap=True,
+        )
         return
     for number, one in enumerate(found, 1):
         for line in _lines(number, one):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,8 +110,7 @@ def find(calls: Iterable[Logged], *, least: int = LEAST) -> tuple[Candidate, ...
     found = [
         candidate
         for (roles, _), families in _gathered(calls).items()
-        for family in _chosen(families, least)
-        if (candidate := _candidate(roles, family)) is not None
+        for candidate in _candidates(roles, families, least)
     ]
     return tuple(
         sorted(found, key=lambda one: (one.why_not is not None, -one.input_tokens - one.output_tokens, -one.calls))
@@ -175,13 +174,20 @@ def _joined(families: Sequence[_Family]) -> _Family:
     return whole
 
 
-def _chosen(families: Mapping[str, _Family], least: int) -> Iterator[_Family]:
-    """Give the family as one where its answers are few, else each beginning that is frequent enough."""
+def _candidates(roles: tuple[str, ...], families: Mapping[str, _Family], least: int) -> tuple[Candidate, ...]:
+    """Return a family as one template where its answers are few, else each beginning that is frequent enough.
+
+    Several templates with labels have few answers together too: what they have in common is then no template, or none
+    that can be learnt.
+    """
     whole = _joined([*families.values()])
-    if whole.calls >= least and (len(families) == 1 or whole.share() >= SHARE):
-        yield whole
-        return
-    yield from (family for first, family in families.items() if first and family.calls >= least)
+    labels = whole.calls >= least and (len(families) == 1 or whole.share() >= SHARE)
+    one = _candidate(roles, whole) if labels else None
+    if len(families) == 1 or (one is not None and one.why_not is None):
+        return () if one is None else (one,)
+    frequent = (family for first, family in families.items() if first and family.calls >= least)
+    parts = tuple(part for family in frequent if (part := _candidate(roles, family)) is not None)
+    return parts if parts or one is None else (one,)
 
 
 def _candidate(roles: tuple[str, ...], family: _Family) -> Candidate | None:

@@ -48,6 +48,22 @@ def test_a_template_found_is_the_one_that_was_written():
     assert [one.template for one in found] == [TEMPLATE]
 
 
+def test_templates_without_a_system_prompt_are_found_side_by_side():
+    mails = [
+        call(
+            [{"role": "user", "content": f"Which department is it for? Mail: {one.messages[1]['content']}"}], one.answer
+        )
+        for one in logged(400)
+    ]
+    found = templates.find([*mails, *scored(400)])
+    assert [one.why_not for one in found] == [None, None]
+    assert [one.template.skeleton for one in found] == [
+        "user: Rate the review from 1 to 5.\nTitle: {1}\nReview: it was {2}, really\nStars:",
+        "user: Which department is it for? Mail: Mail: {1}\nKind:",
+    ]
+    assert [one.calls for one in found] == [400, 400]
+
+
 def test_few_calls_are_no_template():
     assert templates.find(logged(200)) == ()
     assert len(templates.find(logged(200), least=100)) == 1
