@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from greenai.audit.duck import connected
+from greenai.audit.duck import connected, failures
 from greenai.audit.reading import Opened, Tally, chunks, parsed
 from greenai.audit.rows import COLUMNS, MARKS, table
 from greenai.audit.values import Logged, Malformed
@@ -239,10 +239,15 @@ def working(folder: Path | None = None) -> Generator[Store]:
     """Open the store of an audit: in a folder that is kept and gone on with, or in one that is removed at the end.
 
     Raises:
-        LogUnreadable: the folder holds something else, or the audit of another version.
+        LogUnreadable: the folder cannot be made, or holds something else, or the audit of another version.
     """
     if folder is not None:
-        private_folder(folder)
+        try:
+            private_folder(folder)
+        except OSError as error:
+            raise LogUnreadable(
+                f"{folder} cannot be a folder for the work ({error.strerror}). Name another one with --work."
+            ) from None
         yield from _in(folder)
         return
     with tempfile.TemporaryDirectory(prefix="greenai-audit-") as temporary:
@@ -252,15 +257,33 @@ def working(folder: Path | None = None) -> Generator[Store]:
 def _in(folder: Path) -> Iterator[Store]:
     path = folder / FILE
     fresh = not path.exists()
-    connection = connected(path)
+    connection = _opened(path)
     try:
         path.chmod(0o600)
         connection.execute("SET temp_directory = ?", [str(folder / "spill")])
         if fresh:
             for statement in _MADE:
                 connection.execute(statement)
-        elif connection.execute("SELECT version FROM about").fetchone() != (VERSION,):
+        elif _version(connection) != VERSION:
             raise LogUnreadable(f"{path} was made by another version of greenai. Remove {folder} to begin anew.")
         yield Store(connection, path)
     finally:
         connection.close()
+
+
+def _opened(path: Path) -> Connection:
+    try:
+        return connected(path)
+    except failures() as error:
+        raise LogUnreadable(
+            f"{path} cannot be opened: {str(error).splitlines()[0]} Where no other audit works in {path.parent}, remove "
+            "it to begin anew, or name another folder with --work."
+        ) from None
+
+
+def _version(connection: Connection) -> object:
+    try:
+        row = connection.execute("SELECT version FROM about").fetchone()
+    except failures():  # a database of something else
+        return None
+    return None if row is None else row[0]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from greenai.audit import ingest as ingesting
+from greenai.audit.duck import connected
 from greenai.audit.ingest import ingest
 from greenai.audit.reading import opened
 from greenai.audit.skeleton import constant
@@ -129,6 +130,27 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
         f"{folder} holds the audit of other files ({tmp_path / 'a.jsonl'}). Name another folder with --work, or remove "
         "that one."
     )
+
+
+def test_a_folder_that_is_none_or_holds_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LogUnreadable) as refused, working(tmp_path / "file"):
+        pass
+    assert str(refused.value) == (
+        f"{tmp_path / 'file'} cannot be a folder for the work (File exists). Name another one with --work."
+    )
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "audit.duckdb").write_text("no database")
+    with (
+        pytest.raises(LogUnreadable, match=r"cannot be opened: .* Where no other audit works in"),
+        working(tmp_path / "damaged"),
+    ):
+        pass
+    (tmp_path / "other").mkdir()
+    with connected(tmp_path / "other" / "audit.duckdb") as other:
+        other.execute("CREATE TABLE something (of INTEGER)")
+    with pytest.raises(LogUnreadable, match="was made by another version of greenai"), working(tmp_path / "other"):
+        pass
 
 
 def test_templates_are_where_prompts_gather(tmp_path: Path) -> None:
