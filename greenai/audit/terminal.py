@@ -6,6 +6,7 @@ Every figure has the number of the assumption that it rests on; those that were 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from greenai.audit import wording
@@ -29,24 +30,33 @@ WIDTH = 80
 
 
 class _Notes:
-    """Numbers assumptions in the order in which figures name them."""
+    """Numbers assumptions: those of the first screen in its order, then the others; every part has the same numbers."""
 
     def __init__(self, finding: Finding) -> None:
         self._finding = finding
-        self._numbers: dict[str, int] = {}
+        known = [assumption.key for assumption in finding.assumptions]
+        first = [name for name, _ in wording.taken(finding.whole.was) if name in known]
+        order = dict.fromkeys((*first, *(change.assumption for change in _largest(finding)), *known))
+        self._numbers = {key: number for number, key in enumerate(order, 1)}
+        self._marked: set[str] = set()
 
     def mark(self, key: str) -> str:
         """Return the mark that stands at a figure."""
+        self._marked.add(key)
         return f"[{self._numbers.setdefault(key, len(self._numbers) + 1)}]"
 
     def listed(self) -> Iterator[str]:
         """Yield what the marks mean."""
-        for key, number in self._numbers.items():
-            yield f"[{number}] {wording.rests_on(self._finding, key)}"
+        for key in sorted(self._marked, key=self._numbers.__getitem__):
+            yield f"[{self._numbers[key]}] {wording.rests_on(self._finding, key)}"
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False)
 
 
 def screen(audited: Audited, *, width: int = WIDTH) -> Iterator[RenderableType]:
@@ -132,7 +142,7 @@ def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[
     energy, cost = change.saved.energy_j, change.saved.cost_usd
     amount = wording.energy(energy) if energy is not None else wording.cost(cost)
     worse = "" if change.risk is None else f"; worse: {wording.risk(change.risk)}"
-    yield _text(_cut(f"{number}. {clean(change.what)}", width))
+    yield _text("\n".join(_wrapped(f"{number}. {clean(change.what)}", width)))
     yield _text(f"   saves {amount}{worse} {notes.mark(change.assumption)}")
     where = "" if change.place == "code" else f"   # {change.place}"
     lines = [f"     {clean(line)}" for line in change.lines]
@@ -185,7 +195,8 @@ def top_groups(groups: tuple[Group, ...]) -> tuple[list[Group], list[Group]]:
 
 
 def _marks(group: Group, notes: _Notes) -> str:
-    return "".join(dict.fromkeys(notes.mark(row.assumption) for row in group.sufficed if row.calls.mid))
+    marks = {notes.mark(row.assumption) for row in group.sufficed if row.calls.mid}
+    return "".join(sorted(marks, key=lambda mark: int(mark[1:-1])))
 
 
 def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:

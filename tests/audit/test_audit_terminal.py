@@ -64,6 +64,28 @@ def test_each_mark_is_explained_once() -> None:
         assert set(re.findall(r"\[(\d+)\]", said)) == set(explained), by
 
 
+def test_a_mark_means_the_same_in_every_part() -> None:
+    whole = {
+        mark: said[:30]
+        for mark, said in re.findall(r"^(\[\d+\]) (.*)$", shown(audited(), "assumptions", width=999), re.MULTILINE)
+    }
+    for by in (None, *terminal.PARTS):
+        for mark, said in re.findall(r"^(\[\d+\]) (.*)$", shown(audited(), by, width=200), re.MULTILINE):
+            assert whole[mark] == said[:30], by
+
+
+def test_what_to_change_is_wrapped_and_not_cut() -> None:
+    first = audited().finding.changes[0]
+    long = replace(
+        first, what="Let openai/gpt-5.4-nano answer where it is expected to suffice, in place of openai/gpt-5.5"
+    )
+    said = shown(replace(audited(), finding=replace(audited().finding, changes=(long,))))
+    assert (
+        "1. Let openai/gpt-5.4-nano answer where it is expected to suffice, in place of\n   openai/gpt-5.5\n   saves "
+        in said
+    )
+
+
 def test_assumptions_are_there_in_full() -> None:
     said = shown(audited(), "assumptions")
     for known in audited().finding.assumptions:
