@@ -209,11 +209,10 @@ def _labels(finding: Finding) -> Iterator[Change]:
     few = [group for group in finding.templates if _rows(group)["task_model"].calls.mid >= 1]
     for group in few[:MOST_LABEL_TEMPLATES]:
         number = group.name.partition(" ")[0]
-        file = f"template-{number.lstrip('#')}.npz"
+        file = f"template-{number.lstrip('#')}.greenai"
         lines = [f'client.distilled("{file}", mode="shadow")']
-        yield _change(
-            f"Distil the template {number} into a task model (greenai distil)", lines, CODE, _rows(group)["task_model"]
-        )
+        what = f"Distil the template {number} into a task model (greenai distil lists it)"
+        yield _change(what, lines, CODE, _rows(group)["task_model"])
 
 
 def _sampled(finding: Finding, looked: Looked) -> Iterator[Change]:

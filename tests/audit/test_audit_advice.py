@@ -51,7 +51,7 @@ def test_what_saves_most_per_line_comes_first(found: Finding) -> None:
 def test_every_change_has_its_lines(found: Finding) -> None:
     assert change(found, "ladder").lines == (f'ladder = ["{SMALL}", "{LARGE}"]',)
     assert change(found, "from greenai").lines == ("from greenai import Client",)
-    assert change(found, "client.distilled").lines[0].endswith('.npz", mode="shadow")')
+    assert change(found, "client.distilled").lines[0].endswith('.greenai", mode="shadow")')
     assert change(found, "cache_also").lines == ('cache_also = ["sampled"]',)
     assert change(found, "cache_also").calls.mid == 8
     assert change(found, "features").lines == ('features."watch".budget.calls = "36/day"',)
