@@ -276,8 +276,8 @@ def _opened(path: Path) -> Connection:
         return connected(path)
     except failures() as error:
         raise LogUnreadable(
-            f"{path} cannot be opened: {str(error).splitlines()[0]} Where no other audit works in {path.parent}, remove "
-            "it to begin anew, or name another folder with --work."
+            f"{path} cannot be opened: {str(error).splitlines()[0]} Where no other audit works in {path.parent}, "
+            "remove it to begin anew, or name another folder with --work."
         ) from None
 
 
