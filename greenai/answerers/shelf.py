@@ -10,9 +10,12 @@ What an interval and a bet say is in agreement.py; where a call is asked and ans
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import random
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -303,6 +306,7 @@ class Shelf:
             if compares != "shadow":  # which is counted when it is compared; an audited one would have been answered
                 pending[done] += 1
             due = pending.total() >= FLUSH_EVERY
+        _at_exit_flush(self)
         if due:
             self._write(key, Counter(), (0.0, 0.0))
 
@@ -341,6 +345,26 @@ class Shelf:
         """Write what was counted and not written yet."""
         for key in tuple(self._pending):
             self._write(key, Counter(), (0.0, 0.0))
+
+
+_unwritten: weakref.WeakKeyDictionary[Shelf, int] = weakref.WeakKeyDictionary()
+
+
+def _at_exit_flush(shelf: Shelf) -> None:
+    """See to it that a process which ends without closing its client writes what was counted.
+
+    The hook is registered with the first count, after that of the ledger's file, and so runs before it.
+    """
+    if not _unwritten:
+        atexit.register(_flush_all)
+    if shelf not in _unwritten:
+        _unwritten[shelf] = os.getpid()
+
+
+def _flush_all() -> None:
+    for shelf, process in tuple(_unwritten.items()):
+        if process == os.getpid():  # what a fork took along is written by its parent
+            shelf.flush()
 
 
 _COUNTS = ("answered", "abstained", "shadow_same", "shadow_other", "audit_same", "audit_other", "uncompared")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -266,6 +269,27 @@ def test_threads_lose_no_count(provider: FakeProvider, tmp_path: Path, file: Pat
         assert found["answered"] == 80
         assert found["audit_same"] == len(provider.calls)
         assert "audit_other" not in found
+
+
+ENDS_WITHOUT_CLOSING = """
+import sys
+import task_files
+from greenai.testing import FakeProvider, offline
+client = offline(FakeProvider(default="Delivery."), settings={"ledger": sys.argv[1], "cache": "off"})
+client.distilled(sys.argv[2], mode="on", audit=0.01)
+client._session.resources.shelf._draw = lambda: 0.999
+for text in ("where is my parcel now", "where is my parcel then", "quantum cats"):
+    client.chat.completions.create(model="gpt-5.5", messages=task_files.prompt(text))
+"""
+
+
+def test_a_process_that_ends_without_closing_loses_no_count(tmp_path: Path, file: Path) -> None:
+    command = [sys.executable, "-c", ENDS_WITHOUT_CLOSING, str(tmp_path / "ledger.db"), str(file)]
+    paths = [str(Path(task_files.__file__).parent), *filter(None, sys.path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    subprocess.run(command, check=True, timeout=120, env=env)
+    with offline(settings={"ledger": str(tmp_path / "ledger.db")}) as later:
+        assert counts(later) == {"answered": 2, "abstained": 1, "audit_same": 1}
 
 
 # --- registering --------------------------------------------------------------------------
