@@ -34,7 +34,8 @@ CHUNK = 1_000
 CHUNK_BYTES = 8 << 20
 SHOWN = 20
 _SAMPLE = 20
-_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".db", ".sqlite", ".sqlite3", ".gz", ".zst")
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", *_DATABASES, ".gz", ".zst")
 
 # What comes of values of another kind than their names say, in records that nobody has seen.
 BROKEN = (Unreadable, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
@@ -169,6 +170,9 @@ def _opened(path: Path, name: str | None) -> Opened:
 def _unknown(path: Path, container: Container) -> str:
     if path.stat().st_size == 0:
         return f"{path} is empty. Name a file that has calls."
+    if container.packed and path.suffixes[-2:-1] and path.suffixes[-2].lower() in _DATABASES:
+        unpack = "gunzip -k" if container.packed == "gzip" else "zstd -d"
+        return f"{path} is a compressed database, and one is read as it is only. Unpack it first: {unpack} {path}"
     return (
         f"No format is known that {path} is of ({container.kind}). Name it with --format if it is one of these:\n"
         f"{known()}\nElse write each call as a line: "

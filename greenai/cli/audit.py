@@ -45,7 +45,7 @@ def complete_by(incomplete: str) -> list[str]:
 
 Files = Annotated[
     list[str],
-    typer.Argument(help="Logs: JSONL, CSV, Parquet or SQLite files (.gz and .zst too), folders, or patterns."),
+    typer.Argument(help="Logs: JSONL or CSV files (.gz and .zst too), Parquet, SQLite, folders, or patterns."),
 ]
 Form = Annotated[
     str | None,

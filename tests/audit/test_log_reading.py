@@ -219,6 +219,11 @@ def test_a_file_that_nobody_knows(tmp_path: Path) -> None:
     [
         ("none.jsonl", None, "There is no file {path}. Check the name with: ls {folder}"),
         ("empty.jsonl", b"", "{path} is empty. Name a file that has calls."),
+        (
+            "logs.db.gz",
+            gzip.compress(b"SQLite format 3\x00"),
+            "{path} is a compressed database, and one is read as it is only. Unpack it first: gunzip -k {path}",
+        ),
     ],
 )
 def test_what_cannot_be_opened_is_told(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
