@@ -16,7 +16,7 @@ import typer
 import typer.core
 
 from greenai.cli.completion import complete_model, complete_opt_in, complete_project
-from greenai.errors import GreenAIError, ModelMissing, OptInRequired
+from greenai.errors import GreenAIError, LogUnreadable, ModelMissing, OptInRequired
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -166,8 +166,12 @@ def _report(error: Exception, *, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    line = " ".join(plain(" ".join((message, *notes))).split())
-    console(stderr=True).print(Text(line, style="red"), soft_wrap=True)
+    said = " ".join((message, *notes))
+    if isinstance(error, LogUnreadable) and "\n  " in said:  # the list of formats, each on a line of its own
+        said = "\n".join(plain(line) for line in said.split("\n"))
+    else:
+        said = " ".join(plain(said).split())
+    console(stderr=True).print(Text(said, style="red"), soft_wrap=True)
 
 
 def _message(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greenai.audit.formats import FORMATS
 from greenai.cli.audit import BY, INTERRUPTED, complete_by, complete_format
 from greenai.settings import load_settings
 
@@ -145,6 +146,15 @@ def test_what_is_refused(shell: Shell, log: Path) -> None:
     result = shell("audit", str(log), "--by", "moon")
     assert result.exit_code == 2
     assert "'moon' is none of sufficing, project" in result.stderr
+
+
+def test_the_formats_that_are_known_are_a_list(shell: Shell, tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_text('{"temperature_outside": 12}\n')
+    first, *formats, last = shell("audit", str(log)).stderr.splitlines()
+    assert first.endswith("Name it with --format if it is one of these:")
+    assert [line.split()[0] for line in formats] == list(FORMATS)
+    assert last.startswith("Else write each call as a line: {")
 
 
 def test_ctrl_c_says_how_to_go_on(shell: Shell, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
