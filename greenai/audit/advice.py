@@ -31,6 +31,8 @@ Place: TypeAlias = Literal["greenai.toml", "code"]
 FILE: Place = "greenai.toml"
 CODE: Place = "code"
 MOST_LABEL_TEMPLATES = 3
+LEAST_LABELLED = 50
+"""A task model is not worth advising for fewer calls; `greenai distil` needs 300 of a template."""
 
 
 def audited(
@@ -206,7 +208,7 @@ def _catalogued(model: str) -> str:
 
 
 def _labels(finding: Finding) -> Iterator[Change]:
-    few = [group for group in finding.templates if _rows(group)["task_model"].calls.mid >= 1]
+    few = [group for group in finding.templates if _rows(group)["task_model"].calls.mid >= LEAST_LABELLED]
     for group in few[:MOST_LABEL_TEMPLATES]:
         number = group.name.partition(" ")[0]
         file = f"template-{number.lstrip('#')}.greenai"

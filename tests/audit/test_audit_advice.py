@@ -8,6 +8,7 @@ import tomllib
 import pytest
 from audit_logs import LARGE, SMALL, call, reads
 
+from greenai.audit import advice
 from greenai.audit.advice import audited, toml
 from greenai.audit.columns import columns
 from greenai.audit.finding import Change, Finding
@@ -55,6 +56,11 @@ def test_every_change_has_its_lines(found: Finding) -> None:
     assert change(found, "cache_also").lines == ('cache_also = ["sampled"]',)
     assert change(found, "cache_also").calls.mid == 8
     assert change(found, "features").lines == ('features."watch".budget.calls = "36/day"',)
+
+
+def test_no_task_model_is_advised_for_a_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "LEAST_LABELLED", 121)
+    assert not [one for one in of(LOG).changes if "client.distilled" in one.lines[0]]
 
 
 def test_the_import_is_one_change_and_holds_repeats_tools_and_reasoning(found: Finding) -> None:
