@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from greenai.audit.estimate import Looked
+    from greenai.audit.estimate import Looked, Measured
+    from greenai.audit.side_by_side import Check
     from greenai.audit.store import Store
     from greenai.audit.sufficing import Texts
     from greenai.audit.values import Logged, Source
@@ -89,6 +90,7 @@ class Options:
         workers: processes that read a large log.
         ladder: the models that would be asked, smallest first.
         zone: the grid that carbon is of.
+        check: asks the small model beside the log, with what was looked at; None where it only says what it would ask.
     """
 
     format: str | None = None
@@ -99,6 +101,7 @@ class Options:
     workers: int = 2
     ladder: tuple[str, ...] = ()
     zone: str = "WORLD"
+    check: Callable[[Looked, Texts, Moved | None], Check | None] | None = None
 
 
 _NONE = Taken()
@@ -147,8 +150,19 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, moved: Mov
     if not len(calls):
         return audited
     looked = looked_at(calls, texts, ladder=options.ladder, sample=options.sample, zone=options.zone)
-    audited = replace(audited, finding=finding_of(looked, ladder=options.ladder))
+    check = None if options.check is None else options.check(looked, texts, moved)
+    audited = replace(audited, finding=_found(looked, options.ladder, check), check=check)
     return replace(audited, texts=_examples(looked, texts, audited.finding)) if options.texts else audited
+
+
+def _found(looked: Looked, ladder: tuple[str, ...], check: Check | None) -> Finding:
+    """Return the finding, with the risk that was measured where that stands for all of those calls."""
+    if check is None or check.risk is None:
+        return finding_of(looked, ladder=ladder)
+    from greenai.audit.side_by_side import applied
+
+    measured: Measured = {"small": check.risk} if check.stands_for_all else {}
+    return applied(finding_of(looked, ladder=ladder, measured=measured), looked, check)
 
 
 def _taken(calls: Calls, rows: NDArray[np.int64]) -> Calls:

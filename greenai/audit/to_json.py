@@ -24,6 +24,8 @@ def to_json(audited: Audited) -> dict[str, Any]:
         "sources": [asdict(source) for source in audited.sources],
         "finding": audited.finding.to_dict(),
     }
+    if audited.check is not None:
+        data["check"] = audited.check.to_dict()
     if audited.texts:
         data["texts"] = dict(audited.texts)
     return data

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenai.cli.common import AsJson, SettingsFile, console, print_json, reported, settings_of
+from greenai.cli.common import AsJson, SettingsFile, console, plain, print_json, reported, settings_of
 from greenai.cli.report import moment_of, write
 from greenai.errors import InvalidRequest
 from greenai.progress import bar
@@ -22,6 +22,7 @@ from greenai.progress import bar
 if TYPE_CHECKING:
     from greenai.audit.audited import Audited
     from greenai.audit.run import Options
+    from greenai.cli.audit_check import Checking
     from greenai.settings import Settings
 
 __all__ = ["BY", "audit"]
@@ -80,6 +81,18 @@ Texts = Annotated[
     bool, typer.Option("--texts", help="Show a prompt of each of the largest templates; otherwise no text is shown.")
 ]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that read a large log.")]
+Check = Annotated[
+    int | None,
+    typer.Option(
+        "--check",
+        min=1,
+        metavar="N",
+        help="Ask the small model of the ladder up to N of the calls, and compare; without --budget only say which.",
+    ),
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", metavar="AMOUNT", help='What --check may take, such as "2Wh" or "0.10 USD".')
+]
 
 
 def audit(
@@ -96,6 +109,8 @@ def audit(
     work: Work = None,
     texts: Texts = False,
     workers: Workers = 2,
+    check: Check = None,
+    budget: Budget = None,
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,11 +121,14 @@ def audit(
     """
     if wrong := [name for name in by or () if name not in BY]:
         raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(BY)}.", param_hint="--by")
+    if budget is not None and check is None:
+        raise typer.BadParameter("it is of --check N, which is not given.", param_hint="--budget")
     with reported(as_json=as_json):
         _free(toml)
         from greenai.audit.run import Narrowed, Options
 
         loaded = settings_of(settings)
+        checking = None if check is None else _checking(check, budget, work, loaded)
         options = Options(
             format=format_,
             narrowed=Narrowed(
@@ -124,13 +142,21 @@ def audit(
             workers=workers,
             ladder=_ladder(loaded),
             zone=loaded.zone,
+            check=checking,
         )
-        _give(_audited(files, options, as_json=as_json), by=by, html=html, toml=toml, as_json=as_json)
+        audited = _audited(files, options, as_json=as_json)
+        _give(audited, checking, by=by, html=html, toml=toml, as_json=as_json)
 
 
 def _ladder(settings: Settings) -> tuple[str, ...]:
     """Return the models of the ladder that the settings name; none is no error: siblings stand in for it."""
     return tuple(rung.model for rung in settings.ladder or ())
+
+
+def _checking(most: int, budget: str | None, folder: Path | None, settings: Settings) -> Checking:
+    from greenai.cli.audit_check import Checking
+
+    return Checking(most=most, budget=budget, folder=folder, settings=settings, ladder=_ladder(settings))
 
 
 def _audited(files: list[str], options: Options, *, as_json: bool) -> Audited:
@@ -150,7 +176,15 @@ def _audited(files: list[str], options: Options, *, as_json: bool) -> Audited:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _give(audited: Audited, *, by: list[str] | None, html: Path | None, toml: Path | None, as_json: bool) -> None:
+def _give(
+    audited: Audited,
+    checking: Checking | None,
+    *,
+    by: list[str] | None,
+    html: Path | None,
+    toml: Path | None,
+    as_json: bool,
+) -> None:
     if html is not None:
         from greenai.audit.page import page
 
@@ -162,9 +196,12 @@ def _give(audited: Audited, *, by: list[str] | None, html: Path | None, toml: Pa
     if as_json:
         from greenai.audit.to_json import to_json
 
-        print_json(to_json(audited))
+        planned = {} if checking is None or audited.check is not None else {"check": checking.to_dict()}
+        print_json(to_json(audited) | planned)
     else:
         _print(audited, by)
+        for line in () if checking is None else checking.said(audited.check):
+            console().print(plain(line), markup=False, soft_wrap=True)
     for name, path in {"Page": html, "Settings": toml}.items():
         if path is not None:
             typer.echo(f"{name}: {path}", err=as_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import answer
 
 from greenai.audit.formats import FORMATS
 from greenai.cli.audit import BY, INTERRUPTED, complete_by, complete_format
@@ -15,6 +16,7 @@ from greenai.settings import load_settings
 
 if TYPE_CHECKING:
     from conftest import Shell
+    from servers import Scripted
 
 BEGIN = 1_793_000_000
 SECRET = "x4711q"
@@ -181,3 +183,54 @@ def test_work_that_is_kept_is_gone_on_with(shell: Shell, log: Path, tmp_path: Pa
 def test_a_shell_completes_formats_and_parts() -> None:
     assert complete_by("te") == ["template"]
     assert "litellm" in " ".join(complete_format("lite"))
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, remote: Scripted) -> Path:
+    """20 calls that are answered with yes, and a ladder whose small model is scripted."""
+    path = tmp_path / "yes.jsonl"
+    path.write_text("\n".join(line(n, f"Does the parcel {n} come?") for n in range(20)) + "\n")
+    return path
+
+
+def test_a_check_without_a_budget_says_what_would_be_sent_and_sends_nothing(
+    shell: Shell, labelled: Path, remote: Scripted
+) -> None:
+    result = shell("audit", str(labelled), "--check", "5")
+    assert result.exit_code == 0, result.output
+    assert f"Check: would send 5 prompts of the log to openai/scripted-model ({remote.url})." in result.stdout
+    assert "Nothing was sent yet." in result.stdout
+    assert remote.requests == []
+    assert shell.json("audit", str(labelled), "--check", "5")["check"]["would_send"] == {"openai/scripted-model": 5}
+
+
+def test_a_check_within_a_budget_asks_and_measures(
+    shell: Shell, labelled: Path, remote: Scripted, tmp_path: Path
+) -> None:
+    remote.play(*[answer("No.")] * 20)
+    work = str(tmp_path / "work")
+    result = shell("audit", str(labelled), "--check", "20", "--budget", "3 calls", "--work", work)
+    assert result.exit_code == 0, result.output
+    assert (
+        "Check: openai/scripted-model said something else than the log in 3 of 3 answers: 100% (37 to 100%)."
+        in result.stdout
+    )
+    assert "   Stopped after 3 of 20: " in result.stdout
+    assert len(remote.requests) == 3
+    assert (tmp_path / "work" / "check.jsonl").read_text().count("\n") == 3
+    data = shell.json("audit", str(labelled), "--check", "20", "--budget", "17 calls", "--work", work)
+    small = next(row for row in data["finding"]["whole"]["sufficed"] if row["by"] == "small")
+    assert (small["risk"]["evidence"], small["risk"]["compared"]) == ("measured", 20)
+    assert data["check"]["worse"] == 20
+    assert len(remote.requests) == 20
+
+
+def test_a_check_needs_a_ladder_and_a_budget_needs_a_check(shell: Shell, log: Path) -> None:
+    kind, message = shell.error("audit", str(log), "--check", "5")
+    assert kind == "InvalidRequest"
+    assert message == (
+        "--check asks models that the settings name, and they name none. Write into greenai.toml, smallest first: "
+        'ladder = ["local/smollm2-135m", "openai/gpt-5.5"]'
+    )
+    assert shell("audit", str(log), "--budget", "2Wh").exit_code == 2
+    assert shell.error("audit", str(log), "--check", "5", "--budget", "much")[0] == "InvalidRequest"
