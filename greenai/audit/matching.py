@@ -1,6 +1,7 @@
 """Whether two answers say the same, where that can be told without an opinion: letters, numbers, JSON and labels.
 
-Which of these an answer is, the logged one decides; what another model says is then read as leniently as an app would.
+Which of these an answer is, the logged one decides; what another model says may have
+words around a letter, a number or JSON, and none around a label.
 Free text and code are not judged: two good answers differ.
 """
 

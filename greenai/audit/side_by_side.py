@@ -112,7 +112,7 @@ class Check:
         models: the models that were asked.
         risk: the share that differs, with Clopper and Pearson's 90% interval; None where nothing was compared.
         templates: the same by template's number, where it has 10 pairs.
-        energy_j: what asking took, as far as it is known.
+        energy_j: what asking took, as far as it is known, in earlier runs of the same journal too.
         stopped: why it ended early.
     """
 
@@ -280,7 +280,7 @@ def asked(
         InvalidRequest: the budget cannot be read.
         GreenAIError: the first call, or three in a row, could not be answered, as the client says it.
     """
-    asking = _Asking(plan, client)
+    asking, spent_j = _Asking(plan, client), 0.0
     with closing(Journal(journal)) as kept, client.budget(budget, when_spent="refuse"):
         for number, pair in enumerate(plan.pairs):
             before = kept.get(pair.key)
@@ -290,9 +290,10 @@ def asked(
                 return asking.check(str(error))
             if before is None:
                 kept.add(pair.key, outcome)
+                spent_j += outcome.energy_j
             asking.take(pair, outcome)
             if moved is not None:
-                said = f"{asking.worse} of {asking.compared} differ, {format_energy(asking.energy_j)} of {budget}"
+                said = f"{asking.worse} of {asking.compared} differ, {format_energy(spent_j)} of {budget}"
                 moved("asking", done=number + 1, total=len(plan.pairs), said=said)
     return asking.check(None)
 

@@ -10,12 +10,14 @@ import pytest
 from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.advice import finding_of
+from greenai.audit.check_words import found, would
 from greenai.audit.columns import columns
 from greenai.audit.estimate import Looked, looked_at
 from greenai.audit.side_by_side import Planned, applied, asked, interval, planned
 from greenai.audit.values import Logged
 from greenai.errors import BudgetExceeded, InvalidRequest
 from greenai.testing import FakeProvider, error, offline
+from greenai.units import format_energy
 from greenai.values import Call
 
 LADDER = (SMALL, LARGE)
@@ -76,18 +78,18 @@ def test_the_measured_risk_takes_the_place_of_the_estimate(looked: Looked) -> No
     assert check.risk.share == interval(20, 40)
     assert check.stands_for_all
     assert {one.draft.rung.model for one in provider.calls} == {SMALL}
-    found = finding_of(looked, ladder=LADDER, measured={"small": check.risk})
-    found = applied(found, looked, check)
-    small = next(row for row in found.whole.sufficed if row.by == "small")
+    finding = finding_of(looked, ladder=LADDER, measured={"small": check.risk})
+    finding = applied(finding, looked, check)
+    small = next(row for row in finding.whole.sufficed if row.by == "small")
     assert small.risk == check.risk
-    assert found.assumption("check").evidence == "measured"
+    assert finding.assumption("check").evidence == "measured"
     risks = {
         group.name.split()[0]: next(row.risk for row in group.sufficed if row.by == "small")
-        for group in found.templates
+        for group in finding.templates
     }
     measured = [risk for risk in risks.values() if risk is not None and risk.evidence == "measured"]
     assert [risk.compared for risk in measured] == [40]
-    change = next(one for one in found.changes if one.lines[0].startswith("ladder"))
+    change = next(one for one in finding.changes if one.lines[0].startswith("ladder"))
     assert change.risk == check.risk
 
 
@@ -147,9 +149,9 @@ def test_without_a_ladder_in_the_settings_nothing_is_asked(looked: Looked) -> No
 def test_the_interval_is_clopper_and_pearsons() -> None:
     # scipy.stats.binomtest(k, n).proportion_ci(0.9, "exact")
     for count, of, low, high in ((0, 20, 0.0, 0.139108), (3, 20, 0.042169, 0.343664), (20, 20, 0.860892, 1.0)):
-        found = interval(count, of)
-        assert [found.low, found.high] == pytest.approx([low, high], abs=1e-5)
-        assert found.mid == count / of
+        share = interval(count, of)
+        assert [share.low, share.high] == pytest.approx([low, high], abs=1e-5)
+        assert share.mid == count / of
 
 
 def test_pieces_that_are_not_text_and_answers_cut_off_are_left_out() -> None:
@@ -171,3 +173,45 @@ def test_pieces_that_are_not_text_and_answers_cut_off_are_left_out() -> None:
         "its answer is not in the log whole": 1, "asks about more than text": 1,
         "has tools, and could do something twice": 1,
     }  # fmt: skip
+
+
+def test_where_there_is_nothing_to_ask_nothing_is_asked_or_claimed(tmp_path: Path) -> None:
+    log = [call(f"Mail {n}", at=n, answer="spam", model=SMALL) for n in range(5)]
+    plan = planned(looked_of(log), reads(log), 100, ladder=LADDER)
+    assert (plan.pairs, plan.routed, plan.covered) == ((), 0, 0.0)
+    assert list(would(plan, {})) == ["Check: there is no call to ask again."]
+    with offline(FakeProvider(), settings={"ladder": list(LADDER)}) as client:
+        check = asked(plan, client, "1 Wh", journal=tmp_path / "check.jsonl")
+    assert list(found(check)) == ["Check: nothing was compared; every risk is still an estimate."]
+
+
+def test_too_few_that_can_be_compared_leave_the_estimate(looked: Looked) -> None:
+    log = [*LOG[:20], *(call(f"Tell me a story of {n}", at=n, answer=f"Once there was {n}.") for n in range(40))]
+    few = looked_of(log)
+    plan = planned(few, reads(log), 100, ladder=LADDER)
+    with offline(FakeProvider(*[says] * 20), settings={"ladder": list(LADDER)}) as client:
+        check = asked(plan, client, "10 Wh")
+    assert check.risk is not None
+    assert not check.stands_for_all
+    assert "too few to speak for all, so the risk above is still the estimate." in "\n".join(found(check))
+
+
+def test_the_bar_says_what_this_run_took(looked: Looked, tmp_path: Path) -> None:
+    shown: list[tuple[int, int | None, str]] = []
+
+    def moved(doing: str, *, done: int, total: int | None, said: str) -> None:
+        assert doing == "asking"
+        shown.append((done, total, said))
+
+    with offline(FakeProvider(*[says] * 3), settings={"ladder": list(LADDER)}) as client:
+        asked(plan_of(looked), client, "3 calls", journal=tmp_path / "check.jsonl", moved=moved)
+    assert [(done, total) for done, total, _ in shown] == [(1, 40), (2, 40), (3, 40)]
+    shown.clear()
+    with offline(FakeProvider(*[says] * 1), settings={"ladder": list(LADDER)}) as client:
+        asked(plan_of(looked), client, "1 call", journal=tmp_path / "check.jsonl", moved=moved)
+    assert [text.endswith(f"differ, {format_energy(0.0)} of 1 call") for _, _, text in shown] == [
+        True,
+        True,
+        True,
+        False,
+    ]
