@@ -252,7 +252,8 @@ class _Relay:
 
     def abandon(self) -> None:
         """Queue closing and settling, and take no lock: a finalizer may run inside httpcore's or the ledger's own."""
-        if self._pid != os.getpid():
+        # One that has ended looks no further: it may be freed last, at the interpreter's exit, when modules are gone.
+        if self.ended or self._pid != os.getpid():
             return  # a forked child dropped its copy: the call is its parent's
         close, ending = self.close, self.take()
         if ending is not None:

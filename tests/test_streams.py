@@ -87,3 +87,17 @@ def test_the_decoder_of_the_installed_openai_can_listen() -> None:
     client = openai.OpenAI(api_key="k")
     stream = SimpleNamespace(_decoder=client._make_sse_decoder())
     assert isinstance(streams.listening(stream), streams.EnergyComments)
+
+
+def test_a_stream_that_ended_is_freed_quietly_when_modules_are_gone(
+    scripted: servers.Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter sets a module's names to None late in its exit; what it frees afterwards finds none of them."""
+    scripted.play(streaming(": keep-alive"))
+    with Client(max_retries=0, settings=settings(scripted)) as client:
+        stream: Any = client.chat.completions.create(messages=MESSAGES, stream=True)
+        stream.close()
+    with monkeypatch.context() as exiting:
+        for name in ("os", "_open", "background"):
+            exiting.setattr(streams, name, None)
+        stream.__del__()

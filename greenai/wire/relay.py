@@ -100,6 +100,8 @@ class Tail:
 
     def _take(self) -> StreamEnding | None:
         ending, self._ending = self._ending, None
+        if ending is None:
+            return None  # before anything of a module is touched, which is gone late in the interpreter's exit
         _open.discard(self)
         return ending if self._pid == os.getpid() else None  # a forked child has a copy: the call is its parent's
 
