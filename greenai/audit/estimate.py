@@ -237,6 +237,8 @@ def routed(looked: Looked, of: Flags) -> tuple[Span, Taken]:
     count = np.bincount(part, minlength=size).astype(np.float64)
     joules, dollars = (_summed(part, amounts[inside], size) for amounts in (looked.took.energy_j, looked.took.cost_usd))
     energy = _Energy(looked, of, grams(1.0, looked.zone)[0])
+    rest = _Rest(looked, of & (looked.plan.of < 0))
+    energy.centre(_weighed(looked.drawn.was_j, joules).sum(1) + rest.joules * looked.drawn.factor)
     return span(looked.drawn.routed @ count), energy.taken(
         looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
     )
@@ -282,6 +284,9 @@ class _Parts:
         energy = _Energy(looked, of, self.grams_per_j)
         all_j, saved_j = was_j.sum(1) + rest.joules * drawn.factor, (was_j - could_j).sum(1)
         saved_usd = (was_usd - could_usd).sum(1)
+        energy.centre(all_j)
+        saved = float(np.median(saved_j / np.maximum(all_j, 1e-300))) * energy.joules
+        fewer = float(np.median(saved_usd))
         return Group(
             by=by,
             name=name,
@@ -289,8 +294,10 @@ class _Parts:
             failed=int((of & ~looked.calls.ok).sum()),
             unjudged=int((of & looked.calls.ok & (looked.plan.of < 0)).sum()),
             was=energy.taken(all_j, energy.dollars + 0 * saved_usd, mid=(energy.joules, energy.dollars)),
-            could_be=energy.taken(all_j - saved_j, energy.dollars - saved_usd),
-            saved=energy.taken(saved_j, saved_usd),
+            could_be=energy.taken(
+                all_j - saved_j, energy.dollars - saved_usd, mid=(energy.joules - saved, energy.dollars - fewer)
+            ),
+            saved=energy.taken(saved_j, saved_usd, mid=(saved, fewer)),
             saved_share=span(saved_j / all_j) if energy.known else None,
             avoidable=span(drawn.less @ count / max(judged, 1)),
             sufficed=tuple(
@@ -352,10 +359,22 @@ class _Energy:
         self.unknown, self.unpriced = int(np.isnan(joules).sum()), int(np.isnan(dollars).sum())
         self.known, self.priced = self.unknown < len(joules), self.unpriced < len(dollars)
         self.grams_per_j = grams_per_j
+        self._to_centre = 1.0
+
+    def centre(self, joules: Floats) -> None:
+        """Have the draws lie around what the calls took, given draws of that.
+
+        The median of some hundred draws of so wide a distribution is off by some percent: more would be saved than
+        was taken.
+        """
+        import numpy as np
+
+        middle = float(np.median(joules))
+        self._to_centre = self.joules / middle if middle > 0 else 1.0
 
     def taken(self, joules: Floats, dollars: Floats, mid: tuple[float, float] | None = None) -> Taken:
         """Return draws as amounts; None where nothing is known of any call."""
-        energy = span(joules, None if mid is None else mid[0]) if self.known else None
+        energy = span(joules * self._to_centre, None if mid is None else mid[0]) if self.known else None
         return Taken(
             energy_j=energy,
             carbon_g=None if energy is None else _times(energy, self.grams_per_j),

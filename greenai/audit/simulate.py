@@ -181,10 +181,10 @@ def drawn(
     import numpy as np
 
     part = _Part(plan.of[judged.rows], plan.sizes)
-    common = rng.standard_normal((draws, 1))
-    by_model = rng.standard_normal((draws, len(calls.model.names) + 1))[:, calls.model.codes[judged.rows]]
+    common = _normal(draws, 1, rng)
+    by_model = _normal(draws, len(calls.model.names) + 1, rng)[:, calls.model.codes[judged.rows]]
     z_was = np.sqrt(0.5) * (common + by_model)
-    z_small = np.sqrt(0.5) * (common + rng.standard_normal((draws, 1)))
+    z_small = np.sqrt(0.5) * (common + _normal(draws, 1, rng))
     lost = _shifted(judged.large, calls.template.codes[judged.rows], draws, rng)
     chosen = _chosen(calls, judged, lost, near, part, draws, rng)
     weights = part.weights(draws, rng)
@@ -208,8 +208,18 @@ def drawn(
         was_usd=part.ratios(weights, chosen, [dollars[None, :]] * len(SUFFICING), flat_usd),
         could_usd=part.ratios(weights, chosen, cheap_usd, flat_usd),
         worse=(weights * lost * routed).sum(1) / np.maximum((weights * routed).sum(1), 1e-12),
-        factor=np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + rng.standard_normal((draws, 1)))).ravel(),
+        factor=np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel(),
     )
+
+
+def _normal(draws: int, columns: int, rng: Generator) -> Floats:
+    """Return normal numbers, the columns each with the mean 0 and the variance 1: of few draws, too, that is known."""
+    import numpy as np
+
+    found = rng.standard_normal((draws, columns))
+    found -= found.mean(0)
+    made: Floats = found / np.maximum(found.std(0), 1e-12)
+    return made
 
 
 def _shifted(probability: Floats, template: Codes, draws: int, rng: Generator, scale: float = 1.0) -> Floats:

@@ -72,6 +72,15 @@ def within(group: Group) -> bool:
     return all(one is None or one.low <= one.mid <= one.high for one in spans)
 
 
+def test_what_it_was_less_what_is_saved_is_what_it_could_be(whole: Finding) -> None:
+    for group in (whole.whole, *whole.projects, *whole.models):
+        amounts = [(taken.energy_j, taken.cost_usd) for taken in (group.was, group.saved, group.could_be)]
+        for was, saved, could in zip(*amounts, strict=True):
+            if was is not None and saved is not None and could is not None:
+                assert was.mid - saved.mid == pytest.approx(could.mid)
+                assert saved.mid <= was.mid
+
+
 def test_a_small_model_is_what_sufficed_for_its_own_calls() -> None:
     log = [call(f"Why is number {n} odd?", at=n, model=SMALL) for n in range(30)]
     whole = finding(log).whole
