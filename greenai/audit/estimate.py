@@ -285,8 +285,9 @@ class _Parts:
         all_j, saved_j = was_j.sum(1) + rest.joules * drawn.factor, (was_j - could_j).sum(1)
         saved_usd = (was_usd - could_usd).sum(1)
         energy.centre(all_j)
-        saved = float(np.median(saved_j / np.maximum(all_j, 1e-300))) * energy.joules
-        fewer = float(np.median(saved_usd))
+        # By rounding, a little more than all may be saved.
+        saved = min(float(np.median(saved_j / np.maximum(all_j, 1e-300))), 1.0) * energy.joules
+        fewer = min(float(np.median(saved_usd)), energy.dollars)
         return Group(
             by=by,
             name=name,
