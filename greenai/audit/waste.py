@@ -50,7 +50,7 @@ ASSUMPTIONS = (
         key="waste_reasoning",
         text="Of calls that reasoned, those whose probability that reasoning turns a wrong answer right is below the "
         "limit from which greenai reasons where a project opted in (docs/classifier.md). Their reasoning tokens would "
-        "not have been written.",
+        "not have been written. Repeats and what a tool computes are left out.",
         evidence="estimated",
     ),
     Assumption(
@@ -73,8 +73,9 @@ ASSUMPTIONS = (
     ),
     Assumption(
         key="waste_retries",
-        text="Calls that failed and whose request came again within 10 minutes, and tries after the first where the "
-        "log tells them apart. What a failed call took is known only where the log has its tokens.",
+        text="Calls that failed and whose request came again within 10 minutes, and those that failed at a later "
+        "try where the log tells tries apart: not the try that was answered. What a failed call took is known only "
+        "where the log has its tokens.",
         evidence="counted",
     ),
     Assumption(
@@ -191,7 +192,9 @@ def _reasoning(looked: Looked, reasons_from: float) -> Waste | None:
     part = looked.plan.of[judged.rows]
     seen = np.bincount(part, minlength=len(looked.plan.sizes))
     stands_for = (looked.plan.sizes / np.maximum(seen, 1))[part]
-    idle = judged.reasoned & (judged.reasoning < reasons_from)
+    # A repeat reasons no more once it is cached, and of a computed call no probability was asked for.
+    looked_into = ~judged.repeat & ~judged.deterministic
+    idle = judged.reasoned & (judged.reasoning < reasons_from) & looked_into
     if not idle.any():
         return None
     of = np.zeros(len(calls), np.bool_)
@@ -235,7 +238,7 @@ def _long(calls: Calls) -> _Saved:
 def _retried(calls: Calls) -> Flags:
     import numpy as np
 
-    found = np.nan_to_num(calls.attempt) > 1
+    found = (np.nan_to_num(calls.attempt) > 1) & ~calls.ok
     rows = np.flatnonzero((calls.key.codes >= 0) & np.isfinite(calls.created))
     rows = rows[np.lexsort((calls.created[rows], calls.key.codes[rows]))]
     codes, at, failed = calls.key.codes[rows], calls.created[rows], ~calls.ok[rows]

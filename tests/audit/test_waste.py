@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from audit_logs import LARGE, call, reads
 
+from greenai.audit.advice import finding_of
 from greenai.audit.columns import PREFIX_CHARS, columns
 from greenai.audit.energy import law_of
 from greenai.audit.estimate import looked_at
@@ -27,7 +28,8 @@ def test_nothing_is_wasted_by_calls_like_any_other() -> None:
 
 
 def test_reasoning_of_which_little_is_expected() -> None:
-    log = [call("Say hello.", at=n, output_tokens=550, reasoning_tokens=500) for n in range(4)]
+    said = ("Say hello.", "Say hello!", "Say hello", "say hello.")
+    log = [call(text, at=n, output_tokens=550, reasoning_tokens=500) for n, text in enumerate(said)]
     found = wasted(log)["reasoning"]
     law = law_of(LARGE)
     assert law is not None
@@ -41,6 +43,17 @@ def test_reasoning_of_which_little_is_expected() -> None:
     assert found.saved.energy_j.mid == pytest.approx(4 * each)
     assert found.detail == "4 calls that reasoned where the expected gain is below 25%"
     assert "reasoning" not in wasted(log, reasons_from=0.0)
+
+
+def test_a_repeat_that_reasoned_is_saved_once() -> None:
+    log = [call("Say hello.", at=n, output_tokens=550, reasoning_tokens=500) for n in range(10)]
+    assert wasted(log)["reasoning"].calls == 1
+    finding = finding_of(looked_at(columns(log), reads(log), in_a_row=0))
+    imported = next(change for change in finding.changes if change.assumption == "import")
+    assert imported.calls.mid == 10
+    assert imported.saved.energy_j is not None
+    assert finding.whole.was.energy_j is not None
+    assert imported.saved.energy_j.mid < finding.whole.was.energy_j.mid
 
 
 def test_cut_answers_may_be_lost_or_not() -> None:
@@ -76,8 +89,17 @@ def test_prefixes_that_a_cache_would_have_served() -> None:
 
 
 def test_tries_that_failed_and_were_made_again() -> None:
-    log = [call("a", ok=False), call("a", at=5), call("b", ok=False), call("c", at=9, attempt=2)]
+    log = [call("a", ok=False), call("a", at=5), call("b", ok=False), call("c", at=9, attempt=2, ok=False)]
     assert wasted(log)["retries"].calls == 2
+
+
+def test_the_try_that_was_answered_is_not_wasted() -> None:
+    log = [call("a", attempt=1, ok=False, input_tokens=None, output_tokens=None), call("a", at=2, attempt=2)]
+    found = wasted(log)["retries"]
+    assert found.calls == 1
+    assert found.saved.energy_unknown == 1
+    assert found.saved.energy_j is None
+    assert "retries" not in wasted([call("a", attempt=2)])
 
 
 def test_a_feature_that_asks_day_and_night() -> None:
