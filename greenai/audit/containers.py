@@ -31,6 +31,7 @@ _BLOCK, _HEAD = 1 << 20, 1 << 16
 _ROWS = 2_000
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _MARKS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet", b"SQLite format 3\x00": "sqlite"}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM, _BLANK = b"\xef\xbb\xbf", b" \t\r\n"
 # Between which no text of a log is cut: four control characters in a row.
 _NEVER = "\x1c\x1d\x1e\x1f"
@@ -69,10 +70,16 @@ def container_of(path: Path) -> Container:
 
     Raises:
         OSError: it cannot be read.
+        LogUnreadable: it is UTF-16, or cannot be unpacked.
     """
     with path.open("rb") as file:
         first = file.read(16)
     mark = next((name for begins, name in _MARKS.items() if first.startswith(begins)), "")
+    if first.startswith(_UTF16):
+        raise LogUnreadable(
+            f"{path} is UTF-16, and logs are read as UTF-8. "
+            f"Convert it: iconv -f UTF-16 -t UTF-8 {path} > utf8{path.suffix}"
+        )
     if mark in {"parquet", "sqlite"}:
         return Container(path=path, kind=mark)
     names = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in {".gz", ".zst", ".zstd"}]
@@ -96,7 +103,10 @@ def _head(path: Path, packed: str) -> bytes:
     with path.open("rb") as raw:
         head = raw.read(_HEAD)
     if packed == "gzip":
-        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        except zlib.error as error:
+            raise LogUnreadable(f"{path} cannot be unpacked: {error}. Name a whole copy of it.") from None
     return head.removeprefix(_BOM).lstrip()
 
 

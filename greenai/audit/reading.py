@@ -134,7 +134,9 @@ def opened(paths: Paths, format: str | None = None) -> tuple[Opened, ...]:  # no
     if format is not None and format not in FORMATS:
         raise LogUnreadable(f'There is no format "{format}". Name one of these:\n{known()}')
     given = [paths] if isinstance(paths, (str, PathLike)) else list(paths)
-    return tuple(_opened(path, format) for name in given for path in _files(Path(name)))
+    # A file that two patterns find is one: its calls were made once.
+    found = {path.resolve(): path for name in reversed(given) for path in reversed(_files(Path(name)))}
+    return tuple(_opened(path, format) for path in reversed(found.values()))
 
 
 def _files(path: Path) -> list[Path]:

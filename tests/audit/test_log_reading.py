@@ -186,6 +186,13 @@ def test_a_pattern_and_a_folder_name_all_their_files(tmp_path: Path) -> None:
     assert batches.progress[0] == batches.progress[1] > 0
 
 
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_text(json.dumps(pair()) + "\n")
+    (tmp_path / "link.jsonl").symlink_to(log)
+    assert [file.path for file in opened([log, tmp_path, str(log)])] == [log]
+
+
 def test_batches_have_ten_thousand_calls_at_most(tmp_path: Path) -> None:
     log = tmp_path / "a.jsonl"
     log.write_bytes(lines(*(pair(str(number)) for number in range(12_345))))
@@ -223,6 +230,19 @@ def test_a_file_that_nobody_knows(tmp_path: Path) -> None:
             "logs.db.gz",
             gzip.compress(b"SQLite format 3\x00"),
             "{path} is a compressed database, and one is read as it is only. Unpack it first: gunzip -k {path}",
+        ),
+        (
+            "a.jsonl.gz",
+            b"\x1f\x8b\x08garbage",
+            (
+                "{path} cannot be unpacked: Error -3 while decompressing data: unknown header flags set. "
+                "Name a whole copy of it."
+            ),
+        ),
+        (
+            "a.jsonl",
+            '{"request": {}}\n'.encode("utf-16"),
+            "{path} is UTF-16, and logs are read as UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 {path} > utf8.jsonl",
         ),
     ],
 )

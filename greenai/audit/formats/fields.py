@@ -10,10 +10,14 @@ from typing import Any, cast
 
 from greenai.reported import count
 
-__all__ = ["count_of", "found", "items", "json_of", "mapping", "moment", "number", "snake", "text", "truth"]
+__all__ = ["count_of", "dollars", "found", "items", "json_of", "mapping", "moment", "number", "snake", "text", "truth"]
 
 # Below the first it is seconds since 1970, below the next milliseconds, microseconds, else nanoseconds.
 _SCALES = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
+_LATEST_S = 4_102_444_800.0
+"""The year 2100: a later moment, or one before 1970, is no time at which a call was made."""
+_MOST_USD = 1e6
+"""No call costs that much; a larger figure is a bug of who wrote the log, and would be all of the sum."""
 _JSON_BEGINS = ("{", "[", '"')
 
 
@@ -34,6 +38,12 @@ def number(value: object) -> float | None:
     except (TypeError, ValueError):
         return None
     return read if math.isfinite(read) else None
+
+
+def dollars(value: object) -> float | None:
+    """Return what a call cost, also where it is written as text; None for less than nothing and what is absurd."""
+    read = number(value)
+    return read if read is not None and 0 <= read <= _MOST_USD else None
 
 
 def count_of(value: object) -> int | None:
@@ -78,19 +88,24 @@ def items(value: object) -> Sequence[Any]:
 
 def moment(value: object) -> float | None:
     """Return seconds since 1970 of a number in any scale, of an ISO date (UTC where it names no zone), of a date."""
+    try:
+        read = _seconds(value)
+    except ValueError:
+        return None
+    return read if read is not None and 0 < read < _LATEST_S else None
+
+
+def _seconds(value: object) -> float | None:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
     read = number(value)
     if read is not None:
-        return next(read / scale for limit, scale in _SCALES if abs(read) < limit) if read > 0 else None
+        return next(read / scale for limit, scale in _SCALES if abs(read) < limit)
     if not isinstance(value, str):
         return None
-    try:
-        return moment(datetime.fromisoformat(value.strip().removesuffix(" UTC")))
-    except ValueError:
-        return None
+    return _seconds(datetime.fromisoformat(value.strip().removesuffix(" UTC")))
 
 
 def found(holder: Mapping[str, Any], names: Iterable[str]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from greenai.audit.formats.base import Format, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said
-from greenai.audit.formats.fields import count_of, found, mapping, moment, number, text
+from greenai.audit.formats.fields import count_of, dollars, found, mapping, moment, number, text
 from greenai.audit.values import Logged
 
 __all__ = ["FORMAT"]
@@ -41,7 +41,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         raise Unreadable('no "request_created_at"')
     body, reply = mapping(record.get("request_body")), mapping(record.get("response_body"))
     properties = mapping(found(record, ("request_properties", "properties")))
-    status = count_of(record.get("response_status"))
+    # Its own codes for what was never answered (timed out, cancelled, threat) are below 0.
+    told = number(record.get("response_status"))
     known: dict[str, Any] = {
         **{name: value for name, value in said(reply).items() if value is not None},
         **_counted(record),
@@ -57,9 +58,9 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "kind": kind_of(body, str(found(record, ("request_path", "path")) or reply.get("object") or "")),
         "messages": messages_of(body),
         "arguments": arguments(body),
-        "cost_usd": number(found(record, ("costUSD", "cost_usd", "cost"))),
-        "ok": status is None or 0 < status < 400,
-        "status": status,
+        "cost_usd": dollars(found(record, ("costUSD", "cost_usd", "cost"))),
+        "ok": told is None or 0 < told < 400,
+        "status": count_of(told),
     }
     return (made(known, where),)
 

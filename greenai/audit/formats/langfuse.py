@@ -12,7 +12,7 @@ from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
-from greenai.audit.formats.fields import count_of, found, items, json_of, mapping, moment, number, snake, text
+from greenai.audit.formats.fields import count_of, dollars, found, items, json_of, mapping, moment, number, snake, text
 from greenai.audit.values import Kind, Logged
 
 __all__ = ["FORMAT", "observed"]
@@ -119,8 +119,8 @@ def _sum(counts: Mapping[str, int], begins: tuple[str, ...], *, apart: bool) -> 
 
 
 def _cost(row: Mapping[str, Any]) -> float | None:
-    total = number(found(row, ("total_cost", "calculated_total_cost")))
-    return total if total is not None else number(mapping(row.get("cost_details")).get("total"))
+    total = dollars(found(row, ("total_cost", "calculated_total_cost")))
+    return total if total is not None else dollars(mapping(row.get("cost_details")).get("total"))
 
 
 FORMAT = Format(

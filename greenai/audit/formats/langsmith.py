@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
-from greenai.audit.formats.fields import found, items, mapping, moment, number, text
+from greenai.audit.formats.fields import dollars, found, items, mapping, moment, text
 from greenai.audit.values import Logged
 
 __all__ = ["FORMAT"]
@@ -70,7 +70,7 @@ def _run(row: Mapping[str, Any], where: str) -> Logged:
         "kind": kind_of(body, str(mapping(row.get("outputs")).get("object") or "")),
         "messages": messages_of(body) if body["messages"] else None,
         "arguments": {**_sampling(metadata), **arguments(body)},
-        "cost_usd": number(row.get("total_cost")),
+        "cost_usd": dollars(row.get("total_cost")),
         "ok": not row.get("error") and row.get("status") != "error",
     }
     return made(known, where)

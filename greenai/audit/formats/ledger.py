@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast, get_args
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample
-from greenai.audit.formats.fields import count_of, items, json_of, moment, number, text
+from greenai.audit.formats.fields import count_of, dollars, items, json_of, moment, number, text
 from greenai.audit.values import Logged
 from greenai.readings import Evidence, Reading
 from greenai.store.schema import APPLICATION_ID
@@ -64,7 +64,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
             output_tokens=count_of(record.get("output_tokens")),
             cached_tokens=count_of(record.get("cached_tokens")),
             reasoning_tokens=count_of(record.get("reasoning_tokens")),
-            cost_usd=number(record.get("cost_usd")),
+            cost_usd=dollars(record.get("cost_usd")),
             latency_s=number(record.get("latency_s")),
             ok=not record.get("error"),
             attempt=attempts or None,

@@ -11,7 +11,7 @@ from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
-from greenai.audit.formats.fields import count_of, found, items, mapping, moment, number, text, truth
+from greenai.audit.formats.fields import count_of, dollars, found, items, mapping, moment, number, text, truth
 from greenai.audit.values import Logged
 
 __all__ = ["FORMAT"]
@@ -53,7 +53,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "kind": kind_of(asked, _kind(kind)),
         "messages": messages_of(asked),
         "arguments": arguments(asked),
-        "cost_usd": number(found(row, ("response_cost", "spend"))),
+        "cost_usd": dollars(found(row, ("response_cost", "spend"))),
         "ok": not failed,
         "status": _status(row, metadata),
         "attempt": _attempt(metadata),

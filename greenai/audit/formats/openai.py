@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from greenai.audit.formats.base import Format, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import asked, kind_of, said
-from greenai.audit.formats.fields import count_of, found, items, mapping, moment, number, text, truth
+from greenai.audit.formats.fields import count_of, dollars, found, items, mapping, moment, number, text, truth
 from greenai.audit.values import Logged
 
 __all__ = ["FORMAT", "pair"]
@@ -126,11 +126,18 @@ def _besides(record: Mapping[str, Any]) -> dict[str, Any]:
         "user": text(found(record, ("user", "user_id"))),
         "feature": text(found(record, ("feature", "task")) or metadata.get("feature")),
         "provider": text(record.get("provider")),
-        "cost_usd": number(found(record, ("cost_usd", "cost"))),
+        "cost_usd": _cost(record),
         "latency_s": latency if latency is not None or milliseconds is None else milliseconds / 1000.0,
         "attempt": count_of(record.get("attempt")),
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _cost(record: Mapping[str, Any]) -> float | None:
+    """Return what a call cost in dollars; None where the log counts in another currency."""
+    told = found(record, ("cost_usd",))
+    currency = str(found(record, ("currency", "cost_currency")) or "USD").upper()
+    return dollars(record.get("cost") if told is None and currency == "USD" else told)
 
 
 def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from greenai.audit.formats import langfuse
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable
-from greenai.audit.formats.fields import count_of, found, items, json_of, mapping, moment, number, text
+from greenai.audit.formats.fields import count_of, dollars, found, items, json_of, mapping, moment, text
 from greenai.audit.values import Kind, Logged
 
 __all__ = ["FORMAT"]
@@ -118,7 +118,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapp
         output_tokens=_count(attributes, "output_tokens", "completion_tokens"),
         cached_tokens=_count(attributes, "cache_read.input_tokens", "cache_read_input_tokens"),
         reasoning_tokens=_count(attributes, "reasoning.output_tokens", "reasoning_tokens"),
-        cost_usd=number(attributes.get("gen_ai.usage.cost")),
+        cost_usd=dollars(attributes.get("gen_ai.usage.cost")),
         ok=not _failed(span) and attributes.get("error.type") is None,
         status=status if status is not None else count_of(attributes.get("error.type")),
     )
