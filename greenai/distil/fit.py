@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from greenai.answerers import kernel
 from greenai.answerers.kernel import BUCKETS, SHARES, Seen
 from greenai.distil import numeric
+from greenai.distil.strangers import left_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,10 +35,11 @@ Watch: TypeAlias = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A fitted head as the arrays of its file, and what it would say of each row had it not seen it."""
+    """A fitted head as the arrays of its file; what it would say of each row, had it not seen it, or not its label."""
 
     arrays: Mapping[str, Any]
     unseen: Floats
+    left_out: Floats
 
 
 def see_all(texts: Sequence[str], watch: Watch) -> list[Seen]:
@@ -75,6 +77,8 @@ def fit(seen: Sequence[Seen], labels: Labels, classes: int, watch: Watch) -> Fit
     wanted[np.arange(len(seen)), labels] += 1
     adds = inverse @ wanted
     unseen = (wanted - adds / np.diag(inverse)[:, None]).astype(np.float32)
+    watch("fitting", 0.8)
+    without = left_out(inverse, adds, wanted, labels)
     watch("fitting", 1.0)
     arrays = {
         "minilm": minilm.astype(np.float16),
@@ -83,7 +87,7 @@ def fit(seen: Sequence[Seen], labels: Labels, classes: int, watch: Watch) -> Fit
         "linear": np.vstack([words.T @ adds, letters.T @ adds]).astype(np.float16),
         "rarity": np.concatenate([rarity["words"], rarity["letters"]]).astype(np.float32),
     }
-    return Fitted(arrays=arrays, unseen=unseen)
+    return Fitted(arrays=arrays, unseen=unseen, left_out=without)
 
 
 def _rarity(counted: Any) -> Floats:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
     from greenai.distil.fit import Labels
 
-__all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "risk", "slips", "thresholds"]
+__all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "likely", "risk", "slips", "thresholds"]
 
 SURE = 0.95
 """Each bound holds with this probability."""
@@ -163,17 +163,22 @@ def _by_surest(judged: Judged) -> Slips:
     return min(found, key=lambda one: one.low)
 
 
+def likely(classes: int) -> int:
+    """Return how many labels beside the first count as likely."""
+    return max(1, classes // 10)
+
+
 def risk(judged: Judged, slipped: Slips, *, sure: float | None = SURE) -> float:
     """Return how often the head disagrees with what the large model consistently says; at most, or by best estimate."""
     count = len(judged.rank)
     if not count:
         return 1.0
     others = judged.classes - 1
-    likely = max(1, judged.classes // 10)
-    near = int(((judged.rank > 0) & (judged.rank <= likely)).sum())
-    far = int((judged.rank > likely).sum())
-    found = near / count - slipped.share * likely / others
-    found += max(0.0, far / count - slipped.share * (others - likely) / others)
+    many = likely(judged.classes)
+    near = int(((judged.rank > 0) & (judged.rank <= many)).sum())
+    far = int((judged.rank > many).sum())
+    found = near / count - slipped.share * many / others
+    found += max(0.0, far / count - slipped.share * (others - many) / others)
     if sure is not None:
         # Chance in the head's disagreements, and in the slips' share: of the rows from which that was read the excess
         # is none by assumption, so that only the others make it uncertain.

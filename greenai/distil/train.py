@@ -15,6 +15,7 @@ from greenai.answerers.task_file import Held
 from greenai.distil import numeric
 from greenai.distil.fit import Watch, fit, see_all
 from greenai.distil.pairs import Labelled, Pairs, labelled
+from greenai.distil.strangers import guard, strangers
 from greenai.distil.threshold import ASSUMPTION, Judged, Slips, Thresholds, judge, risk, slips, thresholds
 from greenai.errors import InvalidRequest
 
@@ -111,6 +112,8 @@ def train(
     tested = _test(head, kept, see_all(kept.texts, watch), found, slipped)
     taken = time.perf_counter() - began, time.process_time() - core
     header = _header(pairs, known, learnt, found, slipped, tested, name=name, promise=promise, teacher=teacher)
+    strange = strangers(fitted.left_out, judged, numbers, len(known.labels))
+    header["guard"] = guard(judged, strange, slipped, found, promise, len(known.labels))
     header["training"] = {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)}
     held = Held(header=header, arrays=fitted.arrays, sha256="")
     return Trained(

@@ -1,0 +1,123 @@
+"""When a task model is guarded, what it may then answer, and when the guard goes off: by simulation, seeds fixed."""
+
+from __future__ import annotations
+
+import random
+from itertools import accumulate
+from typing import Any
+
+import pytest
+
+from greenai.answerers.guard import ALARM_AFTER, DOUBT, FIRST, Compared, Familiar, Guard
+
+KNOWN, STRANGE = (0.05, 0.05, 0.2, 0.7), (0.6, 0.2, 0.15, 0.05)
+FAMILIAR = Familiar(edges=(0.2, 0.4, 0.6), known=KNOWN, strangers=STRANGE, lead=0.5, allowed=0.07, worse=0.1)
+SAME, OTHER = Compared(1, same=True), Compared(1, same=False)
+
+
+def prompts(rng: random.Random, count: int, strangers: float) -> list[int]:
+    """Return the bins of some prompts, of which a share are strangers."""
+    weights = [k * (1 - strangers) + s * strangers for k, s in zip(KNOWN, STRANGE, strict=True)]
+    return rng.choices(range(4), cum_weights=list(accumulate(weights)), k=count)
+
+
+def guarded(comparisons: int = 0) -> Guard:
+    """Return a guard that has seen some comparisons, all of which agreed."""
+    guard = Guard().after([0] * 30, FAMILIAR, 7.0)
+    assert guard.on == 7.0
+    return guard.after([Compared(n % 9, same=True) for n in range(comparisons)], FAMILIAR, 8.0)
+
+
+def test_scores_lie_in_bins() -> None:
+    assert [FAMILIAR.bin_of(score) for score in (-1.0, 0.2, 0.21, 0.6, 0.9)] == [0, 0, 1, 2, 3]
+
+
+def test_strangers_raise_the_alarm_soon_and_no_others_do() -> None:
+    rng, waits = random.Random(3), []
+    for _ in range(40):
+        guard, seen = Guard(), 0
+        while guard.on is None:
+            guard, seen = guard.after(prompts(rng, 1, 0.2), FAMILIAR, 1.0), seen + 1
+        waits.append(seen)
+    assert sorted(waits)[20] < 100
+    assert min(waits) > 5
+    guard = Guard()
+    alarms = 0
+    for _ in range(10):
+        guard = guard.after(prompts(rng, ALARM_AFTER, 0.0), FAMILIAR, 1.0)
+        alarms, guard = alarms + guard.times, Guard()
+    assert alarms <= 10  # of 100,000 prompts: 10 are expected at most
+
+
+def test_nothing_is_answered_before_some_answers_were_compared() -> None:
+    assert Guard().answers(1, 0.1, FAMILIAR)  # off: the model's own threshold decides
+    assert not guarded(FIRST - 1).answers(1, 0.9, FAMILIAR)
+    assert guarded(FIRST).answers(1, 0.9, FAMILIAR)
+    assert not guarded(FIRST).answers(1, 0.4, FAMILIAR)  # it leads by less than the guarded lead
+
+
+def test_a_label_that_attracts_strangers_is_in_doubt_until_it_agrees_again() -> None:
+    guard = guarded(FIRST)
+    assert guard.doubted == ()
+    guard = guard.after([OTHER], FAMILIAR, 9.0)
+    assert guard.doubted == (1,)
+    assert not guard.answers(1, 0.9, FAMILIAR)
+    assert guard.answers(2, 0.9, FAMILIAR)
+    guard = guard.after([OTHER] * 20, FAMILIAR, 9.0)
+    again = 0
+    while 1 in guard.doubted:
+        guard, again = guard.after([SAME], FAMILIAR, 9.0), again + 1
+    assert 10 < again < 15  # however long it was wrong
+    assert guard.doubts[1] < DOUBT
+
+
+@pytest.mark.parametrize(("wrong", "goes_off"), [(0.06, True), (0.13, False)])
+def test_it_goes_off_where_all_that_it_would_answer_keeps_the_promise(wrong: float, goes_off: bool) -> None:
+    rng = random.Random(5)
+    guard = guarded()
+    for _ in range(4000):
+        guard = guard.after(
+            [*prompts(rng, 1, 0.2), Compared(rng.randrange(9), same=rng.random() >= wrong)], FAMILIAR, 9
+        )
+        if guard.on is None:
+            break
+    assert (guard.on is None) is goes_off
+    if goes_off:
+        assert (guard.doubts, guard.watch, guard.same, guard.times) == ({}, 0.0, 0, 1)
+        # What arrived meanwhile is usual now: the same share of strangers raises no alarm for long.
+        assert guard.usual[0] == pytest.approx(0.16, abs=0.06)
+        assert guard.after(prompts(rng, 1000, 0.2), FAMILIAR, 10.0).on is None
+        assert guard.after(prompts(rng, 1000, 0.5), FAMILIAR, 10.0).on is not None
+
+
+def test_a_comparison_counts_under_guard_only() -> None:
+    assert Guard().after([OTHER, SAME], FAMILIAR, 1.0) == Guard()
+    guard = guarded().after([OTHER, SAME, SAME], FAMILIAR, 1.0)
+    assert (guard.same, guard.other) == (2, 1)
+
+
+def test_what_the_ledger_keeps_is_read_as_it_was() -> None:
+    guard = guarded(70).after([OTHER, 0, 3], FAMILIAR, 9.0)
+    assert Guard.read(guard.written()) == guard
+    assert Guard.read(None) == Guard.read("") == Guard()
+
+
+HEADER: dict[str, Any] = {
+    "promise": 0.98,
+    "guard": {"edges": [0.2, 0.4], "known": [0.1, 0.2, 0.7], "strangers": [0.7, 0.2, 0.1], "lead": 0.5},
+}
+
+
+def test_a_file_of_before_there_was_a_guard_has_none() -> None:
+    assert Familiar.of({"promise": 0.98}) is None
+    read = Familiar.of(HEADER)
+    assert read is not None
+    assert (read.lead, read.allowed, read.worse) == (0.5, pytest.approx(0.02), pytest.approx(0.05))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"edges": [0.4, 0.2]}, {"known": [0.1, 0.9]}, {"strangers": [1.2, -0.1, -0.1]}, {"edges": [0.1]}]
+)
+def test_bins_that_are_none_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="its scores have no bins"):
+        Familiar.of({**HEADER, "guard": {**HEADER["guard"], **wrong}})
