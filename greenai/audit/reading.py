@@ -11,7 +11,7 @@ import glob
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -269,7 +269,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
             row = _object(record)
             if answers and form.name == openai_batch.FORMAT.name:
                 row = _with_request(row, answers)
-            calls.extend(form.calls(row, where))
+            calls.extend(map(_whole, form.calls(row, where)))
         except NoCall:
             tally.skipped += 1
         except BROKEN as error:
@@ -281,6 +281,17 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
         if any(getattr(call, name) is not None for call in calls):
             tally.present.add(name)
     return tuple(calls), tally
+
+
+def _whole(call: Logged) -> Logged:
+    """Return a call whose tokens are all counted: parts that are more than what should hold them were counted apart."""
+    parts = (("input_tokens", "cached_tokens"), ("output_tokens", "reasoning_tokens"))
+    added = {
+        whole: count + part
+        for whole, name in parts
+        if (count := getattr(call, whole)) is not None and (part := getattr(call, name)) is not None and part > count
+    }
+    return replace(call, **added) if added else call
 
 
 def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from greenai.audit.formats import FORMATS
+from greenai.audit.formats.chat import tokens
 from greenai.audit.formats.fields import dollars, moment
+from greenai.audit.reading import Chunk, parsed
 
 AT = 1_763_800_000.0
 
@@ -65,3 +67,40 @@ def test_what_helicone_never_got_an_answer_to_has_failed(status: object, ok: boo
     record = {"request_created_at": "2026-11-01T00:00:00Z", "response_status": status}
     (call,) = FORMATS["helicone"].calls(record, "a:1")
     assert call.ok is ok
+
+
+def _message(system: object, usage: dict[str, int], content: list[dict[str, str]]) -> dict[str, object]:
+    asked = {"model": "claude-sonnet-4-5", "system": system, "messages": [{"role": "user", "content": "Sum it up."}]}
+    answer = {"type": "message", "role": "assistant", "content": content, "stop_reason": "max_tokens", "usage": usage}
+    return {"request": asked, "response": answer}
+
+
+def test_a_message_of_anthropics() -> None:
+    usage = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 5000,
+        "cache_creation_input_tokens": 90,
+        "output_tokens": 20,
+    }
+    (call,) = FORMATS["openai"].calls(_message("Be brief.", usage, [{"type": "text", "text": "So."}]), "a:1")
+    assert call.messages is not None
+    assert [part["content"] for part in call.messages] == ["Be brief.", "Sum it up."]
+    assert (call.answer, call.finish_reason, call.tool_calls) == ("So.", "length", False)
+    assert (call.input_tokens, call.cached_tokens, call.output_tokens) == (5100, 5000, 20)
+    system = [{"type": "text", "text": "Be brief."}]
+    (other,) = FORMATS["openai"].calls(_message(system, {}, [{"type": "tool_use", "name": "f"}]), "a:1")
+    assert other.messages == call.messages
+    assert (other.tool_calls, other.input_tokens) == (True, None)
+
+
+def test_cached_tokens_of_openais_shape_are_among_those_of_the_prompt() -> None:
+    usage = {"prompt_tokens": 5100, "completion_tokens": 20, "cache_read_input_tokens": 5000}
+    assert tokens({**usage, "prompt_tokens_details": {"cached_tokens": 5000}})["input_tokens"] == 5100
+
+
+def test_parts_that_are_more_than_their_whole_were_counted_apart() -> None:
+    made = {"completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 300}}
+    sent = {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 4000}}
+    record = {"request": {"messages": [{"role": "user", "content": "a"}]}, "response": {"usage": {**sent, **made}}}
+    ((call,), _) = parsed(Chunk(name="a", format="openai", records=((1, record),), read=0))
+    assert (call.input_tokens, call.output_tokens) == (4010, 320)

@@ -1,6 +1,8 @@
 """Requests and answers in openai's shapes, as nearly every log holds them: chat, responses, completions, embeddings.
 
-Read of the openai package 2.54 (types of chat, responses and completions), 2026-11-22.
+Read of the openai package 2.54 (types of chat, responses and completions), 2026-11-22. A message of anthropic's is
+nearly one of these: what it has elsewhere (`system`, `stop_reason`, tools among the parts, cached tokens beside
+`input_tokens` and not among them: its API's reference, "Messages") is read there too.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def kind_of(body: Mapping[str, Any], said: str = "") -> Kind:
 def messages_of(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...] | None:
     """Return the messages of a request of any kind; None where it has none."""
     given = json_of(found(body, ("messages", "input", "prompt")))
-    head = text(body.get("instructions"))
+    head = text(body.get("instructions")) or _content(body.get("system"))
     first = ({"role": "system", "content": head},) if head else ()
     if isinstance(given, str):
         return (*first, {"role": "user", "content": given})
@@ -114,7 +116,10 @@ def _choice(body: Mapping[str, Any]) -> dict[str, Any]:
 def _output(body: Mapping[str, Any]) -> dict[str, Any]:
     """Read the items of a response of the Responses API, or a message that stands for itself."""
     if "role" in body and "choices" not in body:
-        return {"answer": _content(body.get("content")), "tool_calls": bool(body.get("tool_calls"))}
+        used = any(mapping(part).get("type") == "tool_use" for part in items(body.get("content")))
+        known = {"answer": _content(body.get("content")), "tool_calls": used or bool(body.get("tool_calls"))}
+        why = text(body.get("stop_reason"))
+        return {**known, "finish_reason": {"max_tokens": "length", "end_turn": "stop"}.get(why, why)} if why else known
     if "output" not in body or "choices" in body:
         return {}
     parts = [mapping(part) for part in items(body.get("output"))]
@@ -148,4 +153,14 @@ def tokens(usage: Mapping[str, Any]) -> dict[str, int | None]:
         "cached_tokens": found(sent, ("cached_tokens", "cache_read")),
         "reasoning_tokens": found(made, ("reasoning_tokens", "reasoning")),
     }
-    return {name: count_of(value) for name, value in named.items() if count_of(value) is not None}
+    known = {name: count_of(value) for name, value in named.items() if count_of(value) is not None}
+    return known if "prompt_tokens" in usage else known | _beside(usage, known)
+
+
+def _beside(usage: Mapping[str, Any], known: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return the tokens of a prompt where those that were read from or written to a cache are counted apart."""
+    read, made = (count_of(usage.get(f"cache_{name}_input_tokens")) for name in ("read", "creation"))
+    fresh = known.get("input_tokens")
+    if fresh is None or (read is None and made is None):
+        return {}
+    return {"input_tokens": fresh + (read or 0) + (made or 0), "cached_tokens": read or 0}
