@@ -104,3 +104,23 @@ def test_parts_that_are_more_than_their_whole_were_counted_apart() -> None:
     record = {"request": {"messages": [{"role": "user", "content": "a"}]}, "response": {"usage": {**sent, **made}}}
     ((call,), _) = parsed(Chunk(name="a", format="openai", records=((1, record),), read=0))
     assert (call.input_tokens, call.output_tokens) == (4010, 320)
+
+
+def _payload(**told: object) -> dict[str, object]:
+    asked = [{"role": "user", "content": "What is the capital of France?"}]
+    return {"call_type": "acompletion", "response_cost": 0.0, "model": "gpt-4o", "messages": asked, **told}
+
+
+@pytest.mark.parametrize(("hit", "calls"), [(True, 0), ("True", 0), (False, 1), ("None", 1), (None, 1)])
+def test_what_litellms_cache_answered_is_no_call(hit: object, calls: int) -> None:
+    records = ((1, _payload(cache_hit=hit)),)
+    found, tally = parsed(Chunk(name="a", format="litellm", records=records, read=0))
+    assert (len(found), tally.skipped) == (calls, 1 - calls)
+
+
+def test_a_price_that_litellm_could_not_tell_is_not_nothing() -> None:
+    (known,), (unknown,) = (
+        FORMATS["litellm"].calls(_payload(response_cost_failure_debug_info=why), "a:1")
+        for why in (None, {"error_str": "not mapped"})
+    )
+    assert (known.cost_usd, unknown.cost_usd) == (0.0, None)

@@ -37,8 +37,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     if "call_type" not in row:
         raise Unreadable('no "call_type"')
     kind = str(row.get("call_type") or "")
-    if any(name in kind for name in _OTHER):
-        raise NoCall
+    if any(name in kind for name in _OTHER) or truth(row.get("cache_hit")):
+        raise NoCall  # what litellm's own cache answered, no model was asked
     metadata = mapping(row.get("metadata"))
     asked, answered = _asked(row), _answered(row, metadata)
     failed = str(row.get("status") or metadata.get("status") or "").lower() == "failure"
@@ -53,12 +53,18 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "kind": kind_of(asked, _kind(kind)),
         "messages": messages_of(asked),
         "arguments": arguments(asked),
-        "cost_usd": dollars(found(row, ("response_cost", "spend"))),
+        "cost_usd": _cost(row),
         "ok": not failed,
         "status": _status(row, metadata),
         "attempt": _attempt(metadata),
     }
     return (made(known, where),)
+
+
+def _cost(row: Mapping[str, Any]) -> float | None:
+    """Return what a call cost; litellm writes 0 as well where it could not tell, with why beside it."""
+    failed = found(row, ("response_cost_failure_debug_info",)) is not None
+    return None if failed else dollars(found(row, ("response_cost", "spend")))
 
 
 def _kind(call_type: str) -> str:
@@ -109,8 +115,6 @@ def _when(row: Mapping[str, Any]) -> dict[str, Any]:
     took = number(row.get("response_time"))
     if took is None and begun is not None and ended is not None:
         took = max(ended - begun, 0.0)
-    if truth(row.get("cache_hit")):
-        took = None  # the time of a look into litellm's cache says nothing of the model
     return {"created": begun, "latency_s": took}
 
 
