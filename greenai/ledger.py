@@ -273,9 +273,11 @@ class Ledger:
 
     # What distilled task models did.
 
-    def distilled(self, row: Sequence[object], alarm: float) -> dict[str, Any]:
+    def distilled(
+        self, row: Sequence[object], alarm: float, guard: Callable[[str | None], str] | None = None
+    ) -> dict[str, Any]:
         """Add to the counts of a distilled task model (`DISTILLED_COLUMNS`); return what they are now."""
-        return self._do(lambda db: db.distilled(row, alarm))
+        return self._do(lambda db: db.distilled(row, alarm, guard))
 
     def all_distilled(self) -> list[dict[str, Any]]:
         """Return the counts of every distilled task model, by project."""

@@ -10,11 +10,12 @@ trained, and its thresholds found, is `greenai.distil`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.answerers import kernel
+from greenai.answerers.guard import Familiar
 from greenai.answerers.kernel import BUCKETS, SHARES, Seen
 from greenai.answerers.skeleton import Template
 from greenai.answerers.task_file import Held, TaskFileRefused, load
@@ -28,11 +29,21 @@ Why = Literal["other template", "slot", "unlike", "unsure", "other answer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the head makes of one text: its first label, that label's score, and its lead over the next one."""
+
+    label: int
+    score: float
+    lead: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """An answer, as the large model writes it, and its lead over the next label in [0, 1]."""
+    """An answer, as the large model writes it, its lead over the next label in [0, 1], and what the head made of it."""
 
     text: str
     confidence: float
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +52,7 @@ class Abstained:
 
     why: Why
     confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the head makes of one text: its first label, that label's score, and its lead over the next one."""
-
-    label: int
-    score: float
-    lead: float
+    told: Told | None = field(default=None, compare=False)
 
 
 class TaskModel:
@@ -73,6 +76,7 @@ class TaskModel:
         self.promise = float(held.header["promise"])
         self.teacher: str | None = held.header["teacher"]
         self.encoder = str(held.header["encoder"])
+        self.guard = Familiar.of(held.header)
         self.head = Head(held.arrays, classes=int(held.header["classes"]))
         if not (len(self.labels) <= self.head.classes <= len(self.labels) + 1 and 0 < self.promise < 1):
             raise ValueError("its labels are not those of its head")
@@ -93,12 +97,12 @@ class TaskModel:
         told = self.head.tell(kernel.see(text))
         confidence = min(1.0, max(0.0, told.lead))
         if told.score < self.familiar:
-            return Abstained(why="unlike", confidence=confidence)
+            return Abstained(why="unlike", confidence=confidence, told=told)
         if told.lead < self.threshold:
-            return Abstained(why="unsure", confidence=confidence)
+            return Abstained(why="unsure", confidence=confidence, told=told)
         if told.label >= len(self.labels):
-            return Abstained(why="other answer", confidence=confidence)
-        return Said(text=self.labels[told.label], confidence=confidence)
+            return Abstained(why="other answer", confidence=confidence, told=told)
+        return Said(text=self.labels[told.label], confidence=confidence, told=told)
 
 
 class Head:

@@ -2,16 +2,19 @@
 
     prompt of a file's template ── shadow, or fallen back ── the large model answers, and both are compared
                                 ├─ sure ── its answer; one in fifty is answered by the large model, and compared
+                                ├─ sure, under guard ── its answer, or held back: the large model, and compared
                                 └─ not sure ── the ladder
 
-Only counts are kept, by project and file, in the ledger: so a fall-back holds in every process and after a restart.
-What an interval and a bet say is in agreement.py; where a call is asked and answered, in steps/distilling.py.
+Only counts are kept, by project and file, in the ledger: so a fall-back and a guard hold in every process and after a
+restart. What an interval and a bet say is in agreement.py, when a guard goes on and off in guard.py; where a call is
+asked and answered, in steps/distilling.py.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import random
 import time
@@ -19,22 +22,26 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from greenai._locks import Lock
 from greenai.answerers import agreement
+from greenai.answerers.guard import AUDITED, FIRST, Compared, Event, Guard
 from greenai.around import Around
 from greenai.errors import GreenAIError, InvalidRequest
 
 if TYPE_CHECKING:
     from greenai.answerers.distilled import Abstained, Said, TaskModel
+    from greenai.answerers.guard import Familiar
 
-__all__ = ["Counts", "Listed", "Mode", "Shelf", "State", "Tried", "alike", "around", "listed", "written"]
+__all__ = ["Compares", "Counts", "Listed", "Mode", "Shelf", "State", "Tried", "alike", "around", "listed", "written"]
 
 logger = logging.getLogger("greenai")
 
 Mode: TypeAlias = Literal["shadow", "on"]
+Compares: TypeAlias = Literal["shadow", "audit", "guard"]
 
 FLUSH_EVERY = 25
 RELOAD_S = 60.0
@@ -44,8 +51,10 @@ RELOAD_S = 60.0
 class Counts(Protocol):
     """Where counts are kept: the ledger. Everything may wait for the disk, and nothing raises."""
 
-    def distilled(self, row: Sequence[object], alarm: float) -> dict[str, Any]:
-        """Add to the counts of a model, and return what they are now."""
+    def distilled(
+        self, row: Sequence[object], alarm: float, guard: Callable[[str | None], str] | None = None
+    ) -> dict[str, Any]:
+        """Add to the counts of a model and change what is kept of its guard; return what they are now."""
         ...
 
     def all_distilled(self) -> list[dict[str, Any]]:
@@ -115,20 +124,23 @@ class State:
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     evidence: float = 0.0
     fell: float | None = None
+    guard: Guard = field(default_factory=Guard)
     read_at: float = 0.0
 
     @classmethod
     def of(cls, row: Mapping[str, Any], read_at: float) -> State:
         """Read a row of the ledger."""
         counts = {name: value for name, value in row.items() if isinstance(value, int)}
-        return cls(counts=counts, evidence=max(row["slow"], row["fast"]), fell=row["fell"], read_at=read_at)
+        guard = Guard.read(row["guard"])
+        evidence = max(row["slow"], row["fast"])
+        return cls(counts=counts, evidence=evidence, fell=row["fell"], guard=guard, read_at=read_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """What a model of the shelf made of a prompt: what it `said`, or `why` it abstained.
 
-    `compares` says that the large model is to answer the prompt, too.
+    `compares` says that the large model is to answer the prompt, too; `guarded`, since when the model is under guard.
     """
 
     listed: Listed
@@ -137,8 +149,10 @@ class Tried:
     said: str | None
     why: str | None
     confidence: float | None
-    compares: Literal["shadow", "audit"] | None
+    label: int | None
+    compares: Compares | None
     fell: float | None
+    guarded: float | None
     core_s: float
     elapsed_s: float
 
@@ -146,6 +160,13 @@ class Tried:
     def name(self) -> str:
         """The name under which it stands in a receipt, with the file's version."""
         return f"greenai/distilled:{self.model.name}@{self.model.version}"
+
+    @property
+    def threshold(self) -> float:
+        """The least lead of an answer, which is more under guard."""
+        if self.guarded is None or self.model.guard is None:
+            return self.model.threshold
+        return min(1.0, max(self.model.threshold, self.model.guard.lead))
 
 
 def _read(file: Path) -> TaskModel:
@@ -189,9 +210,11 @@ class Shelf:
         self._lock = Lock()
         self._listed: tuple[Listed, ...] = ()
         self._models: dict[Path, TaskModel | None] = {}
-        self._names: dict[str, str] = {}
+        self._known: dict[str, TaskModel] = {}
         self._states: dict[tuple[str, str], State] = {}
         self._pending: dict[tuple[str, str], Counter[str]] = {}
+        self._events: dict[tuple[str, str], list[Event]] = {}
+        self._guards: dict[tuple[str, str], Guard] = {}
         self._audits: set[tuple[str, str]] = set()
         self._read_at = -RELOAD_S
 
@@ -234,10 +257,13 @@ class Shelf:
                 continue
             key = (project, model.version)
             said, why = _told(found)
+            self._known[model.version] = model
             state = self._state(key)
-            compares = None if said is None else self._compares(one, key, state, dry=dry)
+            guard = self._watched(one, key, model, found, state, dry=dry)
+            held = guard is not None and said is not None and not _passes(guard, found, model)
+            compares = None if said is None else self._compares(one, key, state, guard, held=held, dry=dry)
             if not dry:
-                self._note(key, model, "abstained" if said is None else "answered", compares)
+                self._note(key, "abstained" if said is None or held else "answered", compares)
             return Tried(
                 listed=one,
                 model=model,
@@ -245,8 +271,10 @@ class Shelf:
                 said=said,
                 why=why,
                 confidence=found.confidence,
+                label=None if found.told is None else found.told.label,
                 compares=compares,
                 fell=state.fell,
+                guarded=None if guard is None else guard.on,
                 core_s=time.thread_time() - core,
                 elapsed_s=time.perf_counter() - started,
             )
@@ -279,28 +307,63 @@ class Shelf:
         if self._counts is not None and now >= self._read_at + RELOAD_S:
             self._read_at = now
             for row in self._counts.all_distilled():
-                self._states[row["project"], row["file"]] = State.of(row, now)
+                self._take((row["project"], row["file"]), State.of(row, now))
         return self._states.get(key, State())
 
+    def _take(self, key: tuple[str, str], state: State) -> None:
+        """Take what the ledger says of a model, and add what was not written yet."""
+        model = self._known.get(key[1])
+        with self._lock:
+            self._states[key] = state
+            if model is not None and model.guard is not None:
+                self._guards[key] = state.guard.after(self._events.get(key, ()), model.guard, time.time())
+
+    def _watched(
+        self, one: Listed, key: tuple[str, str], model: TaskModel, found: Said | Abstained, state: State, *, dry: bool
+    ) -> Guard | None:
+        """Return what is known of a model's prompts, this one among them; None where nothing is watched."""
+        familiar = model.guard
+        if familiar is None or found.told is None or one.mode == "shadow" or state.fell is not None:
+            return None
+        if dry:
+            return self._guards.get(key, state.guard)
+        before, after = self._happened(key, familiar.bin_of(found.told.score), familiar)
+        if before.on is None and after.on is not None:
+            self._write(key, Counter(), (0.0, 0.0))  # the other processes are to know
+            logger.warning("%s", _guarded(one, model, familiar))
+        return after
+
+    def _happened(self, key: tuple[str, str], event: Event, familiar: Familiar) -> tuple[Guard, Guard]:
+        """Note a prompt or a comparison; return what was known before, and what is known now."""
+        with self._lock:
+            before = self._guards.get(key) or self._states.get(key, State()).guard
+            after = self._guards[key] = before.after((event,), familiar, time.time())
+            self._events.setdefault(key, []).append(event)
+        return before, after
+
     def _compares(
-        self, one: Listed, key: tuple[str, str], state: State, *, dry: bool
-    ) -> Literal["shadow", "audit"] | None:
+        self, one: Listed, key: tuple[str, str], state: State, guard: Guard | None, *, held: bool, dry: bool
+    ) -> Compares | None:
         if one.mode == "shadow" or state.fell is not None:
             return "shadow"
+        if held:
+            return "guard"
         if dry:
             return None
         counts = state.counts
         never = not counts.get("audit_same", 0) + counts.get("audit_other", 0)
-        if (never and key not in self._audits) or self._draw() < agreement.share(one.audited, state.evidence):
+        share = agreement.share(one.audited, state.evidence)
+        if guard is not None and guard.on is not None:
+            share = max(share, AUDITED)
+        if (never and key not in self._audits) or self._draw() < share:
             self._audits.add(key)
             return "audit"
         return None
 
     # What became of it.
 
-    def _note(self, key: tuple[str, str], model: TaskModel, done: str, compares: str | None) -> None:
+    def _note(self, key: tuple[str, str], done: str, compares: str | None) -> None:
         """Count what a model did; what is compared is counted when the large model has answered."""
-        self._names[key[1]] = model.name
         with self._lock:
             pending = self._pending.setdefault(key, Counter())
             if compares != "shadow":  # which is counted when it is compared; an audited one would have been answered
@@ -322,7 +385,12 @@ class Shelf:
             return None
         same = alike(tried.said or "", reply)
         won = agreement.bets(floor_of(tried.model), same=same) if kind == "audit" else (0.0, 0.0)
-        state = self._write(key, Counter({f"{kind}_{'same' if same else 'other'}": 1}), won)
+        counted = Counter[str]() if kind == "guard" else Counter({f"{kind}_{'same' if same else 'other'}": 1})
+        if tried.guarded is not None and tried.label is not None and tried.model.guard is not None:
+            held, let_go = self._happened(key, Compared(tried.label, same=same), tried.model.guard)
+            if held.on is not None and let_go.on is None:
+                logger.info("%s is under guard no longer: what it held back agrees as promised.", tried.name)
+        state = self._write(key, counted, won)
         if kind != "audit" or state.fell is None or before.fell is not None:
             return None
         told = _fallen(tried, state)
@@ -331,14 +399,17 @@ class Shelf:
 
     def _write(self, key: tuple[str, str], counted: Counter[str], won: tuple[float, float]) -> State:
         """Write what was counted; return what is known now."""
+        model = self._known[key[1]]
         with self._lock:
             pending = self._pending.pop(key, Counter()) + counted
+            events = self._events.pop(key, [])
         if self._counts is None:
             return self._states.get(key, State())
         numbers = [pending[name] for name in _COUNTS]
-        row = (*key, self._names.get(key[1], ""), *numbers, *won, time.time())
-        state = State.of(self._counts.distilled(row, agreement.ALARM), self._clock())
-        self._states[key] = state
+        row = (*key, model.name, *numbers, *won, time.time())
+        change = None if model.guard is None or not events else partial(_changed, model.guard, events)
+        state = State.of(self._counts.distilled(row, agreement.ALARM, change), self._clock())
+        self._take(key, state)
         return state
 
     def flush(self) -> None:
@@ -368,6 +439,28 @@ def _flush_all() -> None:
 
 
 _COUNTS = ("answered", "abstained", "shadow_same", "shadow_other", "audit_same", "audit_other", "uncompared")
+
+
+def _changed(familiar: Familiar, events: Sequence[Event], kept: str | None) -> str:
+    """Return what the ledger is to keep of a guard after some events."""
+    return Guard.read(kept).after(events, familiar, time.time()).written()
+
+
+def _passes(guard: Guard, found: Said | Abstained, model: TaskModel) -> bool:
+    """Say whether an answer may be given, under guard or without."""
+    if found.told is None or model.guard is None:
+        return True
+    return guard.answers(found.told.label, found.told.lead, model.guard)
+
+
+def _guarded(one: Listed, model: TaskModel, familiar: Familiar) -> str:
+    lead = "no answer" if math.isinf(familiar.lead) else f"what leads by {max(familiar.lead, model.threshold):.3f}"
+    return (
+        f"greenai/distilled:{model.name}@{model.version} is under guard: its latest prompts score as if one in five "
+        f"were of a kind that its log does not have. After {FIRST} comparisons it gives {lead}, of labels that agree "
+        "with the large model; the rest is held back and compared. That ends by itself where the comparisons agree. "
+        f"Where they do not, make it again from newer calls: greenai distil LOG --out {one.file.name}"
+    )
 
 
 def _fallen(tried: Tried, state: State) -> str:

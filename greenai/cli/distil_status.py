@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from greenai.answerers.distilled import TaskModel
+    from greenai.answerers.guard import Guard
     from greenai.settings import Settings
 
 __all__ = ["show"]
@@ -39,6 +41,7 @@ def show(path: Path, settings: Settings, *, again: bool, as_json: bool) -> None:
 
 def _told(row: Mapping[str, Any], model: TaskModel) -> dict[str, Any]:
     from greenai.answerers import agreement
+    from greenai.answerers.guard import Guard
     from greenai.answerers.shelf import floor_of
 
     floor = floor_of(model)
@@ -56,7 +59,16 @@ def _told(row: Mapping[str, Any], model: TaskModel) -> dict[str, Any]:
         "may_be_on": row["fell"] is None and low >= floor,
         "more_needed": agreement.more_needed(*shadow, floor),
         "fell": row["fell"],
+        "guard": _guard(Guard.read(row["guard"]), model),
     }
+
+
+def _guard(guard: Guard, model: TaskModel) -> dict[str, Any] | None:
+    """Return since when the model is under guard, what was compared since, and which labels are in doubt."""
+    if guard.on is None:
+        return None
+    doubted = [model.labels[label] for label in guard.doubted if label < len(model.labels)]
+    return {"since": guard.on, "compared": guard.same + guard.other, "agreed": guard.same, "doubted": doubted}
 
 
 def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator[str]:
@@ -80,7 +92,19 @@ def _of(one: Mapping[str, Any], path: Path) -> Iterator[str]:
             )
     if one["uncompared"]:
         yield f"{one['uncompared']:,} calls were answered by a smaller model, and not compared: name the large one."
+    if one["guard"]:
+        yield _under_guard(one["guard"], path)
     yield _verdict(one, path)
+
+
+def _under_guard(guard: Mapping[str, Any], path: Path) -> str:
+    since = datetime.fromtimestamp(guard["since"], UTC)
+    doubted = f" In doubt: {', '.join(guard['doubted'])}." if guard["doubted"] else ""
+    return (
+        f"Under guard since {since:%Y-%m-%d %H:%M} UTC, for its prompts score as if some were of a kind that its log "
+        f"does not have: {guard['agreed']:,} of {guard['compared']:,} comparisons since agreed.{doubted} It ends when "
+        f"they agree as promised, or with: greenai distil --status {path.name} --again"
+    )
 
 
 def _verdict(one: Mapping[str, Any], path: Path) -> str:

@@ -1,7 +1,7 @@
 """Distilled task models in a call: asked before what else is registered, compared with what the large model answers.
 
     decide ── asked ── sure ── its answer, outcome task_model
-                    ├─ shadow or audit ── unsubstituted ── climb ── compared
+                    ├─ shadow, audit, held back ── unsubstituted ── climb ── compared
                     └─ not sure, or none has this template ── the rungs that follow
 
 A model never sees a call with tools or with a form of its answer; nor one that asks for high quality, for an
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 from greenai import answerers
@@ -41,7 +42,7 @@ def distilled(request: Request, steps: Steps, *, dry: bool) -> Flow[Answering]:
         return replace(found, reasons=(f"{tried.name} was asked first and abstained: {_why(tried)}.",))
     if tried.compares is not None:
         return replace(found, reasons=(_compares(tried),), tried=None if dry else tried)
-    figures = f"(confidence {tried.confidence or 0.0:.3f}, from {tried.model.threshold:.3f} on)"
+    figures = f"(confidence {tried.confidence or 0.0:.3f}, from {tried.threshold:.3f} on)"
     if dry:
         would = f"The prompt has the template of {tried.name}, which is sure of its answer {figures}."
         return replace(found, outcome="task_model", reasons=(would,))
@@ -50,7 +51,8 @@ def distilled(request: Request, steps: Steps, *, dry: bool) -> Flow[Answering]:
     promise = (
         f"Promised is what {tried.model.teacher or 'the large model'} says, {tried.model.promise:.1%} of the time."
     )
-    return replace(found, outcome="task_model", reply=reply, reasons=(why, promise, answerers.OVERRIDE))
+    guard = () if tried.guarded is None else (f"{_guard(tried)}, and so more is asked of an answer.",)
+    return replace(found, outcome="task_model", reply=reply, reasons=(why, promise, *guard, answerers.OVERRIDE))
 
 
 _ABSTAINED = {
@@ -76,10 +78,19 @@ def _checks(tried: Tried) -> tuple[Check, ...]:
     if tried.confidence is None:
         return ()
     name = f"confidence of distilled:{tried.model.name}"
-    return (Check(name=name, value=tried.confidence, threshold=tried.model.threshold, source=tried.name),)
+    return (Check(name=name, value=tried.confidence, threshold=tried.threshold, source=tried.name),)
+
+
+def _guard(tried: Tried) -> str:
+    since = datetime.fromtimestamp(tried.guarded or 0.0, UTC)
+    return (
+        f"{tried.name} is under guard since {since:%Y-%m-%d %H:%M} UTC, for prompts of a kind that it never saw arrive"
+    )
 
 
 def _compares(tried: Tried) -> str:
+    if tried.compares == "guard":
+        return f"{_guard(tried)}: this answer is held back; a model of the ladder answers, and both are compared."
     if tried.compares == "audit":
         return f"{tried.name} is sure of its answer; this call is audited, so a model of the ladder answers, too."
     if tried.fell is not None and tried.listed.mode == "on":

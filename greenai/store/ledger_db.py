@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def _storable(value: object) -> object:
 
 
 def _distilled(row: Row) -> dict[str, Any]:
-    return dict(zip((*schema.DISTILLED_COLUMNS, "fell"), row, strict=True))
+    return dict(zip(schema.READ_COLUMNS["distilled"], row, strict=True))
 
 
 class LedgerDb(SqliteFile):
@@ -121,16 +121,20 @@ class LedgerDb(SqliteFile):
 
         self._write(work)
 
-    def distilled(self, row: Row, alarm: float) -> dict[str, Any]:
+    def distilled(self, row: Row, alarm: float, guard: Callable[[str | None], str] | None = None) -> dict[str, Any]:
         """Add to the counts of a distilled task model (`DISTILLED_COLUMNS`); return what they are now.
 
-        It falls where one of its bets comes to `alarm`.
+        It falls where one of its bets comes to `alarm`. `guard` makes of the line that is kept of its guard a new one.
         """
 
         def work(con: sqlite3.Connection) -> Any:
             key = row[:2]
             _execute(con, schema.DISTILLED, row)
             con.execute(schema.DISTILLED_FELL, (*key, alarm))
+            found = con.execute(schema.DISTILLED_OF, key).fetchone()
+            if guard is None:
+                return found
+            con.execute(schema.DISTILLED_GUARD, (guard(found[-1]), *key))
             return con.execute(schema.DISTILLED_OF, key).fetchone()
 
         return _distilled(self._write(work))
@@ -154,7 +158,8 @@ class LedgerDb(SqliteFile):
             target.executemany(schema.TALLY, source.execute(schema.ALL_TALLIES))
             target.executemany(schema.OFFER, source.execute(schema.ALL_OFFERS))
             target.executemany(schema.IDLE, source.execute(schema.ALL_IDLE))
-            target.executemany(schema.DISTILLED, [row[:-1] for row in source.execute(schema.ALL_DISTILLED)])
+            counts = [row[: len(schema.DISTILLED_COLUMNS)] for row in source.execute(schema.ALL_DISTILLED)]
+            target.executemany(schema.DISTILLED, counts)
             for statement in schema.EMPTY:
                 source.execute(statement)
 

@@ -45,7 +45,7 @@ READ_COLUMNS = {
     "labels": LABEL_COLUMNS,
     "offers": ("project", "feature", "day", "offered", "used"),
     "idle": IDLE_COLUMNS,
-    "distilled": (*DISTILLED_COLUMNS, "fell"),
+    "distilled": (*DISTILLED_COLUMNS, "fell", "guard"),
 }
 
 # One entry per schema version, each a list of statements that run in one transaction. Append only.
@@ -166,6 +166,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    # What is known of the scores of its prompts, and whether it is under guard, as `answerers.guard` writes it.
+    ("ALTER TABLE distilled ADD COLUMN guard TEXT",),
 )
 
 
@@ -229,8 +231,9 @@ DISTILLED = (
 DISTILLED_FELL = (
     "UPDATE distilled SET fell = changed WHERE project = ? AND file = ? AND fell IS NULL AND max(slow, fast) >= ?"
 )
-DISTILLED_AGAIN = "UPDATE distilled SET fell = NULL, slow = 0.0, fast = 0.0 WHERE file = ?"
-ALL_DISTILLED = f"SELECT {', '.join(DISTILLED_COLUMNS)}, fell FROM distilled"
+DISTILLED_AGAIN = "UPDATE distilled SET fell = NULL, slow = 0.0, fast = 0.0, guard = NULL WHERE file = ?"
+DISTILLED_GUARD = "UPDATE distilled SET guard = ? WHERE project = ? AND file = ?"
+ALL_DISTILLED = f"SELECT {', '.join(DISTILLED_COLUMNS)}, fell, guard FROM distilled"
 DISTILLED_OF = f"{ALL_DISTILLED} WHERE project = ? AND file = ?"
 USE = "UPDATE calls SET used = 1 WHERE call_id = ?"
 ASK_CHOICE = "INSERT OR IGNORE INTO asked_choices (project, created) VALUES (?, ?)"

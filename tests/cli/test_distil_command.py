@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,3 +130,25 @@ def test_one_that_fell_back_is_switched_on_again(shell: Shell, tmp_path: Path) -
     assert "It fell back to shadow: audits showed less than 98.0%." in shell("distil", "--status", str(path)).output
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["fell"] is None
+
+
+def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) -> None:
+    scores = {"edges": [0.3], "known": [0.05, 0.95], "strangers": [0.8, 0.2], "lead": 0.3}
+    path, ledger = task_files.write(tmp_path / "department.greenai", guard=scores), tmp_path / "ledger.db"
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{ledger}"\n', encoding="utf-8")
+    with offline(FakeProvider(default="Delivery."), settings={"ledger": str(ledger)}) as client:
+        client.distilled(path, mode="on", audit=0.01)
+        for text in (
+            *(f"quantum cats of neptune {n}" for n in range(8)),
+            "where is my parcel",
+            "refund my order please",
+        ):
+            ask(client, text)
+    (line,) = (one for one in shell("distil", "--status", str(path)).stdout.splitlines() if "guard" in one)
+    assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "then", line) == (
+        "  Under guard since then UTC, for its prompts score as if some were of a kind that its log does not have: 1 of "
+        "2 comparisons since agreed. In doubt: refund. It ends when they agree as promised, or with: greenai distil "
+        "--status department.greenai --again"
+    )
+    (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
+    assert told["guard"] is None

@@ -399,6 +399,22 @@ def test_counts_of_distilled_models_add_up_and_a_won_bet_makes_one_fall(tmp_path
     another.close()
 
 
+def test_what_is_kept_of_a_guard_is_changed_in_its_transaction_and_forgotten(tmp_path: Path) -> None:
+    db, seen = LedgerDb(tmp_path / "ledger.db"), list[str | None]()
+
+    def more(kept: str | None) -> str:
+        seen.append(kept)
+        return f"{kept or ''}+"
+
+    db.distilled(counted(), 3.0, more)
+    assert db.distilled(counted(), 3.0, more)["guard"] == "++"
+    assert db.distilled(counted(), 3.0)["guard"] == "++"
+    assert seen == [None, "+"]
+    db.distilled_again("0123456789ab")
+    assert db.all_distilled()[0]["guard"] is None
+    db.close()
+
+
 def test_counts_of_distilled_models_outlive_a_disk_that_failed(tmp_path: Path) -> None:
     memory, db = LedgerDb(None), LedgerDb(tmp_path / "ledger.db")
     memory.distilled(counted(same=2), 3.0)
