@@ -7,9 +7,10 @@ hosts its customers' servers has the name of the service in its row, never the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["is_of", "port_of", "provider_of"]
+__all__ = ["TELEMETRY", "is_of", "named", "port_of", "provider_of"]
 
 _AZURE = (
     "openai.azure.com",
@@ -63,6 +64,42 @@ _DOMAINS: dict[str, tuple[str, ...]] = {
     "xai": ("x.ai",),
     "zai": ("z.ai", "bigmodel.cn"),
 }
+
+# What OpenTelemetry calls providers whose names here are others
+# (open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md, November 2026).
+TELEMETRY: Mapping[str, str] = {
+    "azure": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
+    "bedrock": "aws.bedrock",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+
+# As LangChain's `ls_provider`, older conventions of OpenTelemetry and Helicone have them, by litellm's.
+_SPELLED = {
+    **{theirs: ours for ours, theirs in TELEMETRY.items()},
+    "amazon_bedrock": "bedrock",
+    "az.ai.inference": "azure_ai",
+    "az.ai.openai": "azure",
+    "azure_openai": "azure",
+    "cohere": "cohere_chat",
+    "fireworks": "fireworks_ai",
+    "google_genai": "gemini",
+    "google_vertexai": "vertex_ai",
+    "mistralai": "mistral",
+    "together": "together_ai",
+    "togetherai": "together_ai",
+}
+
+
+def named(provider: str) -> str:
+    """Return litellm's name of a provider that a log spells in its own way; one that nobody knows in small letters."""
+    said = provider.strip().lower()
+    return _SPELLED.get(said, said)
 
 
 @lru_cache(maxsize=256)

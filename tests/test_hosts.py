@@ -131,3 +131,14 @@ def test_the_provider_whose_domain_it_is(url: str, provider: str | None) -> None
 )
 def test_the_port_that_an_address_names(url: str, port: int | None) -> None:
     assert hosts.port_of(url) == port
+
+
+@pytest.mark.parametrize("name", sorted(hosts.TELEMETRY))
+def test_what_telemetry_calls_a_provider_is_told_back(name: str) -> None:
+    assert hosts.named(hosts.TELEMETRY[name]) == name
+
+
+def test_other_spellings_of_a_provider() -> None:
+    assert [hosts.named(said) for said in ("google_genai", "ANTHROPIC", "amazon_bedrock", " Acme ")] == [
+        "gemini", "anthropic", "bedrock", "acme",
+    ]  # fmt: skip

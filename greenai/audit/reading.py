@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from greenai import hosts
 from greenai.audit.containers import Container, Damaged, Record, container_of, records
 from greenai.audit.formats import FORMATS, Format, NoCall, Sample, Unreadable, chosen, known, openai_batch
 from greenai.audit.values import Logged, Malformed, Missing, Source
@@ -284,14 +285,18 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
 
 
 def _whole(call: Logged) -> Logged:
-    """Return a call whose tokens are all counted: parts that are more than what should hold them were counted apart."""
+    """Return a call with its provider by the name used here, and all of its tokens.
+
+    Parts that are more than what should hold them were counted apart.
+    """
     parts = (("input_tokens", "cached_tokens"), ("output_tokens", "reasoning_tokens"))
-    added = {
+    known: dict[str, Any] = {} if call.provider is None else {"provider": hosts.named(call.provider)}
+    known |= {
         whole: count + part
         for whole, name in parts
         if (count := getattr(call, whole)) is not None and (part := getattr(call, name)) is not None and part > count
     }
-    return replace(call, **added) if added else call
+    return replace(call, **known) if known else call
 
 
 def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,10 +7,11 @@ first ones keep their names, and the rest are counted together as `other`: sums 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greenai.hooks import Asked
+from greenai.hosts import TELEMETRY
 from greenai.readings import Avoided, Reading
 from greenai.receipts import answering, counted
 from greenai.values import Attempt, Receipt, Usage
@@ -25,20 +26,6 @@ OTHER = "other"
 ENERGY_BUCKETS_J = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5, 1e6)
 
 _ASIDE = re.compile(r" \([^)]*\)")  # in a method's name: what holds for one machine, or one provider
-
-# What OpenTelemetry calls providers whose names here are others
-# (open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md, November 2026).
-PROVIDERS: Mapping[str, str] = {
-    "azure": "azure.ai.openai",
-    "azure_ai": "azure.ai.inference",
-    "bedrock": "aws.bedrock",
-    "gemini": "gcp.gemini",
-    "mistral": "mistral_ai",
-    "moonshot": "moonshot_ai",
-    "vertex_ai": "gcp.vertex_ai",
-    "watsonx": "ibm.watsonx.ai",
-    "xai": "x_ai",
-}
 
 
 class Bounded:
@@ -118,7 +105,7 @@ class Figures:
 def provider_of(model: str | None) -> str:
     """Return OpenTelemetry's name for the provider in a model's name; `greenai` where it names none."""
     provider, slash, _ = (model or "").partition("/")
-    return PROVIDERS.get(provider, provider) if slash else "greenai"
+    return TELEMETRY.get(provider, provider) if slash else "greenai"
 
 
 def failing_provider(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from greenai.audit.columns import columns
 from greenai.audit.formats import FORMATS
 from greenai.audit.formats.chat import tokens
 from greenai.audit.formats.fields import dollars, moment
@@ -124,3 +125,16 @@ def test_a_price_that_litellm_could_not_tell_is_not_nothing() -> None:
         for why in (None, {"error_str": "not mapped"})
     )
     assert (known.cost_usd, unknown.cost_usd) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("OPENAI", "openai/gpt-4o"), ("azure.ai.openai", "azure/gpt-4o"), ("az.ai.openai", "azure/gpt-4o"),
+        ("acme", "acme/gpt-4o"), (None, "gpt-4o"),
+    ],
+)  # fmt: skip
+def test_a_provider_has_one_name_however_a_log_spells_it(said: str | None, name: str) -> None:
+    record = {"provider": said, "request_created_at": "2026-11-01T00:00:00Z", "response_status": 200, "model": "gpt-4o"}
+    (calls, _) = parsed(Chunk(name="a", format="helicone", records=((1, record),), read=0))
+    assert columns(calls).model.names == (name,)
