@@ -97,7 +97,7 @@ _ALWAYS = (
     ),
     Assumption(
         key="cost",
-        text="The log's own cost, else list prices of the standard service.",
+        text="The log's own cost, else list prices, of batches and of the service that was asked for.",
         evidence="counted",
     ),
 )

@@ -43,7 +43,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _CHATS = ("chat", "responses", "completion")
 _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
 _FLAGS = ("ok", "tool_calls", "judged", "truncated")
-_CODES = ("project", "template", "model", "feature", "user", "key", "prefix", "answer")
+_CODES = ("project", "template", "model", "tier", "feature", "user", "key", "prefix", "answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +69,7 @@ class Calls:
         energy_j: greenai's own ledger's, with its interval; NaN in other logs.
         judged: whether it is a chat whose prompt the log keeps, so that it can be told what would have sufficed.
         truncated: whether the answer was cut at its limit.
+        tier: openai's `service_tier`: batch and flex have prices and energies of their own.
         key: what the exact cache knows the request by; -1 where nothing is known of it.
         prefix: the digest of the first 1,024 tokens or so; -1 for a shorter prompt.
         answer: the digest of the answer, without case and spaces around it.
@@ -94,6 +95,7 @@ class Calls:
     project: Coded
     template: Coded
     model: Coded
+    tier: Coded
     feature: Coded
     user: Coded
     key: Coded
@@ -144,8 +146,8 @@ class _Columns:
         for name, flag in zip(_FLAGS, (call.ok, call.tool_calls, judged, cut), strict=True):
             self.flags[name].append(flag)
         told = (
-            call.project, self.template(call), _model(call), call.feature, call.user, _key(call), prefix_of(call),
-            _digest(call.answer.strip().casefold()) if call.answer else None,
+            call.project, self.template(call), _model(call), _tier(call), call.feature, call.user, _key(call),
+            prefix_of(call), _digest(call.answer.strip().casefold()) if call.answer else None,
         )  # fmt: skip
         for name, text in zip(_CODES, told, strict=True):
             self.names[name].add(text)
@@ -182,6 +184,11 @@ def _model(call: Logged) -> str | None:
     if call.model is None or call.provider is None or "/" in call.model:
         return call.model
     return f"{call.provider}/{call.model}"
+
+
+def _tier(call: Logged) -> str | None:
+    tier = call.arguments.get("service_tier")
+    return tier if isinstance(tier, str) else None
 
 
 def _key(call: Logged) -> str | None:
@@ -229,6 +236,7 @@ _FROM = "FROM calls c LEFT JOIN templates t USING (source, position, part)"
 _NAMED = {
     "project": "c.project",
     "model": "CASE WHEN contains(c.model, '/') THEN c.model ELSE coalesce(c.provider || '/', '') || c.model END",
+    "tier": "c.service_tier",
     "feature": "c.feature",
 }
 _DIGESTS = {

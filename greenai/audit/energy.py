@@ -12,21 +12,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.catalog import Card, find
-from greenai.meters import physics
-from greenai.meters.cost import usd
-from greenai.values import Usage
+from greenai.meters import cost, physics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from greenai.audit.columns import Calls
 
+    Codes: TypeAlias = NDArray[np.int64]
+    Flags: TypeAlias = NDArray[np.bool_]
     Floats: TypeAlias = NDArray[np.float64]
 
-__all__ = ["Law", "Took", "law_of", "smaller", "took", "usd_of"]
+__all__ = ["Law", "Took", "alike", "law_of", "smaller", "took", "usd_of"]
 
 _TERMS = 9
 # Token counts at which a model is asked, (fresh, cached, output): as many as there are terms, far apart.
@@ -82,11 +82,11 @@ def law_of(model: str, tier: str | None = None) -> Law | None:
     card = find(model)
     if card is None:
         return None
-    known = tier if tier in ("batch", "flex") else None
+    larger_batches = tier in ("batch", "flex")
     readings = [
         physics.estimate(
             card, input_tokens=fresh + cached, output_tokens=output, cached_tokens=cached,
-            service_tier="batch" if known else None,
+            service_tier="batch" if larger_batches else None,
         )
         for fresh, cached, output in (*_POINTS, _USUAL)
     ]  # fmt: skip
@@ -101,48 +101,57 @@ def law_of(model: str, tier: str | None = None) -> Law | None:
     return Law(weights, math.log(usual.high_j / usual.low_j) / (2 * physics.Z90))
 
 
+def alike(calls: Calls, of: Flags) -> Iterator[tuple[str, str | None, Codes]]:
+    """Yield the numbers of some calls by their model and openai's `service_tier`; those of no model are left out."""
+    import numpy as np
+
+    rows = np.flatnonzero(of & (calls.model.codes >= 0))
+    both = np.stack([calls.model.codes[rows], calls.tier.codes[rows]], axis=1)
+    pairs, at = np.unique(both, axis=0, return_inverse=True)
+    for number, (model, tier) in enumerate(pairs.tolist()):
+        yield calls.model.name(model), calls.tier.names[tier] if tier >= 0 else None, rows[at.ravel() == number]
+
+
 def took(calls: Calls) -> Took:
     """Return what each call took: the log's own figures, else the physics of its tokens, and list prices."""
     import numpy as np
 
-    energy, cost = calls.energy_j.copy(), calls.cost_usd.copy()
+    energy, usd = calls.energy_j.copy(), calls.cost_usd.copy()
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = np.log(calls.energy_high_j / calls.energy_low_j) / (2 * physics.Z90)
     sigma = np.where(np.isfinite(sigma), sigma, 0.0)
-    for code, model in enumerate(calls.model.names):
-        of = calls.model.codes == code
-        law = law_of(model)
-        unknown = of & np.isnan(energy)
-        if law is not None and unknown.any():
-            energy[unknown] = law.joules(
-                calls.input_tokens[unknown], calls.cached_tokens[unknown], calls.output_tokens[unknown]
-            )
-            sigma[unknown] = law.sigma
-        unpriced = of & np.isnan(cost)
-        if unpriced.any():
-            cost[unpriced] = usd_of(
-                model, calls.input_tokens[unpriced], calls.cached_tokens[unpriced], calls.output_tokens[unpriced]
-            )
-    return Took(energy, sigma, cost)
+    for model, tier, rows in alike(calls, np.isnan(energy) | np.isnan(usd)):
+        law, tokens = (
+            law_of(model, tier),
+            (calls.input_tokens[rows], calls.cached_tokens[rows], calls.output_tokens[rows]),
+        )
+        unknown = np.isnan(energy[rows])
+        if law is not None:
+            energy[rows] = np.where(unknown, law.joules(*tokens), energy[rows])
+            sigma[rows] = np.where(unknown, law.sigma, sigma[rows])
+        usd[rows] = np.where(np.isnan(usd[rows]), usd_of(model, *tokens, tier=tier), usd[rows])
+    return Took(energy, sigma, usd)
 
 
-def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats) -> Floats:
-    """Return the list price of each call in dollars; NaN where it is not known."""
+def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats, *, tier: str | None = None) -> Floats:
+    """Return the list price of each call in dollars, as `meters/cost.py` has it of one; NaN where it is not known."""
     import numpy as np
 
-    card = find(model)
-    price = None if card is None else card.price
     if model.startswith("local/"):
         return np.where(np.isnan(input_tokens), np.nan, 0.0)
-    per = [
-        usd(price, Usage(input_tokens=fresh + kept, cached_tokens=kept, output_tokens=wrote))
-        for fresh, kept, wrote in ((1000, 0, 0), (0, 1000, 0), (0, 0, 1000))
-    ]
-    if any(dollars is None for dollars in per):
-        return np.full(len(input_tokens), np.nan)
-    fresh_usd, cached_usd, output_usd = (float(dollars or 0.0) / 1000 for dollars in per)
+    card, service = find(model), cost.SERVICES.get(tier)
+    price = None if card is None else card.price
+    found: Floats = np.full(len(input_tokens), np.nan)
+    if price is None or service is None:
+        return found
     kept = np.minimum(np.nan_to_num(cached), input_tokens)
-    found: Floats = (input_tokens - kept) * fresh_usd + kept * cached_usd + output * output_usd
+    most = math.inf if price.long_from_tokens is None else float(price.long_from_tokens)
+    for of, prompt in ((input_tokens <= most, 0), (input_tokens > most, most)):
+        rate = price.rate(service, int(prompt) + 1) if of.any() else None
+        if rate is not None:
+            kept_usd = rate.input if rate.cached_input is None else rate.cached_input
+            dollars = (input_tokens - kept) * rate.input + kept * kept_usd + output * rate.output
+            found[of] = dollars[of] / 1e6
     return found
 
 

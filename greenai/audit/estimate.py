@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit import assumptions
-from greenai.audit.energy import Took, law_of, smaller, took, usd_of
+from greenai.audit.energy import Took, alike, law_of, smaller, took, usd_of
 from greenai.audit.finding import (
     SUFFICING,
     Finding,
@@ -126,7 +126,7 @@ def looked_at(
         large_gain=large_gain,
     )
     near = near_repeats([call for at in row if (call := read[at]) is not None]) if row else NOT_LOOKED
-    other = _otherwise(calls, judged, tuple(ladder))
+    other = _otherwise(calls, spent, judged, tuple(ladder))
     by_stratum = drawn(calls, spent, plan, judged, other, near, draws, rng, FLOORS["standard"])
     return Looked(
         calls=calls,
@@ -165,29 +165,30 @@ def _skeletons(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, 
     return {code: constant(of, SAMPLES)[:SKELETON_CHARS] for code, of in texts.items() if len(of) >= FEWEST_TEXTS}
 
 
-def _otherwise(calls: Calls, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
-    """Return what the calls would take of the smaller model, and without reasoning."""
+def _otherwise(calls: Calls, spent: Took, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
+    """Return what the calls would take of the smaller model, and without reasoning: so much less than they took."""
     import numpy as np
 
-    rows = judged.rows
-    said = calls.output_tokens[rows] - np.nan_to_num(calls.reasoning_tokens[rows])
-    said = np.maximum(said, 0.0)
+    of = np.zeros(len(calls), np.bool_)
+    of[judged.rows] = True
     made = {
-        name: np.full(len(rows), np.nan) for name in ("small_j", "small_usd", "small_sigma", "plain_j", "plain_usd")
+        name: np.full(len(calls), np.nan) for name in ("small_j", "small_usd", "small_sigma", "plain_j", "plain_usd")
     }
-    for code in np.unique(calls.model.codes[rows]).tolist():
-        of = calls.model.codes[rows] == code
-        tokens = (calls.input_tokens[rows[of]], calls.cached_tokens[rows[of]], said[of])
-        model = calls.model.name(code, "")
-        for name, kind in ((smaller(model, ladder), "small"), (model, "plain")):
-            law = None if name is None else law_of(name)
-            if name is not None and law is not None:
-                made[f"{kind}_j"][of] = law.joules(*tokens)
-            if name is not None:
-                made[f"{kind}_usd"][of] = usd_of(name, *tokens)
-            if kind == "small" and law is not None:
-                made["small_sigma"][of] = law.sigma
-    return Alternatives(**made)
+    for model, tier, rows in alike(calls, of):
+        prompt, wrote = (calls.input_tokens[rows], calls.cached_tokens[rows]), calls.output_tokens[rows]
+        said = np.maximum(wrote - np.nan_to_num(calls.reasoning_tokens[rows]), 0.0)
+        law, name = law_of(model, tier), smaller(model, ladder)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if law is not None:
+                made["plain_j"][rows] = spent.energy_j[rows] * law.joules(*prompt, said) / law.joules(*prompt, wrote)
+            less, all_of_it = (usd_of(model, *prompt, out, tier=tier) for out in (said, wrote))
+            made["plain_usd"][rows] = spent.cost_usd[rows] * less / all_of_it
+        law = None if name is None else law_of(name, tier)
+        if law is not None:
+            made["small_j"][rows], made["small_sigma"][rows] = law.joules(*prompt, said), law.sigma
+        if name is not None:
+            made["small_usd"][rows] = usd_of(name, *prompt, said, tier=tier)
+    return Alternatives(**{name: held[judged.rows] for name, held in made.items()})
 
 
 # --- in whole and in parts ------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit.columns import PREFIX_TOKENS
-from greenai.audit.energy import law_of, usd_of
+from greenai.audit.energy import alike, law_of, usd_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +49,11 @@ def saved_by_prefix(calls: Calls, of: Flags) -> tuple[Floats, Floats]:
     import numpy as np
 
     joules, dollars = np.full(len(calls), np.nan), np.full(len(calls), np.nan)
-    for code in np.unique(calls.model.codes[of]).tolist():
-        rows = np.flatnonzero(of & (calls.model.codes == code))
-        model = calls.model.name(code)
+    for model, tier, rows in alike(calls, of):
         prompt, wrote = calls.input_tokens[rows], calls.output_tokens[rows]
-        kept, law = calls.cached_tokens[rows], law_of(model)
+        kept, law = calls.cached_tokens[rows], law_of(model, tier)
         most = np.maximum(kept, PREFIX_TOKENS)
         if law is not None:
             joules[rows] = law.joules(prompt, kept, wrote) - law.joules(prompt, most, wrote)
-        dollars[rows] = usd_of(model, prompt, kept, wrote) - usd_of(model, prompt, most, wrote)
+        dollars[rows] = usd_of(model, prompt, kept, wrote, tier=tier) - usd_of(model, prompt, most, wrote, tier=tier)
     return joules, dollars

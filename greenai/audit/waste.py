@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit.energy import law_of, usd_of
+from greenai.audit.energy import alike, law_of, usd_of
 from greenai.audit.finding import Assumption, Span, Taken, Waste
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
 from greenai.meters.carbon import grams
@@ -173,14 +173,12 @@ def _without(calls: Calls, of: Flags, tokens: Floats) -> tuple[Floats, Floats]:
     import numpy as np
 
     joules, dollars = np.full(len(calls), np.nan), np.full(len(calls), np.nan)
-    for code in np.unique(calls.model.codes[of]).tolist():
-        rows = np.flatnonzero(of & (calls.model.codes == code))
-        model = calls.model.name(code)
+    for model, tier, rows in alike(calls, of):
         prompt, kept, wrote = calls.input_tokens[rows], calls.cached_tokens[rows], calls.output_tokens[rows]
-        less, law = np.maximum(wrote - tokens[rows], 0.0), law_of(model)
+        less, law = np.maximum(wrote - tokens[rows], 0.0), law_of(model, tier)
         if law is not None:
             joules[rows] = law.joules(prompt, kept, wrote) - law.joules(prompt, kept, less)
-        dollars[rows] = usd_of(model, prompt, kept, wrote) - usd_of(model, prompt, kept, less)
+        dollars[rows] = usd_of(model, prompt, kept, wrote, tier=tier) - usd_of(model, prompt, kept, less, tier=tier)
     return joules, dollars
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from audit_logs import LARGE, SMALL, call
+from audit_logs import LARGE, SMALL, call, reads
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenai.audit.advice import finding_of
 from greenai.audit.columns import columns
 from greenai.audit.energy import law_of, smaller, took, usd_of
+from greenai.audit.estimate import looked_at
 from greenai.meters import cost, physics
 from greenai.readings import Reading
 from greenai.values import Usage
@@ -33,6 +35,39 @@ def test_the_price_is_the_lists() -> None:
     usage = Usage(input_tokens=5000, cached_tokens=1000, output_tokens=700)
     found = usd_of(LARGE, np.array([5000.0]), np.array([1000.0]), np.array([700.0]))[0]
     assert found == pytest.approx(cost.of(LARGE, usage))
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"), [(LARGE, 5000), ("gemini/gemini-2.5-pro", 5000), ("gemini/gemini-2.5-pro", 300_000)]
+)
+@pytest.mark.parametrize("tier", [None, "default", "batch", "flex", "scale"])
+def test_the_price_is_that_of_the_service_and_the_prompts_length(name: str, tokens: int, tier: str | None) -> None:
+    usage = Usage(input_tokens=tokens, cached_tokens=1000, output_tokens=700)
+    found = usd_of(name, np.array([float(tokens)]), np.array([1000.0]), np.array([700.0]), tier=tier)[0]
+    service = cost.service({"service_tier": tier})
+    listed = None if service is None else cost.of(name, usage, service)
+    assert np.isnan(found) if listed is None else found == pytest.approx(listed)
+
+
+def test_a_batch_has_the_price_and_the_energy_of_a_batch() -> None:
+    usual, batch = took(columns([call("a"), call("b", arguments={"service_tier": "batch"})])).cost_usd
+    assert batch == pytest.approx(usual / 2)
+    joules = took(columns([call("a"), call("b", arguments={"service_tier": "batch"})])).energy_j
+    assert joules[1] < joules[0]
+
+
+def test_without_its_reasoning_a_call_takes_no_more_than_it_took() -> None:
+    energy = Reading(energy_j=3.0, low_j=1.0, high_j=9.0, evidence="measured")
+    log = [call(f"Why {n}?", at=n, energy=energy, output_tokens=500, reasoning_tokens=400) for n in range(20)]
+    found = finding_of(looked_at(columns(log), reads(log), in_a_row=0)).whole
+    assert found.was.energy_j is not None
+    assert found.was.energy_j.mid == pytest.approx(60.0)
+    assert found.could_be.energy_j is not None
+    assert found.could_be.energy_j.high < found.was.energy_j.high
+    for row in found.sufficed:
+        assert row.was.energy_j is not None
+        assert row.could_be.energy_j is not None
+        assert row.could_be.energy_j.mid <= row.was.energy_j.mid
 
 
 def test_the_logs_own_figures_come_first() -> None:

@@ -18,6 +18,8 @@ __all__ = ["ASKED", "FORMAT", "is_answer"]
 
 ASKED = "\0asked"
 """Where a reader puts the body of the request that it found for an answer."""
+_BATCH = {"service_tier": "batch"}
+"""Whose price it is, whatever the request says."""
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -37,11 +39,12 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     """Return the call of one line."""
     if not isinstance(record.get("custom_id"), str):
         raise Unreadable('no "custom_id"')
-    known: dict[str, Any] = {"arguments": {}}
+    known: dict[str, Any] = {"arguments": _BATCH}
     request = mapping(record.get("body") or mapping(record.get(ASKED)).get("body"))
     url = str(record.get("url") or mapping(record.get(ASKED)).get("url") or "")
     if request:
         known = {**asked(request), "kind": kind_of(request, url)}
+        known["arguments"] = {**known["arguments"], **_BATCH}
     if not is_answer(record):
         return (made({**known, "call_id": record["custom_id"]}, where),)
     response = mapping(record.get("response"))
