@@ -38,9 +38,14 @@ def format_energy(energy_j: float | None, digits: int = 2) -> str:
         return "unknown"
     energy_wh = wh_from_j(energy_j)
     for scale, unit in _WH_PREFIXES:
-        if abs(energy_wh) >= scale:
+        if abs(energy_wh) >= scale * _rounds_up(digits):
             return f"{significant(energy_wh / scale, digits)} {unit}"
     return f"{significant(energy_wh / 1e-9, digits)} nWh" if energy_wh else "0 Wh"
+
+
+def _rounds_up(digits: int) -> float:
+    """Return the share of a unit from which an amount is written as 1 of it: 999.6 mWh are 1 Wh, not 1000 mWh."""
+    return 1 - 0.5 * 10.0**-digits
 
 
 def format_interval(low_j: float | None, high_j: float | None, digits: int = 2) -> str:
@@ -59,7 +64,7 @@ def format_mass(grams: float | None) -> str:
     """Format grams for people; unknown is said."""
     if grams is None:
         return "unknown"
-    scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s), _MASSES[-1])
+    scale, unit = next(((s, u) for s, u in _MASSES if abs(grams) >= s * _rounds_up(2)), _MASSES[-1])
     return f"{significant(grams / scale)} {unit}" if grams else "0 g"
 
 

@@ -7,18 +7,17 @@ writes only observe: nothing changes but what is recorded, until `observe` is ta
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from greenai.audit import waste
 from greenai.audit.energy import smaller
 from greenai.audit.estimate import IN_A_ROW, Looked, Measured, found, looked_at, routed
-from greenai.audit.finding import Change, Finding, Group, Span, Sufficed, Sufficing, Taken, Waste
+from greenai.audit.finding import Change, Finding, Group, Risk, Span, Sufficed, Sufficing, Taken
+from greenai.audit.waste_advice import CODE, FILE, Place, by_waste, exactly, is_taken
 from greenai.catalog import find
 from greenai.classify import Classifier
-from greenai.settings import Settings
 
 if TYPE_CHECKING:
     from greenai.audit.columns import Calls
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["audited", "changes", "finding_of", "toml"]
 
-Place: TypeAlias = Literal["greenai.toml", "code"]
-
-FILE: Place = "greenai.toml"
-CODE: Place = "code"
 MOST_LABEL_TEMPLATES = 3
+LEAST_SHARE = 0.001
+"""A change that saves less of the energy and of the cost is not worth a line; nor is one for fewer calls, at the lower
+end, where their number is an estimate (`_GUESSED`)."""
+_GUESSED = frozenset(("near_repeat", "lookup", "routed"))
 LEAST_LABELLED = 50
 """A task model is not worth advising for fewer calls; `greenai distil` needs 300 of a template."""
 
@@ -60,7 +59,7 @@ def audited(
 
 def finding_of(looked: Looked, *, ladder: Sequence[str] = (), measured: Measured | None = None) -> Finding:
     """Return the whole finding of what was looked at, with risks that were measured in place of those assumed."""
-    wasted = waste.wastes(looked, Classifier.load().thresholds["reasoning_gain"])
+    wasted = waste.wastes(looked, _reasons_from())
     finding = found(looked, measured)
     kinds = {one.assumption for one in wasted}
     told = (*finding.assumptions, *(one for one in waste.ASSUMPTIONS if one.key in kinds))
@@ -68,32 +67,38 @@ def finding_of(looked: Looked, *, ladder: Sequence[str] = (), measured: Measured
     return replace(finding, changes=changes(finding, looked, ladder))
 
 
+def _reasons_from() -> float:
+    return Classifier.load().thresholds["reasoning_gain"]
+
+
 def changes(finding: Finding, looked: Looked, ladder: Sequence[str] = ()) -> tuple[Change, ...]:
-    """Return what to do, most joules saved per line of change first; what saves nothing is left out."""
-    made = [*_by_sufficing(finding, looked, tuple(ladder)), *_by_waste(finding, looked)]
-    kept = [one for one in made if one.calls.high >= 1 or one.calls.mid > 0]
+    """Return what to do, most joules saved per line of change first; what is next to nothing is left out."""
+    made = [*_by_sufficing(finding, looked, tuple(ladder)), *by_waste(finding, looked, _reasons_from())]
+    kept = [one for one in made if _is_worth_a_line(one, finding.whole)]
     return tuple(sorted(kept, key=lambda one: (-(one.per_line_j or 0.0), -one.calls.mid)))
 
 
-def _change(
-    what: str, lines: Sequence[str], place: Place, row: Sufficed | None = None, wasted: Waste | None = None
-) -> Change:
-    if row is not None:
-        saved, calls, risk, rests_on = _saved(row), row.calls, row.risk, row.assumption
-    elif wasted is not None:
-        saved, calls, risk, rests_on = wasted.saved, _exactly(wasted.calls), None, wasted.assumption
-    else:
-        raise ValueError("a change saves what a row or a waste says")
-    energy = saved.energy_j
+def _is_worth_a_line(change: Change, whole: Group) -> bool:
+    """Say whether a change has calls beyond doubt, and saves more than next to nothing, where that is known."""
+    least = LEAST_SHARE * whole.calls
+    if change.calls.low < max(least if change.assumption in _GUESSED else 0.0, 0.5):
+        return False
+    pairs = ((change.saved.energy_j, whole.was.energy_j), (change.saved.cost_usd, whole.was.cost_usd))
+    known = [saved.mid >= LEAST_SHARE * was.mid for saved, was in pairs if saved is not None and was is not None]
+    return any(known) if known else change.calls.mid >= least
+
+
+def _change(what: str, lines: Sequence[str], place: Place, row: Sufficed) -> Change:
+    saved = _saved(row)
     return Change(
         what=what,
         place=place,
         lines=tuple(lines),
-        calls=calls,
+        calls=row.calls,
         saved=saved,
-        per_line_j=None if energy is None else energy.mid / len(lines),
-        risk=risk,
-        assumption=rests_on,
+        per_line_j=None if saved.energy_j is None else saved.energy_j.mid / len(lines),
+        risk=row.risk,
+        assumption=row.assumption,
     )
 
 
@@ -124,7 +129,7 @@ def _ends(span: Span) -> tuple[float, float, float]:
 
 def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterator[Change]:
     rows = _rows(finding.whole)
-    yield _imported(finding, rows)
+    yield _imported(looked, rows)
     semantic = ['cache = "semantic"', 'opt_in = ["semantic_cache"]', 'opt_in_reason = "near repeats in our log"']
     yield _change("Let the semantic cache answer near repeats", semantic, FILE, rows["near_repeat"])
     answerer = ['@client.answerer(examples=["..."])', "def look_up(question): ..."]
@@ -136,15 +141,19 @@ def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> 
         yield from _sampled(finding, looked)
 
 
-def _imported(finding: Finding, rows: dict[Sufficing, Sufficed]) -> Change:
-    """Return what one changed import does by itself: no call is counted twice, for a repeat reasons no more."""
-    reasoned = next((wasted for wasted in finding.wastes if wasted.kind == "reasoning"), None)
+def _imported(looked: Looked, rows: dict[Sufficing, Sufficed]) -> Change:
+    """Return what one changed import does by itself: no call is counted twice, for a repeat reasons no more.
+
+    Reasoning that the app asked for by an argument stays as it is.
+    """
+    reasoned = waste.idle_reasoning(looked, _reasons_from(), asked=False)
     saved = [_saved(rows["repeat"]), _saved(rows["deterministic"]), *([] if reasoned is None else [reasoned.saved])]
-    counted = Span(mid=0.0, low=0.0, high=0.0) if reasoned is None else _exactly(reasoned.calls)
+    counted = exactly(0 if reasoned is None else reasoned.calls)
     calls = [rows["repeat"].calls, rows["deterministic"].calls, counted]
+    risks = [rows["repeat"].risk, rows["deterministic"].risk, None if reasoned is None else reasoned.risk]
     energy = _sum([one.energy_j for one in saved])
     return Change(
-        what="Import greenai's client: a cache for repeats, tools for sums and units, reasoning by opt-in",
+        what="Import greenai's client: a cache for repeats, tools for sums, reasoning only by opt-in",
         place=CODE,
         lines=("from greenai import Client",),
         calls=_sum(calls) or counted,
@@ -156,13 +165,22 @@ def _imported(finding: Finding, rows: dict[Sufficing, Sufficed]) -> Change:
             cost_unknown=saved[0].cost_unknown,
         ),
         per_line_j=None if energy is None else energy.mid,
-        risk=rows["deterministic"].risk,
+        risk=_together(risks, calls),
         assumption="import",
     )
 
 
-def _exactly(count: float) -> Span:
-    return Span(mid=count, low=count, high=count)
+def _together(risks: Sequence[Risk | None], calls: Sequence[Span]) -> Risk | None:
+    """Return the risk of several ways of answering, each weighed with its calls."""
+    told = [(risk.share, span.mid) for risk, span in zip(risks, calls, strict=True) if risk is not None]
+    whole = sum(count for _, count in told)
+    if not whole:
+        return None
+    mid, low, high = (
+        sum(end * count for end, (_, count) in zip(ends, told, strict=True)) / whole
+        for ends in zip(*(_ends(share) for share, _ in told), strict=True)
+    )
+    return Risk(share=Span(mid=mid, low=low, high=high), evidence="estimated")
 
 
 def _sum(spans: Sequence[Span | None]) -> Span | None:
@@ -234,7 +252,7 @@ def _sampled(finding: Finding, looked: Looked) -> Iterator[Change]:
         what="Give repeats again although their answers were sampled (no temperature, or one above 0)",
         place=FILE,
         lines=(line,),
-        calls=_exactly(count),
+        calls=exactly(count),
         saved=Taken(energy_j=energy, energy_unknown=whole.energy_unknown),
         per_line_j=None if energy is None else energy.mid,
         risk=None,
@@ -246,54 +264,6 @@ def _relative(span: Span | None) -> tuple[float, float]:
     if span is None or span.mid <= 0:
         return 1.0, 1.0
     return span.low / span.mid, span.high / span.mid
-
-
-# --- by waste -------------------------------------------------------------------------------
-
-
-def _by_waste(finding: Finding, looked: Looked) -> Iterator[Change]:
-    for wasted in finding.wastes:
-        if wasted.kind == "long_output":
-            lines = [f"max_completion_tokens={_usual(looked)},"]
-            yield _change("Limit answers to what is usual for their template", lines, CODE, wasted=wasted)
-        elif wasted.kind == "truncated":
-            yield _change(
-                "Ask for a shorter answer in place of cutting it", ["nudges.brevity = true"], FILE, wasted=wasted
-            )
-        elif wasted.kind == "prefix":
-            lines = ['messages=[{"role": "system", "content": CONSTANT}, {"role": "user", "content": varying}],']
-            yield _change("Begin prompts with what does not vary, so that it is cached", lines, CODE, wasted=wasted)
-        elif wasted.kind == "retries":
-            yield _change("Retry once, in one place", ["max_retries = 1"], FILE, wasted=wasted)
-        elif wasted.kind == "always_on":
-            lines = _by_day(looked)
-            if lines:
-                yield _change("Ask by day only, where nobody reads by night", lines, FILE, wasted=wasted)
-
-
-def _by_day(looked: Looked) -> list[str]:
-    """Return a limit of calls a day for each feature, or project, that is always on: what it has without its nights."""
-    import numpy as np
-
-    calls = looked.calls
-    table, column = ("features", calls.feature) if (calls.feature.codes >= 0).any() else ("projects", calls.project)
-    lines: list[str] = []
-    for name, quiet in sorted(waste.always_on(calls).items()):
-        if not _is_taken(f'{table}.{json.dumps(name)}.budget.calls = "1/day"'):
-            continue  # a name that only other libraries take
-        of = column.codes == column.names.index(name)
-        days = max(float(np.ptp(calls.created[of & np.isfinite(calls.created)])) / 86_400, 1.0)
-        count = max(1, round(float((of & ~quiet).sum()) / days))
-        lines.append(f'{table}.{json.dumps(name)}.budget.calls = "{count}/day"')
-    return lines
-
-
-def _usual(looked: Looked) -> int:
-    import numpy as np
-
-    said = looked.calls.output_tokens[looked.calls.ok]
-    said = said[np.isfinite(said)]
-    return int(max(waste.LONG_TOKENS, np.ceil(np.quantile(said, 0.95) / 50) * 50)) if len(said) else waste.LONG_TOKENS
 
 
 # --- settings to try ------------------------------------------------------------------------
@@ -310,19 +280,10 @@ def toml(finding: Finding) -> str:
     written: list[str] = []
     for change in sorted(finding.changes, key=lambda one: any("." in _name(line) for line in one.lines)):
         lines = [line for line in change.lines if _name(line) not in kept]
-        if change.place == FILE and lines and _is_taken("\n".join((*head, *written, *lines))):
+        if change.place == FILE and lines and is_taken("\n".join((*head, *written, *lines))):
             kept.update(map(_name, lines))
             written.append("\n".join(("", f"# {change.what}.", *lines)))
     return "\n".join((*head, *written)) + "\n"
-
-
-def _is_taken(text: str) -> bool:
-    """Say whether the settings take these lines."""
-    try:
-        Settings(**tomllib.loads(text))
-    except ValueError:  # of pydantic, and of a text that is no TOML
-        return False
-    return True
 
 
 def _name(line: str) -> str:

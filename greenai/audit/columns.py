@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from greenai.audit.formats.fields import count_of, text
+from greenai.audit.rows import called_of, is_json, offered_of
 from greenai.cache.keys import cache_key
 from greenai.errors import InvalidRequest
 from greenai.values import text_of
@@ -37,13 +39,16 @@ PREFIX_CHARS = 4 * PREFIX_TOKENS
 
 _NUMBERS = (
     "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
-    "answer_chars", "max_tokens", "attempt", "energy_j", "energy_low_j", "energy_high_j",
+    "answer_chars", "max_tokens", "attempt", "choices", "used", "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _CHATS = ("chat", "responses", "completion")
 _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
-_FLAGS = ("ok", "tool_calls", "judged", "truncated")
-_CODES = ("project", "template", "model", "tier", "feature", "user", "key", "prefix", "answer")
+_FLAGS = ("ok", "tool_calls", "judged", "truncated", "form", "is_json")
+_CODES = (
+    "project", "template", "model", "tier", "feature", "user", "key", "prefix", "answer", "effort", "offered",
+    "called",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,13 +71,18 @@ class Calls:
         created: seconds since 1970.
         answer_chars: how long the answer is.
         max_tokens: the limit that the call gave.
+        choices: how many answers were asked for; NaN where the call does not say.
+        used: 1 where somebody used what came back, 0 where nobody did; NaN where the app does not tell.
         energy_j: greenai's own ledger's, with its interval; NaN in other logs.
         judged: whether it is a chat whose prompt the log keeps, so that it can be told what would have sufficed.
         truncated: whether the answer was cut at its limit.
+        form: whether the answer was asked for in a form, such as JSON; `is_json` whether it is JSON.
         tier: openai's `service_tier`: batch and flex have prices and energies of their own.
         key: what the exact cache knows the request by; -1 where nothing is known of it.
         prefix: the digest of the first 1,024 tokens or so; -1 for a shorter prompt.
         answer: the digest of the answer, without case and spaces around it.
+        effort: how much reasoning the call asked for.
+        offered: the tools that the call was given, `called` those that its answer calls (see rows.py); as JSON.
     """
 
     created: Floats
@@ -85,6 +95,8 @@ class Calls:
     answer_chars: Floats
     max_tokens: Floats
     attempt: Floats
+    choices: Floats
+    used: Floats
     energy_j: Floats
     energy_low_j: Floats
     energy_high_j: Floats
@@ -92,6 +104,8 @@ class Calls:
     tool_calls: Flags
     judged: Flags
     truncated: Flags
+    form: Flags
+    is_json: Flags
     project: Coded
     template: Coded
     model: Coded
@@ -101,6 +115,9 @@ class Calls:
     key: Coded
     prefix: Coded
     answer: Coded
+    effort: Coded
+    offered: Coded
+    called: Coded
 
     def __len__(self) -> int:
         return len(self.created)
@@ -143,14 +160,16 @@ class _Columns:
             self.numbers[name].append(_or_nan(number))
         judged = call.ok and call.messages is not None and call.kind in _CHATS
         cut = call.finish_reason in _CUT
-        for name, flag in zip(_FLAGS, (call.ok, call.tool_calls, judged, cut), strict=True):
+        flags = (call.ok, call.tool_calls, judged, cut, "response_format" in call.arguments, bool(is_json(call.answer)))
+        for name, flag in zip(_FLAGS, flags, strict=True):
             self.flags[name].append(flag)
         told = (
             call.project, self.template(call), _model(call), _tier(call), call.feature, call.user, _key(call),
             prefix_of(call), _digest(call.answer.strip().casefold()) if call.answer else None,
+            text(call.arguments.get("reasoning_effort")), offered_of(call), called_of(call),
         )  # fmt: skip
-        for name, text in zip(_CODES, told, strict=True):
-            self.names[name].add(text)
+        for name, said in zip(_CODES, told, strict=True):
+            self.names[name].add(said)
 
     def done(self) -> Calls:
         import numpy as np
@@ -171,6 +190,7 @@ def _numbers(call: Logged) -> Mapping[str, float | None]:
         call.created, call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens, call.cost_usd,
         call.latency_s, None if call.answer is None else len(call.answer),
         limit if isinstance(limit, (int, float)) else None, call.attempt,
+        count_of(call.arguments.get("n")), call.used,
         *((None, None, None) if energy is None else (energy.energy_j, energy.low_j, energy.high_j)),
     )  # fmt: skip
     return dict(zip(_NUMBERS, told, strict=True))
@@ -238,6 +258,9 @@ _NAMED = {
     "model": "CASE WHEN contains(c.model, '/') THEN c.model ELSE coalesce(c.provider || '/', '') || c.model END",
     "tier": "c.service_tier",
     "feature": "c.feature",
+    "effort": "c.effort",
+    "offered": "c.offered",
+    "called": "c.called",
 }
 _DIGESTS = {
     "template": "t.template",
@@ -258,7 +281,8 @@ def stored(store: Store) -> Calls:
     }
     judged = f"c.ok AND c.asked IS NOT NULL AND c.kind IN {_CHATS}"
     flags = store.arrays(
-        f"SELECT c.ok, c.tool_calls, {judged} AS judged, c.finish_reason IN {_CUT} AS truncated {_FROM} {_ORDER}"
+        f"SELECT c.ok, c.tool_calls, {judged} AS judged, c.finish_reason IN {_CUT} AS truncated, c.form, c.is_json "
+        f"{_FROM} {_ORDER}"
     )
     made: dict[str, Any] = {**numbers, **{name: np.ma.filled(held, fill_value=False) for name, held in flags.items()}}
     made |= {name: _named(store, sql) for name, sql in _NAMED.items()}

@@ -25,6 +25,7 @@ __all__ = [
     "Sufficing",
     "Taken",
     "Waste",
+    "Wasted",
 ]
 
 Sufficing = Literal["repeat", "near_repeat", "deterministic", "lookup", "task_model", "small", "large", "reasoning"]
@@ -35,7 +36,10 @@ Grouped = Literal["all", "project", "template", "model", "hour"]
 GROUPED: tuple[Grouped, ...] = get_args(Grouped)
 
 Evidence = Literal["counted", "measured", "estimated", "assumed"]
-Wasted = Literal["reasoning", "truncated", "long_output", "prefix", "retries", "always_on"]
+Wasted = Literal[
+    "reasoning", "truncated", "long_output", "prefix", "retries",
+    "tools", "choices", "not_json", "unused", "always_on",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,7 @@ class Waste:
         calls: how many do so.
         saved: what they would take less.
         detail: which calls those are, with the figures.
+        risk: the answers that would be worse without it; None where none would.
     """
 
     kind: Wasted
@@ -149,6 +154,7 @@ class Waste:
     saved: Taken
     detail: str
     assumption: str
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

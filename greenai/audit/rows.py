@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from greenai.audit.formats.fields import count_of, number, text
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from greenai.audit.values import Logged
 
-__all__ = ["COLUMNS", "MARKS", "row", "table"]
+__all__ = ["COLUMNS", "MARKS", "called_of", "is_json", "offered_of", "row", "table"]
 
 MARKS = tuple(f"mark_{level}" for level in range(LEVELS))
 PREFIX_CHARS = 4_096
@@ -26,17 +27,19 @@ COLUMNS: dict[str, str] = {
     "created": "DOUBLE", "project": "VARCHAR", "feature": "VARCHAR", "model": "VARCHAR", "provider": "VARCHAR",
     "kind": "VARCHAR", "user_digest": "BIGINT", "trace": "BIGINT", "call": "BIGINT",
     "ok": "BOOLEAN", "status": "INTEGER", "attempt": "INTEGER", "finish_reason": "VARCHAR", "tool_calls": "BOOLEAN",
+    "called": "VARCHAR", "used": "BOOLEAN",
     "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cached_tokens": "BIGINT", "reasoning_tokens": "BIGINT",
     "cost_usd": "DOUBLE", "latency_s": "DOUBLE",
     "energy_j": "DOUBLE", "energy_low_j": "DOUBLE", "energy_high_j": "DOUBLE", "evidence": "VARCHAR",
     "exact": "BIGINT", "asked": "BIGINT", "answer": "BIGINT", "prefix": "BIGINT",
     "prompt_chars": "BIGINT", "answer_chars": "BIGINT", "turns": "INTEGER", "text_only": "BOOLEAN",
     "max_tokens": "BIGINT", "temperature": "DOUBLE", "effort": "VARCHAR", "form": "BOOLEAN", "tools": "INTEGER",
-    "stream": "BOOLEAN", "service_tier": "VARCHAR",
+    "offered": "VARCHAR", "choices": "INTEGER", "is_json": "BOOLEAN", "stream": "BOOLEAN", "service_tier": "VARCHAR",
     **dict.fromkeys(MARKS, "BIGINT"),
 }  # fmt: skip
 """What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `answer` the
-answer without case and blanks around it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest."""
+answer without case and blanks around it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest. `offered`
+are the tools' names with how long their definitions are, `called` the names of those that were called."""
 
 NAME_CHARS = 200
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -58,6 +61,7 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         call.created, _name(call.project), _name(call.feature), _name(call.model), _name(call.provider),
         call.kind, _digest(call.user), _digest(call.trace_id), _digest(call.call_id),
         call.ok, call.status, call.attempt, _name(call.finish_reason), call.tool_calls,
+        called_of(call), call.used,
         call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens,
         call.cost_usd, call.latency_s,
         *((None, None, None, None) if energy is None else _energy(energy)),
@@ -66,9 +70,34 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         None if call.messages is None else sum(len(said) for _, said in prompt),
         None if call.answer is None else len(call.answer), len(prompt), _text_only(call.messages),
         count_of(limit), number(temperature), _name(told.get("reasoning_effort")), "response_format" in told,
-        len(told.get("tools") or ()), bool(told.get("stream")), _name(told.get("service_tier")),
+        len(told.get("tools") or ()), offered_of(call), count_of(told.get("n")), is_json(call.answer),
+        bool(told.get("stream")), _name(told.get("service_tier")),
         *((None,) * LEVELS if marked is None else marked.levels),
     )  # fmt: skip
+
+
+def offered_of(call: Logged) -> str | None:
+    """Return the tools that a call was given, as JSON: how long each one's definition is, by its name."""
+    return json.dumps(call.tool_chars, sort_keys=True) if call.tool_chars else None
+
+
+def called_of(call: Logged) -> str | None:
+    """Return the tools that an answer calls, as JSON; None for none, or where their names are not told."""
+    return json.dumps(sorted(set(call.called))) if call.called else None
+
+
+def is_json(answer: str | None) -> bool | None:
+    """Say whether an answer is a JSON object or list; None where there is none."""
+    said = (answer or "").strip()
+    if not said:
+        return None
+    if not said.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(said)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _energy(energy: Any) -> tuple[Any, ...]:

@@ -26,12 +26,15 @@ class Logged:
         messages: what was asked, in openai's shape; None where the log keeps no prompts.
         answer: the text that came back.
         tool_calls: whether the answer calls tools.
+        called: the names of the tools that the answer calls, where the log tells them.
         arguments: openai's names of arguments, without messages and model; `tools` are their names.
+        tool_chars: how long each tool's definition is as JSON, in characters, by its name.
         input_tokens: all tokens of the prompt, cached ones among them.
         output_tokens: all tokens that were generated, reasoning among them.
         ok: whether it was answered.
         status: the HTTP status, where the log has it.
         attempt: 1 for the first try of a call, where the log tells retries apart.
+        used: whether somebody used what came back, where the app tells that: of greenai's own ledger only.
         energy: of greenai's own ledger only.
     """
 
@@ -48,8 +51,10 @@ class Logged:
     messages: tuple[Mapping[str, Any], ...] | None = None
     answer: str | None = None
     tool_calls: bool = False
+    called: tuple[str, ...] | None = None
     finish_reason: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    tool_chars: Mapping[str, int] = field(default_factory=dict)
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
@@ -59,6 +64,7 @@ class Logged:
     ok: bool = True
     status: int | None = None
     attempt: int | None = None
+    used: bool | None = None
     energy: Reading | None = None
 
 

@@ -5,20 +5,22 @@ truncated      answers cut at their limit
 long output    answers far longer than is usual for their template
 prefix         beginnings of prompts that a provider's cache would have served
 retries        calls that failed and were made again
-always on      features that ask as often by night as by day
+idle           what is switched on and not used (idle.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit.energy import alike, law_of, usd_of
-from greenai.audit.finding import Assumption, Span, Taken, Waste
+from greenai.audit import idle
+from greenai.audit.finding import Assumption, Risk, Span, Waste
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
-from greenai.meters.carbon import grams
+from greenai.audit.saving import Saved, wasted, without
+from greenai.audit.simulate import SHIFT, SHIFT_BY_TEMPLATE
 from greenai.meters.physics import Z90
+from greenai.report.words import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +30,9 @@ if TYPE_CHECKING:
     from greenai.audit.estimate import Looked
 
     Floats: TypeAlias = NDArray[np.float64]
-    Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["ASSUMPTIONS", "always_on", "wastes"]
+__all__ = ["ASSUMPTIONS", "explicit", "idle_reasoning", "long_from", "tries", "wastes"]
 
 TIMES_LONGER = 4.0
 FEWEST_OF_TEMPLATE = 30
@@ -40,10 +41,8 @@ LONG_TOKENS = 200
 many tokens on."""
 AGAIN_S = 600.0
 """A request that failed and comes again within so many seconds was retried."""
-DAYS, CALLS, ROUND = 3, 200, 0.9
-"""A feature is always on that was watched for so many days, has so many calls, and whose six quietest hours of the
-day (UTC), taken together, have at least this share of the calls that six hours have on average."""
-QUIET = 6
+LEAST_EFFORTS = frozenset(("none", "minimal", "opted in"))
+"""Values of `reasoning_effort` that ask for no more than the least, and the one that stands for a project's opt-in."""
 
 ASSUMPTIONS = (
     Assumption(
@@ -78,23 +77,8 @@ ASSUMPTIONS = (
         "where the log has its tokens.",
         evidence="counted",
     ),
-    Assumption(
-        key="waste_always_on",
-        text="The feature, or the project where the log has no features, asks as often in its six quietest hours of "
-        "the day as in others. That nobody reads those answers is assumed: look who does.",
-        evidence="assumed",
-    ),
+    *idle.ASSUMPTIONS,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Saved:
-    """What some calls would take less, a number per call; `sure` is False where it lies between nothing and that."""
-
-    of: Flags
-    joules: Floats
-    dollars: Floats
-    sure: bool = True
 
 
 def wastes(looked: Looked, reasons_from: float) -> tuple[Waste, ...]:
@@ -104,86 +88,44 @@ def wastes(looked: Looked, reasons_from: float) -> tuple[Waste, ...]:
         looked: what was looked at.
         reasons_from: the probability of a gain from which a call is to reason.
     """
-    found = [waste for waste in (_reasoning(looked, reasons_from), *_counted(looked), _always_on(looked)) if waste]
+    made = (idle_reasoning(looked, reasons_from), *_counted(looked), *idle.idle(looked))
+    found = [waste for waste in made if waste]
     return tuple(sorted(found, key=lambda waste: -(waste.saved.energy_j.mid if waste.saved.energy_j else 0.0)))
 
 
 def _counted(looked: Looked) -> Iterator[Waste | None]:
     calls = looked.calls
-    yield _waste(looked, "truncated", _truncated(calls), "answers cut at their token limit")
-    yield _waste(
-        looked, "long_output", _long(calls), f"answers of more than {TIMES_LONGER:g} times the median of their template"
-    )
+    cut = _truncated(calls)
+    yield wasted(looked, "truncated", cut, f"{_count(cut, 'answer')} cut at their token limit")
+    long = _long(calls)
+    yield wasted(looked, "long_output", long, f"{_count(long, 'answer')} of {TIMES_LONGER:g} times the median or more")
     of = missed(calls)
     joules, dollars = saved_by_prefix(calls, of)
-    said = f"prompts that begin as one within {KEPT_S / 60:g} minutes before did, and were not read from a cache"
-    yield _waste(looked, "prefix", _Saved(of=of, joules=joules, dollars=dollars), said)
-    again = _retried(calls)
-    retried = _Saved(of=again, joules=looked.took.energy_j, dollars=looked.took.cost_usd)
-    yield _waste(looked, "retries", retried, "tries that failed and were made again")
-
-
-def _waste(looked: Looked, kind: str, saved: _Saved, detail: str) -> Waste | None:
-    import numpy as np
-
-    count = int(saved.of.sum())
-    if not count:
-        return None
-    joules, dollars = saved.joules[saved.of], saved.dollars[saved.of]
-    sigma = looked.took.sigma[saved.of]
-    known = np.isfinite(joules)
-    energy = float(joules[known].sum())
-    factor = float(np.exp(Z90 * np.average(sigma[known], weights=joules[known]))) if known.any() and energy > 0 else 1.0
-    return Waste(
-        kind=kind,  # type: ignore[arg-type]
-        calls=count,
-        of=len(looked.calls),
-        saved=_taken(looked, (energy, factor, saved.sure), dollars, unknown=int((~known).sum())),
-        detail=f"{count:,} {detail}",
-        assumption=f"waste_{kind}",
+    missing = Saved(of=of, joules=joules, dollars=dollars)
+    said = (
+        f"{_count(missing, 'prompt')} that begin as one in the {KEPT_S / 60:g} minutes before, read anew and not cached"
     )
+    yield wasted(looked, "prefix", missing, said)
+    failed = Saved(of=_retried(calls), joules=looked.took.energy_j, dollars=looked.took.cost_usd)
+    said = f"{_count(failed, 'try').replace('trys', 'tries')} that failed and were made again"
+    yield wasted(looked, "retries", failed, said)
 
 
-def _taken(looked: Looked, energy: tuple[float, float, bool], dollars: Floats, *, unknown: int) -> Taken:
-    import numpy as np
-
-    joules, factor, sure = energy
-    span = Span(mid=joules, low=joules / factor if sure else 0.0, high=joules * factor)
-    if not sure:
-        span = Span(mid=joules / 2, low=0.0, high=joules * factor)
-    each = grams(1.0, looked.zone)[0]
-    paid, unpriced = float(np.nansum(dollars)), int(np.isnan(dollars).sum())
-    known = unknown == 0 or joules > 0
-    return Taken(
-        energy_j=span if known else None,
-        carbon_g=Span(mid=span.mid * each, low=span.low * each, high=span.high * each) if known else None,
-        cost_usd=(Span(mid=paid, low=paid, high=paid) if sure else Span(mid=paid / 2, low=0.0, high=paid))
-        if unpriced < len(dollars)
-        else None,
-        energy_unknown=unknown,
-        cost_unknown=unpriced,
-    )
+def _count(saved: Saved, noun: str) -> str:
+    return count(int(saved.of.sum()), noun)
 
 
 # --- by kind --------------------------------------------------------------------------------
 
 
-def _without(calls: Calls, of: Flags, tokens: Floats) -> tuple[Floats, Floats]:
-    """Return joules and dollars that calls would take less, were so many output tokens not written."""
-    import numpy as np
+def idle_reasoning(looked: Looked, reasons_from: float, *, asked: bool | None = None) -> Waste | None:
+    """Return reasoning of which little was to be expected: of the calls that were looked at, for all.
 
-    joules, dollars = np.full(len(calls), np.nan), np.full(len(calls), np.nan)
-    for model, tier, rows in alike(calls, of):
-        prompt, kept, wrote = calls.input_tokens[rows], calls.cached_tokens[rows], calls.output_tokens[rows]
-        less, law = np.maximum(wrote - tokens[rows], 0.0), law_of(model, tier)
-        if law is not None:
-            joules[rows] = law.joules(prompt, kept, wrote) - law.joules(prompt, kept, less)
-        dollars[rows] = usd_of(model, prompt, kept, wrote, tier=tier) - usd_of(model, prompt, kept, less, tier=tier)
-    return joules, dollars
-
-
-def _reasoning(looked: Looked, reasons_from: float) -> Waste | None:
-    """Return reasoning of which little was to be expected: of the calls that were looked at, for all."""
+    Args:
+        looked: what was looked at.
+        reasons_from: the probability of a gain from which a call is to reason.
+        asked: only calls whose `reasoning_effort` asked for it, or only those that said nothing of it; None for all.
+    """
     import numpy as np
 
     calls, judged = looked.calls, looked.judged
@@ -192,32 +134,58 @@ def _reasoning(looked: Looked, reasons_from: float) -> Waste | None:
     stands_for = (looked.plan.sizes / np.maximum(seen, 1))[part]
     # A repeat reasons no more once it is cached, and of a computed call no probability was asked for.
     looked_into = ~judged.repeat & ~judged.deterministic
-    idle = judged.reasoned & (judged.reasoning < reasons_from) & looked_into
-    if not idle.any():
+    little = judged.reasoned & (judged.reasoning < reasons_from) & looked_into
+    if asked is not None:
+        little &= explicit(calls)[judged.rows] if asked else calls.effort.codes[judged.rows] < 0
+    if not little.any():
         return None
     of = np.zeros(len(calls), np.bool_)
-    of[judged.rows[idle]] = True
-    joules, dollars = _without(calls, of, np.nan_to_num(calls.reasoning_tokens))
+    of[judged.rows[little]] = True
+    saved = without(calls, of, output=np.nan_to_num(calls.reasoning_tokens))
     weight = np.zeros(len(calls))
     weight[judged.rows] = stands_for
-    found = _waste(looked, "reasoning", _Saved(of=of, joules=joules * weight, dollars=dollars * weight), "")
-    if found is None:
-        return None
-    count = round(float((stands_for * idle).sum()))
-    detail = f"{count:,} calls that reasoned where the expected gain is below {reasons_from:.0%}"
-    return Waste(
-        kind=found.kind, calls=count, of=found.of, saved=found.saved, detail=detail, assumption=found.assumption
+    number = round(float((stands_for * little).sum()))
+    found = wasted(
+        looked,
+        "reasoning",
+        Saved(of=of, joules=saved.joules * weight, dollars=saved.dollars * weight),
+        f"{count(number, 'call')} that reasoned where the expected gain is below {reasons_from:.0%}",
+        risk=_lost(judged.reasoning[little], stands_for[little]),
     )
+    return None if found is None else replace(found, calls=number)
 
 
-def _truncated(calls: Calls) -> _Saved:
+def explicit(calls: Calls) -> Flags:
+    """Return which calls set their reasoning themselves, above the least; a project's opt-in is no argument."""
     import numpy as np
 
-    joules, dollars = _without(calls, calls.truncated, np.nan_to_num(calls.output_tokens))
-    return _Saved(of=calls.truncated, joules=joules, dollars=dollars, sure=False)
+    asks = [code for code, name in enumerate(calls.effort.names) if name not in LEAST_EFFORTS]
+    return np.isin(calls.effort.codes, asks)
 
 
-def _long(calls: Calls) -> _Saved:
+def _lost(gains: Floats, weights: Floats) -> Risk:
+    """Return the share of answers that would be worse without reasoning: the mean of what was expected of it.
+
+    The ends are those where all log-odds are off by 1.645 standard deviations of what a whole log and one template are
+    off by (simulate.py).
+    """
+    import numpy as np
+
+    odds = np.log(np.clip(gains, 1e-6, 1 - 1e-6) / (1 - np.clip(gains, 1e-6, 1 - 1e-6)))
+    off = Z90 * float(np.hypot(SHIFT, SHIFT_BY_TEMPLATE))
+    low, mid, high = (float(np.average(1 / (1 + np.exp(-odds - by)), weights=weights)) for by in (-off, 0.0, off))
+    return Risk(share=Span(mid=mid, low=low, high=high), evidence="estimated")
+
+
+def _truncated(calls: Calls) -> Saved:
+    import numpy as np
+
+    saved = without(calls, calls.truncated, output=np.nan_to_num(calls.output_tokens))
+    return replace(saved, sure=False)
+
+
+def long_from(calls: Calls) -> Floats:
+    """Return from how many tokens on each call's answer is long, without its reasoning; infinite where nothing is."""
     import numpy as np
 
     said = calls.output_tokens - np.nan_to_num(calls.reasoning_tokens)
@@ -227,51 +195,35 @@ def _long(calls: Calls) -> _Saved:
     middle = said[rows[starts + counts // 2]] if len(codes) else np.zeros(0)
     limit = np.full(int(calls.template.codes.max(initial=-1)) + 2, np.inf)
     limit[codes] = np.where(counts >= FEWEST_OF_TEMPLATE, np.maximum(TIMES_LONGER * middle, LONG_TOKENS), np.inf)
-    over = np.nan_to_num(said, nan=0.0) - limit[calls.template.codes]
-    of = (calls.template.codes >= 0) & calls.ok & (over > 0)
-    joules, dollars = _without(calls, of, np.where(of, over, 0.0))
-    return _Saved(of=of, joules=joules, dollars=dollars)
+    return np.where((calls.template.codes >= 0) & calls.ok, limit[calls.template.codes], np.inf)
+
+
+def _long(calls: Calls) -> Saved:
+    import numpy as np
+
+    said = calls.output_tokens - np.nan_to_num(calls.reasoning_tokens)
+    over = np.maximum(np.nan_to_num(said, nan=0.0) - long_from(calls), 0.0)
+    return without(calls, over > 0, output=over)
 
 
 def _retried(calls: Calls) -> Flags:
+    return tries(calls, 2)
+
+
+def tries(calls: Calls, least: int) -> Flags:
+    """Return the tries that were made again and that were, from the first on, at least the (`least` - 1)th to fail."""
     import numpy as np
 
-    found = (np.nan_to_num(calls.attempt) > 1) & ~calls.ok
+    found = (np.nan_to_num(calls.attempt) >= least) & ~calls.ok
     rows = np.flatnonzero((calls.key.codes >= 0) & np.isfinite(calls.created))
     rows = rows[np.lexsort((calls.created[rows], calls.key.codes[rows]))]
     codes, at, failed = calls.key.codes[rows], calls.created[rows], ~calls.ok[rows]
     again = np.zeros(len(rows), np.bool_)
     again[:-1] = (codes[1:] == codes[:-1]) & (at[1:] - at[:-1] <= AGAIN_S) & failed[:-1]
-    found[rows] |= again
+    deep = again.copy()
+    for _ in range(least - 2):
+        deep[1:] &= again[:-1]
+        deep[0] = False
+        again = deep.copy()
+    found[rows] |= deep
     return found
-
-
-def always_on(calls: Calls) -> dict[str, Flags]:
-    """Return features that ask as often by night as by day, with their calls in the six quietest hours."""
-    import numpy as np
-
-    column = calls.feature if (calls.feature.codes >= 0).any() else calls.project
-    timed = np.isfinite(calls.created)
-    hours = np.where(timed, np.nan_to_num(calls.created) // 3600 % 24, -1).astype(np.int64)
-    found: dict[str, Flags] = {}
-    for code in range(len(column.names)):
-        of = timed & (column.codes == code)
-        if of.sum() < CALLS or np.ptp(calls.created[of]) < DAYS * 86_400:
-            continue
-        by_hour = np.bincount(hours[of], minlength=24)
-        quiet = np.argsort(by_hour, kind="stable")[:QUIET]
-        if by_hour[quiet].sum() >= ROUND * by_hour.sum() * QUIET / 24:
-            found[column.names[code]] = of & np.isin(hours, quiet)
-    return found
-
-
-def _always_on(looked: Looked) -> Waste | None:
-    import numpy as np
-
-    found = always_on(looked.calls)
-    if not found:
-        return None
-    of = np.any(np.stack([*found.values()]), axis=0)
-    saved = _Saved(of=of, joules=looked.took.energy_j, dollars=looked.took.cost_usd, sure=False)
-    names = ", ".join(sorted(found))
-    return _waste(looked, "always_on", saved, f"calls of {names} in the six quietest hours, as many as at any time")

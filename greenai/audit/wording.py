@@ -31,11 +31,15 @@ SUFFICED = {
     "unjudged": "not judged",
 }
 WASTED = {
-    "reasoning": "reasoning that gains nothing",
+    "reasoning": "reasoning with little to gain",
     "truncated": "answers cut off",
-    "long_output": "answers far longer than used",
+    "long_output": "answers far longer than usual",
     "prefix": "prefixes that a cache would serve",
     "retries": "retries",
+    "tools": "tools that are never called",
+    "choices": "further answers to one call",
+    "not_json": "asked for JSON, and are none",
+    "unused": "features that nobody uses",
     "always_on": "asked day and night",
 }
 MOST_MISSING = 6

@@ -15,6 +15,7 @@ from greenai.audit.finding import Change, Finding
 from greenai.audit.values import Logged
 from greenai.settings import Settings
 
+HARD = {"temperature": 0, "reasoning_effort": "high"}
 MAILS = ("win a free prize and money now", "the meeting of the team about the report")
 LOG = [
     *(call(f"Why is number {n} odd?", at=n, output_tokens=300) for n in range(60)),
@@ -26,6 +27,11 @@ LOG = [
         for n in range(120)
     ),
     *(call("Tell me about trees and birds and their names", at=n, arguments={}) for n in range(9)),
+    *(call(f"Name tree {n}.", at=n, output_tokens=900, reasoning_tokens=800, arguments=HARD) for n in range(9)),
+    *(
+        call(f"Where is order {n}?", at=n, tool_chars={"ticket": 800}, project="shop", input_tokens=900)
+        for n in range(100)
+    ),
     *(call(f"{n}", at=n * 1800, feature="watch", finish_reason="length") for n in range(8 * 48)),
 ]
 
@@ -55,7 +61,11 @@ def test_every_change_has_its_lines(found: Finding) -> None:
     assert change(found, "client.distilled").lines[0].endswith('.greenai", mode="shadow")')
     assert change(found, "cache_also").lines == ('cache_also = ["sampled"]',)
     assert change(found, "cache_also").calls.mid == 8
-    assert change(found, "features").lines == ('features."watch".budget.calls = "36/day"',)
+    assert change(found, "client.feature").lines == ('client.feature("watch")',)
+    assert change(found, "strict_opt_in").calls.mid == 9
+    assert change(found, "tools").lines == (
+        'tools=[tool for tool in tools if tool["function"]["name"] not in {"ticket"}],',
+    )
 
 
 def test_no_task_model_is_advised_for_a_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,10 +75,18 @@ def test_no_task_model_is_advised_for_a_few_calls(monkeypatch: pytest.MonkeyPatc
 
 def test_the_import_is_one_change_and_holds_repeats_tools_and_reasoning(found: Finding) -> None:
     rows = {row.by: row.calls.mid for row in found.whole.sufficed}
-    reasoned = next(waste.calls for waste in found.wastes if waste.kind == "reasoning")
-    assert change(found, "from greenai").calls.mid == pytest.approx(
-        rows["repeat"] + rows["deterministic"] + reasoned, abs=1
-    )
+    reasoned = next(waste.calls for waste in found.wastes if waste.kind == "reasoning") - 9  # these are asked for
+    imported = change(found, "from greenai")
+    assert imported.calls.mid == pytest.approx(rows["repeat"] + rows["deterministic"] + reasoned, abs=1)
+    assert imported.risk is not None
+    assert imported.risk.share.mid > 0.003 * rows["deterministic"] / imported.calls.mid  # it reasons less, too
+
+
+def test_what_is_next_to_nothing_or_in_doubt_is_no_change(found: Finding) -> None:
+    whole = found.whole.was.energy_j
+    assert whole is not None
+    assert not [one for one in found.changes if one.saved.energy_j and one.saved.energy_j.mid < whole.mid / 1000]
+    assert not [one for one in found.changes if "cache" in one.lines[0] and one.assumption == "near_repeat"]
 
 
 def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
@@ -78,7 +96,7 @@ def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
     assert settings.cache_also == {"sampled"}
     assert settings.ladder is not None
     assert [entry.model for entry in settings.ladder] == [SMALL, LARGE]
-    assert settings.features["watch"].budget.calls == ("36/day",)
+    assert settings.strict_opt_in
     assert written.startswith("# Made by greenai audit.")
 
 
@@ -101,7 +119,7 @@ def test_a_log_that_names_no_model_has_no_ladder() -> None:
 def test_lines_that_the_settings_do_not_take_are_not_told() -> None:
     made = of([call(f"{n}", at=n * 1800, feature="not a name!") for n in range(8 * 48)])
     assert [waste.kind for waste in made.wastes] == ["always_on"]
-    assert not [one for one in made.changes if "budget" in one.lines[0]]
+    assert not [one for one in made.changes if "not a name!" in one.lines[0]]
 
 
 def test_a_finding_is_plain_json(found: Finding) -> None:

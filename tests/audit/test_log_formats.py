@@ -128,3 +128,13 @@ def test_every_file_says_what_made_it() -> None:
     assert made.keys() == makers
     assert all("date" in versions and len(versions) > 1 for versions in made.values())
     assert all(path.stat().st_size < 60_000 for path in FIXTURES.iterdir())
+
+
+def test_tools_that_were_given_and_called_are_named(fixture: Fixture, tmp_path: Path) -> None:
+    calls, _ = calls_of(fixture.paths(tmp_path))
+    called = Counter(name for call in calls for name in call.called or ())
+    given = {name for call in calls for name in call.tool_chars}
+    assert called.total() == sum(call.tool_calls for call in calls if call.called is not None)
+    assert {*called, *given} <= {"order_status"}
+    # Spans and the ledger have no definitions of tools.
+    assert bool(given) == (fixture.format not in {"otel", "greenai"} or "langfuse" in fixture.files[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from audit_logs import LARGE, call, reads
 
@@ -9,12 +11,11 @@ from greenai.audit.advice import finding_of
 from greenai.audit.columns import PREFIX_CHARS, columns
 from greenai.audit.energy import law_of
 from greenai.audit.estimate import looked_at
-from greenai.audit.finding import Waste
+from greenai.audit.finding import Waste, Wasted
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
 from greenai.audit.values import Logged
-from greenai.audit.waste import ASSUMPTIONS, always_on, wastes
+from greenai.audit.waste import ASSUMPTIONS, idle_reasoning, tries, wastes
 
-HOUR = 3600.0
 LONG = "x" * PREFIX_CHARS
 
 
@@ -61,7 +62,7 @@ def test_cut_answers_may_be_lost_or_not() -> None:
     assert found.calls == 1
     assert found.saved.energy_j is not None
     assert found.saved.energy_j.low == 0.0
-    assert found.detail == "1 answers cut at their token limit"
+    assert found.detail == "1 answer cut at their token limit"
 
 
 def test_answers_far_longer_than_their_templates() -> None:
@@ -102,15 +103,34 @@ def test_the_try_that_was_answered_is_not_wasted() -> None:
     assert "retries" not in wasted([call("a", attempt=2)])
 
 
-def test_a_feature_that_asks_day_and_night() -> None:
-    night_and_day = [call(f"{n}", at=n * HOUR / 2, feature="watch") for n in range(8 * 48)]
-    by_day = [call(f"{n}", at=n * HOUR / 2, feature="desk") for n in range(8 * 48) if n % 48 < 16]
-    found = always_on(columns([*night_and_day, *by_day]))
-    assert [*found] == ["watch"]
-    assert found["watch"].sum() == 8 * 48 // 4
-    assert not always_on(columns(night_and_day[:48]))
+def test_the_third_try_is_one_that_a_single_retry_leaves_out() -> None:
+    log = [
+        *(call("a", at=n, ok=False) for n in range(3)),
+        call("a", at=3),
+        call("b", ok=False),
+        call("b", at=1),
+        call("c", attempt=3, ok=False),
+    ]
+    calls = columns(log)
+    assert tries(calls, 2).tolist() == [True, True, True, False, True, False, True]
+    assert tries(calls, 3).tolist() == [False, True, True, False, False, False, True]
+
+
+def test_reasoning_that_was_asked_for_is_told_apart_with_what_it_may_lose() -> None:
+    own, asked = {"temperature": 0}, {"temperature": 0, "reasoning_effort": "high"}
+    log = [
+        call(f"Say hello to guest {n}.", at=n, output_tokens=550, reasoning_tokens=500, arguments=arguments)
+        for n, arguments in enumerate((own, asked, asked, {"reasoning_effort": "none"}))
+    ]
+    looked = looked_at(columns(log), reads(log), in_a_row=0)
+    found = {asks: idle_reasoning(looked, 0.25, asked=asks) for asks in (None, True, False)}
+    assert {asks: None if one is None else one.calls for asks, one in found.items()} == {None: 4, True: 2, False: 1}
+    risk = None if (whole := found[None]) is None else whole.risk
+    assert risk is not None
+    gains = looked.judged.reasoning
+    assert risk.share.mid == pytest.approx(float(gains.mean()))
+    assert 0 < risk.share.low < risk.share.mid < risk.share.high < 0.5
 
 
 def test_each_kind_says_what_it_rests_on() -> None:
-    kinds = ("reasoning", "truncated", "long_output", "prefix", "retries", "always_on")
-    assert {one.key for one in ASSUMPTIONS} == {f"waste_{kind}" for kind in kinds}
+    assert {one.key for one in ASSUMPTIONS} == {f"waste_{kind}" for kind in get_args(Wasted)}

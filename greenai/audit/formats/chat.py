@@ -7,13 +7,14 @@ nearly one of these: what it has elsewhere (`system`, `stop_reason`, tools among
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from greenai.audit.formats.fields import count_of, found, items, json_of, mapping, text
 from greenai.audit.values import Kind
 
-__all__ = ["ARGUMENTS", "arguments", "asked", "kind_of", "messages_of", "said", "tokens"]
+__all__ = ["ARGUMENTS", "arguments", "asked", "kind_of", "messages_of", "said", "tokens", "tool_chars"]
 
 ARGUMENTS = (
     "frequency_penalty", "logprobs", "max_completion_tokens", "max_output_tokens", "max_tokens", "n",
@@ -32,6 +33,7 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
         "model": text(body.get("model")),
         "messages": messages_of(body),
         "arguments": arguments(body),
+        "tool_chars": tool_chars(body),
         "user": text(body.get("user")),
         "project": text(mapping(body.get("metadata")).get("project")),
         "feature": text(mapping(body.get("metadata")).get("feature")),
@@ -85,6 +87,16 @@ def arguments(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "tools": tools} if tools else kept
 
 
+def tool_chars(body: Mapping[str, Any]) -> dict[str, int]:
+    """Return how long each tool's definition is as JSON, by its name."""
+    found_of: dict[str, int] = {}
+    for given in items(body.get("tools") or body.get("functions")):
+        name = _tool(given)
+        if name is not None:
+            found_of[name] = len(json.dumps(json_of(given), ensure_ascii=False, default=str))
+    return found_of
+
+
 def _tool(given: Any) -> str | None:
     tool = mapping(given)
     return text(tool.get("name")) or text(mapping(tool.get("function")).get("name")) or text(tool.get("type"))
@@ -109,6 +121,7 @@ def _choice(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "answer": _content(message.get("content")) if message else text(choice.get("text")),
         "tool_calls": bool(message.get("tool_calls") or message.get("function_call")),
+        "called": _called(message),
         "finish_reason": text(choice.get("finish_reason")),
     }
 
@@ -116,8 +129,13 @@ def _choice(body: Mapping[str, Any]) -> dict[str, Any]:
 def _output(body: Mapping[str, Any]) -> dict[str, Any]:
     """Read the items of a response of the Responses API, or a message that stands for itself."""
     if "role" in body and "choices" not in body:
-        used = any(mapping(part).get("type") == "tool_use" for part in items(body.get("content")))
-        known = {"answer": _content(body.get("content")), "tool_calls": used or bool(body.get("tool_calls"))}
+        parts = [mapping(part) for part in items(body.get("content"))]
+        used = tuple(text(part.get("name")) or "tool" for part in parts if part.get("type") == "tool_use")
+        known = {
+            "answer": _content(body.get("content")),
+            "tool_calls": bool(used) or bool(body.get("tool_calls")),
+            "called": used or _called(body),
+        }
         why = text(body.get("stop_reason"))
         return {**known, "finish_reason": {"max_tokens": "length", "end_turn": "stop"}.get(why, why)} if why else known
     if "output" not in body or "choices" in body:
@@ -128,9 +146,21 @@ def _output(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "answer": "".join(part for part in spoken if part) or text(body.get("output_text")),
         "tool_calls": any("call" in str(part.get("type")) for part in parts),
+        "called": tuple(_item(part) for part in parts if "call" in str(part.get("type"))),
         "finish_reason": "length" if why == "max_output_tokens" else why or text(body.get("status")),
         "kind": "responses",
     }
+
+
+def _called(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the tools that a message calls."""
+    given = items(message.get("tool_calls")) or [message.get("function_call")]
+    return tuple(name for name in map(_tool, given) if name)
+
+
+def _item(part: Mapping[str, Any]) -> str:
+    """Return the tool that an item of a response calls: a function by its name, a built-in tool by its type."""
+    return text(part.get("name")) or str(part.get("type")).removesuffix("_call")
 
 
 def _content(content: Any) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from greenai.audit.formats.base import Format, Recognised, Sample, Unreadable, made
-from greenai.audit.formats.chat import arguments, kind_of, messages_of, said
+from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, mapping, moment, number, text
 from greenai.audit.values import Logged
 
@@ -58,6 +58,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "kind": kind_of(body, str(found(record, ("request_path", "path")) or reply.get("object") or "")),
         "messages": messages_of(body),
         "arguments": arguments(body),
+        "tool_chars": tool_chars(body),
         "cost_usd": dollars(found(record, ("costUSD", "cost_usd", "cost"))),
         "ok": told is None or 0 < told < 400,
         "status": count_of(told),

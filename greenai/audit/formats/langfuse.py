@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
-from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
+from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens, tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, items, json_of, mapping, moment, number, snake, text
 from greenai.audit.values import Kind, Logged
 
@@ -65,6 +65,7 @@ def observed(row: Mapping[str, Any], where: str) -> Logged:
         "kind": _kind(row, body),
         "messages": messages_of(body),
         "arguments": arguments(body),
+        "tool_chars": tool_chars(body),
         "cost_usd": _cost(row),
         "ok": str(row.get("level") or "").upper() != "ERROR",
     }
@@ -86,7 +87,7 @@ def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
         spoken = said(mapping(output))
     else:
         spoken = {"answer": text(output)}
-    kept = ("answer", "tool_calls", "finish_reason")
+    kept = ("answer", "tool_calls", "called", "finish_reason")
     return {name: spoken[name] for name in kept if spoken.get(name) is not None}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
-from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
+from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens, tool_chars
 from greenai.audit.formats.fields import dollars, found, items, mapping, moment, text
 from greenai.audit.values import Logged
 
@@ -70,6 +70,7 @@ def _run(row: Mapping[str, Any], where: str) -> Logged:
         "kind": kind_of(body, str(mapping(row.get("outputs")).get("object") or "")),
         "messages": messages_of(body) if body["messages"] else None,
         "arguments": {**_sampling(metadata), **arguments(body)},
+        "tool_chars": tool_chars(body),
         "cost_usd": dollars(row.get("total_cost")),
         "ok": not row.get("error") and row.get("status") != "error",
     }

@@ -15,7 +15,8 @@ __all__ = ["FORMAT"]
 
 _ROWS = """
 SELECT calls.*, (SELECT sum(latency_s) FROM attempts WHERE attempts.call_id = calls.call_id) AS latency_s,
-    (SELECT count(*) FROM attempts WHERE attempts.call_id = calls.call_id AND state != 'released') AS attempts
+    (SELECT count(*) FROM attempts WHERE attempts.call_id = calls.call_id AND state != 'released') AS attempts,
+    EXISTS (SELECT 1 FROM offers WHERE offers.project IS calls.project AND offers.feature = calls.feature) AS offered
 FROM calls ORDER BY created, call_id LIMIT -1 OFFSET ?
 """
 # Answered without asking a model.
@@ -68,6 +69,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
             latency_s=number(record.get("latency_s")),
             ok=not record.get("error"),
             attempt=attempts or None,
+            used=bool(record.get("used")) if record.get("used") or record.get("offered") else None,
             energy=_energy(record),
         ),
     )

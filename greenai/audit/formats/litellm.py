@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
-from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens
+from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens, tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, items, mapping, moment, number, text, truth
 from greenai.audit.values import Logged
 
@@ -53,6 +53,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "kind": kind_of(asked, _kind(kind)),
         "messages": messages_of(asked),
         "arguments": arguments(asked),
+        "tool_chars": tool_chars(asked),
         "cost_usd": _cost(row),
         "ok": not failed,
         "status": _status(row, metadata),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from greenai.audit.formats.base import Format, Recognised, Sample
-from greenai.audit.formats.chat import arguments
+from greenai.audit.formats.chat import arguments, tool_chars
 from greenai.audit.formats.fields import count_of, found, items, mapping, moment, number, text
 from greenai.audit.values import Logged
 
@@ -32,7 +32,10 @@ SELECT chain.hash, chain.role, p.type, p.text, p.payload FROM chain LEFT JOIN pa
 ORDER BY chain.depth DESC, p.position
 """
 _FRAGMENT = "SELECT content FROM fragments WHERE id = ?"
-_TOOLS = "SELECT tools.name FROM turn_tools JOIN tools ON tools.id = turn_tools.tool_id WHERE turn_id = ?"
+_TOOLS = """
+SELECT tools.name, tools.description, tools.input_schema AS parameters
+FROM turn_tools JOIN tools ON tools.id = turn_tools.tool_id WHERE turn_id = ?
+"""
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -65,12 +68,13 @@ def _whole(reader: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     answer: list[dict[str, Any]] = []
     while len(asked) > before and asked[-1]["role"] == "assistant":
         answer.insert(0, asked.pop())
-    tools = [tool["name"] for tool in reader.rows(_TOOLS, (row["id"],))]
+    tools = [{"function": tool} for tool in reader.rows(_TOOLS, (row["id"],))]
     return {
         **row,
         "messages": asked,
         "response": "".join(str(message["content"] or "") for message in answer),
         "calls_tools": any(message.get("tool_calls") for message in answer),
+        "called": [call["function"]["name"] for message in answer for call in message.get("tool_calls") or ()],
         "tools": tools,
     }
 
@@ -108,8 +112,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     sent = mapping(found(details, ("prompt_tokens_details", "input_tokens_details")))
     made = mapping(found(details, ("completion_tokens_details", "output_tokens_details")))
     took = number(record.get("duration_ms"))
-    given = {name: {"function": {"name": name}} for name in map(str, items(record.get("tools")))}
-    known: dict[str, Any] = {**options, "tools": list(given.values())}
+    known: dict[str, Any] = {**options, "tools": items(record.get("tools"))}
     if record.get("schema_id"):
         known["response_format"] = {"type": "json_schema"}
     return (
@@ -123,7 +126,9 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
             messages=_messages(record),
             answer=text(record.get("response")),
             tool_calls=bool(record.get("calls_tools")),
+            called=tuple(name for name in map(text, record["called"]) if name) if "called" in record else None,
             arguments=arguments(known),
+            tool_chars=tool_chars(known),
             input_tokens=count_of(record.get("input_tokens")),
             output_tokens=count_of(record.get("output_tokens")),
             cached_tokens=count_of(sent.get("cached_tokens")),

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from greenai.audit.formats import langfuse
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable
+from greenai.audit.formats.chat import tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, items, json_of, mapping, moment, text
 from greenai.audit.values import Kind, Logged
 
@@ -95,7 +96,7 @@ def _is_call(attributes: Mapping[str, Any]) -> bool:
 def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapping[str, Any], where: str) -> Logged:
     begun, ended = _time(span, "startTimeUnixNano", "start_time"), _time(span, "endTimeUnixNano", "end_time")
     details = {**attributes, **_told(span)}
-    answer, tools, finish = _answer(details)
+    answer, called, finish = _answer(details)
     status = count_of(found(attributes, ("http.response.status_code", "http.status_code")))
     return Logged(
         where=where,
@@ -111,9 +112,11 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapp
         kind=_kind(attributes),
         messages=_messages(details),
         answer=answer,
-        tool_calls=tools,
+        tool_calls=called is None or bool(called),
+        called=called,
         finish_reason=finish,
         arguments=_arguments(attributes),
+        tool_chars=tool_chars({"tools": attributes.get("gen_ai.tool.definitions")}),
         input_tokens=_count(attributes, "input_tokens", "prompt_tokens"),
         output_tokens=_count(attributes, "output_tokens", "completion_tokens"),
         cached_tokens=_count(attributes, "cache_read.input_tokens", "cache_read_input_tokens"),
@@ -201,14 +204,17 @@ def _indexed(attributes: Mapping[str, Any], prefix: str) -> Iterator[Mapping[str
         number_of += 1
 
 
-def _answer(attributes: Mapping[str, Any]) -> tuple[str | None, bool, str | None]:
+def _answer(attributes: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...] | None, str | None]:
+    """Return the answer's text, the tools that it calls (None where it calls some without a name), and its end."""
     finish = [str(reason) for reason in items(attributes.get("gen_ai.response.finish_reasons"))]
     given = [mapping(part) for part in items(attributes.get("gen_ai.output.messages"))]
     message = _message(given[0]) if given else next(_indexed(attributes, "gen_ai.completion."), {})
     reason = finish[0] if finish else text(found(given[0] if given else message, ("finish_reason",)))
     reason = {"tool_call": "tool_calls"}.get(reason or "", reason)
-    calls_tools = bool(message.get("tool_calls")) or reason == "tool_calls" or "tool_calls.0.name" in message
-    return text(message.get("content")), calls_tools, reason
+    named = [mapping(mapping(one).get("function")).get("name") for one in items(message.get("tool_calls"))]
+    called = tuple(name for name in map(text, (*named, message.get("tool_calls.0.name"))) if name)
+    unnamed = not called and (named or reason == "tool_calls")
+    return text(message.get("content")), None if unnamed else called, reason
 
 
 def _observation(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""What some calls would take less, as a `Waste`: a column of joules and dollars, and whether they are sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from greenai.audit.energy import alike, law_of, usd_of
+from greenai.audit.finding import Risk, Span, Taken, Waste, Wasted
+from greenai.meters.carbon import grams
+from greenai.meters.physics import Z90
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.columns import Calls
+    from greenai.audit.estimate import Looked
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Flags: TypeAlias = NDArray[np.bool_]
+
+__all__ = ["Saved", "wasted", "without"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Saved:
+    """What some calls would take less, a number per call; `sure` is False where it lies between nothing and that."""
+
+    of: Flags
+    joules: Floats
+    dollars: Floats
+    sure: bool = True
+
+
+def wasted(looked: Looked, kind: Wasted, saved: Saved, detail: str, *, risk: Risk | None = None) -> Waste | None:
+    """Return calls with what they would take less; None where there are none.
+
+    Args:
+        looked: what was looked at.
+        kind: of waste.
+        saved: joules and dollars of all calls, and which are meant.
+        detail: which calls those are, in words.
+        risk: the share of answers that would be worse without it.
+    """
+    import numpy as np
+
+    count = int(saved.of.sum())
+    if not count:
+        return None
+    joules, dollars = saved.joules[saved.of], saved.dollars[saved.of]
+    sigma = looked.took.sigma[saved.of]
+    known = np.isfinite(joules)
+    energy = float(joules[known].sum())
+    factor = float(np.exp(Z90 * np.average(sigma[known], weights=joules[known]))) if known.any() and energy > 0 else 1.0
+    return Waste(
+        kind=kind,
+        calls=count,
+        of=len(looked.calls),
+        saved=_taken(looked, (energy, factor, saved.sure), dollars, unknown=int((~known).sum())),
+        detail=detail,
+        assumption=f"waste_{kind}",
+        risk=risk,
+    )
+
+
+def _taken(looked: Looked, energy: tuple[float, float, bool], dollars: Floats, *, unknown: int) -> Taken:
+    import numpy as np
+
+    joules, factor, sure = energy
+    span = Span(mid=joules, low=joules / factor if sure else 0.0, high=joules * factor)
+    if not sure:
+        span = Span(mid=joules / 2, low=0.0, high=joules * factor)
+    each = grams(1.0, looked.zone)[0]
+    paid, unpriced = float(np.nansum(dollars)), int(np.isnan(dollars).sum())
+    known = unknown == 0 or joules > 0
+    return Taken(
+        energy_j=span if known else None,
+        carbon_g=Span(mid=span.mid * each, low=span.low * each, high=span.high * each) if known else None,
+        cost_usd=(Span(mid=paid, low=paid, high=paid) if sure else Span(mid=paid / 2, low=0.0, high=paid))
+        if unpriced < len(dollars)
+        else None,
+        energy_unknown=unknown,
+        cost_unknown=unpriced,
+    )
+
+
+def without(calls: Calls, of: Flags, *, output: Floats | None = None, prompt: Floats | None = None) -> Saved:
+    """Return what calls would take less, were so many tokens of the output not written, or of the prompt not sent.
+
+    Of the prompt's tokens those are taken to be cached in the share in which all are.
+    """
+    import numpy as np
+
+    joules, dollars = np.full(len(calls), np.nan), np.full(len(calls), np.nan)
+    nothing = np.zeros(len(calls))
+    for model, tier, rows in alike(calls, of):
+        sent, kept, wrote = calls.input_tokens[rows], calls.cached_tokens[rows], calls.output_tokens[rows]
+        fewer = np.maximum(sent - (nothing if prompt is None else prompt)[rows], 0.0)
+        cached = kept * np.divide(fewer, sent, out=np.ones_like(sent), where=sent > 0)
+        less, law = np.maximum(wrote - (nothing if output is None else output)[rows], 0.0), law_of(model, tier)
+        if law is not None:
+            joules[rows] = law.joules(sent, kept, wrote) - law.joules(fewer, cached, less)
+        dollars[rows] = usd_of(model, sent, kept, wrote, tier=tier) - usd_of(model, fewer, cached, less, tier=tier)
+    return Saved(of=of, joules=joules, dollars=dollars)
