@@ -29,6 +29,12 @@ WORSE = 0.75
 Three labels in four do better. Assumption.
 """
 STEP = 0.01
+NEAR = 0.3
+"""The power of the other half of strangers: of all known texts a share u scores lower than u ** NEAR of them.
+
+The label that comes may be closer than any left-out one is. Such a bet, on low scores whatever they are, is that of the
+power martingale (Vovk, Nouretdinov and Gammerman, "Testing exchangeability on-line", ICML 2003).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +105,13 @@ def guard(
 
     edges = np.quantile(judged.score, BINS)
     weights = 1 / np.bincount(found.labels)[found.labels]  # a label is a label, however many texts it has
+    known_shares, far = _shares(edges, judged.score, np.ones(len(judged.score))), _shares(edges, found.score, weights)
+    near = np.diff(np.minimum(np.cumsum([0.0, *known_shares]), 1.0) ** NEAR)
     lead = _lead(judged, found, slipped, threshold, promise, known)
     return {
         "edges": [float(edge) for edge in edges],
-        "known": _shares(edges, judged.score, np.ones(len(judged.score))),
-        "strangers": _shares(edges, found.score, weights),
+        "known": known_shares,
+        "strangers": [float(one + other) / 2 for one, other in zip(far, near, strict=True)],
         "lead": lead,
         "answered": float(found.answered(threshold.score, threshold.lead).mean()),
     }
