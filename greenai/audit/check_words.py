@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from greenai.audit import wording
-from greenai.report.words import count
+from greenai.report.words import clean, count
 from greenai.units import format_energy
 
 if TYPE_CHECKING:
-    from greenai.audit.side_by_side import Check, Planned
+    from greenai.audit.check_plan import Planned
+    from greenai.audit.rungs import Tried
+    from greenai.audit.side_by_side import Check
 
-__all__ = ["found", "would"]
+__all__ = ["found", "free", "would"]
 
 
 def would(plan: Planned, places: Mapping[str, str]) -> Iterator[str]:
@@ -35,10 +37,10 @@ def would(plan: Planned, places: Mapping[str, str]) -> Iterator[str]:
 
 
 def found(check: Check) -> Iterator[str]:
-    """Yield what was found."""
+    """Yield what was found of what was asked."""
     models = ", ".join(check.models)
     if check.risk is None:
-        yield "Check: nothing was compared; every risk is still an estimate."
+        yield "Check: nothing was compared; the small model's risk is still an estimate."
     else:
         yield (
             f"Check: {models} said something else than the log in {count(check.worse)} of "
@@ -57,8 +59,31 @@ def found(check: Check) -> Iterator[str]:
         yield f"   {count(check.failed)} were not answered, and are in no share."
     if check.stopped is not None:
         done = check.compared + check.failed
-        yield f"   Stopped after {count(done)} of {count(check.planned)}: {check.stopped}"
+        yield f"   Stopped after {count(done)} of {count(check.planned)}: {clean(check.stopped)}"
     yield from _left_out(check.left_out)
+
+
+def free(check: Check) -> Iterator[str]:
+    """Yield what the ways without a general model said beside the log, those that answered nothing left out."""
+    for rung in check.rungs:
+        if rung.why is not None:
+            yield f"Check: {clean(rung.name)} could not be tried: {clean(rung.why)}"
+        elif rung.risk is not None:
+            yield (
+                f"Check: {clean(rung.name)} said something else than the log in {count(rung.differ)} of "
+                f"{count(rung.compared)} answers: {wording.part(rung.risk.share)}. {_stands(check, rung)}"
+            )
+        elif rung.answered:
+            yield (
+                f"Check: {clean(rung.name)} would have answered {count(rung.answered, 'call')} that were looked at; "
+                "none of these answers could be compared."
+            )
+
+
+def _stands(check: Check, rung: Tried) -> str:
+    if rung.by in check.measured:
+        return "Its risk above is the measured one."
+    return "Too few to take the place of what is assumed."
 
 
 def _left_out(left_out: Mapping[str, int]) -> Iterator[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-__all__ = ["Form", "form_of", "same"]
+__all__ = ["Form", "form_of", "same", "told"]
 
 Form = Literal["letter", "number", "json", "label"]
 
@@ -25,6 +25,7 @@ _AMOUNT = r"[-+\N{MINUS SIGN}]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:[.,]\d+)?(?:[eE][-+]
 _MONEY = "[$\N{EURO SIGN}\N{POUND SIGN}]"
 _WHOLE = re.compile(rf"~?\s*({_MONEY})?\s*({_AMOUNT})\s*([^\d\s.,!]+)?[.!]?")
 _ANYWHERE = re.compile(rf"({_MONEY})?\s*({_AMOUNT})\s*([%\w/]+)?")
+_LEADING = re.compile(rf"(?:about |~)?\s*({_MONEY})?\s*({_AMOUNT})\s*([%\w/]+)?(?:\s*\(.*)?[.]?$", re.DOTALL)
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL)
 
 _FACTORS = {
@@ -77,6 +78,31 @@ def same(form: Form, logged: str, other: str) -> bool:
     if form == "json":
         return _equal((_json(logged) or [None])[0], (_json(other) or [_Nothing])[0])
     return _normalised(logged) == _normalised(other)
+
+
+def told(answer: str, logged: str, question: str) -> bool | None:
+    """Say whether a logged answer in words says what a short one does; None where that cannot be told.
+
+    A number that the question holds too may be there for another reason: it counts if it is the only one.
+
+    Args:
+        answer: a number, a word or a few, such as a tool gives.
+        logged: what a model said to the same question.
+        question: the words of it.
+    """
+    first = _LEADING.match(answer)
+    wanted = None if first is None else _amount(first[2], first[1] or first[3])
+    if wanted is None:
+        words = rf"(?<!\w)(?:0[xbo])?{re.escape(_normalised(answer))}(?!\w)"
+        return True if re.search(words, _normalised(logged)) else (None if len(logged) > LABEL_CHARS else False)
+    found = [amount for each in _ANYWHERE.finditer(logged) if (amount := _amount(each[2], each[1] or each[3]))]
+    agree = [_same_number(each if each.unit == wanted.unit else replace(each, unit=None), wanted) for each in found]
+    if not found or form_of(logged, is_label=False) == "number":
+        return agree[0] if found else None
+    asked = [_amount(each[2], None) for each in _ANYWHERE.finditer(question)]
+    if any(each is not None and each.value == wanted.value for each in asked):
+        return all(agree) or (None if any(agree) else False)
+    return any(agree)
 
 
 class _Nothing:

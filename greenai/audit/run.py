@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from greenai.audit.estimate import Looked, Measured
+    from greenai.audit.estimate import Looked
     from greenai.audit.side_by_side import Check
     from greenai.audit.store import Store
     from greenai.audit.sufficing import Texts
@@ -90,7 +90,7 @@ class Options:
         workers: processes that read a large log.
         ladder: the models that would be asked, smallest first.
         zone: the grid that carbon is of.
-        check: asks the small model beside the log, with what was looked at; None where it only says what it would ask.
+        check: compares cheaper answers with the log, with what was looked at; None compares none.
     """
 
     format: str | None = None
@@ -156,13 +156,12 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, moved: Mov
 
 
 def _found(looked: Looked, ladder: tuple[str, ...], check: Check | None) -> Finding:
-    """Return the finding, with the risk that was measured where that stands for all of those calls."""
-    if check is None or check.risk is None:
+    """Return the finding, with the risks that were measured where those stand for all of such calls."""
+    if check is None:
         return finding_of(looked, ladder=ladder)
     from greenai.audit.side_by_side import applied
 
-    measured: Measured = {"small": check.risk} if check.stands_for_all else {}
-    return applied(finding_of(looked, ladder=ladder, measured=measured), looked, check)
+    return applied(finding_of(looked, ladder=ladder, measured=check.measured), looked, check)
 
 
 def _taken(calls: Calls, rows: NDArray[np.int64]) -> Calls:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from greenai.audit.columns import Calls
     from greenai.audit.values import Logged
+    from greenai.cache.semantic import Hit
     from greenai.classify import Classifier
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -217,8 +218,13 @@ class NearRepeats:
     looked: bool
 
 
-def near_repeats(calls: Sequence[Logged]) -> NearRepeats:
-    """Give calls that were made one after the other to an empty semantic cache, with all of its own checks."""
+def near_repeats(calls: Sequence[Logged], gave: Callable[[Logged, Hit], None] | None = None) -> NearRepeats:
+    """Give calls that were made one after the other to an empty semantic cache, with all of its own checks.
+
+    Args:
+        calls: in their order.
+        gave: is told each hit.
+    """
     try:
         encoder = minilm.load()
     except (EngineError, MissingExtra):
@@ -237,8 +243,11 @@ def near_repeats(calls: Sequence[Logged]) -> NearRepeats:
             break
         seen.add(asked)
         tried += 1
-        if tier.lookup(*asked) is not None:
+        hit = tier.lookup(*asked)
+        if hit is not None:
             hits += 1
+            if gave is not None:
+                gave(call, hit)
         else:
             tier.admit(*asked, call.answer)
     return NearRepeats(hits=hits, tried=tried, calls=given, looked=True)

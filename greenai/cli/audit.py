@@ -1,8 +1,9 @@
 """`greenai audit`: what the calls of a log could have been, read where they lie; nothing leaves this machine.
 
 Exit codes: 0 it was audited, lines that could not be read told; 1 it was refused (no such file, a format that nobody
-knows, no call of the project, DuckDB not installed); 2 a wrong use of the command; 130 somebody pressed Ctrl-C: with
-`--work` the same command goes on from there.
+knows, no call of the project, DuckDB not installed); 2 a wrong use of the command; 3 it was audited, and a model that
+`--check` asks did not answer; 130 somebody pressed Ctrl-C: with `--work` the same command goes on from there, and what
+a check had compared is told.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["BY", "audit"]
 
 INTERRUPTED = 130
+UNREACHABLE = 3
 SAMPLE = 2_000
 BY = ("sufficing", "project", "template", "model", "hour", "waste", "files", "assumptions")
 
@@ -87,7 +89,7 @@ Check = Annotated[
         "--check",
         min=1,
         metavar="N",
-        help="Ask the small model of the ladder up to N of the calls, and compare; without --budget only say which.",
+        help="Compare cheaper answers with the log: free ones at once, the small model's to N calls with --budget.",
     ),
 ]
 Budget = Annotated[
@@ -146,6 +148,8 @@ def audit(
         )
         audited = _audited(files, options, as_json=as_json)
         _give(audited, checking, by=by, html=html, toml=toml, as_json=as_json)
+        if audited.check is not None and (audited.check.interrupted or audited.check.unreachable):
+            raise typer.Exit(INTERRUPTED if audited.check.interrupted else UNREACHABLE)
 
 
 def _ladder(settings: Settings) -> tuple[str, ...]:
@@ -196,8 +200,9 @@ def _give(
     if as_json:
         from greenai.audit.to_json import to_json
 
-        planned = {} if checking is None or audited.check is not None else {"check": checking.to_dict()}
-        print_json(to_json(audited) | planned)
+        data = to_json(audited)
+        planned = {} if checking is None else checking.to_dict()
+        print_json(data | ({"check": data.get("check", {}) | planned} if planned else {}))
     else:
         _print(audited, by)
         for line in () if checking is None else checking.said(audited.check):

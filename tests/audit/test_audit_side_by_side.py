@@ -10,12 +10,14 @@ import pytest
 from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.advice import finding_of
+from greenai.audit.check_plan import Planned, planned
 from greenai.audit.check_words import found, would
 from greenai.audit.columns import columns
 from greenai.audit.estimate import Looked, looked_at
-from greenai.audit.side_by_side import Planned, applied, asked, interval, planned
+from greenai.audit.shares import interval
+from greenai.audit.side_by_side import applied, asked
 from greenai.audit.values import Logged
-from greenai.errors import BudgetExceeded, InvalidRequest
+from greenai.errors import InvalidRequest
 from greenai.testing import FakeProvider, error, offline
 from greenai.units import format_energy
 from greenai.values import Call
@@ -129,12 +131,32 @@ def test_what_is_not_answered_is_in_no_share_and_three_in_a_row_end_it(looked: L
     with offline(FakeProvider("spam", failing(), *[says] * 38), settings={"ladder": list(LADDER)}) as client:
         check = asked(plan_of(looked), client, "10 Wh")
     assert (check.compared, check.failed) == (39, 1)
-    with (
-        offline(FakeProvider("spam", failing(), failing(), failing()), settings={"ladder": list(LADDER)}) as client,
-        pytest.raises(Exception, match="InternalServerError") as refused,
-    ):
-        asked(plan_of(looked), client, "10 Wh")
-    assert not isinstance(refused.value, BudgetExceeded)
+    with offline(FakeProvider("spam", failing(), failing(), failing()), settings={"ladder": list(LADDER)}) as client:
+        ended = asked(plan_of(looked), client, "10 Wh")
+    assert (ended.compared, ended.failed, ended.unreachable, ended.interrupted) == (1, 2, True, False)
+    assert ended.stopped is not None
+    assert ended.stopped.startswith(f"{SMALL} did not answer. ")
+
+
+def test_a_model_that_is_not_there_ends_it_at_the_first_call(looked: Looked) -> None:
+    with offline(FakeProvider(error(401)), settings={"ladder": list(LADDER)}) as client:
+        check = asked(plan_of(looked), client, "10 Wh")
+    assert (check.compared, check.failed, check.unreachable, check.risk) == (0, 0, True, None)
+    lines = list(found(check))
+    assert lines[0] == "Check: nothing was compared; the small model's risk is still an estimate."
+    assert lines[1].startswith(f"   Stopped after 0 of 40: {SMALL} did not answer. ")
+
+
+def test_ctrl_c_keeps_what_was_compared(looked: Looked, tmp_path: Path) -> None:
+    def stop(_: Call) -> str:
+        raise KeyboardInterrupt
+
+    journal = tmp_path / "check.jsonl"
+    with offline(FakeProvider(*[says] * 4, stop), settings={"ladder": list(LADDER)}) as client:
+        check = asked(plan_of(looked), client, "10 Wh", journal=journal)
+    assert (check.compared, check.interrupted, check.unreachable) == (4, True, False)
+    assert journal.read_text().count("\n") == 4
+    assert "   Stopped after 4 of 40: Ctrl-C was pressed." in found(check)
 
 
 def test_without_a_ladder_in_the_settings_nothing_is_asked(looked: Looked) -> None:
@@ -182,7 +204,7 @@ def test_where_there_is_nothing_to_ask_nothing_is_asked_or_claimed(tmp_path: Pat
     assert list(would(plan, {})) == ["Check: there is no call to ask again."]
     with offline(FakeProvider(), settings={"ladder": list(LADDER)}) as client:
         check = asked(plan, client, "1 Wh", journal=tmp_path / "check.jsonl")
-    assert list(found(check)) == ["Check: nothing was compared; every risk is still an estimate."]
+    assert list(found(check)) == ["Check: nothing was compared; the small model's risk is still an estimate."]
 
 
 def test_too_few_that_can_be_compared_leave_the_estimate(looked: Looked) -> None:

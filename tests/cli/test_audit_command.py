@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import answer
+from servers import answer, status
 
 from greenai.audit.formats import FORMATS
-from greenai.cli.audit import BY, INTERRUPTED, complete_by, complete_format
+from greenai.cli.audit import BY, INTERRUPTED, UNREACHABLE, complete_by, complete_format
 from greenai.settings import load_settings
 
 if TYPE_CHECKING:
@@ -226,11 +226,41 @@ def test_a_check_within_a_budget_asks_and_measures(
 
 
 def test_a_check_needs_a_ladder_and_a_budget_needs_a_check(shell: Shell, log: Path) -> None:
-    kind, message = shell.error("audit", str(log), "--check", "5")
-    assert kind == "InvalidRequest"
-    assert message == (
+    no_ladder = (
         "--check asks models that the settings name, and they name none. Write into greenai.toml, smallest first: "
         'ladder = ["local/smollm2-135m", "openai/gpt-5.5"]'
     )
+    assert shell.error("audit", str(log), "--check", "5", "--budget", "2Wh") == ("InvalidRequest", no_ladder)
+    free = shell("audit", str(log), "--check", "5")
+    assert free.exit_code == 0, free.output
+    assert f"Check: {no_ladder}" in free.stdout
     assert shell("audit", str(log), "--budget", "2Wh").exit_code == 2
     assert shell.error("audit", str(log), "--check", "5", "--budget", "much")[0] == "InvalidRequest"
+
+
+def test_tools_and_task_models_are_compared_without_a_budget_or_a_ladder(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "greenai.toml").write_text('distilled = [{ file = "torn.greenai" }]\n')
+    (tmp_path / "torn.greenai").write_text("no task model")
+    path = tmp_path / "sums.jsonl"
+    right = [line(n, f"What is {n} times 8?").replace("Yes.", f"{n} times 8 is {n * 8}.") for n in range(11, 41)]
+    wrong = [line(n, f"What is {n} times 9?").replace("Yes.", f"It is {n * 9 + 1}.") for n in range(11, 16)]
+    path.write_text("\n".join(right + wrong) + "\n")
+    result = shell("audit", str(path), "--check", "5")
+    assert result.exit_code == 0, result.output
+    said = "Check: Built-in tools said something else than the log in 5 of 35 answers: 14% (5.8 to 28%). "
+    assert f"{said}Its risk above is the measured one." in result.stdout
+    assert "Check: torn.greenai could not be tried: torn.greenai is no task model of greenai." in result.stdout
+    data = shell.json("audit", str(path), "--check", "5")
+    computed = next(row for row in data["finding"]["whole"]["sufficed"] if row["by"] == "deterministic")
+    assert (computed["risk"]["evidence"], computed["risk"]["compared"]) == ("measured", 35)
+    assert data["check"]["replaced"] == ["deterministic"]
+    assert "check_deterministic" in {known["key"] for known in data["finding"]["assumptions"]}
+
+
+def test_a_model_that_does_not_answer_costs_no_audit(shell: Shell, labelled: Path, remote: Scripted) -> None:
+    remote.play(status(503))
+    result = shell("audit", str(labelled), "--check", "5", "--budget", "5 calls", "--html", "a.html")
+    assert result.exit_code == UNREACHABLE, result.output
+    assert result.stdout.startswith("20 calls in 1 file")
+    assert "   Stopped after 0 of 5: openai/scripted-model did not answer. " in result.stdout
+    assert result.stdout.rstrip().endswith("Page: a.html")
