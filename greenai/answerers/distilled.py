@@ -1,4 +1,8 @@
-"""A task model made of an app's own calls: it labels what fills one template, or leaves the call to the ladder.
+"""A task model made of an app's own calls: it answers what fills one template, or leaves the call to the ladder.
+
+    kind     answers                                             head
+    label    one of the labels of the log                        here
+    span     words of the text itself                            spans.py
 
 Made by `greenai distil` and read from one file. It answers nothing but prompts of its template, and of them only what
 it is sure of: the label's lead over the next one is at least the threshold, which was set so that it says what the
@@ -12,18 +16,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from greenai.answerers import kernel
 from greenai.answerers.guard import Familiar
 from greenai.answerers.kernel import BUCKETS, SHARES, Seen
 from greenai.answerers.skeleton import Template
+from greenai.answerers.spans import VERSION, SpanHead
 from greenai.answerers.task_file import Held, TaskFileRefused, load
 
 if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
 
-__all__ = ["Abstained", "Said", "TaskModel", "Told", "read"]
+__all__ = ["KINDS", "Abstained", "Kind", "Said", "TaskModel", "Told", "read"]
+
+Kind: TypeAlias = Literal["label", "span"]
+KINDS: tuple[Kind, ...] = ("label", "span")
 
 Why = Literal["other template", "slot", "unlike", "unsure", "other answer"]
 
@@ -55,6 +63,18 @@ class Abstained:
     told: Told | None = field(default=None, compare=False)
 
 
+class Says(Protocol):
+    """What answers a text: a head of some kind."""
+
+    def reads(self, text: str) -> bool:
+        """Say whether it can read all of a text."""
+        ...
+
+    def say(self, text: str) -> tuple[str | None, int, float, float]:
+        """Return the answer, None for one that it does not know; its label, if any; its score; its lead."""
+        ...
+
+
 class TaskModel:
     """What one file holds, ready to answer; threads may share it. `version` begins the file's SHA-256."""
 
@@ -77,9 +97,12 @@ class TaskModel:
         self.teacher: str | None = held.header["teacher"]
         self.encoder = str(held.header["encoder"])
         self.guard = Familiar.of(held.header)
-        self.head = Head(held.arrays, classes=int(held.header["classes"]))
-        if not (len(self.labels) <= self.head.classes <= len(self.labels) + 1 and 0 < self.promise < 1):
-            raise ValueError("its labels are not those of its head")
+        self.kind = str(held.header.get("kind", "label"))
+        if self.kind not in KINDS:
+            raise ValueError(f"it is of the kind {self.kind!r}, and known here are {', '.join(KINDS)}")
+        if not 0 < self.promise < 1:
+            raise ValueError(f"it promises {self.promise:g}")
+        self.says: Says = SpanHead(held.arrays, held.header) if self.kind == "span" else _Labels(held, self.labels)
 
     def answer(self, messages: Sequence[Mapping[str, Any]]) -> Said | None:
         """Return the answer to a prompt; None where it is of another template, or the model is not sure."""
@@ -92,17 +115,37 @@ class TaskModel:
         if slots is None:
             return Abstained(why="other template")
         text = "\n".join(slots).strip()
-        if len(text) > self.longest or not kernel.readable(text):
+        if len(text) > self.longest or not self.says.reads(text):
             return Abstained(why="slot")
-        told = self.head.tell(kernel.see(text))
-        confidence = min(1.0, max(0.0, told.lead))
-        if told.score < self.familiar:
+        answer, label, score, lead = self.says.say(text)
+        told = Told(label=label, score=score, lead=lead)
+        confidence = min(1.0, max(0.0, lead))
+        if score < self.familiar:
             return Abstained(why="unlike", confidence=confidence, told=told)
-        if told.lead < self.threshold:
+        if lead < self.threshold:
             return Abstained(why="unsure", confidence=confidence, told=told)
-        if told.label >= len(self.labels):
+        if answer is None:
             return Abstained(why="other answer", confidence=confidence, told=told)
-        return Said(text=self.labels[told.label], confidence=confidence, told=told)
+        return Said(text=answer, confidence=confidence, told=told)
+
+
+class _Labels:
+    """A head whose answers are the labels of its file."""
+
+    def __init__(self, held: Held, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._head = Head(held.arrays, classes=int(held.header["classes"]))
+        if not len(labels) <= self._head.classes <= len(labels) + 1:
+            raise ValueError("its labels are not those of its head")
+
+    def reads(self, text: str) -> bool:
+        """Say whether MiniLM reads all of a text."""
+        return kernel.readable(text)
+
+    def say(self, text: str) -> tuple[str | None, int, float, float]:
+        """Return the first label, its number, its score, and its lead over the next one."""
+        told = self._head.tell(kernel.see(text))
+        return self._labels[told.label] if told.label < len(self._labels) else None, told.label, told.score, told.lead
 
 
 class Head:
@@ -162,7 +205,7 @@ def read(path: Path) -> TaskModel:
         model = TaskModel(held)
     except (KeyError, TypeError, ValueError) as error:
         raise TaskFileRefused(f"{path.name} is no task model that can be used: {error}.") from error
-    here = kernel.encoder()
+    here = VERSION if model.kind == "span" else kernel.encoder()
     if model.encoder != here:
         raise TaskFileRefused(
             f"{path.name} was made with the vectors {model.encoder}, and here are {here}. Train it again here with "

@@ -219,11 +219,11 @@ def _candidate(number: int, one: Candidate) -> dict[str, Any]:
 
 
 def _trained(pairs: Pairs, name: str, promise: float, teacher: str | None, *, as_json: bool) -> Trained:
-    from greenai.distil.train import train
+    from greenai.distil import kinds
 
     with bar("training", watched=_watched(as_json=as_json)) as moved:
         progress = None if moved is None else partial(_moved, moved)
-        return train(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
+        return kinds.made(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
 
 
 def _moved(moved: Moved, step: str, share: float) -> None:
@@ -267,7 +267,8 @@ def _report(made: Trained, found: Worth, pairs: Pairs, chosen: Candidate) -> Ite
     tested, slips = made.tested, made.slips
     left = ", ".join(f"{count:,} {why}" for why, count in pairs.left_out.items() if why != "other template")
     aside = f" (left out: {left})" if left else ""
-    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}."
+    how = ", and copies words of the text" if made.model.kind == "span" else ""
+    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}{how}."
     yield (
         f"On the {tested.pairs:,} latest, not seen before, it answered {tested.coverage:.1%}, and "
         f"{tested.agreement:.1%} ({tested.agreement_low:.1%} to {tested.agreement_high:.1%}) of that as the log says."
@@ -303,6 +304,7 @@ def _plain(made: Trained, found: Worth, pairs: Pairs, sha256: str, target: Path)
     }
     return {
         "file": str(target),
+        "kind": made.model.kind,
         "version": sha256[:12],
         "sha256": sha256,
         "pairs": len(pairs.texts),

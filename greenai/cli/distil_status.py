@@ -32,7 +32,15 @@ def show(path: Path, settings: Settings, *, again: bool, as_json: bool) -> None:
         ledger.close()
     told = [_told(row, model) for row in rows]
     if as_json:
-        print_json({"file": str(path), "version": model.version, "promise": model.promise, "projects": told})
+        print_json(
+            {
+                "file": str(path),
+                "version": model.version,
+                "kind": model.kind,
+                "promise": model.promise,
+                "projects": told,
+            }
+        )
         return
     screen = console()
     for line in _lines(path, model, told):
@@ -72,7 +80,8 @@ def _guard(guard: Guard, model: TaskModel) -> dict[str, Any] | None:
 
 
 def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"{model.name}, version {model.version}: {len(model.labels)} labels, {model.promise:.1%} promised."
+    what = "copies words of the text" if model.kind == "span" else f"{len(model.labels)} labels"
+    yield f"{model.name}, version {model.version}: {what}, {model.promise:.1%} promised."
     if not told:
         yield f'No call of its template was made yet. Register it: [[distilled]] file = "{path.name}", mode = "shadow"'
     for one in told:

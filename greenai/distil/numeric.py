@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers.kernel import BUCKETS, Counted, weighted
 from greenai.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from greenai.answerers.kernel import Floats
+    from greenai.answerers.kernel import Floats, Numbers
 
-__all__ = ["at_least", "at_most", "inverted", "require", "table"]
+__all__ = ["at_least", "at_most", "counted", "inverted", "least", "require", "table"]
 
 
 def require() -> None:
@@ -49,6 +49,23 @@ def table(counted: Sequence[Counted], rarity: Floats) -> Any:
     columns = np.concatenate([one.buckets for one in counted])
     weights = np.concatenate([weighted(one, rarity) for one in counted])
     return csr_array((weights, columns, sizes), shape=(len(counted), BUCKETS))
+
+
+def counted(rows: Sequence[Numbers], columns: int) -> Any:
+    """Return which columns each row fills, as a sparse matrix of ones."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    sizes = np.cumsum([0, *map(len, rows)])
+    filled = np.concatenate(rows)
+    return csr_array((np.ones(len(filled)), filled, sizes), shape=(len(rows), columns))
+
+
+def least(loss: Callable[[Any], tuple[float, Any]], start: Any, rounds: int) -> Any:
+    """Return where a smooth loss is least, by L-BFGS in at most so many rounds; `loss` returns its slope, too."""
+    from scipy.optimize import minimize
+
+    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds}).x
 
 
 def at_most(count: int, of: int, sure: float) -> float:

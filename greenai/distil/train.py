@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from greenai.errors import InvalidRequest
 if TYPE_CHECKING:
     from greenai.distil.fit import Labels
 
-__all__ = ["FEWEST", "MOST", "NotWorthIt", "Tested", "Trained", "train"]
+__all__ = [
+    "FEWEST", "MOST", "NotWorthIt", "Tested", "Trained", "check", "header", "none_keeps", "split", "tested", "train",
+]  # fmt: skip
 
 FEWEST = 300
 """So many pairs of different texts are needed at least: fewer prove no promise."""
@@ -93,12 +95,12 @@ def train(
         MissingExtra: SciPy or the extra `semantic` is not installed.
     """
     numeric.require()
-    _check(promise)
+    check(promise)
     watch: Watch = progress or (lambda _step, _share: None)
     began, core = time.perf_counter(), time.process_time()
     known = labelled(pairs)
     _require_labels(known)
-    learnt, kept = _split(known)
+    learnt, kept = split(known)
     seen = see_all(learnt.texts, watch)
     numbers = _numbers(learnt)
     fitted = fit(seen, numbers, known.classes, watch)
@@ -107,19 +109,24 @@ def train(
     answering = _answering(judged, len(known.labels))
     found = thresholds(answering, slipped, promise)
     if found is None:
-        raise NotWorthIt(_none_keeps(promise, answering, slipped))
+        raise NotWorthIt(none_keeps(promise, answering, slipped))
     head = Head(fitted.arrays, classes=known.classes)
-    tested = _test(head, kept, see_all(kept.texts, watch), found, slipped)
+    held_out = _test(head, kept, see_all(kept.texts, watch), found, slipped)
     taken = time.perf_counter() - began, time.process_time() - core
-    header = _header(pairs, known, learnt, found, slipped, tested, name=name, promise=promise, teacher=teacher)
     strange = strangers(fitted.left_out, judged, numbers, len(known.labels))
-    header["guard"] = guard(judged, strange, slipped, found, promise, len(known.labels))
-    header["training"] = {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)}
-    held = Held(header=header, arrays=fitted.arrays, sha256="")
+    told = {
+        **header(pairs, learnt, found, slipped, held_out, name=name, promise=promise, teacher=teacher),
+        "labels": [*known.labels],
+        "classes": known.classes,
+        "encoder": kernel.encoder(),
+        "guard": guard(judged, strange, slipped, found, promise, len(known.labels)),
+        "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
+    }
+    held = Held(header=told, arrays=fitted.arrays, sha256="")
     return Trained(
         model=TaskModel(held),
         held=held,
-        tested=tested,
+        tested=held_out,
         slips=slipped,
         labels=dict(Counter(known.labels[n] for n in known.numbers if n < len(known.labels))),
         fit_s=taken[0],
@@ -127,7 +134,8 @@ def train(
     )
 
 
-def _check(promise: float) -> None:
+def check(promise: float) -> None:
+    """Refuse a promise that is no share."""
     if not 0.5 <= promise < 1:
         raise InvalidRequest(f"A promise lies between 0.5 and 1, and {promise} was given. Write 0.98 for 98%.")
 
@@ -140,12 +148,16 @@ def _require_labels(known: Labelled) -> None:
         )
 
 
-def _split(known: Labelled) -> tuple[Labelled, Labelled]:
-    """Return what is learnt and what is tested on: each text once, what came last apart, no text in both."""
+def split(known: Labelled, readable: Callable[[str], bool] = kernel.readable) -> tuple[Labelled, Labelled]:
+    """Return what is learnt and what is tested on: each text once, what came last apart, no text in both.
+
+    Raises:
+        NotWorthIt: there are too few of either.
+    """
     cut = round(len(known.texts) * (1 - TESTED))
-    learnt = _once(known.texts[:cut], known.numbers[:cut], known.labels)
+    learnt = _once(known.texts[:cut], known.numbers[:cut], known.labels, readable)
     before = set(map(str.casefold, learnt.texts))
-    later = _once(known.texts[cut:], known.numbers[cut:], known.labels)
+    later = _once(known.texts[cut:], known.numbers[cut:], known.labels, readable)
     fresh = [at for at, text in enumerate(later.texts) if text.casefold() not in before]
     kept = Labelled(
         texts=tuple(later.texts[at] for at in fresh), numbers=tuple(later.numbers[at] for at in fresh),
@@ -160,7 +172,9 @@ def _split(known: Labelled) -> tuple[Labelled, Labelled]:
     return learnt, kept
 
 
-def _once(texts: Sequence[str], numbers: Sequence[int], labels: tuple[str, ...]) -> Labelled:
+def _once(
+    texts: Sequence[str], numbers: Sequence[int], labels: tuple[str, ...], readable: Callable[[str], bool]
+) -> Labelled:
     """Return each text once, with the label it was given most often; of too many, the newest."""
     said: defaultdict[str, Counter[int]] = defaultdict(Counter)
     spelt: dict[str, str] = {}
@@ -169,7 +183,7 @@ def _once(texts: Sequence[str], numbers: Sequence[int], labels: tuple[str, ...])
         spelt.pop(folded, None)  # the last time counts for its place
         spelt[folded] = text
         said[folded][number] += 1
-    newest = [folded for folded, text in spelt.items() if kernel.readable(text)][-MOST:]
+    newest = [folded for folded, text in spelt.items() if readable(text)][-MOST:]
     return Labelled(
         texts=tuple(spelt[folded] for folded in newest),
         numbers=tuple(said[folded].most_common(1)[0][0] for folded in newest),
@@ -188,7 +202,8 @@ def _answering(judged: Judged, labels: int) -> Judged:
     return judged.only(judged.first < labels)
 
 
-def _none_keeps(promise: float, judged: Judged, slipped: Slips) -> str:
+def none_keeps(promise: float, judged: Judged, slipped: Slips) -> str:
+    """Say with the numbers why no threshold keeps the promise."""
     agreed = float((judged.rank == 0).mean()) if len(judged.rank) else 0.0
     return (
         f"No threshold keeps the promise of {promise:.1%}: over all texts the log agrees in {agreed:.1%}, and the "
@@ -202,10 +217,15 @@ def _test(head: Head, kept: Labelled, seen: Sequence[Seen], found: Thresholds, s
 
     numbers = _numbers(kept)
     judged = _answering(judge(np.array([head.scores(one) for one in seen]), numbers), len(kept.labels))
+    return tested(judged, len(kept.texts), found, slipped)
+
+
+def tested(judged: Judged, pairs: int, found: Thresholds, slipped: Slips) -> Tested:
+    """Return how a task model does on pairs, of which `judged` are those to which it says something that it knows."""
     said = judged.only((judged.lead >= found.lead) & (judged.score >= found.score))
     answered, agreed = len(said.rank), int((said.rank == 0).sum())
     return Tested(
-        pairs=len(kept.texts),
+        pairs=pairs,
         answered=answered,
         agreed=agreed,
         agreement=agreed / max(1, answered),
@@ -216,21 +236,19 @@ def _test(head: Head, kept: Labelled, seen: Sequence[Seen], found: Thresholds, s
     )
 
 
-def _header(
-    pairs: Pairs, known: Labelled, learnt: Labelled, found: Thresholds, slipped: Slips, tested: Tested, *,
+def header(
+    pairs: Pairs, learnt: Labelled, found: Thresholds, slipped: Slips, tested: Tested, *,
     name: str, promise: float, teacher: str | None,
 ) -> dict[str, Any]:  # fmt: skip
+    """Return what a file tells of a task model of any kind."""
     return {
         "name": name,
         "template": pairs.template.to_json(),
-        "labels": [*known.labels],
-        "classes": known.classes,
         "threshold": found.lead,
         "familiar": found.score,
         "longest": 2 * max(map(len, learnt.texts)),
         "promise": promise,
         "teacher": teacher,
-        "encoder": kernel.encoder(),
         "assumption": ASSUMPTION[slipped.source],
         "learnt": len(learnt.texts),
         "bound": found.bound,

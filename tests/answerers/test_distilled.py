@@ -115,7 +115,7 @@ def test_threads_share_it(model):
     ("changed", "why"),
     [
         ({"labels": ["a", "b", "c"]}, "its labels are not those of its head"),
-        ({"promise": 1.5}, "its labels are not those of its head"),
+        ({"promise": 1.5}, "it promises 1.5"),
         ({"classes": 3}, "its arrays have the shapes"),
         ({"template": [["user", ["", ""]]]}, "A template needs a slot"),
         ({"threshold": None}, "float"),
