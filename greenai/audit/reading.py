@@ -96,13 +96,14 @@ class Chunk:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What was counted while a file was read."""
+    """What was counted while a file was read; `ends_broken` where its last record could not be: it may not be whole."""
 
     rows: int = 0
     skipped: int = 0
     malformed: list[Malformed] = field(default_factory=list)
     malformed_count: int = 0
     present: set[str] = field(default_factory=set)
+    ends_broken: bool = False
 
     def add(self, other: Tally) -> None:
         """Count another part of the same file."""
@@ -111,6 +112,7 @@ class Tally:
         self.malformed_count += other.malformed_count
         self.malformed = [*self.malformed, *other.malformed][:SHOWN]
         self.present |= other.present
+        self.ends_broken = other.ends_broken
 
     def damaged(self, where: str, why: str) -> None:
         """Count a record that could not be read."""
@@ -266,6 +268,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
     calls: list[Logged] = []
     for number, record in chunk.records:
         where = f"{chunk.name}:{number}"
+        tally.ends_broken = False
         try:
             row = _object(record)
             if answers and form.name == openai_batch.FORMAT.name:
@@ -277,6 +280,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
             tally.damaged(
                 where, str(error) if isinstance(error, Unreadable) else "values of another kind than expected"
             )
+            tally.ends_broken = True
     tally.rows = len(calls)
     for name in COSTS.keys() - tally.present:
         if any(getattr(call, name) is not None for call in calls):

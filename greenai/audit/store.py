@@ -88,12 +88,27 @@ class Store:
         )
         was = held.fetchone()
         if was is not None and was[5] == number and was[0] == head and was[4] == file.format.name and was[3] <= size:
-            return -1 if was[2] and was[3] == size else int(was[1])
+            if not was[2]:
+                return int(was[1])
+            # A database changes in its middle, and in a log beside it: it is read anew.
+            if file.container.kind != "sqlite":
+                return -1 if was[3] == size else self._grown(number, int(was[1]))
         self._connection.execute("DELETE FROM calls WHERE source = ?", [number])
         self._connection.execute("DELETE FROM sources WHERE source = ? OR path = ?", [number, path])
         values = [number, path, file.format.name, size, head, json.dumps(asdict(Tally(), dict_factory=_plain))]
         self._connection.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?, 0, false, ?)", values)
         return 0
+
+    def _grown(self, source: int, last: int) -> int:
+        """Return where to go on in a file that was read to its end; a last line that was being written is read anew."""
+        tally = self.tally(source)
+        if not tally.ends_broken:
+            return last
+        tally.malformed_count -= 1
+        tally.malformed = [one for one in tally.malformed if not one.where.endswith(f":{last}")]
+        told = json.dumps(asdict(tally, dict_factory=_plain))
+        self._connection.execute("UPDATE sources SET last = ?, tally = ? WHERE source = ?", [last - 1, told, source])
+        return last - 1
 
     def add(self, source: int, rows: Sequence[Sequence[Any]], last: int, tally: Tally, *, done: bool) -> None:
         """Add rows of a file, and how far it is read: both or neither."""
@@ -122,6 +137,7 @@ class Store:
             malformed=[Malformed(**one) for one in read["malformed"]],
             malformed_count=read["malformed_count"],
             present=set(read["present"]),
+            ends_broken=read.get("ends_broken", False),
         )
 
     # Reading.
@@ -267,6 +283,11 @@ def _in(folder: Path) -> Iterator[Store]:
         elif _version(connection) != VERSION:
             raise LogUnreadable(f"{path} was made by another version of greenai. Remove {folder} to begin anew.")
         yield Store(connection, path)
+    except failures() as error:
+        raise LogUnreadable(
+            f"The work of the audit failed in {folder}: {str(error).splitlines()[0]} Where the disk is full, make room "
+            "or name a folder on another one with --work."
+        ) from error
     finally:
         connection.close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,45 @@ def test_a_finished_audit_is_not_read_again_and_what_was_added_is(tmp_path: Path
         (source,) = ingest(opened(log), store)
         assert source.rows == 31
         assert store.sql("SELECT count(*), count(DISTINCT position) FROM calls") == [(31, 31)]
+
+
+def test_a_line_that_was_being_written_is_read_again_when_it_is_whole(tmp_path: Path) -> None:
+    lines = [json.dumps({**call(number, "Where is it?"), "note": "x" * 4000}) for number in range(40)]
+    log, folder = tmp_path / "a.jsonl", tmp_path / "work"
+    log.write_text("\n".join([*lines[:30], lines[30][:100]]))
+    with working(folder) as store:
+        (before,) = ingest(opened(log), store)
+    assert (before.rows, before.malformed_count) == (30, 1)
+    log.write_text("\n".join(lines) + "\n")
+    with working(folder) as store:
+        (after,) = ingest(opened(log), store)
+        assert store.sql("SELECT count(*), count(DISTINCT position) FROM calls") == [(40, 40)]
+    assert (after.rows, after.malformed_count, after.malformed) == (40, 0, ())
+
+
+def test_a_database_that_was_written_to_is_read_anew(tmp_path: Path) -> None:
+    folder, asked = tmp_path / "work", "INSERT INTO responses (id, model, prompt, response) VALUES (?, 'm', 'a', 'b')"
+    with closing(sqlite3.connect(tmp_path / "logs.db")) as database:
+        database.execute("PRAGMA journal_mode = wal")
+        database.execute("CREATE TABLE _llm_migrations (name)")
+        database.execute("CREATE TABLE responses (id, model, prompt, response)")
+        for count in (1, 2):
+            database.execute(asked, (str(count),))
+            database.commit()
+            with working(folder) as store:
+                (source,) = ingest(opened(tmp_path / "logs.db"), store)
+                assert store.sql("SELECT count(*) FROM calls") == [(count,)]
+            assert source.rows == count
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    with pytest.raises(LogUnreadable) as told, working(folder) as store:
+        store.sql("SELECT error('IO Error: No space left on device\nmore')")
+    assert str(told.value) == (
+        f"The work of the audit failed in {folder}: Invalid Input Error: IO Error: No space left on device Where the "
+        "disk is full, make room or name a folder on another one with --work."
+    )
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
