@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from greenai import Client
-from greenai.audit.reading import read
-from greenai.distil import file, pairs, templates, train
+from greenai.distil import file, templates, train
 
 WHAT = {"refund": "I want {} euros back", "delivery": "where is parcel {}", "password": "user {} cannot log in"}
 PROMPT = "Which department is this message for? Answer with one word.\nMessage: {}\nDepartment:"
@@ -26,9 +25,9 @@ def logged(number: int) -> dict[str, object]:
 
 Path("calls.jsonl").write_text("\n".join(json.dumps(logged(number)) for number in range(400)))
 
-calls = [call for batch in read("calls.jsonl") for call in batch]
-found = templates.find(calls)[0]
-made = train.train(pairs.collect(calls, found.template), name="department", promise=0.9, teacher="gpt-5.5")
+with templates.reading(["calls.jsonl"]) as log:
+    pairs = log.pairs(log.templates()[0])
+made = train.train(pairs, name="department", promise=0.9, teacher="gpt-5.5")
 file.write(made, Path("department.greenai"))
 
 with Client() as client:

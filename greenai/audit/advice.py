@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit import waste
 from greenai.audit.energy import smaller
 from greenai.audit.estimate import IN_A_ROW, Looked, Measured, found, looked_at, routed
 from greenai.audit.finding import Change, Finding, Group, Risk, Span, Sufficed, Sufficing, Taken
+from greenai.audit.labels import command
 from greenai.audit.waste_advice import CODE, FILE, Place, by_waste, exactly, is_taken
 from greenai.catalog import find
 from greenai.classify import Classifier
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["audited", "changes", "finding_of", "toml"]
 
+Log: TypeAlias = tuple[Sequence[str], str | None]
+
+SHELL: Place = "shell"
 MOST_LABEL_TEMPLATES = 3
 LEAST_SHARE = 0.001
 """A change that saves less of the energy and of the cost is not worth a line; nor is one for fewer calls, at the lower
@@ -57,23 +61,32 @@ def audited(
     return finding_of(looked, ladder=ladder)
 
 
-def finding_of(looked: Looked, *, ladder: Sequence[str] = (), measured: Measured | None = None) -> Finding:
+def finding_of(
+    looked: Looked, *, ladder: Sequence[str] = (), measured: Measured | None = None, log: Log = ((), None)
+) -> Finding:
     """Return the whole finding of what was looked at, with risks that were measured in place of those assumed."""
     wasted = waste.wastes(looked, _reasons_from())
     finding = found(looked, measured)
     kinds = {one.assumption for one in wasted}
     told = (*finding.assumptions, *(one for one in waste.ASSUMPTIONS if one.key in kinds))
     finding = replace(finding, wastes=wasted, assumptions=told)
-    return replace(finding, changes=changes(finding, looked, ladder))
+    return replace(finding, changes=changes(finding, looked, ladder, log))
 
 
 def _reasons_from() -> float:
     return Classifier.load().thresholds["reasoning_gain"]
 
 
-def changes(finding: Finding, looked: Looked, ladder: Sequence[str] = ()) -> tuple[Change, ...]:
-    """Return what to do, most joules saved per line of change first; what is next to nothing is left out."""
-    made = [*_by_sufficing(finding, looked, tuple(ladder)), *by_waste(finding, looked, _reasons_from())]
+def changes(finding: Finding, looked: Looked, ladder: Sequence[str] = (), log: Log = ((), None)) -> tuple[Change, ...]:
+    """Return what to do, most joules saved per line of change first; what is next to nothing is left out.
+
+    Args:
+        finding: what was found.
+        looked: of what.
+        ladder: the models that would be asked, smallest first.
+        log: the files and the format as they were named, for commands that read them again.
+    """
+    made = [*_by_sufficing(finding, looked, tuple(ladder), log), *by_waste(finding, looked, _reasons_from())]
     kept = [one for one in made if _is_worth_a_line(one, finding.whole)]
     return tuple(sorted(kept, key=lambda one: (-(one.per_line_j or 0.0), -one.calls.mid)))
 
@@ -127,7 +140,7 @@ def _ends(span: Span) -> tuple[float, float, float]:
 # --- by what would have sufficed ------------------------------------------------------------
 
 
-def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterator[Change]:
+def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...], log: Log) -> Iterator[Change]:
     rows = _rows(finding.whole)
     yield _imported(looked, rows)
     semantic = ['cache = "semantic"', 'opt_in = ["semantic_cache"]', 'opt_in_reason = "near repeats in our log"']
@@ -135,7 +148,7 @@ def _by_sufficing(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> 
     answerer = ['@client.answerer(examples=["..."])', "def look_up(question): ..."]
     yield _change("Register a function that looks live data up", answerer, CODE, rows["lookup"])
     yield from _routed(finding, looked, ladder)
-    yield from _labels(finding)
+    yield from _labels(finding, *log)
     sampled = int(looked.judged.sampled.sum())
     if sampled:
         yield from _sampled(finding, looked)
@@ -225,14 +238,12 @@ def _catalogued(model: str) -> str:
     return card.name if behind is None or behind.provider != card.provider else behind.name
 
 
-def _labels(finding: Finding) -> Iterator[Change]:
+def _labels(finding: Finding, files: Sequence[str], form: str | None) -> Iterator[Change]:
     few = [group for group in finding.templates if _rows(group)["task_model"].calls.mid >= LEAST_LABELLED]
     for group in few[:MOST_LABEL_TEMPLATES]:
         number = group.name.partition(" ")[0]
-        file = f"template-{number.lstrip('#')}.greenai"
-        lines = [f'client.distilled("{file}", mode="shadow")']
-        what = f"Distil the template {number} into a task model (greenai distil lists it)"
-        yield _change(what, lines, CODE, _rows(group)["task_model"])
+        line = command(files or ["calls.jsonl"], form, group.id or number)
+        yield _change(f"Distil the template {number} into a task model", [line], SHELL, _rows(group)["task_model"])
 
 
 def _sampled(finding: Finding, looked: Looked) -> Iterator[Change]:

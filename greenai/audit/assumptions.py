@@ -44,9 +44,9 @@ _ALWAYS = (
     ),
     Assumption(
         key="task_model",
-        text="The template has 100 calls or more whose answers are a few labels, and a linear model on half of the "
-        "sampled texts tells them better than the commonest label would. That a task model answers 67% to 98% of them "
-        "at 98% agreement is assumed; `greenai distil` measures it.",
+        text="The template has 300 different prompts or more whose answers are a few labels, and a linear model on "
+        "half of the sampled texts tells them better than the commonest label would. That a task model answers 67% to "
+        "98% of them at 98% agreement is assumed; `greenai distil` measures it.",
         evidence="assumed",
     ),
     Assumption(

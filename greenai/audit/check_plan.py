@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from greenai.audit.energy import law_of, smaller
+from greenai.audit.labels import WHOLE
 from greenai.audit.matching import Form, form_of
 from greenai.errors import InvalidRequest
 from greenai.route import FLOORS
@@ -42,7 +43,6 @@ Kind: TypeAlias = Literal["asked", "planted", "again"]
 KEPT = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "seed", "response_format")
 """Arguments that a call is asked with again; the others are of its model, its tools, or its caller."""
 TOOLS = ("tools", "tool_choice", "functions", "function_call", "web_search_options", "mcp_servers")
-WHOLE = (None, "stop", "end_turn", "stop_sequence", "completed", "STOP")
 FEWEST_PROMPTS = 3
 """An answer that so many different prompts of a template were given is a label."""
 NO_LADDER = (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from greenai.audit.formats.fields import count_of, text
+from greenai.audit.labels import spelling
 from greenai.audit.rows import called_of, is_json, offered_of
 from greenai.cache.keys import cache_key
 from greenai.errors import InvalidRequest
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Calls", "Coded", "columns", "prefix_of", "stored", "system_of", "texts_of"]
+__all__ = ["Calls", "Coded", "columns", "places_of", "prefix_of", "stored", "system_of", "texts_of"]
 
 PREFIX_TOKENS = 1024
 """The shortest beginning of a prompt that providers keep: 1,024 tokens (OpenAI, prompt caching guide; Anthropic's
 shortest is 1,024 too, for most models)."""
 PREFIX_CHARS = 4 * PREFIX_TOKENS
 """About so many characters of English are those tokens."""
+
+ID_DIGITS = 6
+"""Hex digits of a template's id: two of 100 templates have the same one in 3 of 10,000 logs."""
 
 _NUMBERS = (
     "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
@@ -53,10 +57,11 @@ _CODES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coded:
-    """A column of names: the number of each call's name, -1 for none."""
+    """A column of names: the number of each call's name, -1 for none; `ids` are of templates in a store alone."""
 
     codes: Codes
     names: tuple[str, ...]
+    ids: tuple[str, ...] = ()
 
     def name(self, code: int, none: str = "not told") -> str:
         """Return the name with this number."""
@@ -80,7 +85,7 @@ class Calls:
         tier: openai's `service_tier`: batch and flex have prices and energies of their own.
         key: what the exact cache knows the request by; -1 where nothing is known of it.
         prefix: the digest of the first 1,024 tokens or so; -1 for a shorter prompt.
-        answer: the digest of the answer, without case and spaces around it.
+        answer: the digest of the answer, without case, blanks and a full stop at its end.
         effort: how much reasoning the call asked for.
         offered: the tools that the call was given, `called` those that its answer calls (see rows.py); as JSON.
     """
@@ -165,7 +170,7 @@ class _Columns:
             self.flags[name].append(flag)
         told = (
             call.project, self.template(call), _model(call), _tier(call), call.feature, call.user, _key(call),
-            prefix_of(call), _digest(call.answer.strip().casefold()) if call.answer else None,
+            prefix_of(call), _digest(spelling(call.answer)) if call.answer else None,
             text(call.arguments.get("reasoning_effort")), offered_of(call), called_of(call),
         )  # fmt: skip
         for name, said in zip(_CODES, told, strict=True):
@@ -304,7 +309,10 @@ def _named(store: Store, sql: str) -> Coded:
 
 
 def _digests(store: Store, sql: str) -> Coded:
-    """Return digests as codes; the commonest has the lowest, so that a template's number says how large it is."""
+    """Return digests as codes; the commonest has the lowest, so that a template's number says how large it is.
+
+    Its id are the first digits of the digest: that of its prompts' common beginning, whatever else is in the log.
+    """
     import numpy as np
 
     held = store.arrays(f"SELECT {sql} AS n {_FROM} {_ORDER}")["n"]
@@ -315,16 +323,15 @@ def _digests(store: Store, sql: str) -> Coded:
     place[order] = np.arange(len(order))
     found = np.full(len(held), -1, np.int64)
     found[known] = place[codes]
-    few = "template" in sql
-    return Coded(codes=found, names=tuple(f"#{n + 1}" for n in range(len(values))) if few else ())
+    if "template" not in sql:
+        return Coded(codes=found, names=())
+    ids = tuple(f"{value % 2**64:016x}"[:ID_DIGITS] for value in values[order].tolist())
+    return Coded(codes=found, names=tuple(f"#{n + 1}" for n in range(len(values))), ids=ids)
 
 
 def texts_of(store: Store) -> Callable[[Sequence[int]], Sequence[Logged | None]]:
     """Return what reads the texts of calls, by their numbers in `stored`, in the log again."""
-    import numpy as np
-
-    places = store.arrays(f"SELECT c.source, c.position, c.part FROM calls c {_ORDER}")  # noqa: S608
-    table = np.stack([np.ma.getdata(places[name]).astype(np.int64) for name in ("source", "position", "part")], axis=1)
+    table = places_of(store)
 
     def texts(rows: Sequence[int]) -> Sequence[Logged | None]:
         keys = [(int(source), int(position), int(part)) for source, position, part in table[list(rows)]]
@@ -332,3 +339,11 @@ def texts_of(store: Store) -> Callable[[Sequence[int]], Sequence[Logged | None]]
         return [found.get(key) for key in keys]
 
     return texts
+
+
+def places_of(store: Store) -> Codes:
+    """Return where each call of `stored` stands: (call, 3), its source, position and part."""
+    import numpy as np
+
+    places = store.arrays(f"SELECT c.source, c.position, c.part FROM calls c {_ORDER}")  # noqa: S608
+    return np.stack([np.ma.getdata(places[name]).astype(np.int64) for name in ("source", "position", "part")], axis=1)

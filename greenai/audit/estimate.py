@@ -78,8 +78,15 @@ class Looked:
     zone: str
 
     def template(self, code: int) -> str:
-        """Return what a template is called: its number, and what its prompts share."""
-        return " ".join(part for part in (self.calls.template.name(code), self.skeletons.get(code)) if part)
+        """Return what a template is called: its number, its id, and what its prompts share."""
+        named = self.calls.template
+        parts = (named.name(code), self.template_id(code), self.skeletons.get(code))
+        return " ".join(part for part in parts if part)
+
+    def template_id(self, code: int) -> str | None:
+        """Return the id of a template; None where the calls come from no store."""
+        ids = self.calls.template.ids
+        return ids[code] if 0 <= code < len(ids) else None
 
 
 def looked_at(
@@ -211,7 +218,9 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
         projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names) + 1),
-        templates=parts.groups("template", calls.template.codes, looked.template, SHOWN, none=False),
+        templates=parts.groups(
+            "template", calls.template.codes, looked.template, SHOWN, none=False, ids=looked.template_id
+        ),
         models=parts.groups("model", calls.model.codes, calls.model.name, SHOWN),
         hours=tuple(
             parts.group("hour", f"{hour:02}", of) for hour in range(24) if (of := hours == hour).any()
@@ -253,7 +262,14 @@ class _Parts:
         self.grams_per_j = grams(1.0, looked.zone)[0]
 
     def groups(
-        self, by: Grouped, codes: Codes, name: Callable[[int], str], most: int, *, none: bool = True
+        self,
+        by: Grouped,
+        codes: Codes,
+        name: Callable[[int], str],
+        most: int,
+        *,
+        none: bool = True,
+        ids: Callable[[int], str | None] = lambda _: None,
     ) -> tuple[Group, ...]:
         """Return the groups that take most, those without a name last."""
         import numpy as np
@@ -263,7 +279,7 @@ class _Parts:
         count = np.bincount(codes + 1, minlength=size)
         order = np.lexsort((-count, -joules))
         wanted = [int(at) - 1 for at in order.tolist() if count[at] and (at or none)][:most]
-        return tuple(self.group(by, name(code), codes == code) for code in wanted)
+        return tuple(replace(self.group(by, name(code), codes == code), id=ids(code)) for code in wanted)
 
     def group(self, by: Grouped, name: str, of: Flags) -> Group:
         """Return one group of calls."""

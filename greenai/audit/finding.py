@@ -115,11 +115,12 @@ class Group:
 
     Attributes:
         by: what they have in common; "hour" is the hour of the day in UTC.
-        name: of the project, the model or the hour; a template's number and skeleton, never a text.
+        name: of the project, the model or the hour; a template's number, id and skeleton, never a text.
         calls: all of them.
         failed: those that were not answered: they are in `was`, as far as known, and under no way of answering.
         unjudged: those of which the log says too little; they could be what they were.
         avoidable: the share of the judged calls for which less would have sufficed than what answered them.
+        id: a template's, by which `greenai distil` takes it.
         saved: what they took less what they could have taken; an interval of its own, as errors of both are alike.
         saved_share: the same, as a share of the energy of `was`.
     """
@@ -135,6 +136,7 @@ class Group:
     saved_share: Span | None
     avoidable: Span
     sufficed: tuple[Sufficed, ...]
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +164,14 @@ class Change:
     """One thing to do, with the literal lines.
 
     Attributes:
-        place: the file in which they belong, "greenai.toml" or "code".
+        place: where they belong: "greenai.toml", "code", or a "shell".
         lines: as they are to be written.
         saved: what it would have saved on the calls of this log, as if it were the only change.
         per_line_j: joules saved for each line of change; None where no energy is known.
     """
 
     what: str
-    place: Literal["greenai.toml", "code"]
+    place: Literal["greenai.toml", "code", "shell"]
     lines: tuple[str, ...]
     calls: Span
     saved: Taken

@@ -24,6 +24,7 @@ __all__ = ["page"]
 
 MOST_ROWS = 20
 NAME_CHARS = 120
+PLACES = {"code": "# your code", "shell": "# in a shell"}
 WIDE, NARROW = 860, 312
 
 
@@ -126,7 +127,7 @@ def _change(change: Change, finding: Finding) -> str:
     return (
         f"<li><strong>{escape(clean(change.what))}</strong>"
         f"<p>{escape(f'Saves {saved} on {wording.calls(change.calls)} calls.{worse}')}</p>"
-        f"<pre>{escape(f'# {change.place}' if change.place != 'code' else '# your code')}\n{escape(lines)}</pre>"
+        f"<pre>{escape(PLACES.get(change.place, f'# {change.place}'))}\n{escape(lines)}</pre>"
         f"{_rests(wording.rests_on(finding, change.assumption))}</li>"
     )
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from greenai.audit.formats.fields import count_of, number, text
+from greenai.audit.labels import spelling
 from greenai.audit.skeleton import LEVELS, hashed, marks
 from greenai.cache.keys import cache_key
 from greenai.errors import InvalidRequest
@@ -38,7 +39,7 @@ COLUMNS: dict[str, str] = {
     **dict.fromkeys(MARKS, "BIGINT"),
 }  # fmt: skip
 """What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `answer` the
-answer without case and blanks around it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest. `offered`
+answer as `labels.spelling` has it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest. `offered`
 are the tools' names with how long their definitions are, `called` the names of those that were called."""
 
 NAME_CHARS = 200
@@ -66,7 +67,7 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         call.cost_usd, call.latency_s,
         *((None, None, None, None) if energy is None else _energy(energy)),
         _exact(call), None if call.messages is None else hashed(*(said for pair in prompt for said in pair)),
-        _digest(call.answer.strip().casefold() if call.answer else None), _prefix(call.model, prompt),
+        _digest(spelling(call.answer) if call.answer else None), _prefix(call.model, prompt),
         None if call.messages is None else sum(len(said) for _, said in prompt),
         None if call.answer is None else len(call.answer), len(prompt), _text_only(call.messages),
         count_of(limit), number(temperature), _name(told.get("reasoning_effort")), "response_format" in told,

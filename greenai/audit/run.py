@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from greenai.audit.advice import Log
     from greenai.audit.estimate import Looked
     from greenai.audit.side_by_side import Check
     from greenai.audit.store import Store
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from greenai.audit.values import Logged, Source
     from greenai.progress import Moved
 
-__all__ = ["Narrowed", "Options", "audit"]
+__all__ = ["Narrowed", "Options", "Reading", "audit"]
 
 EXAMPLES, EXAMPLE_CHARS = 20, 300
 MOST_NAMED = 10
@@ -126,11 +127,11 @@ def audit(paths: Sequence[str | Path], options: Options, moved: Moved | None = N
     """
     files = opened(paths, options.format)
     with working(options.folder) as store:
-        read = ingest(files, store, workers=options.workers, moved=_Reading(moved))
-        return _looked(store, read, options, moved)
+        read = ingest(files, store, workers=options.workers, moved=Reading(moved))
+        return _looked(store, read, options, ([str(path) for path in paths], options.format), moved)
 
 
-def _looked(store: Store, read: tuple[Source, ...], options: Options, moved: Moved | None) -> Audited:
+def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, moved: Moved | None) -> Audited:
     if moved is not None:
         moved("looking", done=0, total=None, said="at a sample of the calls' texts")
     every, read_texts = stored(store), texts_of(store)
@@ -151,17 +152,17 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, moved: Mov
         return audited
     looked = looked_at(calls, texts, ladder=options.ladder, sample=options.sample, zone=options.zone)
     check = None if options.check is None else options.check(looked, texts, moved)
-    audited = replace(audited, finding=_found(looked, options.ladder, check), check=check)
+    audited = replace(audited, finding=_found(looked, options.ladder, check, log), check=check)
     return replace(audited, texts=_examples(looked, texts, audited.finding)) if options.texts else audited
 
 
-def _found(looked: Looked, ladder: tuple[str, ...], check: Check | None) -> Finding:
+def _found(looked: Looked, ladder: tuple[str, ...], check: Check | None, log: Log) -> Finding:
     """Return the finding, with the risks that were measured where those stand for all of such calls."""
     if check is None:
-        return finding_of(looked, ladder=ladder)
+        return finding_of(looked, ladder=ladder, log=log)
     from greenai.audit.side_by_side import applied
 
-    return applied(finding_of(looked, ladder=ladder, measured=check.measured), looked, check)
+    return applied(finding_of(looked, ladder=ladder, measured=check.measured, log=log), looked, check)
 
 
 def _taken(calls: Calls, rows: NDArray[np.int64]) -> Calls:
@@ -189,7 +190,7 @@ def _prompt(call: Logged) -> str:
     return text if len(text) <= EXAMPLE_CHARS else f"{text[: EXAMPLE_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-class _Reading:
+class Reading:
     """Says how far the reading is, in bytes, with the time that is left at this pace."""
 
     def __init__(self, moved: Moved | None) -> None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from greenai import answerers
 from greenai.answerers.shelf import alike
-from greenai.audit.check_plan import WHOLE, weights
+from greenai.audit.check_plan import weights
 from greenai.audit.finding import Assumption, Risk, Sufficing
+from greenai.audit.labels import WHOLE
 from greenai.audit.matching import form_of, same, told
 from greenai.audit.shares import measured
 from greenai.audit.sufficing import near_repeats, requested

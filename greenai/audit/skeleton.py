@@ -18,14 +18,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from greenai.audit.values import Kind
 from greenai.values import text_of
 
 if TYPE_CHECKING:
     from greenai.audit.values import Logged
 
-__all__ = ["LEVELS", "Marks", "constant", "hashed", "marks"]
+__all__ = ["BARE", "LEVELS", "Marks", "constant", "hashed", "marks"]
 
 WORDS = (3, 4, 5, 6, 8, 12, 24, 48)
 LEVELS = len(WORDS) + 2
@@ -51,6 +52,10 @@ def hashed(*parts: str) -> int:
     """Return 64 bits of a digest as a signed number, as a table holds it."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+BARE = frozenset(hashed(f"{kind}\0{answers}\0") for kind in get_args(Kind) for answers in (False, True))
+"""The first marks of calls that have no system prompt: what begins so has nothing in common."""
 
 
 def marks(call: Logged) -> Marks | None:

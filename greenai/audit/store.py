@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from greenai.audit.duck import connected, failures
+from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, SHARE, WHOLE
+from greenai.audit.labels import LEAST as LEAST_LABELLED
 from greenai.audit.reading import Opened, Tally, chunks, parsed
 from greenai.audit.rows import COLUMNS, MARKS, table
+from greenai.audit.skeleton import BARE
 from greenai.audit.values import Logged, Malformed
 from greenai.errors import LogUnreadable
 from greenai.store.files import private_folder
@@ -38,7 +41,12 @@ OWN, HOLDS, MANY = 0.01, 0.8, 0.1
 many of its prompts go on with the same word, or if it is as many of them as the last; so is an end of six words with
 the first share, whatever comes before it."""
 
+TELLS = 0.5
+"""Prompts whose answers are a few labels are not parted where that removes such a share of the errors of always saying
+the commonest label (Goodman and Kruskal's lambda): what tells the answer is what is asked about. Assumption."""
+
 _COLUMNS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_WHOLE = f"coalesce(finish_reason IN {tuple(filter(None, WHOLE))}, true)"
 _SOURCES = (
     "source INTEGER PRIMARY KEY, path VARCHAR, format VARCHAR, size BIGINT, head VARCHAR, last BIGINT, done BOOLEAN, "
     "tally VARCHAR"
@@ -191,14 +199,15 @@ def _only(chunk: Any, record: Any) -> Any:
 def _settling() -> Iterator[str]:
     """Yield the statements that find templates: one look at each level, from the shortest beginning on."""
     yield "DROP TABLE IF EXISTS templates"
-    columns = f"source, position, part, 0 AS depth, mark_0 AS template, asked, {', '.join(MARKS)}"
+    label = f"CASE WHEN ok AND NOT tool_calls AND {_WHOLE} AND answer_chars <= {LONGEST_LABEL} THEN answer END AS label"
+    columns = f"source, position, part, 0 AS depth, mark_0 AS template, asked, {label}, {', '.join(MARKS)}"
     yield f"CREATE TABLE templates AS SELECT {columns} FROM calls WHERE mark_0 IS NOT NULL"  # noqa: S608 - as below
     for level in range(1, len(MARKS) - 1):
         yield _split(
             level, level - 1, f"(big AND together >= {COVERED} * of){' OR holds' if level == 1 else ''}", SMALL
         )
     yield _split(len(MARKS) - 1, 0, "big", OWN)
-    for mark in (*MARKS[1:], "asked"):
+    for mark in (*MARKS[1:], "asked", "label"):
         yield f"ALTER TABLE templates DROP COLUMN {mark}"
     yield "CHECKPOINT"
 
@@ -219,11 +228,38 @@ def _split(level: int, above: int, when: str, small: float) -> str:
                 (c.most >= {HOLDS} * c.n AND c.n >= {OWN} * p.n) OR c.n >= {MANY} * p.n AS holds
             FROM children c JOIN parents p USING (template) WHERE c.n >= {LEAST}
         ),
-        gathered AS (SELECT *, sum(n) FILTER (big) OVER (PARTITION BY template) AS together FROM sized)
-        SELECT template, child FROM gathered WHERE {when}
+        gathered AS (SELECT *, sum(n) FILTER (big) OVER (PARTITION BY template) AS together FROM sized),
+        moved AS (SELECT template, child FROM gathered WHERE {when}),
+        {_telling(mark, above)}
+        SELECT template, child FROM moved ANTI JOIN telling USING (template)
     ) AS split
     WHERE templates.template = split.template AND templates.{mark} = split.child AND templates.depth = {above}
     """  # noqa: S608 - names of columns and constants of this module
+
+
+def _telling(mark: str, above: int) -> str:
+    """Return the tables that end in `telling`: templates of labels that `moved` would part by what is asked about."""
+    return f"""
+        said AS (
+            SELECT template, {mark} AS child, label, count(*) AS n FROM templates
+            WHERE depth = {above} AND label IS NOT NULL AND template NOT IN ({", ".join(map(str, BARE))})
+            GROUP BY ALL
+        ),
+        labels AS (SELECT template, label, sum(n) AS n FROM said GROUP BY ALL),
+        few AS (
+            SELECT template, max(n) / sum(n) AS commonest FROM labels GROUP BY ALL
+            HAVING sum(n) >= {LEAST_LABELLED} AND sum(n) FILTER (n >= {FEWEST_OF_LABEL}) >= {SHARE} * sum(n)
+                AND count(*) FILTER (n >= {FEWEST_OF_LABEL}) BETWEEN 2 AND sum(n) / {2 * FEWEST_OF_LABEL}
+        ),
+        each AS (
+            SELECT template, child, sum(n) AS n, max(n) AS most FROM said JOIN moved USING (template, child)
+            GROUP BY ALL
+        ),
+        telling AS (
+            SELECT template FROM each JOIN few USING (template) GROUP BY template, commonest
+            HAVING sum(most) - commonest * sum(n) >= {TELLS} * (1 - commonest) * sum(n)
+        )
+    """  # noqa: S608 - as below
 
 
 def _plain(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,13 +14,14 @@ A repeat is told from columns and the cache's own rules on the text; the rest fr
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai import answerers, embed
 from greenai.audit.energy import smaller
+from greenai.audit.exact import FEWEST_PROMPTS, exact
+from greenai.audit.labels import labels_of
 from greenai.cache.keep import class_of, last_questions, term_of
 from greenai.cache.semantic import MAX_CHARS, STORED, SemanticTier
 from greenai.cache.volatility import volatility
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Judged", "NearRepeats", "Texts", "judge", "labelled", "learnable", "near_repeats", "repeats", "requested"]
+__all__ = ["Judged", "NearRepeats", "Texts", "judge", "learnable", "near_repeats", "repeats", "requested"]
 
 Texts: TypeAlias = "Callable[[Sequence[int]], Sequence[Logged | None]]"
 """Numbers of calls to the calls with their texts; None for one that cannot be read any more."""
@@ -49,14 +50,10 @@ Texts: TypeAlias = "Callable[[Sequence[int]], Sequence[Logged | None]]"
 LIFETIMES_S = (30 * 86_400.0, 86_400.0, 3_600.0)
 """How long the exact cache keeps answers, by class of question (cache/keep.py); longest first."""
 
-MOST_LABELS = 100
-FEWEST_CALLS = 100
-LABELS_COVER = 0.95
-LABEL_CHARS = 80
 FEWEST_TEXTS, LEARNT, RIDGE, LABEL_TEXT_CHARS = 40, 0.25, 0.3, 2_000
 MOST_WORK = 8_000_000
-"""A template whose answers are labels: so many calls at least, of whose answers so many different ones, of so many
-characters at most, make up this share. For near repeats, so many pairs of characters are compared: some seconds."""
+"""Of so many texts it is said whether labels can be told from them, of so much of each (`learnable`). For near repeats,
+so many pairs of characters are compared: some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,21 +160,11 @@ class _Repeats:
 # --- labels ---------------------------------------------------------------------------------
 
 
-def labelled(calls: Calls) -> Mapping[int, int]:
-    """Return the templates whose answers are a few labels, by number, with how many labels."""
-    import numpy as np
-
-    found: dict[int, int] = {}
-    codes, size = calls.template.codes, int(calls.template.codes.max(initial=-1)) + 1
-    asked_of = (codes >= 0) & calls.ok
-    usable = asked_of & ~calls.tool_calls & (calls.answer.codes >= 0) & (calls.answer_chars <= LABEL_CHARS)
-    asked, short = np.bincount(codes[asked_of], minlength=size), np.bincount(codes[usable], minlength=size)
-    for template in np.flatnonzero((asked >= FEWEST_CALLS) & (short >= LABELS_COVER * asked)).tolist():
-        often = Counter(calls.answer.codes[usable & (codes == template)].tolist())
-        common = [count for _, count in often.most_common(MOST_LABELS) if count > 1]
-        if sum(common) >= LABELS_COVER * asked[template] and len(common) <= asked[template] / 5:
-            found[template] = len(common)
-    return found
+def _one_task(calls: Sequence[Logged]) -> bool:
+    """Say whether some calls of a template are one task that can be learnt: of too few of them nothing is said."""
+    texts = {requested(call).last_user_text: call.answer for call in calls if call.answer is not None}
+    seen = exact(calls) if len(texts) >= FEWEST_PROMPTS else None
+    return learnable(texts) and (len(texts) < FEWEST_PROMPTS or (seen is not None and seen.why_not is None))
 
 
 def learnable(texts: Mapping[str, str]) -> bool:
@@ -301,18 +288,18 @@ def judge(
     """
     import numpy as np
 
-    known, labels = _Repeats(calls), [*labelled(calls)]
-    texts_of: dict[int, dict[str, str]] = {}
+    known, labels = _Repeats(calls), [code for code, found in labels_of(calls).items() if found.why_not is None]
+    read: dict[int, list[Logged]] = {code: [] for code in labels}
     kept: list[int] = []
     verdicts: list[_Verdict] = []
     for row, call in zip(rows, texts(rows), strict=True):
         if call is not None and call.messages is not None:
             kept.append(row)
             template = int(calls.template.codes[row])
-            if template in labels and call.answer is not None:
-                texts_of.setdefault(template, {})[requested(call).last_user_text] = call.answer
+            if template in read and call.answer is not None:
+                read[template].append(call)
             verdicts.append(_verdict(call, row, known, classifier, large_gain))
-    labels = [template for template in labels if learnable(texts_of.get(template, {}))]
+    labels = [template for template in labels if _one_task(read[template])]
     at = np.array(kept, np.int64)
     model = [smaller(calls.model.name(code, ""), tuple(ladder)) for code in calls.model.codes[at].tolist()]
     shrinks = np.array([name is not None for name in model], np.bool_)

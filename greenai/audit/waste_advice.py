@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CODE", "FILE", "Place", "by_waste", "exactly", "is_taken"]
 
-Place: TypeAlias = Literal["greenai.toml", "code"]
+Place: TypeAlias = Literal["greenai.toml", "code", "shell"]
 
 FILE: Place = "greenai.toml"
 CODE: Place = "code"

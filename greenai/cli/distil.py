@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from greenai.audit.labels import command
 from greenai.cli.common import AsJson, SettingsFile, console, plain, print_json, reported, settings_of
 from greenai.progress import bar
 from greenai.units import format_duration, format_energy
@@ -19,7 +20,6 @@ from greenai.units import format_duration, format_energy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from greenai.audit.values import Logged
     from greenai.distil.pairs import Pairs
     from greenai.distil.templates import Candidate
     from greenai.distil.train import Trained
@@ -31,7 +31,12 @@ __all__ = ["distil"]
 
 Logs = Annotated[list[Path] | None, typer.Argument(help="Logs of calls: files or folders, as for greenai audit.")]
 Format = Annotated[str | None, typer.Option("--format", help="The logs' format, where it is not found out.")]
-Which = Annotated[int | None, typer.Option("--template", min=1, help="The template to distil, by its number.")]
+Which = Annotated[
+    str | None, typer.Option("--template", metavar="ID", help="The template to distil: its id, or its number.")
+]
+Work = Annotated[
+    Path | None, typer.Option("--work", help="Keep the rows in this folder, or go on with those of greenai audit.")
+]
 Listed = Annotated[bool, typer.Option("--list", help="Only list the templates.")]
 Promise = Annotated[float, typer.Option(min=0.5, max=0.999, help="How often it is to say what the large model says.")]
 Labels = Annotated[int | None, typer.Option(min=1, help="Prompts of the log that --teacher answers (anew).")]
@@ -42,7 +47,7 @@ Name = Annotated[str | None, typer.Option(help="What receipts call it; by defaul
 Status = Annotated[Path | None, typer.Option("--status", help="Say how a task model in use is doing.")]
 Again = Annotated[bool, typer.Option("--again", help="With --status: switch it on again after it fell back.")]
 
-LEAST_WIDTH = 20
+MOST_NAMED = 8
 
 
 def distil(
@@ -57,6 +62,7 @@ def distil(
     out: Out = None,
     name: Name = None,
     format_: Format = None,
+    work: Work = None,
     status: Status = None,
     again: Again = False,
     settings: SettingsFile = None,
@@ -80,12 +86,9 @@ def distil(
                 'Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".'
             )
         try:
-            found = _found(logs, format_, as_json=as_json)
-            if list_ or template is None:
-                _list(found, logs, as_json=as_json)
+            chosen, pairs = _read(logs, format_, work, None if list_ else template, as_json=as_json)
+            if chosen is None or pairs is None:
                 return
-            chosen = _chosen(found, template)
-            pairs = _pairs(logs, format_, chosen, as_json=as_json)
             if labels is not None and teacher is not None:
                 from greenai.cli import distil_labels
 
@@ -101,40 +104,37 @@ def distil(
 # --- reading --------------------------------------------------------------------------------
 
 
-def _calls(logs: Sequence[Path], format_: str | None, moved: Moved | None) -> Iterator[Logged]:
-    from greenai.audit.reading import read
-
-    batches, count = read([str(log) for log in logs], format=format_), 0
-    for batch in batches:
-        yield from batch
-        count += len(batch)
-        done, of = batches.progress
-        if moved is not None:
-            moved("reading", done=done, total=of, said=f"{count:,} calls")
-
-
 def _watched(*, as_json: bool) -> bool:
     return not as_json and sys.stderr.isatty()
 
 
-def _found(logs: Sequence[Path], format_: str | None, *, as_json: bool) -> tuple[Candidate, ...]:
-    from greenai.distil import templates
+def _read(
+    logs: Sequence[Path], format_: str | None, work: Path | None, template: str | None, *, as_json: bool
+) -> tuple[Candidate | None, Pairs | None]:
+    """Read the log; list its templates where none is chosen, else return the one chosen and its pairs."""
+    from greenai.distil.templates import reading
 
-    with bar("reading", watched=_watched(as_json=as_json)) as moved:
-        return templates.find(_calls(logs, format_, moved))
+    with (
+        bar("reading", watched=_watched(as_json=as_json)) as moved,
+        reading([str(log) for log in logs], format=format_, folder=work, moved=moved) as log,
+    ):
+        found = log.templates()
+        chosen = None if template is None else _chosen(found, template)
+        pairs = None if chosen is None else log.pairs(chosen)
+    if chosen is None:
+        _list(found, logs, format_, as_json=as_json)
+    return chosen, pairs
 
 
-def _pairs(logs: Sequence[Path], format_: str | None, chosen: Candidate, *, as_json: bool) -> Pairs:
-    from greenai.distil import pairs
-
-    with bar("reading", watched=_watched(as_json=as_json)) as moved:
-        return pairs.collect(_calls(logs, format_, moved), chosen.template)
-
-
-def _chosen(found: Sequence[Candidate], number: int) -> Candidate:
-    if number > len(found):
-        raise typer.BadParameter(f"--template {number}: the log has {len(found)} templates. List them with --list.")
-    return found[number - 1]
+def _chosen(found: Sequence[Candidate], which: str) -> Candidate:
+    """Return the template with this id or number."""
+    named = [one for one in found if which.lower() == one.id]
+    named = named or [one for one in found if which.removeprefix("#") == str(one.number)]
+    if len(named) == 1:
+        return named[0]
+    has = ", ".join(f"{one.number} ({one.id})" for one in sorted(found, key=lambda one: one.number)[:MOST_NAMED])
+    why = f"{len(named)} templates have it, name one by its number" if named else f"the log has {has or 'none'}"
+    raise typer.BadParameter(f"--template {which}: {why}. List them with --list.")
 
 
 def _model(chosen: Candidate) -> str | None:
@@ -149,11 +149,11 @@ def _slug(chosen: Candidate) -> str:
 # --- the list -------------------------------------------------------------------------------
 
 
-def _list(found: Sequence[Candidate], logs: Sequence[Path], *, as_json: bool) -> None:
+def _list(found: Sequence[Candidate], logs: Sequence[Path], format_: str | None, *, as_json: bool) -> None:
     if as_json:
-        print_json([_candidate(number, one) for number, one in enumerate(found, 1)])
+        print_json([_candidate(one) for one in found])
         return
-    from greenai.distil.templates import LEAST
+    from greenai.audit.labels import LEAST
 
     told = console()
     if not found:
@@ -162,20 +162,19 @@ def _list(found: Sequence[Candidate], logs: Sequence[Path], *, as_json: bool) ->
             soft_wrap=True,
         )
         return
-    for number, one in enumerate(found, 1):
-        for line in _lines(number, one):
+    for one in found:
+        for line in _lines(one):
             told.print(plain(line), markup=False, soft_wrap=True)
-    first = next((n for n, one in enumerate(found, 1) if one.why_not is None), None)
+    first = next((one.id for one in found if one.why_not is None), None)
     if first is not None:
-        named = " ".join(str(log) for log in logs)
-        told.print(f"Next: greenai distil {named} --template {first}", markup=False, soft_wrap=True)
+        told.print(f"Next: {command([str(log) for log in logs], format_, first)}", markup=False, soft_wrap=True)
 
 
-def _lines(number: int, one: Candidate) -> Iterator[str]:
+def _lines(one: Candidate) -> Iterator[str]:
     from greenai.distil import worth
 
     skeleton = " ".join(one.template.skeleton.split())
-    yield f"{number}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
+    yield f"#{one.number} {one.id}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
     answers = ", ".join(label for label, _ in one.labels[:4])
     yield f"   {one.calls:,} calls, {len(one.labels)} answers make up {one.share:.0%}: {answers}"
     if one.why_not is not None:
@@ -196,12 +195,13 @@ def _span(middle: float, low: float, high: float) -> str:
     return f"{format_energy(middle)} ({format_energy(low)} to {format_energy(high)})"
 
 
-def _candidate(number: int, one: Candidate) -> dict[str, Any]:
+def _candidate(one: Candidate) -> dict[str, Any]:
     from greenai.distil import worth
 
     each = worth.before(one)
     return {
-        "template": number,
+        "template": one.number,
+        "id": one.id,
         "skeleton": one.template.skeleton,
         "digest": one.template.digest,
         "calls": one.calls,

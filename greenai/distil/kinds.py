@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, SHARE, spelling
 from greenai.distil import spans, train
-from greenai.distil.pairs import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, spelling
 
 if TYPE_CHECKING:
     from greenai.answerers.distilled import Kind
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["kind_of", "made"]
 
-LABELS = 0.9
-"""So much of the answers must recur to be labels."""
 LOOKED_AT = 2000
 
 
@@ -27,7 +25,7 @@ def kind_of(texts: Sequence[str], answers: Sequence[str]) -> Kind:
     texts, answers = texts[-LOOKED_AT:], answers[-LOOKED_AT:]
     counts = Counter(map(spelling, answers))
     often = [n for key, n in counts.most_common(MOST_LABELS) if n >= FEWEST_OF_LABEL and len(key) <= LONGEST_LABEL]
-    if sum(often) >= LABELS * len(answers):
+    if sum(often) >= SHARE * len(answers):
         return "label"
     return "span" if _are_copies(texts, answers) else "label"
 

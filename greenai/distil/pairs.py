@@ -7,14 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from greenai.answerers.skeleton import Template
+from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, answer_of, spelling
 from greenai.audit.values import Logged
 
-__all__ = ["MOST_LABELS", "Labelled", "Pairs", "answer_of", "collect", "labelled", "spelling"]
-
-FEWEST_OF_LABEL = 5
-"""A label that was given less often is not learnt: what the large model says then is "another answer"."""
-MOST_LABELS = 500
-LONGEST_LABEL = 200
+__all__ = ["Labelled", "Pairs", "collect", "labelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +61,6 @@ def collect(calls: Iterable[Logged], template: Template) -> Pairs:
         created=tuple(created for created, _, _ in found),
         left_out=dict(left),
     )
-
-
-def answer_of(call: Logged) -> str | None:
-    """Return what a call was answered, where that was all of an answer: not cut off, no call of a tool, not empty."""
-    whole = call.ok and not call.tool_calls and call.finish_reason in {None, "stop"}
-    return call.answer.strip() or None if whole and call.answer else None
-
-
-def spelling(answer: str) -> str:
-    """Return what two answers share that say the same label: blanks, case and a full stop at the end aside."""
-    return " ".join(answer.casefold().split()).removesuffix(".")
 
 
 def labelled(pairs: Pairs) -> Labelled:

@@ -19,8 +19,9 @@ from greenai.answerers import spans
 from greenai.answerers.distilled import TaskModel
 from greenai.answerers.spans import BUCKETS, COLUMNS, FORMS, MOST_TOKENS, Cut, SpanHead, spelt
 from greenai.answerers.task_file import Held
+from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL
 from greenai.distil import numeric
-from greenai.distil.pairs import FEWEST_OF_LABEL, LONGEST_LABEL, Labelled
+from greenai.distil.pairs import Labelled
 from greenai.distil.threshold import Judged, slips, thresholds
 from greenai.distil.train import NotWorthIt, Trained, check, header, none_keeps, split, tested
 

@@ -1,41 +1,46 @@
-"""Finds the templates of a log: prompts with the same skeleton, whose answers come from a small set of labels.
+"""The templates of a log that a task model could answer: those that an audit numbers, with the same numbers and ids.
 
-One pass over the log in bounded memory: calls are gathered by their roles, by how their first message begins, and by
-the first words of the last one. A family that shares its first message is one template if its answers are few; else
-each beginning of the last message is looked at by itself. The skeleton is what nearly all of a sample have in common:
-the beginning, the end, and pieces between that stand on lines of their own. Scores and answers in JSON count as labels
-where they recur; what is copied out of the prompt (spans) does not.
+An audit's rows say how many calls a template has, what they took and how many labels its answers are; what a skeleton
+and a label read is found in some of the texts. Calls are read twice, in bounded memory: once into the audit's store, of
+which `--work` keeps the rows, and then what is looked at.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from greenai.answerers.skeleton import Part, Template, text_of
-from greenai.audit.values import Logged
-from greenai.distil.pairs import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, answer_of, spelling
+from greenai.audit.columns import Calls, Coded, places_of, stored, texts_of
+from greenai.audit.exact import exact
+from greenai.audit.ingest import ingest
+from greenai.audit.labels import LEAST, Labels, labels_of, spelling
+from greenai.audit.reading import opened
+from greenai.audit.run import Reading
+from greenai.audit.store import Store, working
+from greenai.distil.pairs import Pairs, collect
 
-__all__ = ["LEAST", "Candidate", "find", "parts_of"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-LEAST = 300
-"""A template with fewer calls is not worth a task model; see `train.FEWEST`."""
-SHARE = 0.9
-"""So much of a template's answers must be labels that recur."""
-NEARLY_ALL = 0.95
+    from greenai.answerers.skeleton import Template
+    from greenai.audit.exact import Exact
+    from greenai.audit.values import Logged
+    from greenai.progress import Moved
+
+__all__ = ["Candidate", "Log", "reading"]
+
 SAMPLE = 200
-MOST_FAMILIES = 20_000
-MOST_ANSWERS = 3_000  # different ones that are counted
-MOST_MESSAGES = 4
-BEGINNING = 60
-WORDS = 3
-
-_TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-_DIGITS = re.compile(r"\d+")
+MOST_TEMPLATES = 100
+"""So many are looked at, those with most calls."""
+MOST_NAMED = 3
+TOLD = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,7 @@ class Candidate:
     """A template of a log, and whether a task model could answer it.
 
     Attributes:
+        number: what an audit of the same files calls it; `id` is of its digest, and stays when other templates grow.
         calls: how many calls are of it, as far as the sample tells.
         labels: its most frequent answers, with how often each was given.
         share: how much of its answers these are.
@@ -51,6 +57,8 @@ class Candidate:
         why_not: why no task model can be made of it; None where one can.
     """
 
+    number: int
+    id: str
     template: Template
     calls: int
     labels: tuple[tuple[str, int], ...]
@@ -63,217 +71,119 @@ class Candidate:
     why_not: str | None
 
 
-@dataclass(slots=True)
-class _Family:
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = None
-    answers: Counter[str] = field(default_factory=Counter[str])
-    answered: int = 0
-    models: Counter[str] = field(default_factory=Counter[str])
-    projects: Counter[str] = field(default_factory=Counter[str])
-    sample: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+@contextmanager
+def reading(
+    paths: Sequence[str | Path],
+    *,
+    format: str | None = None,  # noqa: A002 - the option's name
+    folder: Path | None = None,
+    workers: int = 2,
+    moved: Moved | None = None,
+) -> Generator[Log]:
+    """Read a log as an audit does.
 
-    def add(self, call: Logged, texts: tuple[str, ...], draw: random.Random) -> None:
-        self.calls += 1
-        self.input_tokens += call.input_tokens or 0
-        self.output_tokens += call.output_tokens or 0
-        if call.cost_usd is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + call.cost_usd
-        self.models[call.model or "?"] += 1
-        self.projects[call.project or "?"] += 1
-        answer = answer_of(call)
-        if answer is not None:
-            self.answered += 1
-            key = spelling(answer[: LONGEST_LABEL + 1])
-            if key in self.answers or len(self.answers) < MOST_ANSWERS:
-                self.answers[key] += 1
-        if len(self.sample) < SAMPLE:
-            self.sample.append(texts)
-        elif (at := draw.randrange(self.calls)) < SAMPLE:
-            self.sample[at] = texts
+    Args:
+        paths: files, folders or patterns.
+        format: the format of all of them, where it shall not be found out.
+        folder: where the rows are kept, to go on with: that of an audit of the same files is not read again.
+        workers: processes that read a large log.
+        moved: told how far it is.
 
-    def labels(self) -> list[tuple[str, int]]:
-        often = [(key, n) for key, n in self.answers.most_common(MOST_LABELS) if n >= FEWEST_OF_LABEL]
-        return [(key, n) for key, n in often if len(key) <= LONGEST_LABEL]
-
-    def share(self) -> float:
-        return sum(n for _, n in self.labels()) / max(1, self.answered)
-
-
-_Key = tuple[tuple[str, ...], str]
-
-
-def find(calls: Iterable[Logged], *, least: int = LEAST) -> tuple[Candidate, ...]:
-    """Return the templates of a log, those that a task model could answer first, most tokens first."""
-    found = [
-        candidate
-        for (roles, _), families in _gathered(calls).items()
-        for candidate in _candidates(roles, families, least)
-    ]
-    return tuple(
-        sorted(found, key=lambda one: (one.why_not is not None, -one.input_tokens - one.output_tokens, -one.calls))
-    )
-
-
-def _gathered(calls: Iterable[Logged]) -> Mapping[_Key, dict[str, _Family]]:
-    draw = random.Random(0)  # noqa: S311 (a sample, no secret)
-    found: defaultdict[_Key, dict[str, _Family]] = defaultdict(dict)
-    held = 0
-    for call in calls:
-        asked = _asked(call)
-        if asked is None:
-            continue
-        roles, texts = asked
-        families = found[roles, _DIGITS.sub("0", texts[0][: 4 * BEGINNING])[:BEGINNING] if roles[1:] else ""]
-        first = " ".join(_DIGITS.sub("0", texts[-1][: 4 * BEGINNING]).split()[:WORDS])
-        if first not in families:
-            families[first] = _Family()
-            held += 1
-        families[first].add(call, texts, draw)
-        if held > MOST_FAMILIES:
-            held = _forget(found)
-    return found
-
-
-def _asked(call: Logged) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Return the roles and texts of a short prompt; None for a conversation, a picture, tools, or no prompt at all."""
-    messages = call.messages or ()
-    if call.kind != "chat" or not 0 < len(messages) <= MOST_MESSAGES or call.arguments.get("tools"):
-        return None
-    roles = tuple(str(message.get("role")) for message in messages)
-    texts = tuple(text for text in map(text_of, messages) if text)
-    return (roles, texts) if roles[-1] == "user" and len(texts) == len(roles) else None
-
-
-def _forget(found: defaultdict[_Key, dict[str, _Family]]) -> int:
-    """Put beginnings that came rarely together, so that memory stays bounded; return how many are left."""
-    for families in found.values():
-        rare = [first for first, family in families.items() if first and family.calls < FEWEST_OF_LABEL]
-        if rare:
-            families[""] = _joined([families.pop(first) for first in rare] + [families.get("", _Family())])
-    return sum(map(len, found.values()))
-
-
-def _joined(families: Sequence[_Family]) -> _Family:
-    whole = _Family()
-    costs = [family.cost_usd for family in families if family.cost_usd is not None]
-    whole.cost_usd = sum(costs) if costs else None
-    total = sum(family.calls for family in families)
-    for family in families:
-        whole.calls += family.calls
-        whole.input_tokens += family.input_tokens
-        whole.output_tokens += family.output_tokens
-        whole.answers += family.answers
-        whole.answered += family.answered
-        whole.models += family.models
-        whole.projects += family.projects
-        whole.sample += family.sample[: max(1, round(SAMPLE * family.calls / max(1, total)))]
-    whole.sample = whole.sample[: 2 * SAMPLE]
-    return whole
-
-
-def _candidates(roles: tuple[str, ...], families: Mapping[str, _Family], least: int) -> tuple[Candidate, ...]:
-    """Return a family as one template where its answers are few, else each beginning that is frequent enough.
-
-    Several templates with labels have few answers together too: what they have in common is then no template, or none
-    that can be learnt.
+    Raises:
+        LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
+        MissingExtra: DuckDB is not installed.
     """
-    whole = _joined([*families.values()])
-    labels = whole.calls >= least and (len(families) == 1 or whole.share() >= SHARE)
-    one = _candidate(roles, whole) if labels else None
-    if len(families) == 1 or (one is not None and one.why_not is None):
-        return () if one is None else (one,)
-    frequent = (family for first, family in families.items() if first and family.calls >= least)
-    parts = tuple(part for family in frequent if (part := _candidate(roles, family)) is not None)
-    return parts if parts or one is None else (one,)
+    files = opened(paths, format)
+    with working(folder) as store:
+        ingest(files, store, workers=workers, moved=Reading(moved))
+        yield Log(store, moved)
 
 
-def _candidate(roles: tuple[str, ...], family: _Family) -> Candidate | None:
-    """Return what a family is as a template; None where its prompts have nothing in common."""
-    columns = [[texts[at] for texts in family.sample if len(texts) == len(roles)] for at in range(len(roles))]
-    try:
-        template = Template(
-            parts=tuple(Part(role=role, literals=parts_of(texts)) for role, texts in zip(roles, columns, strict=True))
+class Log:
+    """A log that was read; texts are read in its files again. Made by `reading`."""
+
+    def __init__(self, store: Store, moved: Moved | None = None) -> None:
+        self._store, self._moved = store, moved
+
+    @cached_property
+    def _calls(self) -> Calls:
+        return stored(self._store)
+
+    def templates(self, *, least: int = LEAST) -> tuple[Candidate, ...]:
+        """Return the templates with so many calls, those that a task model could answer first, most tokens first."""
+        calls, draw = self._calls, random.Random(0)  # noqa: S311 (a sample, no secret)
+        labels = dict(sorted(labels_of(calls, least).items())[:MOST_TEMPLATES])  # the largest have the lowest numbers
+        looked = {code: _Rows.of(calls, code, found, draw) for code, found in labels.items()}
+        wanted = sorted({row for rows in looked.values() for row in (*rows.sample, *rows.labels.values())})
+        read = dict(zip(wanted, texts_of(self._store)(wanted), strict=True))
+        found = [
+            _candidate(calls, labels[code], rows, seen, read)
+            for code, rows in looked.items()
+            if (seen := exact([call for row in rows.sample if (call := read[row]) is not None])) is not None
+        ]
+        return tuple(
+            sorted(found, key=lambda one: (one.why_not is not None, -one.input_tokens - one.output_tokens, -one.calls))
         )
-    except ValueError:
-        return None
-    prompts = [_messages(roles, texts) for texts in family.sample if len(texts) == len(roles)]
-    matching = sum(template.slots(prompt) is not None for prompt in prompts) / max(1, len(prompts))
-    labels = family.labels()
+
+    def pairs(self, chosen: Candidate) -> Pairs:
+        """Return the pairs of a template."""
+        return collect(self._of(chosen), chosen.template)
+
+    def _of(self, chosen: Candidate) -> Iterator[Logged]:
+        import numpy as np
+
+        rows = np.flatnonzero(self._calls.template.codes == chosen.number - 1)
+        keys = [(int(source), int(position), int(part)) for source, position, part in places_of(self._store)[rows]]
+        for count, (_, call) in enumerate(self._store.texts(keys), 1):
+            if self._moved is not None and count % TOLD == 0:
+                self._moved("pairs", done=count, total=len(keys), said=f"{count:,} of {len(keys):,} calls")
+            yield call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """The numbers of a template's calls: of all, of some drawn at random, and of one for each label."""
+
+    every: NDArray[np.int64]
+    sample: Sequence[int]
+    labels: Mapping[int, int]
+
+    @classmethod
+    def of(cls, calls: Calls, code: int, labels: Labels, draw: random.Random) -> _Rows:
+        import numpy as np
+
+        every = np.flatnonzero(calls.template.codes == code)
+        answers, first = np.unique(calls.answer.codes[every], return_index=True)
+        row = dict(zip(answers.tolist(), every[first].tolist(), strict=True))
+        return cls(
+            every=every,
+            sample=every[draw.sample(range(len(every)), min(SAMPLE, len(every)))].tolist(),
+            labels={answer: row[answer] for answer, _ in labels.counts},
+        )
+
+
+def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Mapping[int, Logged | None]) -> Candidate:
+    import numpy as np
+
+    code = int(calls.template.codes[rows.every[0]])
+    cost = calls.cost_usd[rows.every]
+    said = {answer: call.answer or "" for answer, row in rows.labels.items() if (call := read[row]) is not None}
     return Candidate(
-        template=template,
-        calls=round(matching * family.calls),
-        labels=tuple(labels),
-        share=family.share(),
-        input_tokens=round(matching * family.input_tokens),
-        output_tokens=round(matching * family.output_tokens),
-        cost_usd=None if family.cost_usd is None else matching * family.cost_usd,
-        models=tuple(name for name, _ in family.models.most_common(3)),
-        projects=tuple(name for name, _ in family.projects.most_common(3)),
-        why_not=_why_not(family, labels, matching),
+        number=code + 1,
+        id=calls.template.ids[code],
+        template=seen.template,
+        calls=round(seen.matching * len(rows.every)),
+        labels=tuple((spelling(said[answer]), count) for answer, count in labels.counts if answer in said),
+        share=labels.share,
+        input_tokens=round(seen.matching * float(np.nansum(calls.input_tokens[rows.every]))),
+        output_tokens=round(seen.matching * float(np.nansum(calls.output_tokens[rows.every]))),
+        cost_usd=None if np.isnan(cost).all() else seen.matching * float(np.nansum(cost)),
+        models=_names(calls.model, rows.every),
+        projects=_names(calls.project, rows.every),
+        why_not=seen.why_not or labels.why_not,
     )
 
 
-def _messages(roles: Sequence[str], texts: Sequence[str]) -> list[dict[str, Any]]:
-    return [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
-
-
-def _why_not(family: _Family, labels: Sequence[tuple[str, int]], matching: float) -> str | None:
-    if matching < SHARE:
-        return f"its prompts differ in more than their slots: {matching:.0%} of them have this skeleton"
-    if family.share() < SHARE:
-        return (
-            f"its answers are no labels: {family.share():.0%} of them recur at least {FEWEST_OF_LABEL} times, and "
-            f"{SHARE:.0%} are needed"
-        )
-    if len(labels) < 2:
-        return "it is always answered the same"
-    if len(labels) * 2 * FEWEST_OF_LABEL > family.answered:
-        return f"{len(labels)} labels in {family.answered} answers are too many to learn"
-    return None
-
-
-# --- the skeleton ---------------------------------------------------------------------------
-
-
-def parts_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the constant pieces of texts of one template, around their slots; one piece if all are the same."""
-    if len(set(texts)) == 1:
-        return (texts[0],)
-    tokens = [_TOKEN.findall(text) for text in texts]
-    first, rest = _common(tokens)
-    last, middles = _common([row[::-1] for row in rest])
-    inner = _pieces(["".join(row[::-1]) for row in middles])
-    return ("".join(first), *inner, "".join(last[::-1]))
-
-
-def _common(rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Return the tokens with which nearly all rows begin, and what follows in those that do, never nothing."""
-    found: list[str] = []
-    least = NEARLY_ALL * len(rows)
-    while True:
-        at = len(found)
-        ahead = Counter(row[at] for row in rows if len(row) > at + 1)
-        token, count = ahead.most_common(1)[0] if ahead else ("", 0)
-        if not count or count < least:
-            return found, [row[at:] for row in rows]
-        rows = [row for row in rows if len(row) > at + 1 and row[at] == token]
-        found.append(token)
-
-
-def _pieces(middles: Sequence[str]) -> list[str]:
-    """Return the pieces, each from a line's beginning, that stand once in nearly all of the texts, in their order."""
-    shortest = min(middles, key=len, default="")
-    for begin in (at for at, sign in enumerate(shortest) if sign == "\n"):
-        tokens = _TOKEN.findall(shortest[begin:])[:12]
-        for length in range(len(tokens), 0, -1):
-            piece = "".join(tokens[:length])
-            if sum(map(str.isalpha, piece)) < 4:
-                break
-            holding = [text for text in middles if text.count(piece) == 1 and text.strip() != piece.strip()]
-            if len(holding) >= NEARLY_ALL * len(middles):
-                after = [text.split(piece, 1)[1] for text in holding]
-                return [piece, *_pieces(after)]
-    return []
+def _names(column: Coded, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the names that most of the calls have."""
+    return tuple(column.name(code, "?") for code, _ in Counter(column.codes[rows].tolist()).most_common(MOST_NAMED))

@@ -23,8 +23,8 @@ LOG = [
     *(call(f"What is {n} times 17?", at=n) for n in range(40)),
     *(call("What is the capital of France?", at=n) for n in range(20)),
     *(
-        call(f"{MAILS[n // 3 % 2]} {n}", at=n, system="Label it.", answer=("spam", "ham")[n // 3 % 2])
-        for n in range(120)
+        call(f"{MAILS[n // 3 % 2]} {n}", at=n, system="Label the mail.", answer=("spam", "ham")[n // 3 % 2])
+        for n in range(400)
     ),
     *(call("Tell me about trees and birds and their names", at=n, arguments={}) for n in range(9)),
     *(call(f"Name tree {n}.", at=n, output_tokens=900, reasoning_tokens=800, arguments=HARD) for n in range(9)),
@@ -58,7 +58,8 @@ def test_what_saves_most_per_line_comes_first(found: Finding) -> None:
 def test_every_change_has_its_lines(found: Finding) -> None:
     assert change(found, "ladder").lines == (f'ladder = ["{SMALL}", "{LARGE}"]',)
     assert change(found, "from greenai").lines == ("from greenai import Client",)
-    assert change(found, "client.distilled").lines[0].endswith('.greenai", mode="shadow")')
+    distil = change(found, "greenai distil")
+    assert (distil.place, distil.lines[0][:44]) == ("shell", "greenai distil calls.jsonl --template system")
     assert change(found, "cache_also").lines == ('cache_also = ["sampled"]',)
     assert change(found, "cache_also").calls.mid == 8
     assert change(found, "client.feature").lines == ('client.feature("watch")',)
@@ -69,8 +70,8 @@ def test_every_change_has_its_lines(found: Finding) -> None:
 
 
 def test_no_task_model_is_advised_for_a_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advice, "LEAST_LABELLED", 121)
-    assert not [one for one in of(LOG).changes if "client.distilled" in one.lines[0]]
+    monkeypatch.setattr(advice, "LEAST_LABELLED", 401)
+    assert not [one for one in of(LOG).changes if one.place == "shell"]
 
 
 def test_the_import_is_one_change_and_holds_repeats_tools_and_reasoning(found: Finding) -> None:

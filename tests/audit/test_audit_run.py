@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from greenai.audit import run
-from greenai.audit.run import Narrowed, _Reading
+from greenai.audit.run import Narrowed, Reading
 from greenai.errors import InvalidRequest
 
 
@@ -20,7 +20,7 @@ def test_the_time_left_is_of_this_runs_pace(monkeypatch: pytest.MonkeyPatch) -> 
 
     now = iter((0.0, 100.0, 100.0, 110.0, 120.0))
     monkeypatch.setattr(run.time, "monotonic", lambda: next(now))
-    reading = _Reading(moved)  # type: ignore[arg-type]
+    reading = Reading(moved)  # type: ignore[arg-type]
     reading(500_000_000, 2_000_000_000, 250_000)  # an earlier run had read so much
     reading(600_000_000, 2_000_000_000, 300_000)
     reading(2_000_000_000, 2_000_000_000, 1_000_000)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from audit_logs import SMALL, call, reads
 
 from greenai.audit.columns import columns
-from greenai.audit.sufficing import FEWEST_CALLS, Judged, judge, labelled, learnable, near_repeats, repeats, requested
+from greenai.audit.labels import LEAST, labels_of
+from greenai.audit.sufficing import Judged, judge, learnable, near_repeats, repeats, requested
 from greenai.audit.values import Logged
 from greenai.classify import Classifier
 
@@ -72,12 +75,32 @@ def test_probabilities_hold_for_large_models_and_for_calls_that_reasoned() -> No
 
 
 def test_a_template_has_labels_if_nearly_all_its_answers_are_a_few() -> None:
-    few = [call(f"mail {n}", system="Label it.", answer=("spam", "ham")[n % 2]) for n in range(FEWEST_CALLS)]
-    many = [call(f"mail {n}", system="Answer it.", answer=f"answer {n}") for n in range(FEWEST_CALLS)]
-    made = columns([*few, *many])
-    assert dict(labelled(made)) == {0: 2}
-    assert not labelled(columns(few[:-1]))
-    assert not labelled(columns([call(f"mail {n}", answer="spam") for n in range(FEWEST_CALLS)]))
+    few = [call(f"mail {n}", system="Label it.", answer=("spam", "Ham.", "ham")[n % 3]) for n in range(LEAST)]
+    many = [call(f"mail {n}", system="Answer it.", answer=f"answer {n}") for n in range(LEAST)]
+    one = [call(f"mail {n}", system="Say it.", answer="spam") for n in range(LEAST)]
+    again = [call(f"mail {n % 50}", system="Ask it.", answer=("spam", "ham")[n % 2]) for n in range(LEAST)]
+    found = labels_of(columns([*few, *many, *one, *again]))
+    assert {code: [count for _, count in labels.counts] for code, labels in found.items()} == {
+        0: [200, 100], 1: [], 2: [LEAST], 3: [150, 150],
+    }  # fmt: skip
+    assert [labels.why_not for labels in found.values()] == [
+        None,
+        "its answers are no labels: 0% of them recur at least 5 times, and 90% are needed",
+        "it is always answered the same",
+        "50 different prompts are too few to prove a promise: 300 are needed",
+    ]
+    assert not labels_of(columns(few[:-1]))
+
+
+def test_labels_of_prompts_that_share_nothing_are_no_task() -> None:
+    about = ("win a free prize and money now", "the meeting of the team about the report")
+    asked = [f"{about[n // 3 % 2]} {n}" for n in range(LEAST)]
+    answers = [("spam", "ham")[n // 3 % 2] for n in range(LEAST)]
+    of_one = [call(text, system="Label the mail.", answer=said) for text, said in zip(asked, answers, strict=True)]
+    assert judged(of_one).labels.all()
+    mixed = [replace(one, messages=({"role": "user", "content": asked[n]},)) for n, one in enumerate(of_one)]
+    calls = columns(mixed, template=lambda _: "all")
+    assert not judge(calls, range(len(mixed)), reads(mixed), Classifier.load()).labels.any()
 
 
 def test_labels_have_to_be_told_from_the_texts() -> None:

@@ -58,10 +58,10 @@ def test_templates_are_listed_with_what_could_be_saved(shell: Shell, log: Path) 
     assert (one["template"], one["calls"], sorted(one["labels"])) == (1, 500, ["delivery", "password", "refund"])
     assert 0 < one["call_low_j"] < one["call_j"] < one["call_high_j"]
     said = shell("distil", str(log), "--list").stdout.splitlines()
-    assert said[0].startswith("1  user: Which department is this message for?")
+    assert said[0].startswith(f"#1 {one['id']}  user: Which department is this message for?")
     assert said[1].startswith("   500 calls, 3 answers make up 100%: ")
     assert " of this log could be saved." in said[2]
-    assert said[3] == f"Next: greenai distil {log} --template 1"
+    assert said[3] == f"Next: greenai distil {log} --template {one['id']}"
 
 
 def test_from_a_log_to_an_answer(shell: Shell, log: Path, tmp_path: Path) -> None:
@@ -107,7 +107,11 @@ def test_too_little_is_refused_with_the_numbers(shell: Shell, log: Path, tmp_pat
 
 def test_a_wrong_use_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
     assert "Name a log, such as calls.jsonl" in shell("distil").output
-    assert "the log has 1 templates" in shell("distil", str(log), "--template", "9").output
+    (one,) = shell.json("distil", str(log))
+    refused = shell("distil", str(log), "--template", "9")
+    assert refused.exit_code == 2
+    said = " ".join(refused.output.replace("│", " ").split())
+    assert f"--template 9: the log has 1 ({one['id']}). List them with --list." in said
     assert "Asking a model takes both" in shell("distil", str(log), "--labels", "9").output
     kind, message = shell.error("distil", "--status", str(log))
     assert kind == "TaskFileRefused"

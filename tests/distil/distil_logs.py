@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 from greenai.answerers.skeleton import Part, Template
 from greenai.audit.values import Logged
+from greenai.distil.templates import reading
 
 SYSTEM = "You sort the mail of a shop. Answer with one word: refund, delivery or thanks."
 TEMPLATE = Template(parts=(Part(role="system", literals=(SYSTEM,)), Part(role="user", literals=("Mail: ", "\nKind:"))))
@@ -60,3 +62,34 @@ def logged(count=400, slips=0.05, seed=0):
             where=f"log.jsonl:{at + 1}", created=1000.0 + at, messages=tuple(asked(text)), answer=said,
             finish_reason="stop", model="large",
         )  # fmt: skip
+
+
+def _arguments(call):
+    tools = [{"type": "function", "function": {"name": name}} for name in call.arguments.get("tools", ())]
+    return {**call.arguments, **({"tools": tools} if tools else {})}
+
+
+def written(calls, path):
+    """Write calls as openai's requests and answers, a line each."""
+    lines = (
+        {
+            "created": call.created,
+            "request": {"model": call.model, "messages": list(call.messages), **_arguments(call)},
+            "response": {
+                "object": "chat.completion", "model": call.model,
+                "choices": [
+                    {"message": {"role": "assistant", "content": call.answer}, "finish_reason": call.finish_reason}
+                ],
+                "usage": {"prompt_tokens": call.input_tokens or 0, "completion_tokens": call.output_tokens or 0},
+            },
+        }
+        for call in calls
+    )  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def templates_of(calls, path, **told):
+    """Return the templates of a log that holds these calls."""
+    with reading([written(calls, path)]) as log:
+        return log.templates(**told)

@@ -5,10 +5,19 @@ from __future__ import annotations
 import random
 
 import pytest
-from distil_logs import SYSTEM, TEMPLATE, asked, logged
+from distil_logs import SYSTEM, TEMPLATE, asked, logged, templates_of, written
 
+from greenai.audit import ingest as ingesting
+from greenai.audit.exact import parts_of
+from greenai.audit.run import Options, audit
 from greenai.audit.values import Logged
-from greenai.distil import pairs, templates
+from greenai.distil import pairs
+from greenai.distil.templates import reading
+
+
+@pytest.fixture
+def found_in(tmp_path):
+    return lambda calls, **told: templates_of(calls, tmp_path / "calls.jsonl", **told)
 
 
 def call(messages, answer, **more):
@@ -28,8 +37,8 @@ def chatted(count):
         yield call([{"role": "user", "content": f"Tell me a story about number {at}"}], f"Once there were {at} bees.")
 
 
-def test_the_templates_of_a_log_are_found():
-    found = templates.find([*logged(500), *scored(400), *chatted(400)])
+def test_the_templates_of_a_log_are_found(found_in):
+    found = found_in([*logged(500), *scored(400), *chatted(400)])
     good = [one for one in found if one.why_not is None]
     assert {one.template.skeleton for one in good} == {
         f"system: {SYSTEM}\nuser: Mail: {{1}}\nKind:",
@@ -43,19 +52,19 @@ def test_the_templates_of_a_log_are_found():
     assert story.why_not == "its answers are no labels: 0% of them recur at least 5 times, and 90% are needed"
 
 
-def test_a_template_found_is_the_one_that_was_written():
-    found = templates.find(logged(400))
+def test_a_template_found_is_the_one_that_was_written(found_in):
+    found = found_in(logged(400))
     assert [one.template for one in found] == [TEMPLATE]
 
 
-def test_templates_without_a_system_prompt_are_found_side_by_side():
+def test_templates_without_a_system_prompt_are_found_side_by_side(found_in):
     mails = [
         call(
             [{"role": "user", "content": f"Which department is it for? Mail: {one.messages[1]['content']}"}], one.answer
         )
         for one in logged(400)
     ]
-    found = templates.find([*mails, *scored(400)])
+    found = found_in([*mails, *scored(400)])
     assert [one.why_not for one in found] == [None, None]
     assert [one.template.skeleton for one in found] == [
         "user: Rate the review from 1 to 5.\nTitle: {1}\nReview: it was {2}, really\nStars:",
@@ -64,16 +73,16 @@ def test_templates_without_a_system_prompt_are_found_side_by_side():
     assert [one.calls for one in found] == [400, 400]
 
 
-def test_few_calls_are_no_template():
-    assert templates.find(logged(200)) == ()
-    assert len(templates.find(logged(200), least=100)) == 1
+def test_few_calls_are_no_template(found_in):
+    assert found_in(logged(200)) == ()
+    assert len(found_in(logged(200), least=100)) == 1
 
 
-def test_nothing_constant_is_no_template():
-    assert templates.find(call([{"role": "user", "content": f"{at} {at * 7}"}], "yes") for at in range(400)) == ()
+def test_nothing_constant_is_no_template(found_in):
+    assert found_in(call([{"role": "user", "content": f"{at} {at * 7}"}], "yes") for at in range(400)) == ()
 
 
-def test_a_number_in_the_system_prompt_is_a_slot():
+def test_a_number_in_the_system_prompt_is_a_slot(found_in):
     calls = [
         call(
             [{"role": "system", "content": f"Today is day {at % 28}. {SYSTEM}"}, *asked(f"mail number {at}")[1:]],
@@ -81,26 +90,59 @@ def test_a_number_in_the_system_prompt_is_a_slot():
         )
         for at in range(400)
     ]
-    (found,) = templates.find(calls)
+    (found,) = found_in(calls)
     assert found.template.skeleton.startswith("system: Today is day {1}. You sort")
     assert found.why_not == "it is always answered the same"
 
 
-def test_conversations_tools_and_cut_answers_are_left_out():
+def test_conversations_tools_and_cut_answers_are_left_out(found_in):
     turns = [*asked("a"), {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
-    assert templates.find([call([*turns, *turns], "x")] * 400) == ()
+    assert found_in([call([*turns, *turns], "x")] * 400) == ()
     tools = [call(asked(f"mail {at}"), "refund", arguments={"tools": ["f"]}) for at in range(400)]
-    assert templates.find(tools) == ()
+    assert found_in(tools) == ()
 
 
-def test_many_beginnings_stay_within_bounds(monkeypatch):
-    monkeypatch.setattr(templates, "MOST_FAMILIES", 50)
-    noise = [
-        call([{"role": "user", "content": f"{w} {w} {w} what?"}], "yes") for w in map("w{}x".format, "abcdefgh" * 40)
+def test_what_tells_the_answer_is_no_template_of_its_own(found_in):
+    kinds = {"buy": "I want to buy a {}", "sell": "I would like to sell my {}", "ask": "Is there a {} left"}
+    plain = [
+        call(
+            [{"role": "system", "content": SYSTEM}, {"role": "user", "content": kinds[kind].format(f"thing {at}")}],
+            kind,
+        )
+        for at in range(200)
+        for kind in kinds
     ]
-    odd = [call([{"role": "user", "content": f"q{'z' * at} is rare"}], "yes") for at in range(300)]
-    found = templates.find([*logged(400), *noise, *odd])
-    assert TEMPLATE in [one.template for one in found]
+    (found,) = found_in(plain)
+    assert (found.template.skeleton, found.why_not) == (f"system: {SYSTEM}\nuser: {{1}}", None)
+    other = [
+        call([{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{begins} it {at}?"}], "yn"[at % 2])
+        for at in range(400)
+        for begins in ("Is this a question? Here is", "Would somebody be angry? Here is")
+    ]
+    assert len(found_in(other)) == 2, "what does not tell the answer is a template"
+
+
+def test_numbers_and_ids_are_those_of_the_audit(tmp_path):
+    path = written([*logged(500), *scored(400), *chatted(450)], tmp_path / "calls.jsonl")
+    audited = audit([path], Options()).finding
+    with reading([path]) as log:
+        found = log.templates()
+    assert {(f"#{one.number}", one.id) for one in found} == {
+        (group.name.partition(" ")[0], group.id) for group in audited.templates
+    }
+    assert [one.number for one in sorted(found, key=lambda one: -one.calls)] == [1, 2, 3]
+    lines = [line for change in audited.changes for line in change.lines if change.place == "shell"]
+    mails = next(one for one in found if one.labels and "refund" in dict(one.labels))
+    assert lines == [f"greenai distil {path} --template {mails.id}"], "the stars cannot be told from the reviews"
+
+
+def test_rows_that_an_audit_kept_are_not_read_again(tmp_path, monkeypatch):
+    path, folder = written(logged(400), tmp_path / "calls.jsonl"), tmp_path / "work"
+    audit([path], Options(folder=folder))
+    monkeypatch.setattr(ingesting, "row", None)
+    with reading([path], folder=folder) as log:
+        (found,) = log.templates()
+        assert (found.template, len(log.pairs(found).texts)) == (TEMPLATE, 400)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +155,7 @@ def test_many_beginnings_stay_within_bounds(monkeypatch):
     ],
 )
 def test_pieces(texts, pieces):
-    assert templates.parts_of(texts) == pieces
+    assert parts_of(texts) == pieces
 
 
 def test_pairs_are_in_the_order_of_time_and_say_what_was_left_out():

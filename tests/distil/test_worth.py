@@ -11,6 +11,8 @@ from greenai.distil.worth import before, pays_after, worth
 from greenai.readings import Reading
 
 KNOWN = Candidate(
+    number=1,
+    id="0a1b2c",
     template=task_files.TEMPLATE,
     calls=100,
     labels=(("refund", 60), ("delivery", 40)),
