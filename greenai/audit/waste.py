@@ -223,7 +223,7 @@ def tries(calls: Calls, least: int) -> Flags:
     deep = again.copy()
     for _ in range(least - 2):
         deep[1:] &= again[:-1]
-        deep[0] = False
+        deep[:1] = False
         again = deep.copy()
     found[rows] |= deep
     return found

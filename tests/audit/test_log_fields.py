@@ -138,3 +138,9 @@ def test_a_provider_has_one_name_however_a_log_spells_it(said: str | None, name:
     record = {"provider": said, "request_created_at": "2026-11-01T00:00:00Z", "response_status": 200, "model": "gpt-4o"}
     (calls, _) = parsed(Chunk(name="a", format="helicone", records=((1, record),), read=0))
     assert columns(calls).model.names == (name,)
+
+
+def test_a_text_is_no_name_of_a_feature() -> None:
+    record: dict[str, object] = {"request": {"messages": [{"role": "user", "content": "a"}]}, "response": "b"}
+    (call,) = FORMATS["openai"].calls({**record, "task": "Summarise the letter of Mrs Miller."}, "a:1")
+    assert call.feature is None

@@ -94,6 +94,10 @@ def test_tries_that_failed_and_were_made_again() -> None:
     assert wasted(log)["retries"].calls == 2
 
 
+def test_a_log_without_moments_has_no_tries_in_a_row() -> None:
+    assert not tries(columns([call("a", ok=False, created=None), call("a", created=None)]), 3).any()
+
+
 def test_the_try_that_was_answered_is_not_wasted() -> None:
     log = [call("a", attempt=1, ok=False, input_tokens=None, output_tokens=None), call("a", at=2, attempt=2)]
     found = wasted(log)["retries"]

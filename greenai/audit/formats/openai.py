@@ -124,7 +124,7 @@ def _besides(record: Mapping[str, Any]) -> dict[str, Any]:
         "created": moment(found(record, ("created", "created_at", "timestamp", "time", "ts", "date"))),
         "project": text(found(record, ("project", "app")) or metadata.get("project")),
         "user": text(found(record, ("user", "user_id"))),
-        "feature": text(found(record, ("feature", "task")) or metadata.get("feature")),
+        "feature": text(record.get("feature") or metadata.get("feature")),
         "provider": text(record.get("provider")),
         "cost_usd": _cost(record),
         "latency_s": latency if latency is not None or milliseconds is None else milliseconds / 1000.0,
