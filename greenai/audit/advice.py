@@ -166,7 +166,7 @@ def _imported(looked: Looked, rows: dict[Sufficing, Sufficed]) -> Change:
     risks = [rows["repeat"].risk, rows["deterministic"].risk, None if reasoned is None else reasoned.risk]
     energy = _sum([one.energy_j for one in saved])
     return Change(
-        what="Import greenai's client: a cache for repeats, tools for sums, reasoning only by opt-in",
+        what="Import greenai's client: cache, tools for sums, reasoning only by opt-in",
         place=CODE,
         lines=("from greenai import Client",),
         calls=_sum(calls) or counted,
@@ -218,7 +218,7 @@ def _routed(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterat
             calls, saved = routed(looked, looked.calls.model.codes == code)
             energy = saved.energy_j
             yield Change(
-                what=f"Let {small} answer where it is expected to suffice, in place of {top}",
+                what=f"Ask {small} first, where it is expected to suffice",
                 place=FILE,
                 lines=(f"ladder = {json.dumps([small, top])}",),
                 calls=calls,

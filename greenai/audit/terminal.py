@@ -10,12 +10,11 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from greenai.audit import wording
-from greenai.report.columns import add, fitted, table
+from greenai.report.columns import fitted
 from greenai.report.words import clean, count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
     from rich.text import Text
 
     from greenai.audit.audited import Audited
@@ -23,10 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "parts", "screen"]
 
-MOST_CHANGES = 5
+MOST_CHANGES = 4
 NEXT_TO_NOTHING = 0.001
 MOST_ROWS = 24
-WIDTH = 80
+NAME_CHARS = 60
+REACHED = 0.5
+"""Where no change saves this share of what could have been saved, that is told."""
+WIDTH, WIDE = 80, 110
 
 
 class _Notes:
@@ -50,19 +52,30 @@ class _Notes:
         for key in sorted(self._marked, key=self._numbers.__getitem__):
             yield f"[{self._numbers[key]}] {wording.rests_on(self._finding, key)}"
 
+    def brief(self) -> str:
+        """Return what the marks mean in a few words each."""
+        marked = sorted(self._marked, key=self._numbers.__getitem__)
+        said = "; ".join(f"[{self._numbers[key]}] {wording.in_short(self._finding, key)}" for key in marked)
+        return f"{said}. In full: --by assumptions." if said else ""
+
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, width, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str, width: int, indent: str = "   ") -> list[str]:
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _figures(width: int, *said: str) -> tuple[str, ...]:
+    """Return figures with their intervals below them, where there is no room beside them."""
+    return said if width >= WIDE else tuple(one.replace(" (", "\n(", 1) for one in said)
 
 
 def screen(audited: Audited, *, width: int = WIDTH) -> Iterator[RenderableType]:
     """Yield the first screen: as it was, as it could have been, and the changes that save most for a line.
 
-    What figures rest on has a line each; `parts` has it in full.
+    What figures rest on is told in a few words; `parts` has it in full.
     """
     finding = audited.finding
     notes = _Notes(finding)
@@ -70,14 +83,14 @@ def screen(audited: Audited, *, width: int = WIDTH) -> Iterator[RenderableType]:
     if not finding.whole.calls:
         yield from _unread(audited)
         return
-    yield _was_and_could_be(finding, notes)
-    yield _text(_avoidable(finding.whole))
+    yield _text("\n".join(_was_and_could_be(finding, notes)))
+    yield _text("\n".join(_wrapped(_avoidable(finding), width, "")))
     if changes := _largest(finding):
         yield _text("What saves most for a line of change, each as if it were the only one:", style="bold")
     for number, change in enumerate(changes, 1):
         yield from _change(number, change, notes, width)
     yield from _unread(audited)
-    yield _text("\n".join(_cut(line, width) for line in notes.listed()), style="dim")
+    yield _text("\n".join(_wrapped(notes.brief(), width, "")), style="dim")
 
 
 def _largest(finding: Finding) -> list[Change]:
@@ -92,7 +105,6 @@ def parts(audited: Audited, by: str, *, width: int = WIDTH) -> Iterator[Renderab
     """Yield one part in full, with what its figures rest on."""
     notes = _Notes(audited.finding)
     yield from PARTS[by](audited, notes, width)
-    yield _text("\n".join(notes.listed()), style="dim")
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -115,17 +127,18 @@ def _opening(audited: Audited) -> str:
     return f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}{failed}."
 
 
-def _was_and_could_be(finding: Finding, notes: _Notes) -> Table:
+def _was_and_could_be(finding: Finding, notes: _Notes) -> Iterator[str]:
     whole, known = finding.whole, {assumption.key for assumption in finding.assumptions}
-    made = table("", ("", "as it was", "as it could have been", "saved"), right=())
-    amounts = zip(*map(wording.taken, (whole.was, whole.could_be, whole.saved)), strict=True)
-    for (name, was), (_, could_be), (_, saved) in amounts:
-        label = f"{name} {notes.mark(name)}" if name in known else name
-        add(made, label, *(said.replace(" (", "\n(", 1) for said in (was, could_be, saved)))
-    return made
+    rows = [("", "as it was", "as it could have been")]
+    for (name, was), (_, could_be) in zip(*map(wording.taken, (whole.was, whole.could_be)), strict=True):
+        rows.append((f"{name} {notes.mark(name)}" if name in known else name, was, could_be))
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for label, was, could_be in rows:
+        yield f"  {label:<{first}}  {was:<{second}}  {could_be}".rstrip()
 
 
-def _avoidable(whole: Group) -> str:
+def _avoidable(finding: Finding) -> str:
+    whole = finding.whole
     judged = whole.calls - whole.failed - whole.unjudged
     said = (
         f"Of {count(judged)} calls that could be judged, less would have sufficed for {wording.part(whole.avoidable)}"
@@ -135,7 +148,16 @@ def _avoidable(whole: Group) -> str:
     said += ". In brackets: 90% intervals."
     if whole.was.energy_unknown:
         said += f" The energy of {count(whole.was.energy_unknown, 'call')} is unknown and in no sum."
+    if _reaches_less(finding):
+        said += " Which calls these are is not known of each: no change below reaches half of that."
     return said
+
+
+def _reaches_less(finding: Finding) -> bool:
+    """Say whether even the largest change saves far less than could have been saved."""
+    could, reached = finding.whole.saved.energy_j, [change.saved.energy_j for change in _largest(finding)]
+    most = max((span.mid for span in reached if span is not None), default=0.0)
+    return could is not None and could.mid > 0 and most < REACHED * could.mid
 
 
 def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[RenderableType]:
@@ -146,29 +168,47 @@ def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[
     yield _text(f"   saves {amount}{worse} {notes.mark(change.assumption)}")
     where = "" if change.place == "code" else f"   # {change.place}"
     lines = [f"     {clean(line)}" for line in change.lines]
-    yield _text("\n".join([lines[0] + where, *lines[1:]] if lines else []), style="cyan")
+    yield _code("\n".join([lines[0] + where, *lines[1:]] if lines else []))
 
 
-def _unread(audited: Audited, *, most: int = 1) -> Iterator[RenderableType]:
-    if said := wording.unread(audited.sources, most):
+def _code(lines: str) -> RenderableType:
+    """Return lines as they are typed: a long one is not broken, so that it can be copied."""
+    from rich.console import Group as Several
+    from rich.text import Text
+
+    return Several(Text(lines, style="cyan", no_wrap=True, overflow="ignore"))  # printed by itself, it would be joined
+
+
+def _unread(audited: Audited) -> Iterator[RenderableType]:
+    if said := wording.unread(audited.sources, 1):
         yield _text("\n".join(said), style="yellow")
-    if said := wording.unsaid(audited.sources, most):
-        yield _text("The log does not say:\n" + "\n".join(f"  {line}" for line in said), style="dim")
+    if lacks := wording.lacking(audited.sources):
+        yield _text(f"The log does not say: {', '.join(lacks)}. What that costs: --by files.", style="dim")
 
 
 # --- its parts ------------------------------------------------------------------------------
 
 
 def _sufficing(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
+    every = audited.finding.whole.sufficed
     rows = [
         (
-            wording.SUFFICED[row.by], wording.part(row.share), wording.energy(row.was.energy_j),
-            wording.energy(row.could_be.energy_j), wording.risk(row.risk), notes.mark(row.assumption),
+            f"{wording.SUFFICED[row.by]} {notes.mark(row.assumption)}",
+            *_figures(width, wording.part(row.share), wording.energy(row.was.energy_j),
+            wording.energy(row.could_be.energy_j), wording.risk(row.risk).replace(", ", "\n")),
         )
-        for row in audited.finding.whole.sufficed
+        for row in every
+        if row.share.high > 0
     ]  # fmt: skip
-    heads = ("what would have sufficed", "of the calls", "energy was", "could be", "worse answers", "")
+    heads = ("what would have sufficed", "of the calls", "energy was", "could be", "worse answers")
     yield fitted("calls by what would have sufficed", heads, rows, width, less=(4, 2))
+    if none := [wording.SUFFICED[row.by] for row in every if row.share.high <= 0]:
+        yield _text(f"No call: {'; '.join(none)}.", style="dim")
+    yield from _in_full(notes)
+
+
+def _in_full(notes: _Notes) -> Iterator[RenderableType]:
+    yield _text("\n".join(notes.listed()), style="dim")
 
 
 def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -> _Part:
@@ -176,15 +216,19 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -
         shown, rest = top_groups(of(audited.finding))
         rows = [
             (
-                clean(group.name), count(group.calls), wording.part(group.avoidable),
-                wording.energy(group.was.energy_j), wording.energy(group.saved.energy_j), _marks(group, notes),
+                _cut(clean(group.name), NAME_CHARS), count(group.calls),
+                *_figures(width, wording.part(group.avoidable), wording.energy(group.was.energy_j),
+                wording.energy(group.saved.energy_j)),
             )
             for group in shown
         ]  # fmt: skip
-        heads = (head, "calls", "less sufficed", "energy was", "saved", "")
+        heads = (head, "calls", "less sufficed", "energy was", "saved")
         yield fitted(title, heads, rows, width, less=(3, 2))
         if rest:
             yield _text(f"and {count(len(rest))} more: --json has all", style="dim")
+        for key in dict.fromkeys(row.assumption for group in shown for row in group.sufficed if row.calls.mid):
+            notes.mark(key)
+        yield _text("\n".join(_wrapped(notes.brief(), width, "")), style="dim")
 
     return part
 
@@ -194,34 +238,36 @@ def top_groups(groups: tuple[Group, ...]) -> tuple[list[Group], list[Group]]:
     return (list(groups[:MOST_ROWS]), list(groups[MOST_ROWS:]))
 
 
-def _marks(group: Group, notes: _Notes) -> str:
-    marks = {notes.mark(row.assumption) for row in group.sufficed if row.calls.mid}
-    return "".join(sorted(marks, key=lambda mark: int(mark[1:-1])))
-
-
 def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
     rows = [
         (
-            wording.WASTED[waste.kind], f"{count(waste.calls)} of {count(waste.of)}",
-            wording.energy(waste.saved.energy_j), wording.cost(waste.saved.cost_usd), notes.mark(waste.assumption),
+            f"{wording.WASTED[waste.kind]} {notes.mark(waste.assumption)}", count(waste.calls),
+            *_figures(width, wording.energy(waste.saved.energy_j), wording.cost(waste.saved.cost_usd)),
         )
         for waste in audited.finding.wastes
     ]  # fmt: skip
-    heads = ("taken for nothing", "calls", "energy", "cost", "")
+    heads = ("taken for nothing", "calls", "energy", "cost")
     yield fitted("taken for nothing, whatever answers; parts overlap", heads, rows, width, less=(3,))
     for waste in audited.finding.wastes:
-        yield _text(f"{wording.WASTED[waste.kind]}: {clean(waste.detail)}", style="dim")
+        worse = "" if waste.risk is None else f"; worse without it: {wording.risk(waste.risk)}"
+        said = f"{notes.mark(waste.assumption)} {wording.WASTED[waste.kind]}: {clean(waste.detail)}{worse}"
+        yield _text("\n".join(_wrapped(said, width)), style="dim")
+    yield from _in_full(notes)
 
 
 def _files(audited: Audited, _notes: _Notes, _width: int) -> Iterator[RenderableType]:
     yield _text("\n".join(wording.sources(audited.sources)))
-    yield from _unread(audited, most=MOST_ROWS)
+    if said := wording.unread(audited.sources, MOST_ROWS):
+        yield _text("\n".join(said), style="yellow")
+    if said := wording.unsaid(audited.sources, MOST_ROWS):
+        yield _text("The log does not say:\n" + "\n".join(f"  {line}" for line in said), style="dim")
 
 
 def _assumptions(audited: Audited, notes: _Notes, _width: int) -> Iterator[RenderableType]:
     for assumption in audited.finding.assumptions:
         notes.mark(assumption.key)
     yield _text("what the figures rest on", style="bold")
+    yield from _in_full(notes)
 
 
 _Part = Callable[["Audited", _Notes, int], "Iterator[RenderableType]"]

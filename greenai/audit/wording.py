@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "calls", "cost", "energy", "interval", "mass", "part", "period", "rests_on", "risk",
-    "sources", "taken", "unread", "unsaid",
+    "SUFFICED", "WASTED", "calls", "cost", "energy", "in_short", "interval", "lacking", "mass", "part", "period",
+    "rests_on", "risk", "sources", "taken", "unread", "unsaid",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -41,6 +41,31 @@ WASTED = {
     "not_json": "asked for JSON, and are none",
     "unused": "features that nobody uses",
     "always_on": "asked day and night",
+}
+IN_SHORT = {
+    "energy": "tokens and model sizes",
+    "carbon": "the grid's mean of a year",
+    "cost": "the log's own or list prices",
+    "repeat": "by the exact cache's rules",
+    "near_repeat": "the semantic cache on calls in a row",
+    "deterministic": "tools tried on a sample",
+    "lookup": "the classifier",
+    "task_model": "until distil measures it",
+    "small": "the classifier",
+    "large": "what is left of it",
+    "reasoning": "the classifier",
+    "routed": "the classifier",
+    "import": "the sum of its parts",
+    "waste_reasoning": "the classifier",
+    "waste_truncated": "none to all of it lost",
+    "waste_long_output": "beyond 4 times the median",
+    "waste_prefix": "1,024 tokens again within 5 minutes",
+    "waste_retries": "failed, and made again",
+    "waste_tools": "a token for 4 characters",
+    "waste_choices": "none to all of the further ones",
+    "waste_not_json": "none to all of it lost",
+    "waste_unused": "as the app told",
+    "waste_always_on": "nobody reads it by night",
 }
 MOST_MISSING = 6
 
@@ -130,6 +155,14 @@ def rests_on(finding: Finding, key: str) -> str:
     return clean(key) if found is None else f"{found.evidence.capitalize()}: {clean(found.text)}"
 
 
+def in_short(finding: Finding, key: str) -> str:
+    """Return an assumption in a few words, after its worth."""
+    found = next((assumption for assumption in finding.assumptions if assumption.key == key), None)
+    if found is None:
+        return clean(key)
+    return f"{found.evidence}: {IN_SHORT[key]}" if key in IN_SHORT else found.evidence
+
+
 # --- the files ------------------------------------------------------------------------------
 
 
@@ -161,6 +194,11 @@ def unread(read: tuple[Source, ...], most: int = 3) -> tuple[str, ...]:
     if total > len(first):
         said.append(f"  and {count(total - len(first))} more")
     return tuple(said)
+
+
+def lacking(read: tuple[Source, ...]) -> tuple[str, ...]:
+    """Return what the logs do not tell, by name."""
+    return tuple(dict.fromkeys(clean(missing.field) for source in read for missing in source.missing))
 
 
 def unsaid(read: tuple[Source, ...], most: int = MOST_MISSING) -> tuple[str, ...]:

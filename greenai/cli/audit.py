@@ -64,7 +64,9 @@ Since = Annotated[
     str | None, typer.Option(help='Calls from then on: a date ("2026-11-01", UTC), a moment, or a time ago ("30d").')
 ]
 Until = Annotated[str | None, typer.Option(help="Calls before then: a date, a moment, or a time ago.")]
-Sample = Annotated[int, typer.Option(min=1, help="About so many calls' texts are looked at.")]
+Sample = Annotated[
+    int, typer.Option(min=1, help="About so many calls' texts are looked at: more take longer, and narrow intervals.")
+]
 By = Annotated[
     list[str] | None,
     typer.Option(
@@ -232,6 +234,7 @@ def _print(audited: Audited, by: list[str] | None) -> None:
         else (part for name in by for part in parts(audited, name, width=out.width))
     )
     for part in shown:
-        out.print(part)
+        out.print(part, crop=False)  # a line to copy is whole
     if not by and audited.finding.whole.calls:
+        out.print("Next: --toml try.toml (these settings, only observing), --check 100 (the risk).", markup=False)
         out.print(f"More: --html audit.html, --json, --by {', '.join(BY)}", style="dim", markup=False)

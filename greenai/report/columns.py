@@ -53,7 +53,10 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> 
     """Return how wide each column has to be: a figure whole, of a name a part."""
     from rich.cells import cell_len
 
-    whole = [max(map(cell_len, cells)) for cells in zip(heads, *rows, strict=True)]
+    whole = [
+        max(cell_len(line) for cell in cells for line in cell.splitlines() or ("",))
+        for cells in zip(heads, *rows, strict=True)
+    ]
     return [LEAST_NAME if column < names else width for column, width in enumerate(whole)]
 
 

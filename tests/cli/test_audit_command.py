@@ -55,7 +55,7 @@ def test_the_first_screen_says_what_was_what_could_be_and_what_was_not_read(shel
     for words in (
         "as it was",
         "as it could have been",
-        "saved",
+        "saves",
         "In brackets: 90% intervals.",
         "energy [1]",
         "cost [3]",
@@ -63,6 +63,7 @@ def test_the_first_screen_says_what_was_what_could_be_and_what_was_not_read(shel
         assert words in said, words
     assert "2 lines could not be read and are in no figure:" in said
     assert "calls.jsonl:31: no JSON" in said
+    assert "Next: --toml try.toml (these settings, only observing), --check 100 (the risk)." in said
     assert (
         "More: --html audit.html, --json, --by sufficing, project, template, model, hour, waste, files, assumptions"
         in said
