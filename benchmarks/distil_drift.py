@@ -2,8 +2,8 @@
 
     python benchmarks/distil_drift.py DATA [--sets clinc150,banking77,snips2017] [--seeds 3] [--streams 2] [--json FILE]
 
-DATA as for benchmarks/distil.py. The log lacks one intent in seven of BANKING77 and SNIPS (one of it), drawn anew for each
-seed; CLINC150 has prompts out of its scope besides. A task model is trained on it as `greenai distil` trains it, and
+DATA as for benchmarks/distil.py. The log lacks one intent in seven of BANKING77 and SNIPS, drawn anew for each seed;
+CLINC150 has prompts out of its scope besides. A task model is trained on it as `greenai distil` trains it, and
 switched on in a client whose large model says what it said in the log, 5% of the time another label. Calls arrive one
 by one: 500 prompts as the log had them, then 1,250 of which one in five is of a kind that the log lacked, none of them
 seen before. Everything between the prompt and the receipt is the real thing. Reported is what the task model answered
