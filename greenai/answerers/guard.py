@@ -3,14 +3,14 @@
     every prompt ── its score ── watch ── the alarm: the guard is on
     guard ── nothing is answered until FIRST answers were compared; then what leads by the guarded lead, of labels that
              are not in doubt; what is held back is compared with what the large model answers, and costs nothing more
-          ── the comparisons show that all it would answer keeps the promise: the guard is off
+          ── the scores are as usual again, or the comparisons show that all it would answer keeps the promise: off
 
 New kinds of prompts show in the scores long before audits find them. The watch is a likelihood ratio of "one prompt in
 five is of a kind that was never seen" against "as usual", by how often texts of the log score so, and how often texts
 of a label do when that label is left out of it. It starts anew whenever it has lost (a CUSUM of e-values: Shin, Ramdas
 and Rinaldo, "E-detectors", 2024; to watch the scores for when to train again: Vovk et al., "Retrain or not retrain",
 2021, https://arxiv.org/abs/2102.10439): while all is as usual, it takes `ALARM_AFTER` prompts on average, or more,
-until it is raised by chance.
+until it is raised by chance. Under guard the same ratio is read the other way round.
 
 The guarded lead holds on average over labels that may come. The label that does come may be closer to one of the
 known ones than any of those is to another, so that its prompts are answered with that label and lead by much. That
@@ -130,7 +130,9 @@ class Guard:
     Attributes:
         on: since when it holds, in seconds of the epoch; None while it does not.
         watch: the logarithm of the evidence that strangers arrive.
+        calm: under guard, the logarithm of the evidence that they are gone.
         usual: the shares of the bins, where they are no longer those of the file.
+        lately: the shares of the bins of the latest prompts, under guard.
         well: the logarithm of the evidence that all that it would answer keeps the promise.
         doubts: by label, the logarithm of the evidence that strangers are answered with it.
         same: comparisons since the guard is on that agreed, `other` that did not.
@@ -139,7 +141,9 @@ class Guard:
 
     on: float | None = None
     watch: float = 0.0
+    calm: float = 0.0
     usual: tuple[float, ...] = ()
+    lately: tuple[float, ...] = ()
     well: float = 0.0
     doubts: Mapping[int, float] = field(default_factory=dict[int, float])
     same: int = 0
@@ -153,7 +157,7 @@ class Guard:
             return cls()
         told: dict[str, Any] = json.loads(text)
         told["doubts"] = {int(label): float(doubt) for label, doubt in told["doubts"].items()}
-        told["usual"] = tuple(told["usual"])
+        told["usual"], told["lately"] = tuple(told["usual"]), tuple(told["lately"])
         return cls(**told)
 
     def written(self) -> str:
@@ -185,15 +189,16 @@ class Guard:
 
 def _seen(guard: Guard, at: int, familiar: Familiar, now: float) -> Guard:
     usual = guard.usual or familiar.known
-    if guard.on is not None:
-        learnt = tuple(share + ((number == at) - share) / MEMORY for number, share in enumerate(usual))
-        return replace(guard, usual=learnt)
     # No bin is so rare that one prompt raises the alarm.
-    ratio = familiar.strangers[at] / max(usual[at], 1e-3)
-    watch = max(guard.watch, 0.0) + math.log(1 - DRIFT + DRIFT * ratio)
-    if watch < ALARM:
-        return replace(guard, watch=watch)
-    return Guard(on=now, usual=usual, times=guard.times + 1)
+    won = math.log(1 - DRIFT + DRIFT * familiar.strangers[at] / max(usual[at], 1e-3))
+    if guard.on is None:
+        watch = max(guard.watch, 0.0) + won
+        return replace(guard, watch=watch) if watch < ALARM else Guard(on=now, usual=guard.usual, times=guard.times + 1)
+    calm = max(guard.calm, 0.0) - won
+    if calm >= ALARM:
+        return Guard(usual=guard.usual, times=guard.times)
+    lately = tuple(share + ((number == at) - share) / MEMORY for number, share in enumerate(guard.lately or usual))
+    return replace(guard, calm=calm, lately=lately)
 
 
 def _compared(guard: Guard, event: Compared, familiar: Familiar) -> Guard:
@@ -201,7 +206,7 @@ def _compared(guard: Guard, event: Compared, familiar: Familiar) -> Guard:
         return guard
     well = max(guard.well, 0.0) + _ratio(event.same, familiar.worse, familiar.allowed)
     if well >= WELL:
-        return Guard(usual=guard.usual, times=guard.times)
+        return Guard(usual=guard.lately, times=guard.times)
     usual = max(DOUBTED[0], familiar.allowed)
     doubt = guard.doubts.get(event.label, 0.0) + _ratio(event.same, usual, max(DOUBTED[1], 2 * usual))
     doubts = {**guard.doubts, event.label: min(max(doubt, 0.0), MOST_DOUBT)}

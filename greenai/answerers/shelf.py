@@ -331,6 +331,9 @@ class Shelf:
         if before.on is None and after.on is not None:
             self._write(key, Counter(), (0.0, 0.0))  # the other processes are to know
             logger.warning("%s", _guarded(one, model, familiar))
+        if before.on is not None and after.on is None:
+            self._write(key, Counter(), (0.0, 0.0))
+            logger.info("%s@%s is under guard no longer: its prompts score as usual again.", model.name, model.version)
         return after
 
     def _happened(self, key: tuple[str, str], event: Event, familiar: Familiar) -> tuple[Guard, Guard]:
@@ -389,7 +392,7 @@ class Shelf:
         if tried.guarded is not None and tried.label is not None and tried.model.guard is not None:
             held, let_go = self._happened(key, Compared(tried.label, same=same), tried.model.guard)
             if held.on is not None and let_go.on is None:
-                logger.info("%s is under guard no longer: what it held back agrees as promised.", tried.name)
+                logger.info("%s is under guard no longer: what it would answer agrees as promised.", tried.name)
         state = self._write(key, counted, won)
         if kind != "audit" or state.fell is None or before.fell is not None:
             return None
@@ -458,8 +461,8 @@ def _guarded(one: Listed, model: TaskModel, familiar: Familiar) -> str:
     return (
         f"greenai/distilled:{model.name}@{model.version} is under guard: its latest prompts score as if one in five "
         f"were of a kind that its log does not have. After {FIRST} comparisons it gives {lead}, of labels that agree "
-        "with the large model; the rest is held back and compared. That ends by itself where the comparisons agree. "
-        f"Where they do not, make it again from newer calls: greenai distil LOG --out {one.file.name}"
+        "with the large model; the rest is held back and compared. That ends by itself when its prompts score as usual "
+        f"again. Where they do not, make it again from newer calls: greenai distil LOG --out {one.file.name}"
     )
 
 

@@ -112,7 +112,7 @@ def _under_guard(guard: Mapping[str, Any], path: Path) -> str:
     return (
         f"Under guard since {since:%Y-%m-%d %H:%M} UTC, for its prompts score as if some were of a kind that its log "
         f"does not have: {guard['agreed']:,} of {guard['compared']:,} comparisons since agreed.{doubted} It ends when "
-        f"they agree as promised, or with: greenai distil --status {path.name} --again"
+        f"they score as usual again, or with: greenai distil --status {path.name} --again"
     )
 
 

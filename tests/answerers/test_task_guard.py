@@ -90,6 +90,18 @@ def test_it_goes_off_where_all_that_it_would_answer_keeps_the_promise(wrong: flo
         assert guard.after(prompts(rng, 1000, 0.5), FAMILIAR, 10.0).on is not None
 
 
+def test_it_goes_off_when_the_scores_are_as_usual_again_and_not_before() -> None:
+    rng, waits = random.Random(8), []
+    for _ in range(20):
+        guard, seen = guarded(), 0
+        while guard.on is not None:
+            guard, seen = guard.after(prompts(rng, 1, 0.0), FAMILIAR, 9.0), seen + 1
+        assert guard == Guard(times=1)
+        waits.append(seen)
+    assert sorted(waits)[10] < 150
+    assert guarded().after(prompts(rng, 5000, 0.2), FAMILIAR, 9.0).on is not None
+
+
 def test_a_comparison_counts_under_guard_only() -> None:
     assert Guard().after([OTHER, SAME], FAMILIAR, 1.0) == Guard()
     guard = guarded().after([OTHER, SAME, SAME], FAMILIAR, 1.0)

@@ -151,8 +151,8 @@ def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) ->
     (line,) = (one for one in shell("distil", "--status", str(path)).stdout.splitlines() if "guard" in one)
     assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "then", line) == (
         "  Under guard since then UTC, for its prompts score as if some were of a kind that its log does not have: 1 of "
-        "2 comparisons since agreed. In doubt: refund. It ends when they agree as promised, or with: greenai distil "
-        "--status department.greenai --again"
+        "2 comparisons since agreed. In doubt: refund. It ends when they score as usual again, or with: greenai "
+        "distil --status department.greenai --again"
     )
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["guard"] is None

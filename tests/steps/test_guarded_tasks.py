@@ -64,6 +64,14 @@ def under_guard(client: Client) -> Client:
     return client
 
 
+def compare(client: Client, count: int) -> None:
+    """Have answers compared under guard, while strangers go on arriving."""
+    for number in range(count):
+        assert asked(client, f"{LATE} {number % 9}").outcome == "large"
+        if number % 5 == 0:
+            asked(client, STRANGE)
+
+
 def test_strangers_put_it_under_guard_and_its_answers_are_held_back_and_compared(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -74,8 +82,8 @@ def test_strangers_put_it_under_guard_and_its_answers_are_held_back_and_compared
     assert re.sub(r"@\w{12}", "@version", warned) == (
         "greenai/distilled:department@version is under guard: its latest prompts score as if one in five were of a "
         "kind that its log does not have. After 60 comparisons it gives what leads by 0.300, of labels that agree with "
-        "the large model; the rest is held back and compared. That ends by itself where the comparisons agree. Where "
-        "they do not, make it again from newer calls: greenai distil LOG --out department.greenai"
+        "the large model; the rest is held back and compared. That ends by itself when its prompts score as usual "
+        "again. Where they do not, make it again from newer calls: greenai distil LOG --out department.greenai"
     )
     receipt = asked(client, LATE)
     assert (receipt.outcome, receipt.model) == ("large", "openai/gpt-5.5")
@@ -90,8 +98,7 @@ def test_strangers_put_it_under_guard_and_its_answers_are_held_back_and_compared
 
 def test_after_some_comparisons_it_answers_but_for_labels_in_doubt(client: Client) -> None:
     under_guard(client)
-    for number in range(FIRST - 1):
-        assert asked(client, f"{LATE} {number % 9}").outcome == "large"
+    compare(client, FIRST - 1)
     assert asked(client, REFUND).outcome == "large"  # the model says delivery: it is in doubt from now on
     receipt = asked(client, LATE)
     assert receipt.outcome == "task_model"
@@ -122,12 +129,23 @@ def kept_file(client: Client) -> str:
 
 def test_one_answer_in_ten_is_audited_under_guard(client: Client) -> None:
     under_guard(client)
-    for number in range(FIRST):
-        asked(client, f"{LATE} {number % 9}")
+    compare(client, FIRST)
     client._session.resources.shelf._draw = lambda: 0.09
     assert asked(client, LATE).outcome == "large"
     client._session.resources.shelf._draw = lambda: 0.11
     assert asked(client, LATE).outcome == "task_model"
+
+
+def test_it_ends_when_prompts_score_as_usual_again(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    under_guard(client)
+    with caplog.at_level(logging.INFO, "greenai"):
+        for number in range(70):
+            receipt = asked(client, f"{LATE} {number % 9}")
+    told = [re.sub(r"@\w{12}", "@version", record.getMessage()) for record in caplog.records]
+    assert told[1:] == ["department@version is under guard no longer: its prompts score as usual again."]
+    assert receipt.outcome == "task_model"
+    assert receipt.decision.checks[0].threshold == 0.2
+    assert kept(client) == Guard(watch=pytest.approx(0, abs=1), times=1)
 
 
 def test_in_shadow_nothing_is_watched(tmp_path: Path, file: Path) -> None:
