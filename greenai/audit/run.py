@@ -125,9 +125,10 @@ def audit(paths: Sequence[str | Path], options: Options, moved: Moved | None = N
         InvalidRequest: no call is of the project.
         MissingExtra: DuckDB is not installed.
     """
-    files = opened(paths, options.format)
+    left: list[Source] = []
+    files = opened(paths, options.format, left)
     with working(options.folder) as store:
-        read = ingest(files, store, workers=options.workers, moved=Reading(moved))
+        read = (*ingest(files, store, workers=options.workers, moved=Reading(moved)), *left)
         return _looked(store, read, options, ([str(path) for path in paths], options.format), moved)
 
 

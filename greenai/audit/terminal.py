@@ -120,7 +120,7 @@ def _opening(audited: Audited) -> str:
     finding = audited.finding
     if not finding.whole.calls:
         return "No call was found in what was read."
-    files = count(len(audited.sources), "file")
+    files = count(sum(source.left_out is None for source in audited.sources), "file")
     span = wording.period(finding.first, finding.last)
     failed = f"; {count(finding.whole.failed)} failed" if finding.whole.failed else ""
     project = "" if audited.project is None else f" of the project {clean(audited.project)}"

@@ -110,6 +110,7 @@ def test_a_template_is_shown_by_what_different_prompts_share_and_no_prompt_is_sh
     names = [group.name for group in finding([*shared, *alone]).templates]
     assert any("Label mail. Is mail {…} about {…} spam?" in name for name in names)
     assert not any("swordfish" in name for name in names)
+    assert any(name.endswith("(system and user, about 6 words, one answer, openai/gpt-5.5)") for name in names)
 
 
 def test_the_log_has_its_times_or_none(whole: Finding) -> None:

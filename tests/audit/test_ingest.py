@@ -108,6 +108,29 @@ def test_an_audit_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_a_log_of_another_format_than_the_one_named_is_refused(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, "Where is Ada?") for number in range(3)])
+    for _ in range(2):  # the second time it was read before
+        with working(tmp_path / "work") as store, pytest.raises(LogUnreadable) as told:
+            ingest(opened(log, "langsmith"), store)
+        assert str(told.value) == (
+            f"None of the 3 records of {log} is a call as langsmith writes it. The first: a.jsonl:1: "
+            'no "run_type". It looks like openai (records with a request and its answer in openai\'s shape): leave '
+            "--format out."
+        )
+
+
+def test_the_progress_is_told_while_no_transaction_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "TOLD_S", 0.0)
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(3_500)])
+    seen: list[tuple[int, int]] = []
+    with working() as store:
+        ingest(opened(log), store, moved=lambda done, of, calls: seen.append((done, calls)))
+    assert [calls for _, calls in seen] == [1_000, 2_000, 3_000, 3_500, 3_500]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[0][0] > 0
+
+
 def test_a_finished_audit_is_not_read_again_and_what_was_added_is(tmp_path: Path) -> None:
     log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(30)])
     folder = tmp_path / "work"
