@@ -20,6 +20,7 @@ class Audited:
     """A finding with the files that it is of.
 
     Attributes:
+        twice: records that stand in the log more than once, in exports that overlap; each is counted once.
         project: the only project that was looked at; None for all.
         since: from when on calls were looked at, in seconds since 1970; `until` up to when.
         texts: a prompt for each of the largest templates, by the template's name: only where they were asked for.
@@ -28,6 +29,7 @@ class Audited:
 
     finding: Finding
     sources: tuple[Source, ...]
+    twice: int = 0
     project: str | None = None
     since: float | None = None
     until: float | None = None

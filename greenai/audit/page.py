@@ -296,7 +296,10 @@ def _basis(audited: Audited) -> str:
 
 
 def _files(audited: Audited) -> str:
-    lines = (*wording.sources(audited.sources), *wording.unread(audited.sources, MOST_ROWS))
+    lines = (
+        *wording.sources(audited.sources), *wording.twice(audited.twice),
+        *wording.unread(audited.sources, MOST_ROWS),
+    )  # fmt: skip
     unsaid = wording.unsaid(audited.sources, MOST_ROWS)
     read = "".join(f"<li>{escape(line.strip())}</li>" for line in lines)
     lacks = "".join(f"<li>{escape(line)}</li>" for line in unsaid)

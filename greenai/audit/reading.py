@@ -377,7 +377,10 @@ def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping
 
 
 def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
-    """Return the requests of batches by their `custom_id`, where files of answers were given with them."""
+    """Return the requests of batches by their `custom_id`, where files of answers were given with them.
+
+    An id that two batches gave to different requests, as `request-1` is, tells of none: {} stands there.
+    """
     asked: dict[str, Any] = {}
     answered = False
     for source in sources:
@@ -387,7 +390,8 @@ def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
             if openai_batch.is_answer(row):
                 answered = True
                 break
-            asked[str(row.get("custom_id"))] = row
+            name = str(row.get("custom_id"))
+            asked[name] = row if asked.get(name, row) == row else {}
     return asked if answered else {}
 
 

@@ -145,6 +145,7 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, 
     audited = Audited(
         finding=NOTHING,
         sources=read,
+        twice=sum(source.rows for source in read) - len(every),
         project=options.narrowed.project,
         since=options.narrowed.since,
         until=options.narrowed.until,

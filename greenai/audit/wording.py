@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFICED", "WASTED", "calls", "cost", "energy", "in_short", "interval", "lacking", "mass", "part", "period",
-    "rests_on", "risk", "sources", "taken", "unread", "unsaid",
+    "rests_on", "risk", "sources", "taken", "twice", "unread", "unsaid",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -187,6 +187,13 @@ def _read(source: Source) -> str:
     other = f", {count(source.skipped, 'row')} of something else" if source.skipped else ""
     how = f"{clean(source.format)} ({clean(source.reason)})"
     return f"{clean(source.path)}: {count(source.rows, 'call')}, read as {how}{other}"
+
+
+def twice(records: int) -> tuple[str, ...]:
+    """Say how many records stand in the log more than once."""
+    return (
+        (f"{count(records, 'record')} of calls that stand in it before: each call is counted once.",) if records else ()
+    )
 
 
 def unread(read: tuple[Source, ...], most: int = 3) -> tuple[str, ...]:

@@ -167,6 +167,21 @@ def test_requests_of_a_batch_and_their_answers_are_one_call(tmp_path: Path) -> N
     assert [asked(call) for batch in alone for call in batch] == ["0", "1", "2"]
 
 
+def test_an_id_of_two_batches_pairs_nothing(tmp_path: Path) -> None:
+    def asks(*texts: str) -> str:
+        bodies = [{"model": "m", "messages": [{"role": "user", "content": text}]} for text in texts]
+        rows = [{"custom_id": f"request-{n}", "body": body} for n, body in enumerate(bodies)]
+        return "".join(json.dumps(row) + "\n" for row in rows)
+
+    answer = {"status_code": 200, "body": {"choices": [{"message": {"content": "so"}}]}}
+    answers = [json.dumps({"custom_id": f"request-{n}", "response": answer}) + "\n" for n in range(3)]
+    (tmp_path / "in1.jsonl").write_text(asks("the same", "one", "alone"))
+    (tmp_path / "in2.jsonl").write_text(asks("the same", "another"))
+    (tmp_path / "out.jsonl").write_text("".join(answers))
+    (calls,) = list(read(tmp_path))
+    assert [call.messages and call.messages[0]["content"] for call in calls] == ["the same", None, "alone"]
+
+
 def test_a_damaged_table_is_told_by_its_name(tmp_path: Path) -> None:
     log = tmp_path / "a.parquet"
     log.write_bytes(b"PAR1" + b"\0" * 100)
