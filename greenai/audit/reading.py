@@ -156,16 +156,15 @@ def opened(
         raise LogUnreadable(f'There is no format "{format}". Name one of these:\n{known()}')
     given = [paths] if isinstance(paths, (str, PathLike)) else list(paths)
     # A file that two patterns find is one: its calls were made once.
-    found = {
-        file.resolve(): (file, file == Path(name)) for name in reversed(given) for file in reversed(_files(Path(name)))
-    }
+    found = {path.resolve(): path for name in reversed(given) for path in reversed(_files(Path(name)))}
+    named = {Path(name) for name in given}
     read: list[Opened] = []
     unknown: list[tuple[Path, LogUnreadable]] = []
-    for path, named in reversed(found.values()):
+    for path in reversed(found.values()):
         try:
             read.append(_opened(path, format))
         except LogUnreadable as error:
-            if named or left is None:
+            if path in named or left is None:
                 raise
             unknown.append((path, error))
     if unknown and not read:
