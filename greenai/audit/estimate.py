@@ -55,8 +55,8 @@ DRAWS = 400
 SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 20, 8, 200
 """What so many prompts of a template share is shown of it, if so many differ, and so much of that: what fewer share may
 be somebody's text."""
-SHOWN = 30
-"""So many templates and models are told apart; all projects and hours are."""
+SHOWN, SHOWN_PROJECTS = 30, 200
+"""So many templates, models and projects are told apart: some logs have a project for each user. All hours are."""
 
 NOT_LOOKED = NearRepeats(hits=0, tried=0, calls=0, looked=False)
 
@@ -243,7 +243,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         first=float(created.min()) if len(created) else None,
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
-        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names) + 1),
+        projects=parts.groups("project", calls.project.codes, calls.project.name, SHOWN_PROJECTS),
         templates=parts.groups(
             "template", calls.template.codes, looked.template, SHOWN, none=False, ids=looked.template_id
         ),
@@ -355,8 +355,9 @@ class _Parts:
         risk = self.measured.get(name) or self._risk(name)
         return Sufficed(
             by=name,
-            calls=span(calls),
-            share=span(calls / max(judged, 1)),
+            # Means, of which those of all ways add up to all calls: medians do not.
+            calls=span(calls, float(calls.mean())),
+            share=span(calls / max(judged, 1), float(calls.mean()) / max(judged, 1)),
             was=energy.taken(was_j, was_usd),
             could_be=energy.taken(could_j, could_usd),
             risk=risk,
