@@ -86,7 +86,8 @@ _ALWAYS = (
     Assumption(
         key="routed",
         text='The calls that routing gives to the small model at quality "standard": those of which the classifier '
-        "expects a loss of at most 0.16. The risk is their share whose answer would be worse.",
+        "expects a loss of at most 0.16. The risk is their share whose answer would be worse, where the call reasoned "
+        "also for want of that: the small model is taken not to reason.",
         evidence="estimated",
     ),
     Assumption(

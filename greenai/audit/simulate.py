@@ -92,7 +92,8 @@ class Drawn:
         was_usd: the same of dollars.
         routed: the share of the calls that routing gives to the small model, by (draw, stratum), with `routed_j` that
             these take less, per joule, and `routed_usd`.
-        worse: the share of worse answers among those that routing gives to the small model, by draw.
+        worse: the share of worse answers among those that routing gives to the small model, by draw: of a call that
+            reasoned, also those that were right by reasoning alone, as the small model is taken not to.
         factor: what energies that nothing is simulated of are multiplied by, by draw.
     """
 
@@ -197,6 +198,9 @@ def drawn(
     routed = (judged.large <= floor) & judged.shrinks & ~judged.repeat & ~judged.deterministic
     small = RUNG["small"]
     given = [np.broadcast_to(routed, lost.shape).astype(np.float64)]
+    factor = np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel()
+    gained = _shifted(judged.reasoning, calls.template.codes[judged.rows], draws, rng)
+    worse = 1 - (1 - lost) * (1 - gained)
     return Drawn(
         routed=part.ratios(weights, given, None, 1.0)[:, :, 0],
         routed_j=part.ratios(weights, given, [was - could[small]], flat)[:, :, 0],
@@ -207,8 +211,8 @@ def drawn(
         could_j=part.ratios(weights, chosen, could, flat),
         was_usd=part.ratios(weights, chosen, [dollars[None, :]] * len(SUFFICING), flat_usd),
         could_usd=part.ratios(weights, chosen, cheap_usd, flat_usd),
-        worse=(weights * lost * routed).sum(1) / np.maximum((weights * routed).sum(1), 1e-12),
-        factor=np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel(),
+        worse=(weights * worse * routed).sum(1) / np.maximum((weights * routed).sum(1), 1e-12),
+        factor=factor,
     )
 
 
