@@ -1,6 +1,6 @@
 """Does the audit's avoidable share, with its interval, cover the true one on logs whose truth is known?
 
-    python benchmarks/audit_truth.py FOLDER [--left-out left_out.json] [--mixes 50] [--calls 3000] [--json FILE]
+    python benchmarks/audit_truth.py FOLDER [--left-out left_out.json] [--fits fits.json] [--pairs] [--mixes 50]
 
 FOLDER holds public routing data, one folder per set (rows.jsonl.gz). Each log is a random mix of
 
@@ -16,6 +16,13 @@ from mix to mix. `--left-out` is made by training/classify/left_out.py: each que
 its subject out; without it, by the shipped weights, which were fitted on these rows. Near repeats are not looked for:
 no set records whether another question's answer serves.
 
+`--fits` is made by training/audit/pairs.py --leave-out: the small and the large model of a mix are then two that the
+fit had not seen, of which it knows size and date. Without it, what was recorded of them counts.
+
+With `--pairs` the mixes are of many pairs of models, so that the true share goes from a quarter to nearly all: of
+MMLU-Pro's questions by category, or of GSM8K, MATH and CRUXEval (ZeroEval), and more of them in a mix. These sets are
+fitted on, with other models; the classifier's weights have seen MMLU-Pro's and GSM8K's questions.
+
 With `--unseen` the questions of MMLU are replaced by those of RouterBench (ARC-challenge, MBPP, WinoGrande; the same
 two models, judged by the shipped weights): sets that no fit has seen, one to three of them in a mix. `--shift` measures
 what the intervals allow for (greenai/audit/simulate.py).
@@ -24,6 +31,7 @@ what the intervals allow for (greenai/audit/simulate.py).
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import hashlib
 import json
@@ -36,10 +44,12 @@ import numpy as np
 from greenai import embed
 from greenai.audit.columns import columns
 from greenai.audit.estimate import found, looked_at
+from greenai.audit.pairs import loaded
 from greenai.audit.values import Logged
 from greenai.classify import Classifier
 
-MODEL, SMALL = "openai/gpt-5.5", "openai/gpt-5.4-nano"
+SMALL, MODEL = "Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
+OWN = Path(__file__).parents[1] / "training" / "audit" / "smollm2.csv"
 ONCE_S = 20.0
 SYSTEM = "Which of these is the user's intent? Answer with its name only: "
 
@@ -51,6 +61,25 @@ def rows(folder: Path, name: str) -> list[dict]:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def paired(folder: Path, small: str, large: str) -> dict[str, list[dict]]:
+    """Return the questions that both models were asked, by category of MMLU-Pro or by set of ZeroEval."""
+    found: dict[str, list[dict]] = {}
+    for name in ("mmlu_pro", "zeroeval_gsm8k", "zeroeval_math_l5", "zeroeval_crux"):
+        models = json.loads((folder / name / "meta.json").read_text())["models"]
+        own = {row["id"]: float(row["right"]) for row in csv.DictReader(OWN.open()) if row["set"] == name}
+        if large not in models or (small not in models and not small.startswith("SmolLM2")):
+            continue
+        for row in rows(folder, name):
+            key = str(row.get("question_id") or row["id"])
+            weak = own.get(key) if small.startswith("SmolLM2") else row["ok"][models.index(small)]
+            strong = row["ok"][models.index(large)]
+            if weak is not None and strong is not None:
+                prompt = "\n".join((row["prompt"], *row.get("options", ())))
+                made = {"prompt": prompt, "weak_ok": weak, "strong_ok": strong}
+                found.setdefault(row.get("category") or name, []).append(made)
+    return found
 
 
 class Known:
@@ -116,15 +145,18 @@ def labelled_right(prompts: list[str], labels: list[str]) -> dict[str, bool]:
     return right
 
 
-def mix(known: Known, count: int, rng: np.random.Generator) -> tuple[list[Logged], np.ndarray, dict]:
+def mix(
+    known: Known, count: int, rng: np.random.Generator, questions: dict[str, list] | None = None, model: str = MODEL
+) -> tuple[list[Logged], np.ndarray, dict]:
     """Return a log, whether less would have sufficed for each of its calls, and what it is made of."""
-    shares = rng.dirichlet(np.ones(4))
+    pools = known.mmlu if questions is None else questions
+    shares = rng.dirichlet(np.ones(4) if questions is None else (4.0, 1e-9, 1.0, 1.0))
+    if questions is not None:
+        count = min(count, int(sum(map(len, pools.values())) / max(shares[0], 0.1)))
     parts = rng.multinomial(count, shares)
     asked: list[tuple[str, str, str, bool | None]] = []  # system, prompt, answer, truth
-    subjects = rng.choice(
-        sorted(known.mmlu), rng.integers(min(2, len(known.mmlu) - 2), len(known.mmlu) + 1), replace=False
-    )
-    pool = [row for subject in subjects for row in known.mmlu[subject]]
+    subjects = rng.choice(sorted(pools), rng.integers(max(1, min(2, len(pools) - 2)), len(pools) + 1), replace=False)
+    pool = [row for subject in subjects for row in pools[subject]]
     for part, source in ((parts[0], pool), (parts[1], known.gsm8k)):
         chosen = rng.permutation(len(source))[:part].tolist()
         asked.extend(("", source[at]["prompt"], "A", recorded(source[at])) for at in chosen)
@@ -150,7 +182,7 @@ def mix(known: Known, count: int, rng: np.random.Generator) -> tuple[list[Logged
         own = ({"role": "system", "content": system},) if system else ()
         calls.append(
             Logged(
-                where=f"mix:{number}", created=1.79e9 + ONCE_S * number, model=MODEL, answer=answer,
+                where=f"mix:{number}", created=1.79e9 + ONCE_S * number, model=model, answer=answer,
                 messages=(*own, {"role": "user", "content": prompt}), arguments={"temperature": 0},
                 input_tokens=len(system + prompt) // 4 + 4, output_tokens=max(1, len(answer) // 4),
             )
@@ -204,6 +236,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--left-out", type=Path)
     parser.add_argument("--unseen", action="store_true", help="RouterBench in place of MMLU")
+    parser.add_argument("--fits", type=Path, help="of training/audit/pairs.py --leave-out")
+    parser.add_argument("--pairs", action="store_true", help="many pairs of models, on MMLU-Pro and ZeroEval")
     parser.add_argument("--shift", action="store_true", help="how far the classifier is off, by set of questions")
     parser.add_argument("--mixes", type=int, default=50)
     parser.add_argument("--calls", type=int, default=3000)
@@ -219,18 +253,40 @@ def main() -> None:
         known.unseen(arguments.folder)
     if known.left is None:
         print("Without --left-out the shipped weights judge rows that they were fitted on.", file=sys.stderr)
+    fits = json.loads(arguments.fits.read_text()) if arguments.fits else {}
+    pairs = (
+        [tuple(pair.split()) for pair in fits if pair != f"{SMALL} {MODEL}"] if arguments.pairs else [(SMALL, MODEL)]
+    )
+    asked = {pair: paired(arguments.folder, *pair) if arguments.pairs else None for pair in pairs}
     told, judge, began = [], known.judge(), time.monotonic()
     for number in range(arguments.mixes):
-        calls, truth, made = mix(known, arguments.calls, np.random.default_rng((arguments.seed, number)))
+        small, model = pairs[number % len(pairs)]
+        calls, truth, made = mix(
+            known, arguments.calls, np.random.default_rng((arguments.seed, number)), asked[small, model], model
+        )
+        fit = loaded(fits[f"{small} {model}"]) if fits else None
         looked = looked_at(
-            columns(calls), lambda wanted, calls=calls: [calls[at] for at in wanted], ladder=(SMALL, MODEL),
-            sample=arguments.sample, in_a_row=0, seed=number, large_gain=judge,
+            columns(calls), lambda wanted, calls=calls: [calls[at] for at in wanted], ladder=(small, model),
+            sample=arguments.sample, in_a_row=0, seed=number, large_gain=judge, pairs=fit,
         )  # fmt: skip
         share = found(looked).whole.avoidable
         true = float(truth.mean())
-        told.append({"true": true, "mid": share.mid, "low": share.low, "high": share.high, **made})
+        told.append(
+            {
+                "true": true,
+                "mid": share.mid,
+                "low": share.low,
+                "high": share.high,
+                "small": small,
+                "model": model,
+                **made,
+            }
+        )
         mark = " " if share.low <= true <= share.high else "*"
-        print(f"{number:3} {mark} true {true:.3f}  told {share.mid:.3f} ({share.low:.3f} to {share.high:.3f})  {made}")
+        print(
+            f"{number:3} {mark} true {true:.3f}  told {share.mid:.3f} ({share.low:.3f} to {share.high:.3f})  "
+            f"{small} {made}"
+        )
     covered = [one["low"] <= one["true"] <= one["high"] for one in told]
     width = np.array([one["high"] - one["low"] for one in told])
     error = np.array([one["mid"] - one["true"] for one in told])

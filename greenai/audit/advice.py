@@ -19,7 +19,7 @@ from greenai.audit.labels import command
 from greenai.audit.waste_advice import CODE, FILE, Place, by_waste, exactly, is_taken
 from greenai.catalog import find
 from greenai.classify import Classifier
-from greenai.report.words import clean
+from greenai.route import FLOORS
 
 if TYPE_CHECKING:
     from greenai.audit.columns import Calls
@@ -210,10 +210,14 @@ def _rows(group: Group) -> dict[Sufficing, Sufficed]:
 
 
 def _routed(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterator[Change]:
-    """Yield a ladder for the model that would save most, and the same for no other: a project has one ladder."""
+    """Yield a ladder for the model that would save most, and the same for no other: a project has one ladder.
+
+    None with a small model that is expected, or was measured, to fail more often than any quality accepts.
+    """
     for group in finding.models:
         small = smaller(group.name, ladder) if group.name in looked.calls.model.names else None
-        if small is not None:
+        risk = _rows(group)["small"].risk
+        if small is not None and risk is not None and risk.share.mid <= FLOORS["basic"]:
             top = _catalogued(group.name)
             code = looked.calls.model.names.index(group.name)
             calls, saved = routed(looked, looked.calls.model.codes == code)
@@ -225,7 +229,7 @@ def _routed(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterat
                 calls=calls,
                 saved=saved,
                 per_line_j=None if energy is None else energy.mid,
-                risk=_rows(group)["small"].risk,
+                risk=risk,
                 assumption="routed",
             )
             return
@@ -294,7 +298,7 @@ def toml(finding: Finding) -> str:
         lines = [line for line in change.lines if _name(line) not in kept]
         if change.place == FILE and lines and is_taken("\n".join((*head, *written, *lines))):
             kept.update(map(_name, lines))
-            written.append("\n".join(("", f"# {clean(change.what)}.", *lines)))
+            written.append("\n".join(("", f"# {change.what}.", *lines)))
     return "\n".join((*head, *written)) + "\n"
 
 

@@ -25,13 +25,13 @@ from greenai.audit.finding import (
     Sufficing,
     Taken,
 )
+from greenai.audit.pairs import Pair, Pairs
 from greenai.audit.simulate import Alternatives, Drawn, Strata, drawn, span, strata
 from greenai.audit.skeleton import constant
 from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, judge, near_repeats, repeats
 from greenai.classify import Classifier
 from greenai.meters.carbon import grams
 from greenai.route import FLOORS
-from greenai.units import significant
 from greenai.values import text_of
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ DRAWS = 400
 SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 20, 8, 200
 """What so many prompts of a template share is shown of it, if so many differ, and so much of that: what fewer share may
 be somebody's text."""
-SHOWN, SHOWN_PROJECTS = 30, 200
-"""So many templates, models and projects are told apart: some logs have a project for each user. All hours are."""
+SHOWN = 30
+"""So many templates and models are told apart; all projects and hours are."""
 
 NOT_LOOKED = NearRepeats(hits=0, tried=0, calls=0, looked=False)
 
@@ -74,27 +74,15 @@ class Looked:
     near: NearRepeats
     drawn: Drawn
     skeletons: Mapping[int, str]
-    shapes: Mapping[int, str]
     seed: int
     draws: int
     zone: str
 
     def template(self, code: int) -> str:
-        """Return what a template is called: its number, its id, and what its prompts share, or else are."""
-        shown = self.skeletons.get(code) or self._known(code)
-        return " ".join(part for part in (self.calls.template.name(code), self.template_id(code), shown) if part)
-
-    def _known(self, code: int) -> str:
-        """Return what is known of a template whose words are not shown: whose they are, its answers, and its model."""
-        import numpy as np
-
-        of = self.calls.template.codes == code
-        answers = len(np.unique(self.calls.answer.codes[of & (self.calls.answer.codes >= 0)]))
-        models = self.calls.model.codes[of]
-        most = int(np.bincount(models[models >= 0]).argmax()) if (models >= 0).any() else -1
-        said = f"{answers:,} different answers" if answers > 1 else "one answer" if answers else ""
-        parts = (self.shapes.get(code, ""), said, self.calls.model.name(most, ""))
-        return f"({', '.join(part for part in parts if part)})" if any(parts) else ""
+        """Return what a template is called: its number, its id, and what its prompts share."""
+        named = self.calls.template
+        parts = (named.name(code), self.template_id(code), self.skeletons.get(code))
+        return " ".join(part for part in parts if part)
 
     def template_id(self, code: int) -> str | None:
         """Return the id of a template; None where the calls come from no store."""
@@ -114,6 +102,7 @@ def looked_at(
     draws: int = DRAWS,
     zone: str = "WORLD",
     large_gain: Callable[[Logged], float] | None = None,
+    pairs: Pairs | None = None,
 ) -> Looked:
     """Look at a sample of the texts, and draw what would have sufficed.
 
@@ -128,6 +117,7 @@ def looked_at(
         draws: how many simulations the intervals are from.
         zone: the grid that carbon is of.
         large_gain: another judge of P(a large model is right where a small one is not), for a trial.
+        pairs: what is known of pairs of models; None is what ships.
     """
     import numpy as np
 
@@ -144,6 +134,7 @@ def looked_at(
         classifier or Classifier.load(),
         ladder=ladder,
         large_gain=large_gain,
+        pairs=pairs,
     )
     near = near_repeats([call for at in row if (call := read[at]) is not None]) if row else NOT_LOOKED
     other = _otherwise(calls, spent, judged, tuple(ladder))
@@ -156,7 +147,6 @@ def looked_at(
         near=near,
         drawn=by_stratum,
         skeletons=_skeletons(calls, read),
-        shapes=_shapes(calls, read),
         seed=seed,
         draws=draws,
         zone=zone,
@@ -184,18 +174,6 @@ def _skeletons(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, 
             if len(of) < SAMPLES:
                 of["\n".join(text_of(message.get("content")) for message in call.messages)] = None
     return {code: constant(of, SAMPLES)[:SKELETON_CHARS] for code, of in texts.items() if len(of) >= FEWEST_TEXTS}
-
-
-def _shapes(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, str]:
-    """Return by template whose messages its prompts are, and how long: of one of them."""
-    found: dict[int, str] = {}
-    for row, call in read.items():
-        code = int(calls.template.codes[row])
-        if code >= 0 and code not in found and call is not None and call.messages:
-            roles = dict.fromkeys(str(message.get("role")) for message in call.messages)
-            words = sum(len(text_of(message.get("content")).split()) for message in call.messages)
-            found[code] = f"{' and '.join(roles)}, about {significant(words)} words"
-    return found
 
 
 def _otherwise(calls: Calls, spent: Took, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
@@ -243,7 +221,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         first=float(created.min()) if len(created) else None,
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
-        projects=parts.groups("project", calls.project.codes, calls.project.name, SHOWN_PROJECTS),
+        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names) + 1),
         templates=parts.groups(
             "template", calls.template.codes, looked.template, SHOWN, none=False, ids=looked.template_id
         ),
@@ -251,7 +229,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         hours=tuple(
             parts.group("hour", f"{hour:02}", of) for hour in range(24) if (of := hours == hour).any()
         ),
-        assumptions=assumptions.of(looked.near, zone=looked.zone),
+        assumptions=assumptions.of(looked.near, zone=looked.zone, pairs=_often(looked, np.ones(len(calls), np.bool_))),
         sampled=Sampled(
             calls=len(looked.judged.rows), of=int(calls.judged.sum()), seed=looked.seed, draws=looked.draws,
             compared=looked.near.calls if looked.near.looked else 0,
@@ -278,6 +256,31 @@ def routed(looked: Looked, of: Flags) -> tuple[Span, Taken]:
     return span(looked.drawn.routed @ count), energy.taken(
         looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
     )
+
+
+def worse(looked: Looked, of: Flags) -> Risk | None:
+    """Return the share of worse answers among these calls, of those that tell how the small model does; None for none.
+
+    As a check does, it takes the log's answer to be right.
+    """
+    import numpy as np
+
+    size = len(looked.plan.sizes)
+    count = np.bincount(looked.plan.of[of & (looked.plan.of >= 0)], minlength=size)
+    weight = looked.drawn.tried * (count / np.maximum(looked.plan.sizes, 1))
+    if not weight.any():
+        return None
+    share = (looked.drawn.worse * weight).sum(1) / np.maximum(weight.sum(1), 1e-12)
+    return Risk(share=span(share), evidence="estimated")
+
+
+def _often(looked: Looked, of: Flags) -> tuple[Pair, ...]:
+    """Return the pairs of the model that answered these calls and a smaller one, most calls first."""
+    import numpy as np
+
+    inside = of[looked.judged.rows] & (looked.judged.pair >= 0)
+    often = np.bincount(looked.judged.pair[inside], minlength=len(looked.judged.pairs))
+    return tuple(looked.judged.pairs[at] for at in np.argsort(-often, kind="stable").tolist() if often[at])
 
 
 class _Parts:
@@ -345,29 +348,27 @@ class _Parts:
             saved_share=span(saved_j / all_j) if energy.known else None,
             avoidable=span(drawn.less @ count / max(judged, 1)),
             sufficed=tuple(
-                self._row(name, calls[:, at], judged, energy, [part[:, at] for part in amounts])
+                self._row(name, calls[:, at], judged, energy, [part[:, at] for part in amounts], of)
                 for at, name in enumerate(SUFFICING)
             ),
         )  # fmt: skip
 
-    def _row(self, name: Sufficing, calls: Floats, judged: int, energy: _Energy, drawn: Sequence[Floats]) -> Sufficed:
+    def _row(
+        self, name: Sufficing, calls: Floats, judged: int, energy: _Energy, drawn: Sequence[Floats], of: Flags
+    ) -> Sufficed:
         was_j, was_usd, could_j, could_usd = drawn
-        risk = self.measured.get(name) or self._risk(name)
+        small = name == "small"
+        risk = self.measured.get(name) or (worse(self.looked, of) if small else assumptions.RISKS.get(name))
         return Sufficed(
             by=name,
-            # Means, of which those of all ways add up to all calls: medians do not.
-            calls=span(calls, float(calls.mean())),
-            share=span(calls / max(judged, 1), float(calls.mean()) / max(judged, 1)),
+            calls=span(calls),
+            share=span(calls / max(judged, 1)),
             was=energy.taken(was_j, was_usd),
             could_be=energy.taken(could_j, could_usd),
             risk=risk,
             assumption=name,
+            models=tuple(dict.fromkeys(pair.small for pair in _often(self.looked, of))) if small else (),
         )
-
-    def _risk(self, name: Sufficing) -> Risk | None:
-        if name == "small":
-            return Risk(share=span(self.drawn.worse), evidence="estimated")
-        return assumptions.RISKS.get(name)
 
 
 def _summed(part: Codes, amounts: Floats, size: int) -> Floats:

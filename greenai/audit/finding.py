@@ -98,6 +98,7 @@ class Sufficed:
         was: what they took.
         could_be: what they would take in this way.
         assumption: the key of what this row rests on.
+        models: the small models that are meant.
     """
 
     by: Sufficing
@@ -107,6 +108,7 @@ class Sufficed:
     could_be: Taken
     risk: Risk | None
     assumption: str
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit.finding import SUFFICING, Span, Sufficing
+from greenai.audit.pairs import log_odds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,13 +32,12 @@ __all__ = ["Alternatives", "Drawn", "Strata", "drawn", "span", "strata"]
 RUNG = {name: at for at, name in enumerate(SUFFICING)}
 
 SHIFT = 0.5
-"""Standard deviation of the log-odds by which `large_gain` and `reasoning_gain` are off on a whole log. 3 sets of
-RouterBench and 14 subjects of MMLU-Pro were off by 0.39 (root mean square, from -0.70 to 0.81) with two pairs of models
-(`benchmarks/audit_truth.py --shift`, 2026-11-22); taken larger, as a log's models are other ones."""
+"""Standard deviation of the log-odds by which `reasoning_gain` and P(live data) are off on a whole log; taken as large
+as `large_gain` was off on 17 sets of questions with the models that it was fitted on (0.39, root mean square, from
+-0.70 to 0.81; `benchmarks/audit_truth.py --shift`, 2026-11-22). What a small model loses has spreads of its own, by
+pair of models (pairs.py)."""
 SHIFT_BY_TEMPLATE = 0.47
-"""The same of one template beside the others. Both together are 0.69 for a log of one kind of text; 40 subjects of
-MMLU, each judged by a fit that left it out, were off by 0.51 (0.071 in probability, less what their few rows explain;
-the same)."""
+"""The same of one template beside the others."""
 
 COVERED = (9.0, 1.5)
 """The share of a label template's calls that a task model answers at 98% agreement, as the counts of a Beta
@@ -92,8 +92,8 @@ class Drawn:
         was_usd: the same of dollars.
         routed: the share of the calls that routing gives to the small model, by (draw, stratum), with `routed_j` that
             these take less, per joule, and `routed_usd`.
-        worse: the share of worse answers among those that routing gives to the small model, by draw: of a call that
-            reasoned, also those that were right by reasoning alone, as the small model is taken not to.
+        worse: the share of answers that are worse, where the log's is right, among those that tell how the small model
+            does (`Judged.tried`), by (draw, stratum); `tried` how many those are.
         factor: what energies that nothing is simulated of are multiplied by, by draw.
     """
 
@@ -107,6 +107,7 @@ class Drawn:
     routed_j: Floats
     routed_usd: Floats
     worse: Floats
+    tried: Floats
     factor: Floats
 
 
@@ -186,7 +187,7 @@ def drawn(
     by_model = _normal(draws, len(calls.model.names) + 1, rng)[:, calls.model.codes[judged.rows]]
     z_was = np.sqrt(0.5) * (common + by_model)
     z_small = np.sqrt(0.5) * (common + _normal(draws, 1, rng))
-    lost = _shifted(judged.large, calls.template.codes[judged.rows], draws, rng)
+    fails, lost = _lost(judged, calls.template.codes[judged.rows], draws, rng)
     chosen = _chosen(calls, judged, lost, near, part, draws, rng)
     weights = part.weights(draws, rng)
     energy = took.energy_j[judged.rows]
@@ -195,12 +196,9 @@ def drawn(
     dollars = np.nan_to_num(took.cost_usd[judged.rows])
     flat, flat_usd = np.nan_to_num(energy)[None, :], dollars[None, :]
     cheap_usd = _dollars(judged, other, dollars)
-    routed = (judged.large <= floor) & judged.shrinks & ~judged.repeat & ~judged.deterministic
+    routed, tried = judged.routed(floor), judged.tried(floor)
     small = RUNG["small"]
     given = [np.broadcast_to(routed, lost.shape).astype(np.float64)]
-    factor = np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel()
-    gained = _shifted(judged.reasoning, calls.template.codes[judged.rows], draws, rng)
-    worse = 1 - (1 - lost) * (1 - gained)
     return Drawn(
         routed=part.ratios(weights, given, None, 1.0)[:, :, 0],
         routed_j=part.ratios(weights, given, [was - could[small]], flat)[:, :, 0],
@@ -211,8 +209,11 @@ def drawn(
         could_j=part.ratios(weights, chosen, could, flat),
         was_usd=part.ratios(weights, chosen, [dollars[None, :]] * len(SUFFICING), flat_usd),
         could_usd=part.ratios(weights, chosen, cheap_usd, flat_usd),
-        worse=(weights * worse * routed).sum(1) / np.maximum((weights * routed).sum(1), 1e-12),
-        factor=factor,
+        worse=part.ratios(
+            weights, [np.broadcast_to(tried, lost.shape).astype(np.float64)], [fails], tried[None, :].astype(np.float64)
+        )[:, :, 0],
+        tried=part.sums(weights * tried),
+        factor=np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel(),
     )
 
 
@@ -224,6 +225,28 @@ def _normal(draws: int, columns: int, rng: Generator) -> Floats:
     found -= found.mean(0)
     made: Floats = found / np.maximum(found.std(0), 1e-12)
     return made
+
+
+def _lost(judged: Judged, template: Codes, draws: int, rng: Generator) -> tuple[Floats, Floats]:
+    """Return by (draw, call) P(the small model fails, where the large one is right), and P(both): what is lost.
+
+    What is not known of a pair of models is the same for all its calls. A text that is harder than the classifier
+    reads is harder for both.
+    """
+    import numpy as np
+
+    fails = np.zeros((draws, len(judged.rows)))
+    lost = fails.copy()
+    if not judged.pairs:
+        return fails, lost
+    hard = judged.pairs[0].hardness(template, draws, rng)  # of the texts: the same for every pair
+    gain = log_odds(judged.gain)
+    for number, pair in enumerate(judged.pairs):
+        of = judged.pair == number
+        at = pair.drawn(gain[of], hard[:, of], rng)
+        fails[:, of], right = at
+        lost[:, of] = fails[:, of] * right
+    return fails, lost
 
 
 def _shifted(probability: Floats, template: Codes, draws: int, rng: Generator, scale: float = 1.0) -> Floats:

@@ -15,19 +15,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai import answerers, embed
 from greenai.audit.energy import smaller
 from greenai.audit.exact import FEWEST_PROMPTS, exact
 from greenai.audit.labels import labels_of
+from greenai.audit.pairs import Pair, Pairs, shipped
 from greenai.cache.keep import class_of, last_questions, term_of
 from greenai.cache.semantic import MAX_CHARS, STORED, SemanticTier
 from greenai.cache.volatility import volatility
+from greenai.catalog import find
 from greenai.embed import minilm
 from greenai.errors import EngineError, MissingExtra
-from greenai.values import Options, Request, Transport, text_of
+from greenai.route import losses
+from greenai.values import Assessment, Options, Request, Rung, Transport, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +71,11 @@ class Judged:
         deterministic: a built-in tool is sure.
         lookup: P(it needs live data, and no model).
         labels: its template's answers are a few labels.
-        large: P(the large model is right where the small one is not); 0 where a small one answered.
+        gain: the classifier's `large_gain`: P(a large model is right where a small one is not), of the models that it
+            was fitted on.
+        large: the loss that routing expects of the small model; 0 where there is none.
+        pair: the number in `pairs` of the small model and the one that answered; -1 where there is no small one.
+        pairs: what is known of each pair.
         reasoning: P(reasoning turned a wrong answer right); 0 where the call did not reason.
         reasoned: whether the call reasoned.
         shrinks: whether there is a smaller model than the one that answered.
@@ -81,10 +88,30 @@ class Judged:
     deterministic: Flags
     lookup: Floats
     labels: Flags
+    gain: Floats
     large: Floats
+    pair: Codes
+    pairs: tuple[Pair, ...]
     reasoning: Floats
     reasoned: Flags
     shrinks: Flags
+
+    def routed(self, floor: float) -> Flags:
+        """Return the calls that routing gives to the small model: those of which it expects to lose at most `floor`."""
+        given: Flags = (self.large <= floor) & self.shrinks & ~self.repeat & ~self.deterministic
+        return given
+
+    def tried(self, floor: float) -> Flags:
+        """Return the calls that tell how a small model does: those that routing gives to it.
+
+        A model that routing gives none of them, as it expects it to fail, is judged by those that are easy to read.
+        """
+        import numpy as np
+
+        given = self.routed(floor)
+        none = np.bincount(self.pair[given], minlength=len(self.pairs)) == 0 if self.pairs else np.zeros(0, np.bool_)
+        without: Flags = np.append(none, False)[self.pair]
+        return given | (without & (self.gain <= floor) & self.shrinks & ~self.repeat & ~self.deterministic)
 
 
 # --- repeats --------------------------------------------------------------------------------
@@ -263,6 +290,7 @@ class _Verdict:
     near: bool = False
     deterministic: bool = False
     lookup: float = 0.0
+    gain: float = 0.0
     large: float = 0.0
     reasoning: float = 0.0
 
@@ -275,6 +303,7 @@ def judge(
     *,
     ladder: Sequence[str] = (),
     large_gain: Callable[[Logged], float] | None = None,
+    pairs: Pairs | None = None,
 ) -> Judged:
     """Judge calls by their texts; those whose text cannot be read any more are left out.
 
@@ -285,9 +314,11 @@ def judge(
         classifier: judges what a model is needed for.
         ladder: the models that would be asked, smallest first; none takes siblings at the same provider.
         large_gain: another judge of P(a large model is right where a small one is not), for a trial.
+        pairs: what is known of pairs of models; None is what ships.
     """
     import numpy as np
 
+    below = _Below(calls, tuple(ladder), pairs or shipped())
     known, labels = _Repeats(calls), [code for code, found in labels_of(calls).items() if found.why_not is None]
     read: dict[int, list[Logged]] = {code: [] for code in labels}
     kept: list[int] = []
@@ -298,11 +329,10 @@ def judge(
             template = int(calls.template.codes[row])
             if template in read and call.answer is not None:
                 read[template].append(call)
-            verdicts.append(_verdict(call, row, known, classifier, large_gain))
+            verdicts.append(_verdict(call, row, known, classifier, large_gain, below.at(row)))
     labels = [template for template in labels if _one_task(read[template])]
     at = np.array(kept, np.int64)
-    model = [smaller(calls.model.name(code, ""), tuple(ladder)) for code in calls.model.codes[at].tolist()]
-    shrinks = np.array([name is not None for name in model], np.bool_)
+    pair = np.array([below.number(row) for row in kept], np.int64)
     reasoned = np.nan_to_num(calls.reasoning_tokens[at]) > 0
     return Judged(
         rows=at,
@@ -312,15 +342,42 @@ def judge(
         deterministic=np.array([v.deterministic for v in verdicts], np.bool_),
         lookup=np.array([v.lookup for v in verdicts], np.float64),
         labels=np.isin(calls.template.codes[at], labels) & ~calls.tool_calls[at],
-        large=np.where(shrinks, [v.large for v in verdicts], 0.0),
+        gain=np.array([v.gain for v in verdicts], np.float64),
+        large=np.where(pair >= 0, [v.large for v in verdicts], 0.0),
+        pair=pair,
+        pairs=below.pairs,
         reasoning=np.where(reasoned, [v.reasoning for v in verdicts], 0.0),
         reasoned=reasoned,
-        shrinks=shrinks,
+        shrinks=pair >= 0,
     )
 
 
+class _Below:
+    """The smaller model of each that answered, with what is known of the two."""
+
+    def __init__(self, calls: Calls, ladder: tuple[str, ...], pairs: Pairs) -> None:
+        names = calls.model.names
+        small = [smaller(name, ladder) for name in names]
+        known = sorted({(one, name) for one, name in zip(small, names, strict=True) if one is not None})
+        self._codes, self.pairs = calls.model.codes, tuple(pairs.pair(*pair) for pair in known)
+        self._number = [-1 if one is None else known.index((one, name)) for one, name in zip(small, names, strict=True)]
+
+    def number(self, row: int) -> int:
+        code = int(self._codes[row])
+        return self._number[code] if code >= 0 else -1
+
+    def at(self, row: int) -> Pair | None:
+        number = self.number(row)
+        return self.pairs[number] if number >= 0 else None
+
+
 def _verdict(
-    call: Logged, row: int, known: _Repeats, classifier: Classifier, large_gain: Callable[[Logged], float] | None
+    call: Logged,
+    row: int,
+    known: _Repeats,
+    classifier: Classifier,
+    large_gain: Callable[[Logged], float] | None,
+    pair: Pair | None,
 ) -> _Verdict:
     request, verdict = requested(call), _Verdict()
     if known.may_be(row):
@@ -336,6 +393,19 @@ def _verdict(
     if request.is_plain:
         live = min(assessed.answer_source.get("lookup", 0.0), 1 - assessed.needs_generation)
         verdict.lookup = live * assessed.volatile
-    verdict.large = assessed.large_gain if large_gain is None else large_gain(call)
+    if large_gain is not None:
+        assessed = replace(assessed, large_gain=large_gain(call))
+    verdict.gain = assessed.large_gain
+    verdict.large = 0.0 if pair is None else _loss(assessed, pair)
     verdict.reasoning = assessed.reasoning_gain
     return verdict
+
+
+def _loss(assessed: Assessment, pair: Pair) -> float:
+    """Return what routing would expect to lose by asking the smaller model."""
+    small, large = (find(name) for name in (pair.small, pair.large))
+    rungs = (
+        Rung(model=pair.small, tier="small" if small is None else small.tier),
+        Rung(model=pair.large if large is None else large.name, tier="large" if large is None else large.tier),
+    )
+    return losses(assessed, rungs)[0]

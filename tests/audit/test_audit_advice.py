@@ -107,8 +107,17 @@ def test_what_rests_on_something_says_what(found: Finding) -> None:
 
 
 def test_a_ladder_of_ones_own_is_what_would_be_asked() -> None:
+    made = of(LOG[:60], ladder=("openai/gpt-4.1-nano", LARGE))
+    assert change(made, "ladder").lines == (f'ladder = ["openai/gpt-4.1-nano", "{LARGE}"]',)
+
+
+def test_a_model_that_is_expected_to_fail_is_not_advised() -> None:
     made = of(LOG[:60], ladder=("local/smollm2-135m", LARGE))
-    assert change(made, "ladder").lines == (f'ladder = ["local/smollm2-135m", "{LARGE}"]',)
+    assert not [one for one in made.changes if one.lines[0].startswith("ladder")]
+    small = next(row for row in made.whole.sufficed if row.by == "small")
+    assert small.models == ("local/smollm2-135m",)
+    assert small.risk is not None
+    assert small.risk.share.mid > 0.25
 
 
 def test_a_log_that_names_no_model_has_no_ladder() -> None:

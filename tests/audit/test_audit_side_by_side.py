@@ -91,8 +91,7 @@ def test_the_measured_risk_takes_the_place_of_the_estimate(looked: Looked) -> No
     }
     measured = [risk for risk in risks.values() if risk is not None and risk.evidence == "measured"]
     assert [risk.compared for risk in measured] == [40]
-    change = next(one for one in finding.changes if one.lines[0].startswith("ladder"))
-    assert change.risk == check.risk
+    assert not [one for one in finding.changes if one.lines[0].startswith("ladder")]  # half of its answers are others
 
 
 def test_the_budget_stops_it(looked: Looked) -> None:
@@ -112,9 +111,7 @@ def test_it_goes_on_where_it_stopped_and_keeps_no_text(looked: Looked, tmp_path:
         asked(plan_of(looked), client, "5 calls", journal=journal)
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     assert "mail" not in journal.read_text()
-    assert {tuple(json.loads(line)) for line in journal.read_text().splitlines()} == {
-        ("key", "same", "first", "second", "near", "energy_j")
-    }
+    assert {tuple(json.loads(line)) for line in journal.read_text().splitlines()} == {("key", "same", "energy_j")}
     with journal.open("a") as file:
         file.write('{"key": "torn')
     provider = FakeProvider(*[says] * 35)

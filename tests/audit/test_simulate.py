@@ -8,7 +8,8 @@ from audit_logs import START, call, reads
 
 from greenai.audit.columns import columns
 from greenai.audit.estimate import found, looked_at
-from greenai.audit.simulate import FEWEST, SHIFT, SHIFT_BY_TEMPLATE, span, strata
+from greenai.audit.pairs import shipped
+from greenai.audit.simulate import FEWEST, span, strata
 from greenai.audit.values import Logged
 
 MIXES, CALLS, SAMPLE = 20, 400, 150
@@ -53,22 +54,25 @@ def test_what_is_counted_on_all_calls_has_no_spread() -> None:
 
 
 def mixed(rng: np.random.Generator) -> tuple[list[Logged], dict[str, float], float]:
-    """Return a log of repeats, sums, and questions in four templates whose probabilities are off, as said of fits.
+    """Return a log of repeats, sums, and questions in four templates, answered as a pair of models that was drawn would.
 
-    With it P(the large model is right where a small one is not) by text, and the share for which less would do.
+    With it the classifier's `large_gain` by text, and the share for which less would do.
     """
     shares = rng.dirichlet(np.ones(3))
     parts = rng.multinomial(CALLS, shares)
-    off = SHIFT * rng.standard_normal() + SHIFT_BY_TEMPLATE * rng.standard_normal(4)
+    pair = shipped().pair("openai/gpt-5.4-nano", "gpt-5.5")
+    gains = rng.normal(-1.2, 0.8, int(parts[0]))
+    template = np.arange(len(gains)) % 4
+    fails, right = pair.drawn(gains, pair.hardness(template, 1, rng), rng)
+    lost = rng.random(len(gains)) < (fails * right)[0]
     log: list[Logged] = []
     told: dict[str, float] = {}
     less = 0
     for n in range(int(parts[0])):
-        template, odds = n % 4, rng.normal(-1.2, 0.8)
         text = f"How would somebody explain the matter of case {n} to others?"
-        told[text] = float(1 / (1 + np.exp(-odds)))
-        less += rng.random() >= 1 / (1 + np.exp(-odds - off[template]))
-        log.append(call(text, system=f"Template {template}"))
+        told[text] = float(1 / (1 + np.exp(-gains[n])))
+        less += not lost[n]
+        log.append(call(text, system=f"Template {n % 4}"))
     for n in range(int(parts[1])):
         log.append(call("What is the capital of France?", system="Repeated"))
         less += n > 0
@@ -122,17 +126,3 @@ def test_a_small_sample_says_less_than_a_large_one() -> None:
     assert few.share.high - few.share.low > 0.1
     assert many.share.low == pytest.approx(many.share.high)
     assert few.share.low <= many.share.mid <= few.share.high
-
-
-def test_a_small_model_that_does_not_reason_is_worse_where_reasoning_helped() -> None:
-    asked = (
-        "Prove that there are infinitely many primes, in one line.",
-        "How many ways are there to tile a 7 by 9 floor?",
-    )
-
-    def worse(**told: int) -> float:
-        log = [call(f"{text} Take {n}.", at=n, output_tokens=900, **told) for n in range(40) for text in asked]
-        looked = looked_at(columns(log), reads(log), in_a_row=0, large_gain=lambda _: 0.02)
-        return float(np.median(looked.drawn.worse))
-
-    assert worse(reasoning_tokens=800) > 2 * worse() > 0
