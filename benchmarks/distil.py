@@ -34,7 +34,7 @@ SEEN: dict[str, kernel.Seen] = {}
 see = kernel.see
 
 
-def remembered(text):
+def remembered(text, _skimmed=None):
     """Each text's vectors once for all seeds; latency is measured without."""
     if text not in SEEN:
         SEEN[text] = see(text)

@@ -33,13 +33,15 @@ def write(path: Path, **changes: Any) -> Path:
     seen = [kernel.see(text) for text in KNOWN]
     header = {
         "name": "department", "template": TEMPLATE.to_json(), "labels": [*LABELS], "threshold": 0.2, "familiar": 0.3,
+        "early": None,
         "longest": 500, "promise": 0.98, "teacher": "openai/gpt-5.5", "encoder": kernel.encoder(), "classes": 3,
         "tested": {}, **changes,
     }  # fmt: skip
     arrays = {
         "minilm": np.array([s.minilm for s in seen], np.float16),
         "static": np.array([s.static for s in seen], np.float16),
-        "adds": np.eye(3, dtype=np.float32)[[*KNOWN.values()]],
+        "adds": np.eye(3, dtype=np.float32)[[*KNOWN.values()]] * 3,
+        "deeper": np.eye(3, dtype=np.float32)[[*KNOWN.values()]],
         "linear": np.zeros((2 * kernel.BUCKETS, 3), np.float16),
         "rarity": np.ones(2 * kernel.BUCKETS, np.float32),
     }

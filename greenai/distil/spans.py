@@ -320,7 +320,7 @@ def train(
         raise NotWorthIt(none_keeps(promise, all_of.only(answers), slipped))
     head, fresh = SpanHead(arrays, told), [spans.cut(text, how.longest) for text in kept.texts]
     last, says = judged([head] * len(fresh), fresh, later)
-    held_out = tested(last.only(says), len(kept.texts), found, slipped)
+    held_out = tested(last.only(says), len(kept.texts), found, slipped, 0)
     taken = time.perf_counter() - began, time.process_time() - core
     whole = {
         **header(pairs, learnt, found, slipped, held_out, name=name, promise=promise, teacher=teacher),

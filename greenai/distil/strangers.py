@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers.guard import DRIFT
-from greenai.distil.threshold import Judged, Slips, Thresholds, judge, likely, risk
+from greenai.distil.threshold import Judged, Slips, Thresholds, likely, risk
 
 if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
@@ -74,18 +74,17 @@ def left_out(inverse: Floats, adds: Floats, wanted: Floats, labels: Labels) -> F
     return found
 
 
-def strangers(scores: Floats, judged: Judged, labels: Labels, known: int) -> Strangers:
+def strangers(without: Judged, judged: Judged, labels: Labels, known: int) -> Strangers:
     """Return the texts that can stand for strangers: of the first `known` labels, and no slips.
 
     Args:
-        scores: of `left_out`.
+        without: all texts by a head that has not seen their label, as `left_out` scores them.
         judged: the same texts by a head that has seen their labels, and all texts but themselves.
         labels: the number of each text's label.
         known: how many labels there are, besides that of all other answers.
     """
     rows = (judged.rank <= likely(judged.classes)) & (labels < known)
-    without = judge(scores[rows], labels[rows])
-    return Strangers(labels=labels[rows], score=without.score, lead=without.lead)
+    return Strangers(labels=labels[rows], score=without.score[rows], lead=without.lead[rows])
 
 
 def guard(

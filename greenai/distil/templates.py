@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from greenai.answerers.skeleton import Template
     from greenai.audit.exact import Exact
-    from greenai.audit.values import Logged, Source
+    from greenai.audit.values import Logged
     from greenai.progress import Moved
 
 __all__ = ["Candidate", "Log", "reading"]
@@ -93,22 +93,16 @@ def reading(
         LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
         MissingExtra: DuckDB is not installed.
     """
-    left: list[Source] = []
-    files = opened(paths, format, left)
+    files = opened(paths, format)
     with working(folder) as store:
-        read = ingest(files, store, workers=workers, moved=Reading(moved))
-        yield Log(store, (*read, *left), moved)
+        ingest(files, store, workers=workers, moved=Reading(moved))
+        yield Log(store, moved)
 
 
 class Log:
-    """A log that was read; texts are read in its files again. Made by `reading`.
+    """A log that was read; texts are read in its files again. Made by `reading`."""
 
-    Attributes:
-        sources: how each file was read, and what was not.
-    """
-
-    def __init__(self, store: Store, sources: Sequence[Source], moved: Moved | None = None) -> None:
-        self.sources = tuple(sources)
+    def __init__(self, store: Store, moved: Moved | None = None) -> None:
         self._store, self._moved = store, moved
 
     @cached_property

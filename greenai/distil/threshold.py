@@ -23,10 +23,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.distil import numeric
+from greenai.distil.early import Early, exit_of, joined
 
 if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
@@ -84,6 +85,12 @@ class Judged:
     rank: Labels
     classes: int
 
+    def answering(self, labels: int) -> Judged:
+        """Return the rows with no lead, -1, where what is said is none of so many labels: it is never answered."""
+        import numpy as np
+
+        return replace(self, lead=np.where(self.first < labels, self.lead, np.float32(-1)))
+
     def only(self, rows: Any) -> Judged:
         """Return these rows alone."""
         return Judged(
@@ -97,11 +104,23 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """The least lead and the least score of an answer; `bound` is the upper bound of disagreement among the known."""
+    """The least lead and the least score of an answer; `bound` is the upper bound of disagreement among the known.
+
+    `early` is where the first look answers by itself, if there are two.
+    """
 
     lead: float
     score: float
     bound: float
+    early: Early | None = None
+
+    def joined(self, both: Judged, first: Judged) -> Judged:
+        """Return the rows as they are told; see `early.joined`."""
+        return joined(first, both, self.early, lead=self.lead, score=self.score)
+
+    def answered(self, told: Judged) -> Judged:
+        """Return the rows that are answered, of those that `joined` returned."""
+        return told.only((told.lead >= self.lead) & (told.score >= self.score))
 
 
 def judge(scores: Floats, labels: Labels) -> Judged:
@@ -189,34 +208,60 @@ def risk(judged: Judged, slipped: Slips, *, sure: float | None = SURE) -> float:
     return min(1.0, max(0.0, found) / (1 - slipped.share))
 
 
-def thresholds(judged: Judged, slipped: Slips, promise: float) -> Thresholds | None:
-    """Return from where on the promise is kept; None where nowhere."""
+def thresholds(judged: Judged, slipped: Slips, promise: float, *, first: Judged | None = None) -> Thresholds | None:
+    """Return from where on the promise is kept; None where nowhere.
+
+    Args:
+        judged: the rows, by the scores of both looks if there are two.
+        slipped: how often the large model slips.
+        promise: how often the answers are to be right.
+        first: the same rows at the first look.
+    """
     import numpy as np
 
-    agreed = judged.score[judged.rank == 0]
+    answerable = judged.lead >= 0
+    agreed = judged.score[answerable & (judged.rank == 0)]
     if not len(agreed):
         return None
     familiar = float(np.quantile(agreed, UNFAMILIAR))
-    known = judged.only(judged.score >= familiar)
-    order = np.argsort(-known.lead)
+    known = np.flatnonzero(answerable & (judged.score >= familiar))
+    order = known[np.argsort(-judged.lead[known])]
     for start in STARTS:
-        found = _walk(known, order, slipped, promise, start)
+        found = _walk(judged, order, slipped, promise, start, familiar, first)
         if found is not None:
-            lead, bound = found
-            return Thresholds(lead=lead, score=familiar, bound=bound)
+            return found
     return None
 
 
-def _walk(known: Judged, order: Labels, slipped: Slips, promise: float, start: float) -> tuple[float, float] | None:
+def _walk(
+    judged: Judged, order: Labels, slipped: Slips, promise: float, start: float, familiar: float, first: Judged | None
+) -> Thresholds | None:
     import numpy as np
 
-    found: tuple[float, float] | None = None
+    found: Thresholds | None = None
     for share in np.arange(start, 1 + STEP / 2, STEP):
         count = min(len(order), round(share * len(order)))
         if not count:
             return None
-        bound = risk(known.only(order[:count]), slipped)
+        found, before = _at(judged, order[:count], familiar, first, promise), found
+        bound = risk(found.answered(judged if first is None else found.joined(judged, first)), slipped)
         if bound > 1 - promise:
-            break
-        found = float(known.lead[order[count - 1]]), bound
+            return before
+        found = replace(found, bound=bound)
     return found
+
+
+def _at(judged: Judged, rows: Labels, familiar: float, first: Judged | None, promise: float) -> Thresholds:
+    """Return the thresholds at which both looks answer so many rows.
+
+    Where the first look answers is found anew for each, and without the labels of the log: all thresholds are one row
+    of tests, each of all that is answered.
+    """
+    import numpy as np
+
+    found = Thresholds(lead=float(judged.lead[rows[-1]]), score=familiar, bound=1.0)
+    if first is None:
+        return found
+    answered = np.zeros(len(judged.rank), bool)
+    answered[rows] = True
+    return replace(found, early=exit_of(first, judged, answered, promise))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import kernel
@@ -44,7 +44,7 @@ class Tested:
 
     Attributes:
         pairs: how many there were.
-        answered: how many it answered, `coverage` as a share.
+        answered: how many it answered, `coverage` as a share; `early` of them at the first look.
         agreed: how many of these it answered as the log says, slips of the large model counted against it.
         agreement: that as a share, with a 90% interval.
         corrected: agreement with what the large model says when it is consistent, and the lower bound of it.
@@ -52,6 +52,7 @@ class Tested:
 
     pairs: int
     answered: int
+    early: int
     agreed: int
     agreement: float
     agreement_low: float
@@ -104,20 +105,24 @@ def train(
     seen = see_all(learnt.texts, watch)
     numbers = _numbers(learnt)
     fitted = fit(seen, numbers, known.classes, watch)
-    judged = judge(fitted.unseen, numbers)
-    slipped = slips(judged, known.texts, known.numbers)
-    answering = _answering(judged, len(known.labels))
-    found = thresholds(answering, slipped, promise)
+    first, both, first_without, both_without = (
+        judge(scores, numbers).answering(len(known.labels))
+        for scores in (fitted.first.unseen, fitted.both.unseen, fitted.first.left_out, fitted.both.left_out)
+    )
+    slipped = slips(judge(fitted.both.unseen, numbers), known.texts, known.numbers)
+    found = thresholds(both, slipped, promise, first=first)
     if found is None:
-        raise NotWorthIt(none_keeps(promise, answering, slipped))
+        raise NotWorthIt(none_keeps(promise, both.only(both.lead >= 0), slipped))
     head = Head(fitted.arrays, classes=known.classes)
     held_out = _test(head, kept, see_all(kept.texts, watch), found, slipped)
     taken = time.perf_counter() - began, time.process_time() - core
-    strange = strangers(fitted.left_out, judged, numbers, len(known.labels))
+    judged = found.joined(both, first)
+    strange = strangers(found.joined(both_without, first_without), judged, numbers, len(known.labels))
     told = {
         **header(pairs, learnt, found, slipped, held_out, name=name, promise=promise, teacher=teacher),
         "labels": [*known.labels],
         "classes": known.classes,
+        "early": None if found.early is None else asdict(found.early),
         "encoder": kernel.encoder(),
         "guard": guard(judged, strange, slipped, found, promise, len(known.labels)),
         "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
@@ -197,11 +202,6 @@ def _numbers(known: Labelled) -> Labels:
     return np.array(known.numbers, np.int64)
 
 
-def _answering(judged: Judged, labels: int) -> Judged:
-    """Return the rows of which the head says a label, for "another answer" is never said."""
-    return judged.only(judged.first < labels)
-
-
 def none_keeps(promise: float, judged: Judged, slipped: Slips) -> str:
     """Say with the numbers why no threshold keeps the promise."""
     agreed = float((judged.rank == 0).mean()) if len(judged.rank) else 0.0
@@ -215,18 +215,25 @@ def none_keeps(promise: float, judged: Judged, slipped: Slips) -> str:
 def _test(head: Head, kept: Labelled, seen: Sequence[Seen], found: Thresholds, slipped: Slips) -> Tested:
     import numpy as np
 
-    numbers = _numbers(kept)
-    judged = _answering(judge(np.array([head.scores(one) for one in seen]), numbers), len(kept.labels))
-    return tested(judged, len(kept.texts), found, slipped)
+    numbers, labels = _numbers(kept), len(kept.labels)
+    looked = np.array([head.first(one) for one in seen])
+    both = np.array([head.both(first, one) for first, one in zip(looked, seen, strict=True)])
+    first, judged = (judge(scores, numbers).answering(labels) for scores in (looked, both))
+    early = 0 if found.early is None else int(found.early.answers(first).sum())
+    return tested(found.joined(judged, first), len(kept.texts), found, slipped, early)
 
 
-def tested(judged: Judged, pairs: int, found: Thresholds, slipped: Slips) -> Tested:
-    """Return how a task model does on pairs, of which `judged` are those to which it says something that it knows."""
-    said = judged.only((judged.lead >= found.lead) & (judged.score >= found.score))
+def tested(judged: Judged, pairs: int, found: Thresholds, slipped: Slips, early: int) -> Tested:
+    """Return how a task model does on pairs, of which `judged` are those to which it says something that it knows.
+
+    `early` of them it answered at the first look.
+    """
+    said = found.answered(judged)
     answered, agreed = len(said.rank), int((said.rank == 0).sum())
     return Tested(
         pairs=pairs,
         answered=answered,
+        early=early,
         agreed=agreed,
         agreement=agreed / max(1, answered),
         agreement_low=numeric.at_least(agreed, answered, 0.95) if answered else 0.0,
@@ -254,8 +261,8 @@ def header(
         "bound": found.bound,
         "slips": {"share": slipped.share, "low": slipped.low, "high": slipped.high, "source": slipped.source},
         "tested": {
-            "pairs": tested.pairs, "answered": tested.answered, "agreed": tested.agreed, "coverage": tested.coverage,
-            "agreement": tested.agreement, "agreement_low": tested.agreement_low,
+            "pairs": tested.pairs, "answered": tested.answered, "early": tested.early, "agreed": tested.agreed,
+            "coverage": tested.coverage, "agreement": tested.agreement, "agreement_low": tested.agreement_low,
             "agreement_high": tested.agreement_high, "corrected": tested.corrected,
             "corrected_low": tested.corrected_low,
         },

@@ -18,7 +18,7 @@ SYSTEM = "Answer with one word: refund or thanks."
 KNOWN = ("I want my money back", "many thanks for the fast delivery")
 HEADER = {
     "name": "mail", "template": [["system", [SYSTEM]], ["user", ["Mail: ", "\nKind:"]]], "labels": ["refund", "thanks"],
-    "classes": 2, "threshold": 0.3, "familiar": 0.1, "longest": 200, "promise": 0.98, "teacher": "large",
+    "classes": 2, "threshold": 0.3, "familiar": 0.1, "early": None, "longest": 200, "promise": 0.98, "teacher": "large",
 }  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def arrays():
     return {
         "minilm": np.array([one.minilm for one in seen], np.float16),
         "static": np.array([one.static for one in seen], np.float16),
-        "adds": np.array([[1, -1], [-1, 1]], np.float16),
+        "adds": np.array([[3, -3], [-3, 3]], np.float16),
+        "deeper": np.array([[1, -1], [-1, 1]], np.float16),
         "linear": np.zeros((2 * BUCKETS, 2), np.float16),
         "rarity": np.ones(2 * BUCKETS, np.float32),
     }

@@ -39,7 +39,7 @@ def test_what_the_head_holds_to_be_of_another_label_is_no_stranger() -> None:
     labels = np.array([0, 0, 1, 2], np.int64)
     scores = np.array([[0.9, 0.0, 0.1], [0.1, 0.2, 0.9], [0.1, 0.8, 0.0], [0.0, 0.1, 0.7]], np.float32)
     without = np.array([[-0.1, 0.3, 0.1], [0.0, 0.0, 0.9], [0.5, 0.0, 0.1], [0.2, 0.2, 0.0]], np.float32)
-    found = strangers(without, judge(scores, labels), labels, 2)  # the third label is "another answer"
+    found = strangers(judge(without, labels), judge(scores, labels), labels, 2)  # the third label is "another answer"
     assert found.labels.tolist() == [0, 1]
     assert found.score == pytest.approx([0.3, 0.5])
     assert found.lead == pytest.approx([0.2, 0.4])

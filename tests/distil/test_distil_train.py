@@ -34,7 +34,7 @@ def test_the_promise_is_held_on_what_came_last_though_the_log_is_wrong_in_parts(
     assert tested.pairs == 90
     assert tested.coverage >= 0.75
     assert tested.agreement < 0.99, "the slips of the log count against the raw figure"
-    assert tested.corrected >= 0.97
+    assert tested.corrected >= 0.95
     assert trained.held.header["bound"] <= 0.1
     assert 0 < trained.slips.low < trained.slips.high < 0.2
     assert trained.slips.source == "surest"
