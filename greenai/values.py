@@ -128,6 +128,7 @@ class Request:
     `lapsed` are opt-ins of the settings that would hold for it, and are over. `api` is the one that it speaks.
     `model` is None where the app left the choice to the ladder. `arguments` holds every openai argument
     except `model`, `messages`, `stream` and the transport's. `deadline` is on the monotonic clock, in seconds.
+    `distils` is False where a distilled task model's answer could not be handed to the app.
     """
 
     call_id: str
@@ -146,6 +147,7 @@ class Request:
     lapsed: tuple[Grant, ...] = ()
     scopes: tuple[str, ...] = ()
     api: str = "chat"
+    distils: bool = True
 
     @property
     def last_user_text(self) -> str:

@@ -420,6 +420,11 @@ class Shelf:
         for key in tuple(self._pending):
             self._write(key, Counter(), (0.0, 0.0))
 
+    def forget(self) -> None:
+        """Leave what was counted before a fork to the parent, which writes it."""
+        self._pending.clear()
+        self._events.clear()
+
 
 _unwritten: weakref.WeakKeyDictionary[Shelf, int] = weakref.WeakKeyDictionary()
 
@@ -439,6 +444,16 @@ def _flush_all() -> None:
     for shelf, process in tuple(_unwritten.items()):
         if process == os.getpid():  # what a fork took along is written by its parent
             shelf.flush()
+
+
+def _leave_to_the_parent() -> None:
+    for shelf in tuple(_unwritten):
+        shelf.forget()
+    _unwritten.clear()  # so that the child's own counts are written when it ends
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 _COUNTS = ("answered", "abstained", "shadow_same", "shadow_other", "audit_same", "audit_other", "uncompared")

@@ -19,6 +19,7 @@ from greenai.audit.labels import command
 from greenai.audit.waste_advice import CODE, FILE, Place, by_waste, exactly, is_taken
 from greenai.catalog import find
 from greenai.classify import Classifier
+from greenai.report.words import clean
 from greenai.route import FLOORS
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ def toml(finding: Finding) -> str:
         lines = [line for line in change.lines if _name(line) not in kept]
         if change.place == FILE and lines and is_taken("\n".join((*head, *written, *lines))):
             kept.update(map(_name, lines))
-            written.append("\n".join(("", f"# {change.what}.", *lines)))
+            written.append("\n".join(("", f"# {clean(change.what)}.", *lines)))
     return "\n".join((*head, *written)) + "\n"
 
 

@@ -81,7 +81,7 @@ _ALWAYS = (
         key="routed",
         text='The calls that routing gives to the small model at quality "standard": those of which the classifier '
         "and the model's own ability let expect a loss of at most 0.16. The risk is their share whose answer would be "
-        "worse.",
+        "worse, where the call reasoned also for want of that: the small model is taken not to reason.",
         evidence="estimated",
     ),
     Assumption(

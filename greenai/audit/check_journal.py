@@ -6,20 +6,37 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from greenai.errors import LogUnreadable
 from greenai.store.files import private_file, private_folder
 
-__all__ = ["Journal", "Outcome"]
+__all__ = ["Journal", "Outcome", "Verdict"]
+
+Verdict: TypeAlias = Literal["log", "other", "same", "unsure", "unreadable"]
+"""Which of both answers is better; `unreadable` where the judge said something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Whether an answer says the same; None where there was no answer."""
+    """What one answer beside the log is worth; all None where there was no answer.
 
-    same: bool | None
+    Attributes:
+        same: whether it says the same, where that can be told without an opinion.
+        first: the judge's verdict with the log's answer first, `second` with it second.
+        near: how alike the vectors of both are.
+    """
+
+    same: bool | None = None
+    first: Verdict | None = None
+    second: Verdict | None = None
+    near: float | None = None
     energy_j: float = 0.0
+
+    @property
+    def answered(self) -> bool:
+        """Say whether there was an answer that something can be told of."""
+        return self.same is not None or self.first is not None or self.near is not None
 
 
 class Journal:
@@ -53,7 +70,7 @@ class Journal:
     def add(self, key: str, outcome: Outcome) -> None:
         """Keep what was found, at once."""
         self._known[key] = outcome
-        if self._file is not None and outcome.same is not None:
+        if self._file is not None and outcome.answered:
             os.write(self._file, (json.dumps({"key": key, **asdict(outcome)}) + "\n").encode())
 
     def close(self) -> None:
@@ -66,9 +83,20 @@ class Journal:
 def _parsed(line: str) -> tuple[str, Outcome] | None:
     try:
         row = cast("dict[str, Any]", json.loads(line))
-        key, said, joules = row["key"], row["same"], row["energy_j"]
-    except (ValueError, KeyError, TypeError):
+        key, joules = row["key"], row["energy_j"]
+        told = {name: row.get(name) for name in ("same", "first", "second", "near")}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not (isinstance(key, str) and isinstance(said, bool) and isinstance(joules, (int, float))):
+    if not (isinstance(key, str) and isinstance(joules, (int, float)) and _is_told(told)):
         return None
-    return key, Outcome(same=said, energy_j=float(joules))
+    outcome = Outcome(energy_j=float(joules), **told)
+    return (key, outcome) if outcome.answered else None
+
+
+def _is_told(told: dict[str, Any]) -> bool:
+    near = told["near"]
+    return (
+        told["same"] in (None, True, False)
+        and all(told[order] in (None, *get_args(Verdict)) for order in ("first", "second"))
+        and (near is None or isinstance(near, (int, float)))
+    )

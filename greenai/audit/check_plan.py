@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Floats: TypeAlias = NDArray[np.float64]
 
-__all__ = ["NO_LADDER", "Kind", "Pair", "Planned", "planned", "weights"]
+__all__ = ["NO_LADDER", "Kind", "Pair", "Planned", "labelled_rows", "once_more", "planned", "weights"]
 
 Kind: TypeAlias = Literal["asked", "planted", "again"]
 """Asked of the small model; an answer whose truth is known, for the judge; asked of the logged model once more."""
@@ -94,6 +94,7 @@ class Planned:
         covered: the share of such calls of the log that can be compared without an opinion.
         free: the share whose answers are free text or code, and can be asked again.
         left_out: why others cannot be asked or compared, with how many.
+        known: answers of known truth, for a judge; `again` calls that the logged model is to be asked once more.
         input_tokens: of all pairs, as the log counts them; `energy_j` what the models would take, None if not known.
     """
 
@@ -104,11 +105,20 @@ class Planned:
     input_tokens: int
     energy_j: float | None
     free: float = 0.0
+    known: tuple[Pair, ...] = ()
+    again: tuple[Pair, ...] = ()
 
     @property
     def models(self) -> Mapping[str, int]:
-        """Return the models that would be asked, with how many calls each."""
+        """Return the small models that would be asked, with how many calls each."""
         return Counter(pair.model for pair in self.pairs)
+
+    @property
+    def order(self) -> tuple[Pair, ...]:
+        """All of them as they are asked: of each kind as large a part is done, wherever the budget ends it."""
+        kinds = [of for of in (self.pairs, self.known, self.again) if of]
+        placed = [((at + 0.5) / len(of), pair) for of in kinds for at, pair in enumerate(of)]
+        return tuple(pair for _, pair in sorted(placed, key=lambda one: one[0]))
 
 
 def planned(
@@ -136,7 +146,7 @@ def planned(
     rows = judged.rows[routed]
     stands_for = weights(looked)[routed]
     found, left_out = list[Pair](), Counter[str]()
-    kept, labels = list[int](), _labels(looked)
+    kept, labels = list[int](), labelled_rows(looked)
     for at, (row, call) in enumerate(zip(rows.tolist(), texts(rows.tolist()), strict=True)):
         model = smaller(looked.calls.model.name(int(looked.calls.model.codes[row]), ""), tuple(ladder))
         pair = _pair(call, model, int(looked.calls.template.codes[row]), is_label=bool(labels[row]), free=free)
@@ -164,6 +174,18 @@ def planned(
     )
 
 
+def once_more(plan: Planned, most: int) -> Planned:
+    """Return the plan with calls of free answers that the logged model is asked again, to see how alike it answers."""
+    free = [pair for pair in plan.pairs if pair.form is None and pair.call.model is not None]
+    made = (replace(pair, kind="again", model=_logged_as(pair.call), weight=1.0) for pair in free[:most])
+    return replace(plan, again=tuple(made))
+
+
+def _logged_as(call: Logged) -> str:
+    model = call.model or ""
+    return model if "/" in model else f"{call.provider or 'openai'}/{model}"
+
+
 def weights(looked: Looked) -> Floats:
     """Return how many calls of the log each that was looked at stands for."""
     import numpy as np
@@ -174,7 +196,7 @@ def weights(looked: Looked) -> Floats:
     return found
 
 
-def _labels(looked: Looked) -> NDArray[np.bool_]:
+def labelled_rows(looked: Looked) -> NDArray[np.bool_]:
     """Return which calls have an answer that several different prompts of their template were given."""
     import numpy as np
 

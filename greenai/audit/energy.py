@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Floats: TypeAlias = NDArray[np.float64]
 
-__all__ = ["Law", "Took", "alike", "law_of", "smaller", "took", "usd_of"]
+__all__ = ["Law", "Took", "alike", "law_of", "part_of", "smaller", "took", "usd_of"]
 
 _TERMS = 9
 # Token counts at which a model is asked, (fresh, cached, output): as many as there are terms, far apart.
@@ -153,6 +153,15 @@ def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats, *, 
             dollars = (input_tokens - kept) * rate.input + kept * kept_usd + output * rate.output
             found[of] = dollars[of] / 1e6
     return found
+
+
+def part_of(own: Floats, of_all: Floats, of_rest: Floats) -> Floats:
+    """Return the difference of two estimates, as the same part of what the log itself says that a call took."""
+    import numpy as np
+
+    share = np.divide(of_all - of_rest, of_all, out=np.zeros_like(of_all), where=of_all > 0)
+    saved: Floats = np.where(np.isfinite(own) & np.isfinite(of_all), own * share, of_all - of_rest)
+    return saved
 
 
 @lru_cache(maxsize=1024)

@@ -32,6 +32,7 @@ from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, jud
 from greenai.classify import Classifier
 from greenai.meters.carbon import grams
 from greenai.route import FLOORS
+from greenai.units import significant
 from greenai.values import text_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ DRAWS = 400
 SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 20, 8, 200
 """What so many prompts of a template share is shown of it, if so many differ, and so much of that: what fewer share may
 be somebody's text."""
-SHOWN = 30
-"""So many templates and models are told apart; all projects and hours are."""
+SHOWN, SHOWN_PROJECTS = 30, 200
+"""So many templates, models and projects are told apart: some logs have a project for each user. All hours are."""
 
 NOT_LOOKED = NearRepeats(hits=0, tried=0, calls=0, looked=False)
 
@@ -74,15 +75,27 @@ class Looked:
     near: NearRepeats
     drawn: Drawn
     skeletons: Mapping[int, str]
+    shapes: Mapping[int, str]
     seed: int
     draws: int
     zone: str
 
     def template(self, code: int) -> str:
-        """Return what a template is called: its number, its id, and what its prompts share."""
-        named = self.calls.template
-        parts = (named.name(code), self.template_id(code), self.skeletons.get(code))
-        return " ".join(part for part in parts if part)
+        """Return what a template is called: its number, its id, and what its prompts share, or else are."""
+        shown = self.skeletons.get(code) or self._known(code)
+        return " ".join(part for part in (self.calls.template.name(code), self.template_id(code), shown) if part)
+
+    def _known(self, code: int) -> str:
+        """Return what is known of a template whose words are not shown: whose they are, its answers, and its model."""
+        import numpy as np
+
+        of = self.calls.template.codes == code
+        answers = len(np.unique(self.calls.answer.codes[of & (self.calls.answer.codes >= 0)]))
+        models = self.calls.model.codes[of]
+        most = int(np.bincount(models[models >= 0]).argmax()) if (models >= 0).any() else -1
+        said = f"{answers:,} different answers" if answers > 1 else "one answer" if answers else ""
+        parts = (self.shapes.get(code, ""), said, self.calls.model.name(most, ""))
+        return f"({', '.join(part for part in parts if part)})" if any(parts) else ""
 
     def template_id(self, code: int) -> str | None:
         """Return the id of a template; None where the calls come from no store."""
@@ -147,6 +160,7 @@ def looked_at(
         near=near,
         drawn=by_stratum,
         skeletons=_skeletons(calls, read),
+        shapes=_shapes(calls, read),
         seed=seed,
         draws=draws,
         zone=zone,
@@ -174,6 +188,18 @@ def _skeletons(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, 
             if len(of) < SAMPLES:
                 of["\n".join(text_of(message.get("content")) for message in call.messages)] = None
     return {code: constant(of, SAMPLES)[:SKELETON_CHARS] for code, of in texts.items() if len(of) >= FEWEST_TEXTS}
+
+
+def _shapes(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, str]:
+    """Return by template whose messages its prompts are, and how long: of one of them."""
+    found: dict[int, str] = {}
+    for row, call in read.items():
+        code = int(calls.template.codes[row])
+        if code >= 0 and code not in found and call is not None and call.messages:
+            roles = dict.fromkeys(str(message.get("role")) for message in call.messages)
+            words = sum(len(text_of(message.get("content")).split()) for message in call.messages)
+            found[code] = f"{' and '.join(roles)}, about {significant(words)} words"
+    return found
 
 
 def _otherwise(calls: Calls, spent: Took, judged: Judged, ladder: tuple[str, ...]) -> Alternatives:
@@ -221,7 +247,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         first=float(created.min()) if len(created) else None,
         last=float(created.max()) if len(created) else None,
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
-        projects=parts.groups("project", calls.project.codes, calls.project.name, len(calls.project.names) + 1),
+        projects=parts.groups("project", calls.project.codes, calls.project.name, SHOWN_PROJECTS),
         templates=parts.groups(
             "template", calls.template.codes, looked.template, SHOWN, none=False, ids=looked.template_id
         ),
@@ -361,8 +387,9 @@ class _Parts:
         risk = self.measured.get(name) or (worse(self.looked, of) if small else assumptions.RISKS.get(name))
         return Sufficed(
             by=name,
-            calls=span(calls),
-            share=span(calls / max(judged, 1)),
+            # Means, of which those of all ways add up to all calls: medians do not.
+            calls=span(calls, float(calls.mean())),
+            share=span(calls / max(judged, 1), float(calls.mean()) / max(judged, 1)),
             was=energy.taken(was_j, was_usd),
             could_be=energy.taken(could_j, could_usd),
             risk=risk,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,7 +12,7 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, Protocol, TypeAlias
 
-from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, requests_of, summed
+from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, requests_of, require_calls, summed
 from greenai.audit.rows import row
 from greenai.audit.store import Store
 from greenai.audit.values import Source
@@ -23,6 +24,7 @@ WORTH_WORKERS = 64 << 20
 AHEAD = 3
 """Chunks that each process has before it."""
 COMMIT = 20_000
+TOLD_S = 0.5
 
 _Rows: TypeAlias = "tuple[list[tuple[Any, ...]], int, Tally, int]"
 
@@ -43,7 +45,10 @@ def ingest(
         files: what `reading.opened` found.
         store: where the rows go.
         workers: processes that parse; a small log is parsed by this one.
-        moved: told after each transaction.
+        moved: told after each transaction, and at least about every second.
+
+    Raises:
+        LogUnreadable: nothing can be read as the format that was named.
     """
     skips = store.begin(files)
     sizes = [file.path.stat().st_size for file in files]
@@ -59,14 +64,15 @@ def ingest(
                     if moved is not None:
                         moved(before + min(read, sizes[number]), total, tally.rows)
             told.append(summed(file, tally))
+    require_calls(files, told)
     store.settle()
     return tuple(told)
 
 
 def _one(number: int, file: Opened, skip: int, tally: Tally, store: Store, parse: _Parse) -> Iterator[int]:
-    """Read one file into the store; yields the bytes read so far, after each transaction."""
+    """Read one file into the store; yields the bytes read so far, after each transaction and each second."""
     held: list[tuple[Any, ...]] = []
-    last = skip
+    last, told = skip, time.monotonic()
     for rows, at, counted, read in parse(number, chunks(file, skip)):
         held.extend(rows)
         tally.add(counted)
@@ -74,6 +80,8 @@ def _one(number: int, file: Opened, skip: int, tally: Tally, store: Store, parse
         if len(held) >= COMMIT:
             store.add(number, held, last, tally, done=False)
             held = []
+        if not held or time.monotonic() - told >= TOLD_S:
+            told = time.monotonic()
             yield read
     store.add(number, held, last, tally, done=True)
     yield file.path.stat().st_size

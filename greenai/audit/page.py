@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.audit.audited import Audited
-    from greenai.audit.finding import Change, Finding, Group, Risk, Taken
+    from greenai.audit.finding import Change, Finding, Group, Risk, Sufficing, Taken
 
 __all__ = ["page"]
 
@@ -32,7 +32,7 @@ def page(audited: Audited, *, made: float) -> str:
     """Return the audit as HTML; `made` is when, in seconds since 1970."""
     whose = "" if audited.project is None else f" of {clean(audited.project)}"
     parts = (
-        (_changes, _flow, _sufficing, _pareto, _templates, _projects, _models, _hours, _wastes, _basis)
+        (_changes, _checked, _flow, _sufficing, _pareto, _templates, _projects, _models, _hours, _wastes, _basis)
         if audited.finding.whole.calls
         else ()
     )
@@ -134,6 +134,41 @@ def _change(change: Change, finding: Finding) -> str:
 
 def _worse(risk: Risk | None) -> str:
     return "" if risk is None else f" Answers that would be worse: {wording.risk(risk)}."
+
+
+# --- what a check measured ------------------------------------------------------------------
+
+
+def _checked(audited: Audited) -> str:
+    """Return what was measured beside what had been estimated, for each way of answering that was tried."""
+    check = audited.check
+    if check is None:
+        return ""
+    tried = [(rung.by, rung.name, rung.compared, rung.differ, rung.risk) for rung in check.rungs]
+    tried.append(("small", ", ".join(check.models), check.compared, check.worse, check.risk))
+    rows = [
+        [
+            cell(f"{wording.SUFFICED[by]}: {clean(name)}"), cell(count(compared)), cell(count(differ)),
+            _figure(wording.part(risk.share)), _figure(_estimate(audited, by)),
+            cell("yes" if by in check.measured else "no"),
+        ]
+        for by, name, compared, differ, risk in tried
+        if risk is not None
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    heads = ("tried", "compared", "said otherwise", "measured", "estimated before", "takes its place")
+    note = (
+        "Answers beside those of the log, which are taken to be right. A measured share takes the place of the "
+        f"estimated one where enough was compared. Asking took {format_energy(check.energy_j)}."
+    )
+    table = html(Table(caption="What the check measured", heads=heads, rows=rows))
+    return section("check", "What the check measured", table, note)
+
+
+def _estimate(audited: Audited, by: Sufficing) -> str:
+    known = audited.estimated.get(by)
+    return "unknown" if known is None else wording.part(known.share)
 
 
 # --- pictures -------------------------------------------------------------------------------
@@ -274,10 +309,17 @@ def _wastes(audited: Audited) -> str:
         ]
         for waste in finding.wastes
     ]  # fmt: skip
-    notes = [f"{clean(waste.detail)} {wording.rests_on(finding, waste.assumption)}" for waste in finding.wastes]
+    notes = [
+        f"{_sentence(clean(waste.detail))} {wording.rests_on(finding, waste.assumption)}{_worse(waste.risk)}"
+        for waste in finding.wastes
+    ]
     table = Table(caption="Taken for nothing", heads=("what", "calls", "energy", "cost"), rows=rows, notes=notes)
     note = "Whatever answers. These overlap with one another and with what would have sufficed."
     return section("wastes", "Taken for nothing", html(table), note)
+
+
+def _sentence(said: str) -> str:
+    return said if said.endswith((".", "?")) else f"{said}."
 
 
 # --- what it rests on -----------------------------------------------------------------------
@@ -296,7 +338,10 @@ def _basis(audited: Audited) -> str:
 
 
 def _files(audited: Audited) -> str:
-    lines = (*wording.sources(audited.sources), *wording.unread(audited.sources, MOST_ROWS))
+    lines = (
+        *wording.sources(audited.sources), *wording.twice(audited.twice),
+        *wording.unread(audited.sources, MOST_ROWS),
+    )  # fmt: skip
     unsaid = wording.unsaid(audited.sources, MOST_ROWS)
     read = "".join(f"<li>{escape(line.strip())}</li>" for line in lines)
     lacks = "".join(f"<li>{escape(line)}</li>" for line in unsaid)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit.columns import PREFIX_TOKENS
-from greenai.audit.energy import alike, law_of, usd_of
+from greenai.audit.energy import alike, law_of, part_of, usd_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,8 @@ def saved_by_prefix(calls: Calls, of: Flags) -> tuple[Floats, Floats]:
         kept, law = calls.cached_tokens[rows], law_of(model, tier)
         most = np.maximum(kept, PREFIX_TOKENS)
         if law is not None:
-            joules[rows] = law.joules(prompt, kept, wrote) - law.joules(prompt, most, wrote)
-        dollars[rows] = usd_of(model, prompt, kept, wrote, tier=tier) - usd_of(model, prompt, most, wrote, tier=tier)
+            own, of_all = calls.energy_j[rows], law.joules(prompt, kept, wrote)
+            joules[rows] = part_of(own, of_all, law.joules(prompt, most, wrote))
+        of_all = usd_of(model, prompt, kept, wrote, tier=tier)
+        dollars[rows] = part_of(calls.cost_usd[rows], of_all, usd_of(model, prompt, most, wrote, tier=tier))
     return joules, dollars

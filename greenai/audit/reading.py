@@ -19,12 +19,24 @@ from typing import Any, TypeAlias, cast
 
 from greenai import hosts
 from greenai.audit.containers import Container, Damaged, Record, container_of, records
-from greenai.audit.formats import FORMATS, Format, NoCall, Sample, Unreadable, chosen, known, openai_batch
+from greenai.audit.formats import FORMATS, Format, NoCall, Recognised, Sample, Unreadable, chosen, known, openai_batch
 from greenai.audit.values import Logged, Malformed, Missing, Source
 from greenai.errors import GreenAIError, LogUnreadable
 from greenai.store.reading import foreign, looked_at, reading
 
-__all__ = ["BROKEN", "Batches", "Chunk", "Opened", "Paths", "Tally", "chunks", "opened", "parsed", "read"]
+__all__ = [
+    "BROKEN",
+    "Batches",
+    "Chunk",
+    "Opened",
+    "Paths",
+    "Tally",
+    "chunks",
+    "opened",
+    "parsed",
+    "read",
+    "require_calls",
+]
 
 Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 
@@ -59,12 +71,13 @@ COSTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """One file of a log: how it is split, its format, and why that was chosen."""
+    """One file of a log: how it is split, its format, why that was chosen, and whether somebody named it."""
 
     container: Container
     format: Format
     reason: str
     version: str | None = None
+    named: bool = False
 
     @property
     def path(self) -> Path:
@@ -124,12 +137,17 @@ class Tally:
 # --- files and their formats --------------------------------------------------------------
 
 
-def opened(paths: Paths, format: str | None = None) -> tuple[Opened, ...]:  # noqa: A002 - the option's name
+def opened(
+    paths: Paths,
+    format: str | None = None,  # noqa: A002 - the option's name
+    left: list[Source] | None = None,
+) -> tuple[Opened, ...]:
     """Find the files of a log, and look at each.
 
     Args:
         paths: files, folders (all logs in them) or patterns such as `logs/*.jsonl`.
         format: the format of all of them, where it shall not be found out.
+        left: takes the files of folders and patterns that are no logs; without it, such a file is refused as well.
 
     Raises:
         LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
@@ -139,7 +157,51 @@ def opened(paths: Paths, format: str | None = None) -> tuple[Opened, ...]:  # no
     given = [paths] if isinstance(paths, (str, PathLike)) else list(paths)
     # A file that two patterns find is one: its calls were made once.
     found = {path.resolve(): path for name in reversed(given) for path in reversed(_files(Path(name)))}
-    return tuple(_opened(path, format) for path in reversed(found.values()))
+    named = {Path(name) for name in given}
+    read: list[Opened] = []
+    unknown: list[tuple[Path, LogUnreadable]] = []
+    for path in reversed(found.values()):
+        try:
+            read.append(_opened(path, format))
+        except LogUnreadable as error:
+            if path in named or left is None:
+                raise
+            unknown.append((path, error))
+    if unknown and not read:
+        raise unknown[0][1]
+    if left is not None:
+        left.extend(_left_out(path, error) for path, error in unknown)
+    return tuple(read)
+
+
+def _left_out(path: Path, error: LogUnreadable) -> Source:
+    why = str(error).partition("\n")[0].partition(". ")[0].replace(f"{path} ", "it ")
+    left = f"{why[:1].lower()}{why[1:]}"
+    return Source(path=str(path), format="unknown", reason="", size_bytes=path.stat().st_size, left_out=left)
+
+
+def require_calls(files: Sequence[Opened], read: Sequence[Source]) -> None:
+    """Refuse a log of which nothing could be read as the format that `--format` names.
+
+    Raises:
+        LogUnreadable: no record of any file is a call.
+    """
+    if any(source.rows for source in read):
+        return
+    for file, source in zip(files, read, strict=True):
+        count = source.malformed_count + source.skipped
+        seen = chosen(_sample(file.container)) if file.named and count else None
+        if file.named and count and (seen is None or seen[0] is not file.format):
+            raise LogUnreadable(_other(file, source, count, seen))
+
+
+def _other(file: Opened, source: Source, count: int, seen: tuple[Format, Recognised] | None) -> str:
+    first = f" The first: {source.malformed[0].where}: {source.malformed[0].why}." if source.malformed else ""
+    like = f"It looks like {seen[0].name} ({seen[1].reason})" if seen else "It looks like no format that is known"
+    return (
+        f"None of the {count:,} records of {file.path} is a call as {file.format.name} writes it.{first} {like}: leave "
+        "--format out."
+    )
 
 
 def _files(path: Path) -> list[Path]:
@@ -160,7 +222,7 @@ def _opened(path: Path, name: str | None) -> Opened:
     try:
         container = container_of(path)
         if name is not None:
-            return Opened(container=container, format=FORMATS[name], reason="--format names it")
+            return Opened(container=container, format=FORMATS[name], reason="--format names it", named=True)
         found = chosen(_sample(container))
     except OSError as error:
         raise LogUnreadable(f"{path} cannot be read: {error.strerror or error}. Check who may: ls -l {path}") from error
@@ -314,7 +376,10 @@ def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping
 
 
 def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
-    """Return the requests of batches by their `custom_id`, where files of answers were given with them."""
+    """Return the requests of batches by their `custom_id`, where files of answers were given with them.
+
+    An id that two batches gave to different requests, as `request-1` is, tells of none: {} stands there.
+    """
     asked: dict[str, Any] = {}
     answered = False
     for source in sources:
@@ -324,7 +389,8 @@ def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
             if openai_batch.is_answer(row):
                 answered = True
                 break
-            asked[str(row.get("custom_id"))] = row
+            name = str(row.get("custom_id"))
+            asked[name] = row if asked.get(name, row) == row else {}
     return asked if answered else {}
 
 

@@ -9,13 +9,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from greenai.audit import assumptions
 from greenai.audit.advice import finding_of
 from greenai.audit.audited import Audited
 from greenai.audit.columns import Calls, Coded, stored, texts_of
 from greenai.audit.estimate import SAMPLE, looked_at
-from greenai.audit.finding import Finding, Group, Span, Taken
+from greenai.audit.finding import Finding, Group, Risk, Span, Taken
 from greenai.audit.ingest import ingest
 from greenai.audit.reading import opened
+from greenai.audit.simulate import span
 from greenai.audit.store import working
 from greenai.errors import InvalidRequest
 from greenai.units import format_bytes, format_duration
@@ -125,9 +127,10 @@ def audit(paths: Sequence[str | Path], options: Options, moved: Moved | None = N
         InvalidRequest: no call is of the project.
         MissingExtra: DuckDB is not installed.
     """
-    files = opened(paths, options.format)
+    left: list[Source] = []
+    files = opened(paths, options.format, left)
     with working(options.folder) as store:
-        read = ingest(files, store, workers=options.workers, moved=Reading(moved))
+        read = (*ingest(files, store, workers=options.workers, moved=Reading(moved)), *left)
         return _looked(store, read, options, ([str(path) for path in paths], options.format), moved)
 
 
@@ -144,6 +147,7 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, 
     audited = Audited(
         finding=NOTHING,
         sources=read,
+        twice=sum(source.rows for source in read) - len(every),
         project=options.narrowed.project,
         since=options.narrowed.since,
         until=options.narrowed.until,
@@ -153,6 +157,9 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, 
     looked = looked_at(calls, texts, ladder=options.ladder, sample=options.sample, zone=options.zone)
     check = None if options.check is None else options.check(looked, texts, moved)
     audited = replace(audited, finding=_found(looked, options.ladder, check, log), check=check)
+    if check is not None:
+        small = Risk(share=span(looked.drawn.worse), evidence="estimated")
+        audited = replace(audited, estimated={**assumptions.RISKS, "small": small})
     return replace(audited, texts=_examples(looked, texts, audited.finding)) if options.texts else audited
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit.energy import alike, law_of, usd_of
+from greenai.audit.energy import alike, law_of, part_of, usd_of
 from greenai.audit.finding import Risk, Span, Taken, Waste, Wasted
 from greenai.meters.carbon import grams
 from greenai.meters.physics import Z90
@@ -100,6 +100,8 @@ def without(calls: Calls, of: Flags, *, output: Floats | None = None, prompt: Fl
         cached = kept * np.divide(fewer, sent, out=np.ones_like(sent), where=sent > 0)
         less, law = np.maximum(wrote - (nothing if output is None else output)[rows], 0.0), law_of(model, tier)
         if law is not None:
-            joules[rows] = law.joules(sent, kept, wrote) - law.joules(fewer, cached, less)
-        dollars[rows] = usd_of(model, sent, kept, wrote, tier=tier) - usd_of(model, fewer, cached, less, tier=tier)
+            own, of_all = calls.energy_j[rows], law.joules(sent, kept, wrote)
+            joules[rows] = part_of(own, of_all, law.joules(fewer, cached, less))
+        of_all = usd_of(model, sent, kept, wrote, tier=tier)
+        dollars[rows] = part_of(calls.cost_usd[rows], of_all, usd_of(model, fewer, cached, less, tier=tier))
     return Saved(of=of, joules=joules, dollars=dollars)

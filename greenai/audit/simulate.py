@@ -93,7 +93,8 @@ class Drawn:
         routed: the share of the calls that routing gives to the small model, by (draw, stratum), with `routed_j` that
             these take less, per joule, and `routed_usd`.
         worse: the share of answers that are worse, where the log's is right, among those that tell how the small model
-            does (`Judged.tried`), by (draw, stratum); `tried` how many those are.
+            does (`Judged.tried`), by (draw, stratum); `tried` how many those are. Of a call that reasoned, also those
+            that were right by reasoning alone, as the small model is taken not to.
         factor: what energies that nothing is simulated of are multiplied by, by draw.
     """
 
@@ -199,6 +200,9 @@ def drawn(
     routed, tried = judged.routed(floor), judged.tried(floor)
     small = RUNG["small"]
     given = [np.broadcast_to(routed, lost.shape).astype(np.float64)]
+    factor = np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel()
+    gained = _shifted(judged.reasoning, calls.template.codes[judged.rows], draws, rng)
+    worse = 1 - (1 - fails) * (1 - gained)
     return Drawn(
         routed=part.ratios(weights, given, None, 1.0)[:, :, 0],
         routed_j=part.ratios(weights, given, [was - could[small]], flat)[:, :, 0],
@@ -210,10 +214,10 @@ def drawn(
         was_usd=part.ratios(weights, chosen, [dollars[None, :]] * len(SUFFICING), flat_usd),
         could_usd=part.ratios(weights, chosen, cheap_usd, flat_usd),
         worse=part.ratios(
-            weights, [np.broadcast_to(tried, lost.shape).astype(np.float64)], [fails], tried[None, :].astype(np.float64)
+            weights, [np.broadcast_to(tried, lost.shape).astype(np.float64)], [worse], tried[None, :].astype(np.float64)
         )[:, :, 0],
         tried=part.sums(weights * tried),
-        factor=np.exp(float(np.mean(took.sigma)) * np.sqrt(0.5) * (common + _normal(draws, 1, rng))).ravel(),
+        factor=factor,
     )
 
 

@@ -57,6 +57,19 @@ _MADE = (
     f"CREATE TABLE about AS SELECT '{VERSION}' AS version",
 )
 
+_SAME = "call, created, model, input_tokens, output_tokens, asked, ok, attempt"
+_OFTEN = (
+    "SELECT call FROM calls WHERE call IS NOT NULL AND created IS NOT NULL GROUP BY call, created HAVING count(*) > 1"
+)
+_ONCE = f"""
+DELETE FROM calls WHERE rowid IN (
+    SELECT rowid FROM (
+        SELECT rowid, row_number() OVER (PARTITION BY {_SAME} ORDER BY source, position, part) AS place
+        FROM calls WHERE created IS NOT NULL AND call IN ({_OFTEN})
+    ) WHERE place > 1
+)
+"""  # noqa: S608 - names of columns
+
 
 class Store:
     """The rows of an audit. Made by `working`."""
@@ -159,7 +172,12 @@ class Store:
         return cast("dict[str, Any]", self._connection.execute(query, list(values)).fetchnumpy())
 
     def settle(self) -> None:
-        """Find each call's template, once all is read: makes `templates` (source, position, part, template, depth)."""
+        """Count each call once and find its template, once all is read.
+
+        Makes `templates` (source, position, part, template, depth). Two exports that overlap have the same records: the
+        same id at the same moment, of the same model, with as many tokens and the same prompt.
+        """
+        self._connection.execute(_ONCE)
         for statement in _settling():
             self._connection.execute(statement)
 

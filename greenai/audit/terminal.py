@@ -120,11 +120,12 @@ def _opening(audited: Audited) -> str:
     finding = audited.finding
     if not finding.whole.calls:
         return "No call was found in what was read."
-    files = count(len(audited.sources), "file")
+    files = count(sum(source.left_out is None for source in audited.sources), "file")
     span = wording.period(finding.first, finding.last)
     failed = f"; {count(finding.whole.failed)} failed" if finding.whole.failed else ""
     project = "" if audited.project is None else f" of the project {clean(audited.project)}"
-    return f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}{failed}."
+    twice = f"; {count(audited.twice)} more stand there again" if audited.twice else ""
+    return f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}{failed}{twice}."
 
 
 def _was_and_could_be(finding: Finding, notes: _Notes) -> Iterator[str]:
@@ -256,7 +257,7 @@ def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableT
 
 
 def _files(audited: Audited, _notes: _Notes, _width: int) -> Iterator[RenderableType]:
-    yield _text("\n".join(wording.sources(audited.sources)))
+    yield _text("\n".join((*wording.sources(audited.sources), *wording.twice(audited.twice))))
     if said := wording.unread(audited.sources, MOST_ROWS):
         yield _text("\n".join(said), style="yellow")
     if said := wording.unsaid(audited.sources, MOST_ROWS):

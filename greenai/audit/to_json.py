@@ -22,6 +22,7 @@ def to_json(audited: Audited) -> dict[str, Any]:
         "greenai": __version__,
         "narrowed": {"project": audited.project, "since": audited.since, "until": audited.until},
         "sources": [asdict(source) for source in audited.sources],
+        "twice": audited.twice,
         "finding": audited.finding.to_dict(),
     }
     if audited.check is not None:

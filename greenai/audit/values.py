@@ -94,6 +94,7 @@ class Source:
         skipped: rows that are no call to a model, such as spans of other work.
         malformed: the first 20 that could not be read; `malformed_count` counts all.
         missing: what no call of it tells.
+        left_out: why nothing was read of a file that a folder or a pattern has; None where it was read.
     """
 
     path: str
@@ -106,3 +107,4 @@ class Source:
     malformed: tuple[Malformed, ...] = ()
     malformed_count: int = 0
     missing: tuple[Missing, ...] = ()
+    left_out: str | None = None

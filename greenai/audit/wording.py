@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFICED", "WASTED", "calls", "cost", "energy", "in_short", "interval", "lacking", "mass", "part", "period",
-    "rests_on", "risk", "sources", "sufficed", "taken", "unread", "unsaid",
+    "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unread", "unsaid",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -185,24 +185,41 @@ def period(first: float | None, last: float | None) -> str:
 
 def sources(read: tuple[Source, ...]) -> tuple[str, ...]:
     """Say of each file how it was read."""
-    return tuple(
-        f"{clean(source.path)}: {count(source.rows, 'call')}, read as {clean(source.format)} ({clean(source.reason)})"
-        + (f", {count(source.skipped, 'row')} of something else" if source.skipped else "")
-        for source in read
+    return tuple(_left(source) if source.left_out is not None else _read(source) for source in read)
+
+
+def _left(source: Source) -> str:
+    return f"{clean(source.path)}: left out: {clean(source.left_out or '')}"
+
+
+def _read(source: Source) -> str:
+    other = f", {count(source.skipped, 'row')} of something else" if source.skipped else ""
+    how = f"{clean(source.format)} ({clean(source.reason)})"
+    return f"{clean(source.path)}: {count(source.rows, 'call')}, read as {how}{other}"
+
+
+def twice(records: int) -> tuple[str, ...]:
+    """Say how many records stand in the log more than once."""
+    return (
+        (f"{count(records, 'record')} of calls that stand in it before: each call is counted once.",) if records else ()
     )
 
 
 def unread(read: tuple[Source, ...], most: int = 3) -> tuple[str, ...]:
-    """Say how many lines could not be read, and of the first ones where they stand and why."""
+    """Say which files of folders were left out, how many lines could not be read, where the first stand, and why."""
+    left = [source for source in read if source.left_out is not None]
+    told = [_left(source) for source in left[:most]]
+    if len(left) > most:
+        told.append(f"and {count(len(left) - most, 'more file')} left out")
     total = sum(source.malformed_count for source in read)
     if not total:
-        return ()
+        return tuple(told)
     first = [bad for source in read for bad in source.malformed][:most]
     said = [f"{count(total, 'line')} could not be read and {'is' if total == 1 else 'are'} in no figure:"]
     said += [f"  {clean(bad.where)}: {clean(bad.why)}" for bad in first]
     if total > len(first):
         said.append(f"  and {count(total - len(first))} more")
-    return tuple(said)
+    return (*told, *said)
 
 
 def lacking(read: tuple[Source, ...]) -> tuple[str, ...]:

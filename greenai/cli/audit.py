@@ -97,6 +97,19 @@ Check = Annotated[
 Budget = Annotated[
     str | None, typer.Option("--budget", metavar="AMOUNT", help='What --check may take, such as "2Wh" or "0.10 USD".')
 ]
+Judge = Annotated[
+    str | None,
+    typer.Option("--judge", metavar="MODEL", help="Let this model compare free text of --check, within its budget."),
+]
+Again = Annotated[
+    int,
+    typer.Option(
+        "--again",
+        min=0,
+        metavar="K",
+        help="Ask the logged model K of the calls of --check again: how alike it answers twice.",
+    ),
+]
 
 
 def audit(
@@ -115,6 +128,8 @@ def audit(
     workers: Workers = 2,
     check: Check = None,
     budget: Budget = None,
+    judge: Judge = None,
+    again: Again = 0,
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -125,14 +140,15 @@ def audit(
     """
     if wrong := [name for name in by or () if name not in BY]:
         raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(BY)}.", param_hint="--by")
-    if budget is not None and check is None:
-        raise typer.BadParameter("it is of --check N, which is not given.", param_hint="--budget")
+    for name, given in (("--budget", budget is not None), ("--judge", judge is not None), ("--again", again > 0)):
+        if given and check is None:
+            raise typer.BadParameter("it is of --check N, which is not given.", param_hint=name)
     with reported(as_json=as_json):
         _free(toml)
         from greenai.audit.run import Narrowed, Options
 
         loaded = settings_of(settings)
-        checking = None if check is None else _checking(check, budget, work, loaded)
+        checking = None if check is None else _checking(check, budget, work, loaded, judge=judge, again=again)
         options = Options(
             format=format_,
             narrowed=Narrowed(
@@ -159,10 +175,14 @@ def _ladder(settings: Settings) -> tuple[str, ...]:
     return tuple(rung.model for rung in settings.ladder or ())
 
 
-def _checking(most: int, budget: str | None, folder: Path | None, settings: Settings) -> Checking:
+def _checking(
+    most: int, budget: str | None, folder: Path | None, settings: Settings, *, judge: str | None, again: int
+) -> Checking:
     from greenai.cli.audit_check import Checking
 
-    return Checking(most=most, budget=budget, folder=folder, settings=settings, ladder=_ladder(settings))
+    return Checking(
+        most=most, budget=budget, folder=folder, settings=settings, ladder=_ladder(settings), judge=judge, again=again
+    )
 
 
 def _audited(files: list[str], options: Options, *, as_json: bool) -> Audited:

@@ -112,6 +112,7 @@ def _read(
     logs: Sequence[Path], format_: str | None, work: Path | None, template: str | None, *, as_json: bool
 ) -> tuple[Candidate | None, Pairs | None]:
     """Read the log; list its templates where none is chosen, else return the one chosen and its pairs."""
+    from greenai.audit import wording
     from greenai.distil.templates import reading
 
     with (
@@ -121,6 +122,8 @@ def _read(
         found = log.templates()
         chosen = None if template is None else _chosen(found, template)
         pairs = None if chosen is None else log.pairs(chosen)
+    for line in wording.unread(log.sources):
+        console(stderr=True).print(plain(line), markup=False, soft_wrap=True)
     if chosen is None:
         _list(found, logs, format_, as_json=as_json)
     return chosen, pairs
@@ -176,7 +179,8 @@ def _lines(one: Candidate) -> Iterator[str]:
     skeleton = " ".join(one.template.skeleton.split())
     yield f"#{one.number} {one.id}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
     answers = ", ".join(label for label, _ in one.labels[:4])
-    yield f"   {one.calls:,} calls, {len(one.labels)} answers make up {one.share:.0%}: {answers}"
+    recur = f", {len(one.labels)} answers make up {one.share:.0%}: {answers}" if one.labels else ""
+    yield f"   {one.calls:,} calls{recur}"
     if one.why_not is not None:
         yield f"   Not distilled: {one.why_not}"
         return

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from greenai.answerers.skeleton import Template
     from greenai.audit.exact import Exact
-    from greenai.audit.values import Logged
+    from greenai.audit.values import Logged, Source
     from greenai.progress import Moved
 
 __all__ = ["Candidate", "Log", "reading"]
@@ -93,16 +93,22 @@ def reading(
         LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
         MissingExtra: DuckDB is not installed.
     """
-    files = opened(paths, format)
+    left: list[Source] = []
+    files = opened(paths, format, left)
     with working(folder) as store:
-        ingest(files, store, workers=workers, moved=Reading(moved))
-        yield Log(store, moved)
+        read = ingest(files, store, workers=workers, moved=Reading(moved))
+        yield Log(store, (*read, *left), moved)
 
 
 class Log:
-    """A log that was read; texts are read in its files again. Made by `reading`."""
+    """A log that was read; texts are read in its files again. Made by `reading`.
 
-    def __init__(self, store: Store, moved: Moved | None = None) -> None:
+    Attributes:
+        sources: how each file was read, and what was not.
+    """
+
+    def __init__(self, store: Store, sources: Sequence[Source], moved: Moved | None = None) -> None:
+        self.sources = tuple(sources)
         self._store, self._moved = store, moved
 
     @cached_property

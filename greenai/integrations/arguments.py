@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from greenai import nudges
 from greenai.catalog import find, switch_of
+from greenai.integrations import slots
 from greenai.integrations.decorated import holding
 from greenai.nudges import effort
 from greenai.steps import FUNCTION, Steps
@@ -109,11 +110,30 @@ class Bound:
         arguments = {**said, "timeout": None, "greenai": cache}
         # A model that nobody knows is of no provider, whose variables would tell callers apart.
         named = None if self.model.startswith(FUNCTION) else self.model
-        request = self._function.session.request("create", self.messages, named, stream=False, arguments=arguments)
+        filled = self._filled()
+        messages = self.messages if filled is None else filled
+        request = self._function.session.request("create", messages, named, stream=False, arguments=arguments)
         told = request.arguments
         if not any(self._takes(name) for name in _LIMITS):
             told = {**told, "extra_body": {"function": self._function.name}}  # its answer's length is not ours to limit
-        return replace(request, model=self.model, api=f"{FUNCTION}{self._function.name}/{digest}", arguments=told)
+        api = f"{FUNCTION}{self._function.name}/{digest}"
+        return replace(request, model=self.model, api=api, arguments=told, distils=filled is not None)
+
+    def _filled(self) -> list[Any] | None:
+        """Return the messages that a distilled task model reads; None where none may answer this function's calls.
+
+        What the function returns must be known, by its annotation or by an earlier call, to answer in its stead.
+        """
+        if not self._function.distilled or self._function.form is None:
+            return None
+        if "messages" in self._given and not self._function.slots:
+            return self.messages
+        (one,) = self._function.distilled
+        template = slots.template_of(one.file)
+        found = None if template is None else slots.filled(template, self._given, self._function.slots)
+        if template is not None and found is None and (why := slots.unfit(template, self._given, self._function.slots)):
+            self._function.tell_once(f"{one.file.name} does not answer its calls: {why}")
+        return found
 
     def _digest(self) -> str | None:
         """Return a digest of all arguments; None where one is no JSON, so that no two calls can be compared."""

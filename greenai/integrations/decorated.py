@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from greenai.steps import Steps
     from greenai.values import Receipt
 
-__all__ = ["Function", "Stay", "close_all", "holding", "session_of"]
+__all__ = ["TEXT", "Function", "Stay", "close_all", "holding", "session_of"]
 
 logger = logging.getLogger("greenai")
 
+TEXT = "text"
+"""The form of a function that returns text alone."""
 
 _present: ContextVar[Stay | None] = ContextVar("greenai.green.present", default=None)
 
@@ -145,6 +147,8 @@ class Function:
         func: the function itself.
         settings: as in `Client`.
         cache: what its calls may do with the cache, as options; empty where the app did not ask for one.
+        distilled: files of task models that may answer it; `slots` names the arguments that fill their templates.
+        form: what it returns, as `returned.form_of` says; None while that is not known.
         inside: its latest call was made by greenai's own clients inside it, so that only its context is of use.
         last: what stood around its latest call, in the present context.
         fitted: the steps of its latest call: those that they were made of, what they depend on, and they themselves.
@@ -153,6 +157,9 @@ class Function:
     func: Callable[..., Any]
     settings: Any
     cache: Mapping[str, Any]
+    distilled: tuple[shelf.Listed, ...] = ()
+    slots: tuple[str, ...] = ()
+    form: str | None = None
     inside: bool = False
     last: ContextVar[Stay | None] = field(default_factory=lambda: ContextVar("greenai.green", default=None))
     fitted: tuple[Steps, object, Steps] | None = None
@@ -170,6 +177,11 @@ class Function:
             return inspect.signature(self.func)
         except (TypeError, ValueError):
             return None
+
+    def __post_init__(self) -> None:
+        """Take from its annotation that it returns text."""
+        if self.signature is not None and self.signature.return_annotation in (str, "str"):
+            self.form = TEXT
 
     @cached_property
     def _names(self) -> _Names | None:

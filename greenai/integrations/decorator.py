@@ -12,7 +12,7 @@ How one call passes the flow is in function.py, and how its value is read in ret
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
@@ -23,6 +23,7 @@ from greenai.integrations.arguments import Bound
 from greenai.integrations.decorated import Function, Stay
 from greenai.integrations.function import awaited, called
 from greenai.integrations.generated import AsyncRunning, Ended, Running
+from greenai.integrations.slots import checked
 from greenai.opt_ins import Block, given
 from greenai.request import changed
 from greenai.spending import Run, run_of
@@ -63,6 +64,7 @@ def green(
     cache: CacheMode | bool | None = ...,
     distil: Path | str | None = ...,
     distil_mode: Mode = ...,
+    distil_slots: str | Sequence[str] | None = ...,
     settings: Settings | Mapping[str, Any] | Path | str | None = ...,
 ) -> Decorator: ...
 def green(
@@ -78,6 +80,7 @@ def green(
     cache: CacheMode | bool | None = None,
     distil: Path | str | None = None,
     distil_mode: Mode = "shadow",
+    distil_slots: str | Sequence[str] | None = None,
     settings: Settings | Mapping[str, Any] | Path | str | None = None,
 ) -> Any:
     """Have the model calls of a function pass greenai: a plain one, one that is awaited, a generator of either kind.
@@ -97,8 +100,11 @@ def green(
         when_spent: what happens when that is used: "downgrade", then refuse; "refuse" at once; or "observe".
         cache: "auto" to store answers that stay the same; True to store also those that were sampled; another mode of
             `Client`'s option, or False for "off".
-        distil: a file of `greenai distil`, whose task model may answer the calls of greenai's clients inside it.
+        distil: a file of `greenai distil`, whose task model may answer the calls of greenai's clients inside it, or
+            the function itself where it is the call.
         distil_mode: "shadow", where the large model answers and both are compared, or "on".
+        distil_slots: the arguments whose texts fill that file's template, in its order; not needed where the function
+            takes `messages`, or one text and the template has one slot.
         settings: as in `Client`, for calls that no client of greenai's makes.
 
     Raises:
@@ -109,6 +115,10 @@ def green(
     if opt_in is not None and not (reason and reason.strip()):
         raise InvalidRequest(
             f'The opt-in {opt_in!r} needs a reason, which the ledger keeps: pass reason="why this is worth it" with it.'
+        )
+    if distil_slots is not None and distil is None:
+        raise InvalidRequest(
+            "distil_slots says how a task model's template is filled: pass distil= with its file, too."
         )
     changed(Options(), changes)
     limits = () if budget is None else (budget,) if isinstance(budget, str) else tuple(budget)
@@ -121,6 +131,7 @@ def green(
         settings=settings,
         cache=stored,
         distilled=() if distil is None else (listed(distil, distil_mode),),
+        slots=distil_slots,
     )
     return made if function is None else made(function)
 
@@ -140,6 +151,7 @@ class _Making:
     settings: Any
     cache: Mapping[str, Any]
     distilled: tuple[Listed, ...] = ()
+    slots: str | Sequence[str] | None = None
 
     def __call__(self, function: Any, /) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
@@ -149,7 +161,9 @@ class _Making:
             raise InvalidRequest(
                 f"@green decorates a function, not {type(function).__name__}. Write @green above a def, or green(f)."
             )
-        made = Function(func=function, settings=self.settings, cache=self.cache)
+        made = Function(func=function, settings=self.settings, cache=self.cache, distilled=self.distilled)
+        if self.slots is not None:
+            made.slots = checked(self.slots, made.signature, self.distilled[0].file)
         decorated: Any = _coloured(made, self._stay)
         decorated.last_receipt = partial(_last_of, made)
         return decorated

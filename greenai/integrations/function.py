@@ -90,6 +90,7 @@ class Sending:
         if reply is None:
             self.untold(value)
             raise Unbooked(value)
+        self._function.form = returned.form_of(reply.body)
         if reply.body is None and self._function.cache:
             self._function.tell_once("what it returns cannot be made again from JSON, so nothing is stored.")
         return reply
@@ -182,7 +183,7 @@ def called(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             sending = Sending(function, bound, request, stay)
             try:
-                return given(stay, drivers.run(bound.flow(request), sending))
+                return given(stay, drivers.run(bound.flow(request), sending), function.form)
             except Unbooked as event:
                 unbooked = event
             except Carried as event:
@@ -202,7 +203,7 @@ async def awaited(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             driver = AsyncDriver(Sending(function, bound, request, stay), function.session.resources.threads)
             try:
-                return given(stay, await driver.run(bound.flow(request)))
+                return given(stay, await driver.run(bound.flow(request)), function.form)
             except Unbooked as event:
                 unbooked = event
             except Carried as event:
@@ -212,10 +213,16 @@ async def awaited(function: Function, stay: Stay, bound: Bound) -> Any:
         bound.left(stay)
 
 
-def given(stay: Stay, answer: Answer) -> Any:
-    """Return what an answer is to the function's caller: what it returned, now or when it was stored."""
-    native = answer.reply.native
-    value = native.value if isinstance(native, returned.Returned) else returned.again(answer.reply.body or {})
+def given(stay: Stay, answer: Answer, form: str | None = None) -> Any:
+    """Return what an answer is to the function's caller: what it returned, now or when it was stored.
+
+    What a task model answered instead has the `form` of what it returns.
+    """
+    native, body = answer.reply.native, answer.reply.body or {}
+    if isinstance(native, returned.Returned):
+        value = native.value
+    else:
+        value = returned.again(body) if "wire" in body else returned.made(form, body)
     stay.receipt = answer.receipt
     attach(lambda: value, answer.receipt)
     if not hasattr(value, "greenai"):

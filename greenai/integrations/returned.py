@@ -18,11 +18,12 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from greenai.integrations.decorated import TEXT
 from greenai.values import Reply, Usage
 from greenai.wire import dialect_of
 from greenai.wire.fields import listed, mapping, text, usage_of
 
-__all__ = ["Returned", "again", "read", "read_stream"]
+__all__ = ["Returned", "again", "form_of", "made", "read", "read_stream"]
 
 LIBRARIES = frozenset(("openai", "anthropic", "google", "mistralai", "litellm"))
 """Whose classes are made anew from JSON in the cache; no other is imported by what a cache says."""
@@ -106,6 +107,25 @@ def again(body: Mapping[str, Any]) -> Any:
         return kind.model_validate(kept["value"], strict=True)  # a fourth of the time of `construct`
     except ValueError:
         return kind.construct(**kept["value"])
+
+
+def form_of(body: Mapping[str, Any] | None) -> str | None:
+    """Return how a reply's body was returned: "text", the class of a completion, or "" for its JSON.
+
+    None: in a form in which no other text can be put.
+    """
+    kept = mapping((body or {}).get("wire"))
+    if isinstance(kept.get("value"), str):
+        return TEXT
+    form, value = kept.get("form"), mapping(kept.get("value"))
+    return form if isinstance(form, str) and isinstance(value.get("choices"), list) else None
+
+
+def made(form: str | None, body: Mapping[str, Any]) -> Any:
+    """Return a completion's body in the form of what a function returns."""
+    if form in (None, TEXT):
+        return text(mapping(mapping(listed(body["choices"])[0]).get("message")).get("content"))
+    return again({"wire": {"form": form, "value": dict(body)}})
 
 
 # --- forms --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from functools import partial
 from greenai import answerers
 from greenai.answerers.shelf import Tried
 from greenai.route import Ladder, Route
-from greenai.steps import Answering, Climbed, Flow, Plan, Steps, fail_open
+from greenai.steps import FUNCTION, Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.values import FORM_ARGUMENTS, Check, Request, Rung, Work, text_of
 
 __all__ = ["compared", "distilled", "unsubstituted"]
@@ -69,7 +69,11 @@ def _why(tried: Tried) -> str:
 
 def _may_answer(request: Request) -> bool:
     given = {name for name in FORM_ARGUMENTS & request.arguments.keys() if request.arguments[name] is not None}
-    if given or request.floor is not None or request.api not in ("chat", "responses"):
+    is_function = request.api.startswith(FUNCTION)
+    if is_function:
+        given.discard("extra_body")  # which names the function, and forms nothing
+    spoken = request.api in ("chat", "responses") or (is_function and not request.stream)
+    if given or request.floor is not None or not (spoken and request.distils):
         return False
     return request.options.quality != "high" and request.options.substitute is not False
 

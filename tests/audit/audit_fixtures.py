@@ -118,6 +118,7 @@ ALL = (
         skipped=2,
         unsaid=IN_PARTS,
     ),
+    Fixture(files=("openinference.jsonl.gz",), format="otel", missing=("cost_usd",)),
     Fixture(
         files=("llm_logs.db.gz",),
         format="llm",

@@ -256,6 +256,19 @@ def _attributed(span: Row, call: Made) -> None:
             part["value"][kind] = str(counts[part["key"]])
 
 
+def _inferred(span: Row, call: Made) -> None:
+    counts = {
+        "prompt": call.ask.input_tokens,
+        "completion": call.ask.output_tokens,
+        "prompt_details.cache_read": call.ask.cached_tokens,
+        "completion_details.reasoning": call.ask.reasoning_tokens,
+    }
+    for part in span["attributes"]:
+        name = part["key"].removeprefix("llm.token_count.")
+        if name in counts:
+            part["value"][next(iter(part["value"]))] = str(counts[name])
+
+
 def _generated(span: Row, call: Made) -> None:
     for part in span["attributes"]:
         if part["key"] == "langfuse.observation.usage_details" and call.ask.ok:
@@ -343,6 +356,7 @@ WRITERS: Mapping[str, Writer] = {
     "helicone.csv": _table,
     "otel.jsonl": _spans("otel.jsonl", BY_PROJECT, _attributed),
     "otel_console.json": _console,
+    "openinference.jsonl.gz": _spans("openinference.jsonl.gz", BY_PROJECT, _inferred),
     "llm_logs.db.gz": _llm,
     "greenai_ledger.db.gz": _ledger,
 }

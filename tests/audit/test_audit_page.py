@@ -13,7 +13,10 @@ from page_marks import Balanced
 
 from greenai.audit import pictures
 from greenai.audit.audited import Audited
+from greenai.audit.finding import Risk, Span
 from greenai.audit.page import page
+from greenai.audit.rungs import Tried
+from greenai.audit.side_by_side import Check
 
 
 def made(found: Audited | None = None) -> str:
@@ -73,6 +76,25 @@ def test_a_prompt_is_shown_where_it_was_asked_for_and_nowhere_else() -> None:
     text = made(replace(audited(), texts={name: "Where is my parcel? <b>"}))
     assert "Where is my parcel? &lt;b&gt;" in text
     assert "With a prompt of each, as was asked for." in text
+
+
+def test_what_was_measured_stands_beside_what_was_estimated() -> None:
+    low, high = Span(mid=0.3, low=0.2, high=0.4), Span(mid=0.02, low=0.0, high=0.02)
+    check = Check(
+        planned=60, compared=50, worse=15, covered=0.9, models=("local/smollm2-135m",), energy_j=7200.0,
+        risk=Risk(share=low, evidence="measured", compared=50),
+        rungs=(Tried(by="repeat", name="the exact cache", compared=4, risk=Risk(share=high, evidence="measured")),),
+    )  # fmt: skip
+    estimated = {"small": Risk(share=Span(mid=0.06, low=0.03, high=0.13), evidence="estimated")}
+    text = unescape(made(replace(audited(), check=check, estimated=estimated)))  # type: ignore[arg-type]
+    part = text.partition('id="check"')[2].partition("</section>")[0]
+    assert "30%<br><small>20 to 40%</small>" in part
+    assert "6.0%<br><small>3.0 to 13%</small>" in part
+    assert "a small model: local/smollm2-135m" in part
+    assert "a repeat: the cache: the exact cache" in part
+    assert part.count("<td>yes</td>") == 1  # of four answers of the cache nothing is said
+    assert "Asking took 2 Wh." in part
+    assert 'id="check"' not in made()
 
 
 def test_what_could_not_be_read_and_what_the_log_does_not_say_are_told() -> None:

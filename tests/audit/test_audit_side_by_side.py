@@ -111,7 +111,9 @@ def test_it_goes_on_where_it_stopped_and_keeps_no_text(looked: Looked, tmp_path:
         asked(plan_of(looked), client, "5 calls", journal=journal)
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     assert "mail" not in journal.read_text()
-    assert {tuple(json.loads(line)) for line in journal.read_text().splitlines()} == {("key", "same", "energy_j")}
+    assert {tuple(json.loads(line)) for line in journal.read_text().splitlines()} == {
+        ("key", "same", "first", "second", "near", "energy_j")
+    }
     with journal.open("a") as file:
         file.write('{"key": "torn')
     provider = FakeProvider(*[says] * 35)

@@ -6,7 +6,7 @@ import pytest
 from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.columns import columns
-from greenai.audit.estimate import found, looked_at
+from greenai.audit.estimate import SHOWN_PROJECTS, found, looked_at
 from greenai.audit.finding import SUFFICING, Finding, Group, Risk, Span
 from greenai.audit.values import Logged
 
@@ -33,8 +33,8 @@ def test_every_judged_call_is_under_one_row(whole: Finding) -> None:
     group = whole.whole
     assert (group.calls, group.failed, group.unjudged) == (132, 5, 3)
     assert [row.by for row in group.sufficed] == [*SUFFICING]
-    assert sum(row.share.mid for row in group.sufficed) == pytest.approx(1, abs=0.02)
-    assert sum(row.calls.mid for row in group.sufficed) == pytest.approx(124, abs=2)
+    assert sum(row.share.mid for row in group.sufficed) == pytest.approx(1)
+    assert sum(row.calls.mid for row in group.sufficed) == pytest.approx(124)
 
 
 def test_counts_are_exact_where_all_calls_were_looked_at(whole: Finding) -> None:
@@ -50,6 +50,13 @@ def test_projects_and_models_add_up_to_the_whole(whole: Finding) -> None:
         assert whole.whole.was.energy_j is not None
         assert joules == pytest.approx(whole.whole.was.energy_j.mid)
     assert {part.name for part in whole.projects} == {"why", "sums", "not told"}
+
+
+def test_only_the_largest_of_many_projects_are_told_apart() -> None:
+    log = [call(f"Why {n}?", at=n, project=f"user {n}", input_tokens=100 + n) for n in range(SHOWN_PROJECTS + 20)]
+    names = [part.name for part in finding(log).projects]
+    assert names[0] == f"user {len(log) - 1}"
+    assert len(names) == SHOWN_PROJECTS
 
 
 def test_what_is_not_known_is_counted_beside_and_in_no_sum(whole: Finding) -> None:
@@ -110,6 +117,7 @@ def test_a_template_is_shown_by_what_different_prompts_share_and_no_prompt_is_sh
     names = [group.name for group in finding([*shared, *alone]).templates]
     assert any("Label mail. Is mail {…} about {…} spam?" in name for name in names)
     assert not any("swordfish" in name for name in names)
+    assert any(name.endswith("(system and user, about 6 words, one answer, openai/gpt-5.5)") for name in names)
 
 
 def test_the_log_has_its_times_or_none(whole: Finding) -> None:

@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from greenai.audit import ingest as ingesting
 from greenai.audit.duck import connected
 from greenai.audit.ingest import ingest
 from greenai.audit.reading import opened
+from greenai.audit.run import Options, audit
 from greenai.audit.skeleton import constant
 from greenai.audit.store import Store, working
+from greenai.audit.terminal import parts, screen
+from greenai.audit.to_json import to_json
 from greenai.errors import LogUnreadable
 
 
@@ -108,6 +112,29 @@ def test_an_audit_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_a_log_of_another_format_than_the_one_named_is_refused(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.jsonl", [call(number, "Where is Ada?") for number in range(3)])
+    for _ in range(2):  # the second time it was read before
+        with working(tmp_path / "work") as store, pytest.raises(LogUnreadable) as told:
+            ingest(opened(log, "langsmith"), store)
+        assert str(told.value) == (
+            f"None of the 3 records of {log} is a call as langsmith writes it. The first: a.jsonl:1: "
+            'no "run_type". It looks like openai (records with a request and its answer in openai\'s shape): leave '
+            "--format out."
+        )
+
+
+def test_the_progress_is_told_while_no_transaction_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "TOLD_S", 0.0)
+    log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(3_500)])
+    seen: list[tuple[int, int]] = []
+    with working() as store:
+        ingest(opened(log), store, moved=lambda done, of, calls: seen.append((done, calls)))
+    assert [calls for _, calls in seen] == [1_000, 2_000, 3_000, 3_500, 3_500]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[0][0] > 0
+
+
 def test_a_finished_audit_is_not_read_again_and_what_was_added_is(tmp_path: Path) -> None:
     log = write(tmp_path / "a.jsonl", [call(number, f"Where is {number}?") for number in range(30)])
     folder = tmp_path / "work"
@@ -148,6 +175,32 @@ def test_a_database_that_was_written_to_is_read_anew(tmp_path: Path) -> None:
                 (source,) = ingest(opened(tmp_path / "logs.db"), store)
                 assert store.sql("SELECT count(*) FROM calls") == [(count,)]
             assert source.rows == count
+
+
+def test_what_stands_in_two_exports_is_counted_once(tmp_path: Path) -> None:
+    every = [{**call(number, f"Where is {number}?"), "id": f"c{number}"} for number in range(45)]
+    again = {**every[44], "created": every[44]["created"] + 1}
+    write(tmp_path / "a.jsonl", every[:30])
+    write(tmp_path / "b.jsonl", [*every[15:], again])
+    audited = audit([tmp_path], Options())
+    assert [source.rows for source in audited.sources] == [30, 31]
+    assert (audited.finding.whole.calls, audited.twice) == (46, 15)
+    assert to_json(audited)["twice"] == 15
+    console = Console(width=100)
+    with console.capture() as said:
+        for part in (*screen(audited), *parts(audited, "files")):
+            console.print(part)
+    assert said.get().startswith("46 calls in 2 files, 2025-11-22; 15 more stand there again.")
+    assert "15 records of calls that stand in it before: each call is counted once." in said.get()
+
+
+def test_records_without_an_id_or_a_moment_are_all_calls(tmp_path: Path) -> None:
+    same = call(1, "Where is it?")
+    del same["response"]["id"]
+    timeless = {name: value for name, value in same.items() if name != "created"} | {"id": "c1"}
+    with working() as store:
+        ingest(opened(write(tmp_path / "a.jsonl", [same, same, timeless, timeless])), store)
+        assert store.sql("SELECT count(*) FROM calls") == [(4,)]
 
 
 def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from greenai.audit import containers, reading
+from greenai.audit import containers, reading, wording
 from greenai.audit.formats import FORMATS
 from greenai.audit.reading import opened, read
 from greenai.audit.values import Logged, Malformed, Source
@@ -48,7 +48,9 @@ def test_damaged_lines_are_counted_where_they_stand(tmp_path: Path) -> None:
         Malformed(where="a.jsonl:2", why="no UTF-8 at byte 13"),
         Malformed(where="a.jsonl:3", why="no JSON: expecting value"),
         Malformed(where="a.jsonl:4", why="JSON, but a list instead of an object"),
-        Malformed(where="a.jsonl:5", why="neither a request with its answer nor messages"),
+        Malformed(
+            where="a.jsonl:5", why="neither a request with its answer, nor messages, nor a model with its tokens"
+        ),
         Malformed(where="a.jsonl:7", why="no JSON: unterminated string starting at"),
     )
     assert source.malformed_count == 5
@@ -165,6 +167,21 @@ def test_requests_of_a_batch_and_their_answers_are_one_call(tmp_path: Path) -> N
     assert [asked(call) for batch in alone for call in batch] == ["0", "1", "2"]
 
 
+def test_an_id_of_two_batches_pairs_nothing(tmp_path: Path) -> None:
+    def asks(*texts: str) -> str:
+        bodies = [{"model": "m", "messages": [{"role": "user", "content": text}]} for text in texts]
+        rows = [{"custom_id": f"request-{n}", "body": body} for n, body in enumerate(bodies)]
+        return "".join(json.dumps(row) + "\n" for row in rows)
+
+    answer = {"status_code": 200, "body": {"choices": [{"message": {"content": "so"}}]}}
+    answers = [json.dumps({"custom_id": f"request-{n}", "response": answer}) + "\n" for n in range(3)]
+    (tmp_path / "in1.jsonl").write_text(asks("the same", "one", "alone"))
+    (tmp_path / "in2.jsonl").write_text(asks("the same", "another"))
+    (tmp_path / "out.jsonl").write_text("".join(answers))
+    (calls,) = list(read(tmp_path))
+    assert [call.messages and call.messages[0]["content"] for call in calls] == ["the same", None, "alone"]
+
+
 def test_a_damaged_table_is_told_by_its_name(tmp_path: Path) -> None:
     log = tmp_path / "a.parquet"
     log.write_bytes(b"PAR1" + b"\0" * 100)
@@ -184,6 +201,43 @@ def test_a_pattern_and_a_folder_name_all_their_files(tmp_path: Path) -> None:
     batches = read([tmp_path / "b.jsonl", tmp_path / "a.jsonl"])
     assert [asked(call) for batch in batches for call in batch] == ["b.jsonl", "a.jsonl"]
     assert batches.progress[0] == batches.progress[1] > 0
+
+
+def test_a_file_of_a_folder_that_is_no_log_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(pair()))
+    (tmp_path / "b.json").write_text('{"temperature_outside": 12}')
+    (tmp_path / "c.csv").touch()
+    left: list[Source] = []
+    assert [file.path.name for file in opened(tmp_path, left=left)] == ["a.jsonl"]
+    assert wording.unread(tuple(left)) == (
+        f"{tmp_path / 'b.json'}: left out: no format is known that it is of (lines)",
+        f"{tmp_path / 'c.csv'}: left out: it is empty",
+    )
+    assert wording.unread(tuple(left), most=1)[1] == "and 1 more file left out"
+    assert wording.sources(tuple(left))[1] == f"{tmp_path / 'c.csv'}: left out: it is empty"
+    with pytest.raises(LogUnreadable, match="is empty"):
+        opened([tmp_path, tmp_path / "c.csv"], left=[])
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(LogUnreadable, match="No format is known that"):
+        opened(tmp_path, left=[])
+
+
+def test_a_log_without_prompts_gives_tokens_by_model_and_hour(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 12, "completion_tokens": 3}
+    shapes: list[dict[str, Any]] = [
+        {"model": "gpt-5.5", "created": 1_763_800_000, "usage": usage},
+        {"model": "gpt-5.5", "created": 1_763_800_000, "messages": [], "usage": usage},
+        {"model": "gpt-5.5", "created": 1_763_800_000, **usage},
+        {"created": 1_763_800_000, "request": {"model": "gpt-5.5", "messages": []}, "response": {"usage": usage}},
+        {"created": 1_763_800_000, "request": {"model": "gpt-5.5"}, "usage": usage},
+    ]
+    for number, shape in enumerate(shapes):
+        log = tmp_path / f"{number}.jsonl"
+        log.write_bytes(lines(shape))
+        (call,), source = everything(log)
+        assert (source.format, source.malformed_count) == ("openai", 0)
+        assert (call.model, call.created, call.messages, call.answer) == ("gpt-5.5", 1_763_800_000, None, None)
+        assert (call.input_tokens, call.output_tokens) == (12, 3)
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

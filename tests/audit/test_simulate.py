@@ -126,3 +126,17 @@ def test_a_small_sample_says_less_than_a_large_one() -> None:
     assert few.share.high - few.share.low > 0.1
     assert many.share.low == pytest.approx(many.share.high)
     assert few.share.low <= many.share.mid <= few.share.high
+
+
+def test_a_small_model_that_does_not_reason_is_worse_where_reasoning_helped() -> None:
+    asked = (
+        "Prove that there are infinitely many primes, in one line.",
+        "How many ways are there to tile a 7 by 9 floor?",
+    )
+
+    def worse(**told: int) -> float:
+        log = [call(f"{text} Take {n}.", at=n, output_tokens=900, **told) for n in range(40) for text in asked]
+        looked = looked_at(columns(log), reads(log), in_a_row=0, large_gain=lambda _: 0.02)
+        return float(np.median(looked.drawn.worse))
+
+    assert worse(reasoning_tokens=800) > 2 * worse() > 0

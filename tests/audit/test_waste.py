@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from audit_logs import LARGE, call, reads
@@ -15,6 +15,7 @@ from greenai.audit.finding import Waste, Wasted
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
 from greenai.audit.values import Logged
 from greenai.audit.waste import ASSUMPTIONS, idle_reasoning, tries, wastes
+from greenai.readings import Reading
 
 LONG = "x" * PREFIX_CHARS
 
@@ -92,6 +93,23 @@ def test_prefixes_that_a_cache_would_have_served() -> None:
 def test_tries_that_failed_and_were_made_again() -> None:
     log = [call("a", ok=False), call("a", at=5), call("b", ok=False), call("c", at=9, attempt=2, ok=False)]
     assert wasted(log)["retries"].calls == 2
+
+
+def test_no_more_is_wasted_than_the_log_itself_says_was_taken() -> None:
+    energy = Reading(energy_j=3.0, low_j=1.0, high_j=9.0, evidence="measured")
+    own: dict[str, Any] = {"energy": energy, "cost_usd": 0.5}
+    log = [
+        call("a", finish_reason="length", **own),
+        call("b", system=LONG, at=1, input_tokens=2000, cached_tokens=0, **own),
+        call("c", system=LONG, at=2, input_tokens=2000, cached_tokens=0, **own),
+    ]
+    found = wasted(log)
+    for kind in ("truncated", "prefix"):
+        saved = found[kind].saved
+        assert saved.energy_j is not None
+        assert saved.cost_usd is not None
+        assert 0 < saved.energy_j.mid < 3.0
+        assert 0 < saved.cost_usd.high < 0.5
 
 
 def test_a_log_without_moments_has_no_tries_in_a_row() -> None:

@@ -34,7 +34,20 @@ def _detect(sample: Sample) -> Recognised | None:
         return Recognised(score=0.4, reason="records with a request and its answer in openai's shape")
     if sample.share("messages") > 0.5:
         return Recognised(score=0.3, reason='records with "messages"')
+    if sum(_is_counted(record) for record in sample.records) * 2 > len(sample.records):
+        return Recognised(score=0.2, reason="records with a model and its tokens, without prompts")
     return None
+
+
+def _is_counted(record: Mapping[str, Any]) -> bool:
+    """Say whether a record without a prompt has a model, and the tokens that it took."""
+    parts = (record, mapping(found(record, _ASKED)), mapping(found(record, _SAID)))
+    return any(text(part.get("model")) for part in parts) and any(map(_usage, parts))
+
+
+def _usage(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    told = mapping(part.get("usage")) or part
+    return told if any(name in told for name in ("prompt_tokens", "input_tokens", "completion_tokens")) else {}
 
 
 def _parts(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any] | None:
@@ -61,10 +74,13 @@ def _one(record: Mapping[str, Any], where: str) -> Logged:
     if record.get("object") in _OBJECTS:
         return _object(record, where)
     parts = _parts(record)
-    if parts is None:
+    if parts is not None:
+        return pair(record, *parts, where)
+    if items(record.get("messages")) or not _is_counted(record):
         return _conversation(record, where)
-    body, answer = parts
-    return pair(record, body, answer, where)
+    reply = mapping(found(record, _SAID)) or record
+    answer = {**reply, "usage": _usage(reply) or _usage(record)}
+    return pair(record, mapping(found(record, _ASKED)) or record, answer, where)
 
 
 def _object(record: Mapping[str, Any], where: str) -> Logged:
@@ -88,7 +104,7 @@ def _conversation(record: Mapping[str, Any], where: str) -> Logged:
     """Read messages of which the last is the answer, as files for fine-tuning are."""
     messages = items(record.get("messages"))
     if not messages:
-        raise Unreadable("neither a request with its answer nor messages")
+        raise Unreadable("neither a request with its answer, nor messages, nor a model with its tokens")
     last = mapping(messages[-1])
     answered = last.get("role") == "assistant"
     body = {**record, "messages": messages[:-1] if answered else messages}
@@ -149,7 +165,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
 
 FORMAT = Format(
     name="openai",
-    known_by='objects "chat.completion" or "response", or records with "request" (or "messages") and "response"',
+    known_by='objects "chat.completion" or "response", or records with "request" (or "messages") and "response", or '
+    '"model" and "usage"',
     detect=_detect,
     calls=calls,
 )

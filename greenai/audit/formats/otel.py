@@ -2,7 +2,8 @@
 
 Attributes of opentelemetry-semantic-conventions 0.66b2 and opentelemetry-util-genai 1.3b0 (`gen_ai.input.messages`),
 of the conventions before them (`gen_ai.usage.prompt_tokens`, `gen_ai.prompt.0.content`), and of Langfuse's SDK 5.0.4,
-which sends its observations as spans; 2026-11-22. Spans of agents and tools are no calls of their own.
+which sends its observations as spans; 2026-11-22. OpenInference's are read by `openinference.py`. Spans of agents and
+tools are no calls of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from greenai.audit.formats import langfuse
+from greenai.audit.formats import langfuse, openinference
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable
 from greenai.audit.formats.chat import tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, items, json_of, mapping, moment, text
@@ -36,11 +37,16 @@ def _detect(sample: Sample) -> Recognised | None:
         return Recognised(score=0.95, reason='lines with "resourceSpans": OTLP as JSON')
     if sample.share("context", "attributes", "start_time", "resource") > 0.5:
         return Recognised(score=0.95, reason='objects with "context" and "attributes": spans of the SDK\'s console')
+    if sample.share("span_kind", "start_time") > 0.5 and any(
+        openinference.unfolded(record) or "attributes" in record for record in sample.records
+    ):
+        return Recognised(score=0.9, reason='records with "span_kind" and attributes: spans of Phoenix')
     return None
 
 
 def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     """Return the calls among the spans of one record."""
+    record = openinference.unfolded(record) or record
     if "resourceSpans" in record:
         made = tuple(_packaged(record, where))
     elif "attributes" in record and "name" in record:
@@ -84,8 +90,23 @@ def _spans(spans: Iterable[Mapping[str, Any]], resource: Mapping[str, Any], wher
         attributes = span["attributes"]
         if str(attributes.get(f"{_LANGFUSE}type", "")).upper() in {"GENERATION", "EMBEDDING"}:
             yield langfuse.observed(_observation(span, attributes), where)
+        elif openinference.is_call(span):
+            yield openinference.observed(span, _of_any(span, resource), where)
         elif _is_call(attributes):
             yield _call(span, attributes, resource, where)
+
+
+def _of_any(span: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a span tells whatever it is of, by the names of `Logged`."""
+    begun, ended = _time(span, "startTimeUnixNano", "start_time"), _time(span, "endTimeUnixNano", "end_time")
+    return {
+        "call_id": text(span.get("spanId") or mapping(span.get("context")).get("span_id")),
+        "trace_id": text(span.get("traceId") or mapping(span.get("context")).get("trace_id")),
+        "created": begun,
+        "latency_s": None if begun is None or ended is None else max(ended - begun, 0.0),
+        "project": text(found(resource, (openinference.PROJECT, *_PROJECT, "service.name"))),
+        "ok": not _failed(span),
+    }
 
 
 def _is_call(attributes: Mapping[str, Any]) -> bool:
@@ -94,17 +115,17 @@ def _is_call(attributes: Mapping[str, Any]) -> bool:
 
 
 def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapping[str, Any], where: str) -> Logged:
-    begun, ended = _time(span, "startTimeUnixNano", "start_time"), _time(span, "endTimeUnixNano", "end_time")
+    known = _of_any(span, resource)
     details = {**attributes, **_told(span)}
     answer, called, finish = _answer(details)
     status = count_of(found(attributes, ("http.response.status_code", "http.status_code")))
     return Logged(
         where=where,
         call_id=text(attributes.get("gen_ai.response.id")) or text(span.get("spanId")),
-        trace_id=text(span.get("traceId") or mapping(span.get("context")).get("trace_id")),
-        created=begun,
-        latency_s=None if begun is None or ended is None else max(ended - begun, 0.0),
-        project=text(found(attributes, _PROJECT) or found(resource, (*_PROJECT, "service.name"))),
+        trace_id=known["trace_id"],
+        created=known["created"],
+        latency_s=known["latency_s"],
+        project=text(found(attributes, _PROJECT)) or known["project"],
         user=text(found(attributes, ("enduser.id", "user.id"))),
         feature=text(found(attributes, _FEATURE)),
         model=text(found(attributes, ("gen_ai.response.model", "gen_ai.request.model"))),
@@ -122,7 +143,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapp
         cached_tokens=_count(attributes, "cache_read.input_tokens", "cache_read_input_tokens"),
         reasoning_tokens=_count(attributes, "reasoning.output_tokens", "reasoning_tokens"),
         cost_usd=dollars(attributes.get("gen_ai.usage.cost")),
-        ok=not _failed(span) and attributes.get("error.type") is None,
+        ok=known["ok"] and attributes.get("error.type") is None,
         status=status if status is not None else count_of(attributes.get("error.type")),
     )
 
@@ -137,7 +158,12 @@ def _time(span: Mapping[str, Any], *names: str) -> float | None:
 
 def _failed(span: Mapping[str, Any]) -> bool:
     status = mapping(span.get("status"))
-    return str(found(status, ("code", "status_code")) or "") in {"2", "ERROR", "STATUS_CODE_ERROR", "StatusCode.ERROR"}
+    return str(found(status, ("code", "status_code")) or span.get("status_code") or "") in {
+        "2",
+        "ERROR",
+        "STATUS_CODE_ERROR",
+        "StatusCode.ERROR",
+    }
 
 
 def _kind(attributes: Mapping[str, Any]) -> Kind:
@@ -238,7 +264,8 @@ def _observation(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict
 
 FORMAT = Format(
     name="otel",
-    known_by='lines with "resourceSpans" (OTLP as JSON), or spans with "context" and "attributes" (SDK\'s console)',
+    known_by='lines with "resourceSpans" (OTLP as JSON), spans with "context" and "attributes" (SDK\'s console), or '
+    "Phoenix's",
     detect=_detect,
     calls=calls,
     lacks=frozenset(("attempt",)),
