@@ -146,6 +146,6 @@ def _carbon(zone: str) -> Assumption:
     place = grid(zone)
     return Assumption(
         key="carbon",
-        text=f"{place.carbon_intensity_g_per_kwh:.0f} g CO2e per kWh, location-based: {place.source}.",
+        text=f"{place.carbon_intensity_g_per_kwh:.0f} g CO2e per kWh at every hour, location-based: {place.source}.",
         evidence="assumed",
     )

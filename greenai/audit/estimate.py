@@ -279,9 +279,8 @@ def routed(looked: Looked, of: Flags) -> tuple[Span, Taken]:
     energy = _Energy(looked, of, grams(1.0, looked.zone)[0])
     rest = _Rest(looked, of & (looked.plan.of < 0))
     energy.centre(_weighed(looked.drawn.was_j, joules).sum(1) + rest.joules * looked.drawn.factor)
-    return span(looked.drawn.routed @ count), energy.taken(
-        looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
-    )
+    saved, paid = looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
+    return span(looked.drawn.routed @ count), energy.taken(np.maximum(saved, 0.0), np.maximum(paid, 0.0))
 
 
 def worse(looked: Looked, of: Flags) -> Risk | None:

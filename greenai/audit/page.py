@@ -144,7 +144,9 @@ def _checked(audited: Audited) -> str:
     check = audited.check
     if check is None:
         return ""
-    tried = [(rung.by, rung.name, rung.compared, rung.differ, rung.risk) for rung in check.rungs]
+    tried: list[tuple[Sufficing, str, int, int, Risk | None]] = [
+        (rung.by, rung.name, rung.compared, rung.differ, rung.risk) for rung in check.rungs
+    ]
     tried.append(("small", ", ".join(check.models), check.compared, check.worse, check.risk))
     rows = [
         [

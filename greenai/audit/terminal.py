@@ -166,7 +166,8 @@ def _change(number: int, change: Change, notes: _Notes, width: int) -> Iterator[
     amount = wording.energy(energy) if energy is not None else wording.cost(cost)
     worse = "" if change.risk is None else f"; worse: {wording.risk(change.risk)}"
     yield _text("\n".join(_wrapped(f"{number}. {clean(change.what)}", width)))
-    yield _text(f"   saves {amount}{worse} {notes.mark(change.assumption)}")
+    said = f"   saves {amount}{worse} {notes.mark(change.assumption)}"
+    yield _text("\n".join(_wrapped(said, width)))
     where = "" if change.place == "code" else f"   # {change.place}"
     lines = [f"     {clean(line)}" for line in change.lines]
     yield _code("\n".join([lines[0] + where, *lines[1:]] if lines else []))

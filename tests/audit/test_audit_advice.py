@@ -83,6 +83,12 @@ def test_the_import_is_one_change_and_holds_repeats_tools_and_reasoning(found: F
     assert imported.risk.share.mid > 0.003 * rows["deterministic"] / imported.calls.mid  # it reasons less, too
 
 
+def test_nothing_that_is_saved_is_below_nothing(found: Finding) -> None:
+    mini = [call(f"Why is number {n} odd?", at=n, model="openai/gpt-5.4-mini") for n in range(200)]
+    for one in (*found.changes, *of(mini).changes):
+        assert one.saved.energy_j is None or one.saved.energy_j.low >= 0
+
+
 def test_what_is_next_to_nothing_or_in_doubt_is_no_change(found: Finding) -> None:
     whole = found.whole.was.energy_j
     assert whole is not None

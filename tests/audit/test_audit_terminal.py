@@ -108,6 +108,13 @@ def test_it_is_told_where_no_change_reaches_what_could_have_been_saved() -> None
     assert "no change below" not in shown(audited(), width=999)
 
 
+def test_what_a_change_saves_is_wrapped_below_itself() -> None:
+    first = audited().finding.changes[0]
+    long = replace(first.saved, energy_j=Span(mid=3.5e6, low=8.3e5 * 1.234, high=4.7e9 * 1.234))
+    said = shown(replace(audited(), finding=replace(audited().finding, changes=(replace(first, saved=long),))))
+    assert re.search(r"\n   saves [^\n]{60,77}\n   [^ \n]", said)
+
+
 def test_a_line_to_copy_is_not_broken() -> None:
     first = audited().finding.changes[0]
     line = f"tools = [{'a' * 100}]"
