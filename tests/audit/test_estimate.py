@@ -104,6 +104,18 @@ def test_a_risk_that_was_measured_stands_in_place_of_the_assumed_one() -> None:
     assert rows["repeat"].evidence == "counted"
 
 
+def test_the_small_model_is_named_with_what_is_known_of_it() -> None:
+    log = [call(f"Why is number {n} odd?", at=n) for n in range(30)]
+    made = found(looked_at(columns(log), reads(log), ladder=("local/smollm2-135m", LARGE), in_a_row=0))
+    small = next(row for row in made.whole.sufficed if row.by == "small")
+    assert small.models == ("local/smollm2-135m",)
+    assert small.risk is not None
+    assert small.risk.share.low < 0.7 < small.risk.share.high
+    told = made.assumption("small").text
+    assert "Of local/smollm2-135m is known: its recorded answers to exam questions and word problems." in told
+    assert "the same command with --check 100 --budget 2Wh" in told
+
+
 def test_every_row_rests_on_an_assumption_that_is_told(whole: Finding) -> None:
     for row in whole.whole.sufficed:
         assert whole.assumption(row.assumption).text

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from audit_logs import SMALL, call, reads
+from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.columns import columns
 from greenai.audit.labels import LEAST, labels_of
@@ -72,6 +72,24 @@ def test_probabilities_hold_for_large_models_and_for_calls_that_reasoned() -> No
     assert found.large[0] > 0
     assert found.large[1] == 0
     assert (found.reasoning > 0).tolist() == [False, False, True]
+
+
+def test_a_pair_is_the_model_that_answered_and_the_smaller_one() -> None:
+    found = judged(
+        [call("Prove it."), call("Prove it.", model=SMALL), call("Prove it!", model="anthropic/claude-opus-4-8")]
+    )
+    asked = [None if number < 0 else found.pairs[number] for number in found.pair.tolist()]
+    assert [pair and pair.small for pair in asked] == [SMALL, None, "anthropic/claude-haiku-4-5"]
+
+
+def test_routing_gives_a_model_that_fails_nothing_and_it_is_tried_on_what_reads_easily() -> None:
+    easy, hard = call("Say hello to Anna."), call("Prove that every group of prime order is cyclic, in ZF.")
+    log = [easy, hard, call("What is 18% of 240?")]
+    for small, routed in (("openai/gpt-4.1-nano", [True]), ("local/smollm2-135m", [False])):
+        found = judge(columns(log), range(3), reads(log), Classifier.load(), ladder=(small, LARGE))
+        assert found.routed(0.16)[:1].tolist() == routed
+        assert found.tried(0.16).tolist() == [*(found.gain <= 0.16).tolist()[:2], False]
+        assert found.tried(0.16)[0]
 
 
 def test_a_template_has_labels_if_nearly_all_its_answers_are_a_few() -> None:
