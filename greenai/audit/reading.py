@@ -362,6 +362,8 @@ def _whole(call: Logged) -> Logged:
         for whole, name in parts
         if (count := getattr(call, whole)) is not None and (part := getattr(call, name)) is not None and part > count
     }
+    if call.kind == "embeddings" and call.output_tokens is None and call.input_tokens is not None:
+        known["output_tokens"] = 0  # it writes nothing, and its usage does not say so
     return replace(call, **known) if known else call
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -327,7 +328,16 @@ def working(folder: Path | None = None) -> Generator[Store]:
 def _in(folder: Path) -> Iterator[Store]:
     path = folder / FILE
     fresh = not path.exists()
-    connection = _opened(path)
+    # DuckDB makes a file beside it for what was not written yet, and one for what memory cannot hold.
+    mask = os.umask(0o077)
+    try:
+        yield from _with(path, fresh=fresh)
+    finally:
+        os.umask(mask)
+
+
+def _with(path: Path, *, fresh: bool) -> Iterator[Store]:
+    folder, connection = path.parent, _opened(path)
     try:
         path.chmod(0o600)
         connection.execute("SET temp_directory = ?", [str(folder / "spill")])

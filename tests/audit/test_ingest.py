@@ -203,6 +203,21 @@ def test_records_without_an_id_or_a_moment_are_all_calls(tmp_path: Path) -> None
         assert store.sql("SELECT count(*) FROM calls") == [(4,)]
 
 
+def test_all_that_is_written_beside_the_store_is_its_owners(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        with working(tmp_path) as store:
+            ingest(opened(write(tmp_path / "a.jsonl", [call(1, "Where is it?")])), store)
+            store.sql("CREATE TABLE more AS SELECT range AS n FROM range(1000)")
+            files = [file for file in tmp_path.iterdir() if file.name.startswith("audit.duckdb")]
+            assert len(files) == 2
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
 def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     with pytest.raises(LogUnreadable) as told, working(folder) as store:

@@ -11,6 +11,7 @@ from greenai.audit.formats import FORMATS
 from greenai.audit.formats.chat import tokens
 from greenai.audit.formats.fields import dollars, moment
 from greenai.audit.reading import Chunk, parsed
+from greenai.audit.values import Logged
 
 AT = 1_763_800_000.0
 
@@ -144,3 +145,73 @@ def test_a_text_is_no_name_of_a_feature() -> None:
     record: dict[str, object] = {"request": {"messages": [{"role": "user", "content": "a"}]}, "response": "b"}
     (call,) = FORMATS["openai"].calls({**record, "task": "Summarise the letter of Mrs Miller."}, "a:1")
     assert call.feature is None
+
+
+def _read(form: str, record: dict[str, object]) -> Logged:
+    ((call,), _) = parsed(Chunk(name="a", format=form, records=((1, record),), read=0))
+    return call
+
+
+def _observed(usage: dict[str, object], asked: object = "hi", kind: str = "GENERATION") -> Logged:
+    return _read("langfuse", {"type": kind, "traceId": "t", "input": asked, "output": "x", "usageDetails": usage})
+
+
+def test_langfuse_counts_nothing_and_other_things_than_tokens() -> None:
+    assert _observed({"input": 10, "output": 0, "total": 10}).output_tokens == 0
+    characters = _observed({"input": 1000, "output": 500, "total": 1500, "unit": "CHARACTERS"})
+    assert (characters.input_tokens, characters.output_tokens) == (None, None)
+
+
+def test_what_a_watched_function_was_called_with_is_what_was_asked() -> None:
+    messages = [{"role": "user", "content": "deep"}]
+    assert _observed({}, {"args": [], "kwargs": {"model": "m", "messages": messages}}).messages == tuple(messages)
+    assert _observed({}, {"question": "what?"}).messages == ({"role": "user", "content": '{"question": "what?"}'},)
+
+
+def test_an_embedding_writes_no_tokens() -> None:
+    assert _observed({"input": 10, "total": 10}, kind="EMBEDDING").output_tokens == 0
+    assert _observed({}, kind="EMBEDDING").output_tokens is None
+
+
+def test_langchains_tokens_stand_in_its_message() -> None:
+    usage = {"input_tokens": 10, "output_tokens": 300, "output_token_details": {"reasoning": 200}}
+    message = {"id": ["langchain", "AIMessage"], "kwargs": {"content": "yo", "usage_metadata": usage}}
+    outputs = {"generations": [[{"text": "yo", "message": message}]], "llm_output": None}
+    call = _read("langsmith", {"run_type": "llm", "inputs": {"messages": []}, "outputs": outputs})
+    assert (call.input_tokens, call.output_tokens, call.reasoning_tokens, call.answer) == (10, 300, 200, "yo")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/chat/completions", "chat"), ("https://audio.example/v1/chat/completions", "chat"),
+        ("/v1/responses", "responses"), ("/v1/completions", "completion"), ("/v1/embeddings", "embeddings"),
+        ("/v1/moderations", "other"), ("/v1/images/generations", "other"), ("/v1/audio/speech", "other"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for_something_else_than_text_is_no_chat(path: str, kind: str) -> None:
+    record: dict[str, object] = {"custom_id": "a", "url": path, "body": {"model": "m", "input": "a cat"}}
+    assert _read("openai-batch", record).kind == kind
+
+
+def test_items_of_responses_have_the_roles_of_messages() -> None:
+    asked = [
+        {"type": "function_call", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "output": "42"},
+        {"type": "reasoning", "summary": []}, {"role": "user", "content": "So?"},
+    ]  # fmt: skip
+    messages = _read("openai", {"request": {"input": asked}, "response": "yes"}).messages
+    assert messages is not None
+    assert [message["role"] for message in messages] == ["assistant", "tool", "assistant", "user"]
+    assert messages[1]["content"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"), [("success", True), ("error", False), ("Failed", False), (200, True), (429, False)]
+)
+def test_a_status_in_words_or_as_a_number(status: object, ok: bool) -> None:
+    record = {
+        "request": {"messages": [{"role": "user", "content": "a"}]},
+        "response": {"choices": []},
+        "status": status,
+    }
+    assert _read("openai", record).ok is ok

@@ -336,7 +336,7 @@ def test_pairs_of_every_kind(tmp_path: Path) -> None:
     told = [(call.kind, call.ok, call.status, call.answer, call.input_tokens, call.output_tokens) for call in calls]
     assert told == [
         ("chat", False, 500, None, None, None),
-        ("embeddings", True, None, None, 2, None),
+        ("embeddings", True, None, None, 2, 0),
         ("responses", True, None, "yo", 3, 9),
     ]
     assert (calls[2].finish_reason, calls[2].reasoning_tokens) == ("length", 4)

@@ -23,7 +23,10 @@ ARGUMENTS = (
 )  # fmt: skip
 """What of a request is kept besides its messages, by openai's names; `tools` are kept by their names."""
 
-_KINDS: Mapping[str, Kind] = {"embed": "embeddings", "response": "responses", "text_completion": "completion"}
+_KINDS: Mapping[str, Kind] = {
+    "embed": "embeddings", "response": "responses", "text_completion": "completion",
+    **dict.fromkeys(("image", "audio", "speech", "transcription", "moderation", "video", "ocr"), "other"),
+}  # fmt: skip
 _TEXT_PARTS = frozenset(("text", "input_text", "output_text", "refusal"))
 
 
@@ -43,7 +46,7 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def kind_of(body: Mapping[str, Any], said: str = "") -> Kind:
     """Return the kind of call, by what names it (a path, an object's type) or else by the fields of its body."""
-    for name, kind in _KINDS.items():
+    for name, kind in () if "chat/completions" in said else _KINDS.items():
         if name in said:
             return kind
     if "completions" in said and "chat" not in said:
@@ -71,10 +74,28 @@ def messages_of(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...] | None
 
 
 def _message(part: Any) -> Mapping[str, Any]:
-    if isinstance(part, Mapping):
-        message = cast("Mapping[str, Any]", part)
-        return message if "role" in message else {"role": "user", **message}
-    return {"role": "user", "content": part if isinstance(part, str) else str(part)}
+    """Return one of a request's messages, or an item of the Responses API, or whatever was asked, as a message."""
+    if not isinstance(part, Mapping):
+        return {"role": "user", "content": part if isinstance(part, str) else str(part)}
+    message = cast("Mapping[str, Any]", part)
+    if "role" in message:
+        return message
+    if "content" in message:
+        return {"role": "user", **message}
+    return _of_responses(message)
+
+
+def _of_responses(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an item of the Responses API as a message; anything else as the text that it is."""
+    kind = item.get("type")
+    if kind == "function_call_output":
+        return {"role": "tool", "content": item.get("output")}
+    if kind == "function_call":
+        called = {"name": item.get("name"), "arguments": item.get("arguments")}
+        return {"role": "assistant", "content": None, "tool_calls": [{"function": called}]}
+    if kind == "reasoning":
+        return {"role": "assistant", "content": None}
+    return {"role": "user", "content": text(item.get("text")) or json.dumps(item, default=str)}
 
 
 def arguments(body: Mapping[str, Any]) -> dict[str, Any]:

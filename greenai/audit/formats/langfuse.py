@@ -41,7 +41,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
 
 def observed(row: Mapping[str, Any], where: str) -> Logged:
     """Return the call of an observation by its names in snake_case."""
-    given = json_of(row.get("input"))
+    given = _given(row)
     parameters = mapping(row.get("model_parameters"))
     body = {name: value for name, value in parameters.items() if value != _NOT_GIVEN.get(name)}
     body |= given if isinstance(given, dict) and ("messages" in given or "input" in given) else {"messages": given}
@@ -72,6 +72,13 @@ def observed(row: Mapping[str, Any], where: str) -> Logged:
     return made(known, where)
 
 
+def _given(row: Mapping[str, Any]) -> Any:
+    """Return what was asked; of a function that the SDK's decorator watches, what it was called with."""
+    given = json_of(row.get("input"))
+    named = mapping(given).get("kwargs")
+    return named if isinstance(named, dict) and ("messages" in named or "input" in named) else given
+
+
 def _kind(row: Mapping[str, Any], body: Mapping[str, Any]) -> Kind:
     if str(row.get("type")).upper() == "EMBEDDING":
         return "embeddings"
@@ -95,7 +102,10 @@ def _counted(row: Mapping[str, Any]) -> dict[str, int | None]:
     usage = mapping(found(row, ("usage_details", "usage")))
     if any(name.endswith("_tokens_details") for name in usage):
         return tokens(usage)
-    counts = {name: count for name, count in ((name, count_of(value)) for name, value in usage.items()) if count}
+    if str(usage.get("unit") or "TOKENS").upper() != "TOKENS":
+        return {}  # characters, seconds, images
+    counted = {name: count_of(value) for name, value in usage.items()}
+    counts = {name: count for name, count in counted.items() if count is not None}
     total = counts.pop("total", counts.pop("total_tokens", None))
     apart = total is not None and total == sum(counts.values())
     known = {

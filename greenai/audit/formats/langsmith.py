@@ -116,6 +116,8 @@ def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
         spoken = said(message) if first.get("message") else {}
         known |= {**spoken, "answer": spoken.get("answer") or text(first.get("text"))}
         known["finish_reason"] = text(mapping(first.get("generation_info")).get("finish_reason"))
+        inner = mapping(first.get("message"))
+        known |= tokens(_details(mapping((mapping(inner.get("kwargs")) or inner).get("usage_metadata"))))
     elif "answer" not in known:
         known["answer"] = text(found(outputs, ("content", "output", "text")))
     usage = mapping(outputs.get("usage_metadata")) or mapping(mapping(outputs.get("llm_output")).get("token_usage"))

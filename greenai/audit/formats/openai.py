@@ -20,6 +20,7 @@ __all__ = ["FORMAT", "pair"]
 
 _ASKED = ("request", "request_body", "input", "prompt", "body", "kwargs")
 _SAID = ("response", "response_body", "output", "completion", "answer", "result")
+_FAILED = frozenset(("error", "failed", "failure"))
 _OBJECTS = frozenset(("chat.completion", "response", "text_completion"))
 
 
@@ -126,7 +127,8 @@ def pair(record: Mapping[str, Any], body: Mapping[str, Any], answer: Any, where:
     shape = "embeddings" if reply.get("object") == "list" else reply.get("object")
     known["kind"] = kind_of(body, str(shape or record.get("endpoint") or record.get("url") or ""))
     known["created"] = known.get("created") or moment(found(reply, ("created", "created_at")))
-    return made({**known, "ok": not error and (status is None or status < 400), "status": status}, where)
+    failed = bool(error) or str(record.get("status")).lower() in _FAILED or (status is not None and status >= 400)
+    return made({**known, "ok": not failed, "status": status}, where)
 
 
 def _besides(record: Mapping[str, Any]) -> dict[str, Any]:
