@@ -19,7 +19,18 @@ from typing import Any, TypeAlias, cast
 
 from greenai import hosts
 from greenai.audit.containers import Container, Damaged, Record, container_of, records
-from greenai.audit.formats import FORMATS, Format, NoCall, Recognised, Sample, Unreadable, chosen, known, openai_batch
+from greenai.audit.formats import (
+    ASKED,
+    BATCHES,
+    FORMATS,
+    Format,
+    NoCall,
+    Recognised,
+    Sample,
+    Unreadable,
+    chosen,
+    known,
+)
 from greenai.audit.values import Logged, Malformed, Missing, Source
 from greenai.errors import GreenAIError, LogUnreadable
 from greenai.store.reading import foreign, looked_at, reading
@@ -324,7 +335,7 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
 
     Args:
         chunk: the records.
-        answers: for a file of answers of a batch, the requests by their `custom_id`.
+        answers: for files of answers of batches, the requests by format and `custom_id`.
     """
     form, tally = FORMATS[chunk.format], Tally()
     calls: list[Logged] = []
@@ -333,8 +344,8 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
         tally.ends_broken = False
         try:
             row = _object(record)
-            if answers and form.name == openai_batch.FORMAT.name:
-                row = _with_request(row, answers)
+            if answers and form.name in BATCHES:
+                row = _with_request(row, form.name, answers)
             calls.extend(map(_whole, form.calls(row, where)))
         except NoCall:
             tally.skipped += 1
@@ -367,33 +378,36 @@ def _whole(call: Logged) -> Logged:
     return replace(call, **known) if known else call
 
 
-def _with_request(row: Mapping[str, Any], answers: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_request(row: Mapping[str, Any], form: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
     """Put the request of a batch's answer beside it; requests are no calls of their own where answers were given."""
-    request = answers.get(str(row.get("custom_id")))
-    if not openai_batch.is_answer(row):
+    request = answers.get(_batched(form, row))
+    if not BATCHES[form](row):
         if request is not None:
             raise NoCall
         return row
-    return {**row, openai_batch.ASKED: request} if request else row
+    return {**row, ASKED: request} if request else row
+
+
+def _batched(form: str, row: Mapping[str, Any]) -> str:
+    return f"{form} {row.get('custom_id')}"
 
 
 def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
-    """Return the requests of batches by their `custom_id`, where files of answers were given with them.
+    """Return the requests of batches by format and `custom_id`, where files of answers were given with them.
 
     An id that two batches gave to different requests, as `request-1` is, tells of none: {} stands there.
     """
-    asked: dict[str, Any] = {}
-    answered = False
+    asked: dict[str, dict[str, Any]] = {name: {} for name in BATCHES}
+    answered: set[str] = set()
     for source in sources:
-        if source.format.name != openai_batch.FORMAT.name:
-            continue
-        for row in _rows(source):
-            if openai_batch.is_answer(row):
-                answered = True
+        name = source.format.name
+        for row in _rows(source) if name in BATCHES else ():
+            if BATCHES[name](row):
+                answered.add(name)
                 break
-            name = str(row.get("custom_id"))
-            asked[name] = row if asked.get(name, row) == row else {}
-    return asked if answered else {}
+            key = _batched(name, row)
+            asked[name][key] = row if asked[name].get(key, row) == row else {}
+    return {key: row for name in answered for key, row in asked[name].items()}
 
 
 def _rows(source: Opened) -> Iterator[Mapping[str, Any]]:

@@ -57,6 +57,8 @@ class Fixture:
 
 IN_PARTS = ("What is 7 times 8?",)
 """opentelemetry-instrumentation-openai-v2 logs no content that stands in parts, though they are texts."""
+TOOL_RESULTS = ('{"state": "sent"}',)
+"""Anthropic's messages have what a tool gave as a part of its own, which is no text."""
 COUNTED = frozenset({"cached_tokens", "reasoning_tokens"})
 
 OTHER_KINDS = {
@@ -82,6 +84,14 @@ ALL = (
         format="openai-batch",
         missing=("latency_s", "cost_usd"),
         skipped=40,
+    ),
+    Fixture(
+        files=("anthropic_batch_requests.jsonl", "anthropic_batch_results.jsonl"),
+        format="anthropic-batch",
+        untold=frozenset({"projects"}),
+        missing=("created", "project", "latency_s", "cost_usd"),
+        skipped=40,
+        unsaid=TOOL_RESULTS,
     ),
     Fixture(files=("litellm_callback.jsonl.gz",), format="litellm"),
     Fixture(files=("litellm_spend_logs.jsonl.gz",), format="litellm"),

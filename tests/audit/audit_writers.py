@@ -122,6 +122,17 @@ def _batched(row: Row, call: Made) -> None:
         row["response"]["body"]["usage"] = call.ask.usage()
 
 
+def _resulted(row: Row, call: Made) -> None:
+    row["custom_id"] = f"ask-{call.number}"
+    if call.ask.ok and "result" in row:
+        row["result"]["message"]["usage"] = {
+            "input_tokens": call.ask.input_tokens - call.ask.cached_tokens,
+            "cache_read_input_tokens": call.ask.cached_tokens,
+            "output_tokens": call.ask.output_tokens,
+            "output_tokens_details": {"thinking_tokens": call.ask.reasoning_tokens},
+        }
+
+
 def _payload(row: Row, call: Made) -> None:
     usage = call.ask.usage()
     row |= {"id": f"c-{call.number}", "litellm_call_id": f"l-{call.number}"}
@@ -189,6 +200,14 @@ def _batch(path: Path, calls: Sequence[Made]) -> list[Path]:
     files = [path.with_name(f"batch_{name}.jsonl") for name, _ in parts]
     for (name, order), file in zip(parts, files, strict=True):
         _lines(f"openai_batch_{name}.jsonl", order, _batched)(file, calls)
+    return files
+
+
+def _messages(path: Path, calls: Sequence[Made]) -> list[Path]:
+    """Write the two files of a batch of Anthropic's."""
+    files = [path.with_name(f"anthropic_batch_{name}.jsonl") for name in ("requests", "results")]
+    for file in files:
+        _lines(file.name, ALL, _resulted)(file, calls)
     return files
 
 
@@ -347,6 +366,7 @@ WRITERS: Mapping[str, Writer] = {
     "openai_stored.jsonl": _lines("openai_stored.jsonl", ANSWERED, _stored),
     "openai_pairs.jsonl": _lines("openai_pairs.jsonl", ALL, _pair),
     "openai_batch_input.jsonl": _batch,
+    "anthropic_batch_requests.jsonl": _messages,
     "litellm_callback.jsonl.gz": _lines("litellm_callback.jsonl.gz", ALL, _payload),
     "litellm_spend_logs.jsonl.gz": _lines("litellm_spend_logs.jsonl.gz", ALL, _spent),
     "langfuse_observations.jsonl": _lines("langfuse_observations.jsonl", ALL, _observed),

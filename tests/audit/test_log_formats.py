@@ -69,7 +69,7 @@ def test_each_answer_is_what_came_back(fixture: Fixture, tmp_path: Path) -> None
 def test_each_call_has_its_moment(fixture: Fixture, tmp_path: Path) -> None:
     calls, _ = calls_of(fixture.paths(tmp_path))
     known = [call.created for call in calls if call.created is not None]
-    assert known or fixture.format == "openai-batch"
+    assert known or fixture.format in {"openai-batch", "anthropic-batch"}
     assert all(1_795_000_000 < moment < 2_000_000_000 for moment in known)
 
 
@@ -124,7 +124,18 @@ def test_arguments_that_nobody_gave_are_none() -> None:
 
 def test_every_file_says_what_made_it() -> None:
     made = json.loads((FIXTURES / "made_by.json").read_text())
-    makers = {"greenai", "helicone", "langfuse", "langsmith", "litellm", "llm", "openai", "openinference", "otel"}
+    makers = {
+        "anthropic",
+        "greenai",
+        "helicone",
+        "langfuse",
+        "langsmith",
+        "litellm",
+        "llm",
+        "openai",
+        "openinference",
+        "otel",
+    }
     assert made.keys() == makers
     assert all("date" in versions and len(versions) > 1 for versions in made.values())
     assert all(path.stat().st_size < 60_000 for path in FIXTURES.iterdir())

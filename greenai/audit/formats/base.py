@@ -8,7 +8,13 @@ from typing import Any
 
 from greenai.audit.values import Logged
 
-__all__ = ["Format", "NoCall", "Recognised", "Sample", "Unreadable", "made"]
+__all__ = ["ASKED", "BATCH", "Format", "NoCall", "Recognised", "Sample", "Unreadable", "made"]
+
+
+ASKED = "\0asked"
+"""Where a reader puts the request that it found for an answer of a batch."""
+BATCH: Mapping[str, Any] = {"service_tier": "batch"}
+"""Whose price a batch has, whatever its requests say."""
 
 
 class Unreadable(ValueError):

@@ -202,7 +202,7 @@ def tokens(usage: Mapping[str, Any]) -> dict[str, int | None]:
         "input_tokens": found(usage, ("prompt_tokens", "input_tokens")),
         "output_tokens": found(usage, ("completion_tokens", "output_tokens")),
         "cached_tokens": found(sent, ("cached_tokens", "cache_read")),
-        "reasoning_tokens": found(made, ("reasoning_tokens", "reasoning")),
+        "reasoning_tokens": found(made, ("reasoning_tokens", "reasoning", "thinking_tokens")),
     }
     known = {name: count_of(value) for name, value in named.items() if count_of(value) is not None}
     return known if "prompt_tokens" in usage else known | _beside(usage, known)

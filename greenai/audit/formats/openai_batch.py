@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from greenai.audit.formats.base import Format, Recognised, Sample, Unreadable, made
+from greenai.audit.formats.base import ASKED, BATCH, Format, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import asked, kind_of, said
 from greenai.audit.formats.fields import count_of, mapping, moment, text
 from greenai.audit.values import Logged
 
-__all__ = ["ASKED", "FORMAT", "is_answer"]
-
-ASKED = "\0asked"
-"""Where a reader puts the body of the request that it found for an answer."""
-_BATCH = {"service_tier": "batch"}
-"""Whose price it is, whatever the request says."""
+__all__ = ["FORMAT", "is_answer"]
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -39,12 +34,12 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     """Return the call of one line."""
     if not isinstance(record.get("custom_id"), str):
         raise Unreadable('no "custom_id"')
-    known: dict[str, Any] = {"arguments": _BATCH}
+    known: dict[str, Any] = {"arguments": BATCH}
     request = mapping(record.get("body") or mapping(record.get(ASKED)).get("body"))
     url = str(record.get("url") or mapping(record.get(ASKED)).get("url") or "")
     if request:
         known = {**asked(request), "kind": kind_of(request, url)}
-        known["arguments"] = {**known["arguments"], **_BATCH}
+        known["arguments"] = {**known["arguments"], **BATCH}
     if not is_answer(record):
         return (made({**known, "call_id": record["custom_id"]}, where),)
     response = mapping(record.get("response"))
