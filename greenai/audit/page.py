@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from greenai.audit import pictures, wording
+from greenai.audit import check_words, pictures, wording
 from greenai.report.frame import cards, document, figure, section
 from greenai.report.tables import Table, bar, cell, html
 from greenai.report.words import clean, count, share
@@ -147,7 +147,8 @@ def _checked(audited: Audited) -> str:
     tried: list[tuple[Sufficing, str, int, int, Risk | None]] = [
         (rung.by, rung.name, rung.compared, rung.differ, rung.risk) for rung in check.rungs
     ]
-    tried.append(("small", ", ".join(check.models), check.compared, check.worse, check.risk))
+    if check.compared:
+        tried.append(("small", ", ".join(check.models), check.compared, check.worse, check.risk))
     rows = [
         [
             cell(f"{wording.SUFFICED[by]}: {clean(name)}"), cell(count(compared)), cell(count(differ)),
@@ -157,15 +158,16 @@ def _checked(audited: Audited) -> str:
         for by, name, compared, differ, risk in tried
         if risk is not None
     ]  # fmt: skip
-    if not rows:
+    said = "".join(_rests(line.strip()) for line in check_words.found(check)) if check.planned else ""
+    if not rows and not said:
         return ""
     heads = ("tried", "compared", "said otherwise", "measured", "estimated before", "takes its place")
     note = (
         "Answers beside those of the log, which are taken to be right. A measured share takes the place of the "
         f"estimated one where enough was compared. Asking took {format_energy(check.energy_j)}."
     )
-    table = html(Table(caption="What the check measured", heads=heads, rows=rows))
-    return section("check", "What the check measured", table, note)
+    table = html(Table(caption="What the check measured", heads=heads, rows=rows)) if rows else ""
+    return section("check", "What the check measured", table + said, note)
 
 
 def _estimate(audited: Audited, by: Sufficing) -> str:

@@ -14,6 +14,7 @@ from page_marks import Balanced
 from greenai.audit import pictures
 from greenai.audit.audited import Audited
 from greenai.audit.finding import Risk, Span
+from greenai.audit.judge import Verdicts
 from greenai.audit.page import page
 from greenai.audit.rungs import Tried
 from greenai.audit.side_by_side import Check
@@ -134,3 +135,17 @@ def test_the_front_goes_from_as_it_was_by_the_least_risk_for_a_joule() -> None:
     assert all(a.energy_j > b.energy_j and a.worse <= b.worse for a, b in pairwise(steps))
     # Nothing is left out but the lookup, whose risk nobody knows.
     assert steps[-1].energy_j / 3600 == pytest.approx(100 - 20 - 5 - 9.99 - 14.85 - 25.2)
+
+
+def test_what_a_judge_is_worth_and_why_a_check_ended_stand_on_the_page() -> None:
+    verdicts = Verdicts(
+        judge="openai/<judge>", judged=40, worse=9, better=1, ties=12, first_both=11, unsure=0, unreadable=3,
+        known_worse=4, known_good=30, seen=Span(mid=0.225, low=0.12, high=0.36), why_not="its errors are not known",
+    )  # fmt: skip
+    check = Check(planned=60, done=50, verdicts=verdicts, stopped="Ctrl-C was pressed.", interrupted=True)
+    text = made(replace(audited(), check=check))
+    part = unescape(text.partition('id="check"')[2].partition("</section>")[0])
+    assert "openai/&lt;judge&gt;" in text
+    assert "in 9 of 40 free answers, and the other in 1; 12 got two different verdicts (a tie; 11 for the first" in part
+    assert "It is not believed, and its verdicts are in no risk: its errors are not known." in part
+    assert "Stopped after 50 of 60: Ctrl-C was pressed." in part

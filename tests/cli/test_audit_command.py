@@ -265,3 +265,24 @@ def test_a_model_that_does_not_answer_costs_no_audit(shell: Shell, labelled: Pat
     assert result.stdout.startswith("20 calls in 1 file")
     assert "   Stopped after 0 of 5: openai/scripted-model did not answer. " in result.stdout
     assert result.stdout.rstrip().endswith("Page: a.html")
+
+
+def test_a_judge_is_asked_within_the_budget_and_told_before(shell: Shell, tmp_path: Path, remote: Scripted) -> None:
+    path = tmp_path / "free.jsonl"
+    asks = [line(n, f"Explain why the sea is salty, take {n}").replace("Yes.", f"As rivers {n}") for n in range(6)]
+    path.write_text("\n".join(asks) + "\n")
+    judge = ("--judge", "openai/scripted-model")
+    assert shell("audit", str(path), *judge).exit_code == 2
+    before = shell("audit", str(path), "--check", "6", *judge).stdout
+    sent = (
+        f"   And 12 comparisons to openai/scripted-model ({remote.url}): 6 pairs of answers with their prompts, in both"
+    )
+    assert sent in before
+    assert remote.requests == []
+    remote.play(*[answer("SAME")] * 18)
+    data = shell.json("audit", str(path), "--check", "6", *judge, "--budget", "18 calls")
+    verdicts = data["check"]["verdicts"]
+    assert (verdicts["judged"], verdicts["worse"], verdicts["unreadable"]) == (6, 0, 0)
+    assert verdicts["why_not"].startswith("its errors are not known: 0 answers known to be worse")
+    assert verdicts["kin"].startswith("It is the small model openai/scripted-model")
+    assert len(remote.requests) == 18
