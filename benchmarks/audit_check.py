@@ -28,12 +28,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-from greenai.audit.judge import planted
 
 from greenai import Client
 from greenai.audit.check_plan import planned
 from greenai.audit.columns import columns
 from greenai.audit.estimate import looked_at
+from greenai.audit.judge import planted
 from greenai.audit.matching import same
 from greenai.audit.side_by_side import With, asked
 from greenai.audit.values import Logged
