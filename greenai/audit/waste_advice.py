@@ -42,7 +42,7 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
     found: dict[Wasted, Waste] = {one.kind: one for one in finding.wastes}
     asked = waste.idle_reasoning(looked, reasons_from, asked=True)
     if asked is not None:
-        what = "Let greenai decide on the reasoning that calls ask for by reasoning_effort"
+        what = "Reason only by opt-in, also where calls ask; answers of at most 4,096 tokens"
         yield _change(what, ["strict_opt_in = true"], FILE, asked)
     if long := found.get("long_output"):
         lines = [f"max_completion_tokens={_usual(looked)},"]
@@ -55,7 +55,7 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
         yield _change("Retry once, in one place", ["max_retries = 1"], FILE, storms)
     if tools := found.get("tools"):
         names = [tool for one in idle.idle_tools(looked.calls) for tool in one.names]
-        lines = [f'tools=[tool for tool in tools if tool["function"]["name"] not in {_set(names)}],']
+        lines = [f'tools=[tool for tool in tools if tool.get("function", tool).get("name") not in {_set(names)}],']
         yield _change(f"Offer no tools that are never called: {idle.listed(names)}", lines, CODE, tools)
     yield from _on_request(looked, found)
 

@@ -65,7 +65,7 @@ def test_every_change_has_its_lines(found: Finding) -> None:
     assert change(found, "client.feature").lines == ('client.feature("watch")',)
     assert change(found, "strict_opt_in").calls.mid == 9
     assert change(found, "tools").lines == (
-        'tools=[tool for tool in tools if tool["function"]["name"] not in {"ticket"}],',
+        'tools=[tool for tool in tools if tool.get("function", tool).get("name") not in {"ticket"}],',
     )
 
 
