@@ -3,6 +3,7 @@
     kind     answers                                             head
     label    one of the labels of the log                        here
     span     words of the text itself                            spans.py
+    score    a number on a scale                                 scores.py
 
 Made by `greenai distil` and read from one file. It answers nothing but prompts of its template, and of them only what
 it is sure of: the label's lead over the next one is at least the threshold, which was set so that it says what the
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from greenai.answerers import kernel
 from greenai.answerers.guard import Familiar
 from greenai.answerers.kernel import BUCKETS, FIRST, SHARES, Seen, Skimmed
+from greenai.answerers.scores import ScoreHead
 from greenai.answerers.skeleton import Template
 from greenai.answerers.spans import VERSION, SpanHead
 from greenai.answerers.task_file import Held, TaskFileRefused, load
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Abstained", "Kind", "Said", "TaskModel", "Told", "read"]
 
-Kind: TypeAlias = Literal["label", "span"]
-KINDS: tuple[Kind, ...] = ("label", "span")
+Kind: TypeAlias = Literal["label", "span", "score"]
+KINDS: tuple[Kind, ...] = ("label", "span", "score")
 
 Why = Literal["other template", "slot", "unlike", "unsure", "other answer"]
 
@@ -103,7 +105,15 @@ class TaskModel:
             raise ValueError(f"it is of the kind {self.kind!r}, and known here are {', '.join(KINDS)}")
         if not 0 < self.promise < 1:
             raise ValueError(f"it promises {self.promise:g}")
-        self.says: Says = SpanHead(held.arrays, held.header) if self.kind == "span" else _Labels(held, self.labels)
+        self.tolerance: float | None = None
+        self.says: Says
+        if self.kind == "span":
+            self.says = SpanHead(held.arrays, held.header)
+        elif self.kind == "score":
+            self.says = scored = ScoreHead(held.arrays, held.header)
+            self.tolerance = scored.tolerance
+        else:
+            self.says = _Labels(held, self.labels)
 
     def answer(self, messages: Sequence[Mapping[str, Any]]) -> Said | None:
         """Return the answer to a prompt; None where it is of another template, or the model is not sure."""

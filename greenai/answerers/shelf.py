@@ -112,8 +112,12 @@ def written(text: str) -> str:
     return " ".join(text.strip().strip("\"'`*").rstrip(".").strip("\"'`*").casefold().split())
 
 
-def alike(said: str, reply: str) -> bool:
-    """Say whether a model gave the same answer."""
+def alike(said: str, reply: str, tolerance: float | None = None) -> bool:
+    """Say whether a model gave the same answer, or a number as near as the tolerance."""
+    if tolerance is not None:
+        from greenai.answerers.scores import within  # with the vectors, which only such a model needs
+
+        return within(said, reply, tolerance)
     return written(said) == written(reply)
 
 
@@ -386,7 +390,7 @@ class Shelf:
         if reply is None:
             self._write(key, Counter(uncompared=1), (0.0, 0.0))
             return None
-        same = alike(tried.said or "", reply)
+        same = alike(tried.said or "", reply, tried.model.tolerance)
         won = agreement.bets(floor_of(tried.model), same=same) if kind == "audit" else (0.0, 0.0)
         counted = Counter[str]() if kind == "guard" else Counter({f"{kind}_{'same' if same else 'other'}": 1})
         if tried.guarded is not None and tried.label is not None and tried.model.guard is not None:

@@ -39,6 +39,9 @@ Work = Annotated[
 ]
 Listed = Annotated[bool, typer.Option("--list", help="Only list the templates.")]
 Promise = Annotated[float, typer.Option(min=0.5, max=0.999, help="How often it is to say what the large model says.")]
+Tolerance = Annotated[
+    float | None, typer.Option(help="For answers that are numbers on a scale: by how much two may differ and agree.")
+]
 Labels = Annotated[int | None, typer.Option(min=1, help="Prompts of the log that --teacher answers (anew).")]
 Teacher = Annotated[str | None, typer.Option(help='The large model, such as "openai/gpt-5.5".')]
 Spend = Annotated[str | None, typer.Option("--budget", help='What asking --teacher may take, such as "5Wh".')]
@@ -56,6 +59,7 @@ def distil(
     template: Which = None,
     list_: Listed = False,
     promise: Promise = 0.98,
+    tolerance: Tolerance = None,
     labels: Labels = None,
     teacher: Teacher = None,
     budget: Spend = None,
@@ -94,7 +98,8 @@ def distil(
 
                 pairs = distil_labels.asked(pairs, labels, teacher, budget, loaded, as_json=as_json)
             target = out or Path(f"{_slug(chosen)}.greenai")
-            made = _trained(pairs, name or target.stem, promise, teacher or _model(chosen), as_json=as_json)
+            asking = {"promise": promise, "tolerance": tolerance, "teacher": teacher or _model(chosen)}
+            made = _trained(pairs, name or target.stem, asking, as_json=as_json)
             _tell(made, _worth(made, pairs, chosen, loaded), pairs, chosen, _written(made, target), target, as_json)
         except KeyboardInterrupt:
             console(stderr=True).print("Stopped. No file was written.", markup=False)
@@ -222,12 +227,12 @@ def _candidate(one: Candidate) -> dict[str, Any]:
 # --- making one -----------------------------------------------------------------------------
 
 
-def _trained(pairs: Pairs, name: str, promise: float, teacher: str | None, *, as_json: bool) -> Trained:
+def _trained(pairs: Pairs, name: str, asking: dict[str, Any], *, as_json: bool) -> Trained:
     from greenai.distil import kinds
 
     with bar("training", watched=_watched(as_json=as_json)) as moved:
         progress = None if moved is None else partial(_moved, moved)
-        return kinds.made(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
+        return kinds.made(pairs, name=name, progress=progress, **asking)
 
 
 def _moved(moved: Moved, step: str, share: float) -> None:
@@ -268,26 +273,33 @@ def _tell(
 
 
 def _report(made: Trained, found: Worth, pairs: Pairs, chosen: Candidate) -> Iterator[str]:
-    tested, slips = made.tested, made.slips
+    tested = made.tested
     left = ", ".join(f"{count:,} {why}" for why, count in pairs.left_out.items() if why != "other template")
     aside = f" (left out: {left})" if left else ""
-    how = ", and copies words of the text" if made.model.kind == "span" else ""
-    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}{how}."
+    how = {"span": ", and copies words of the text", "score": f", and agrees within {made.model.tolerance or 0:g}"}
+    kind = how.get(made.model.kind, "")
+    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}{kind}."
     yield (
         f"On the {tested.pairs:,} latest, not seen before, it answered {tested.coverage:.1%}, and "
         f"{tested.agreement:.1%} ({tested.agreement_low:.1%} to {tested.agreement_high:.1%}) of that as the log says."
     )
-    yield (
-        f"The log's model slips in {slips.share:.1%} ({slips.low:.1%} to {slips.high:.1%}) of its answers, by "
-        f"{'prompts that it answered twice' if slips.source == 'repeats' else 'the surest pairs'}: "
-        f"against what it says when it is consistent, agreement is {tested.corrected:.1%}, "
-        f"{tested.corrected_low:.1%} at least."
-    )
+    if made.model.kind != "score":
+        yield _slips(made)
     yield f"Assumed: {made.held.header['assumption']}"
     yield f"An item takes {_reading(found.after)} and {found.item_ms:.1f} ms of a core."
     yield f"A call of the model took {_reading(found.before)}."
     paid = "when it is paid back is not known" if found.pays_after is None else _paid(found.pays_after)
     yield f"Training took {_reading(found.training)} in {format_duration(made.fit_s)}: {paid}."
+
+
+def _slips(made: Trained) -> str:
+    tested, slips = made.tested, made.slips
+    return (
+        f"The log's model slips in {slips.share:.1%} ({slips.low:.1%} to {slips.high:.1%}) of its answers, by "
+        f"{'prompts that it answered twice' if slips.source == 'repeats' else 'the surest pairs'}: "
+        f"against what it says when it is consistent, agreement is {tested.corrected:.1%}, "
+        f"{tested.corrected_low:.1%} at least."
+    )
 
 
 def _paid(calls: tuple[int, int, int]) -> str:

@@ -80,7 +80,8 @@ def _guard(guard: Guard, model: TaskModel) -> dict[str, Any] | None:
 
 
 def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator[str]:
-    what = "copies words of the text" if model.kind == "span" else f"{len(model.labels)} labels"
+    kinds = {"span": "copies words of the text", "score": f"numbers that agree within {model.tolerance or 0:g}"}
+    what = kinds.get(model.kind, f"{len(model.labels)} labels")
     yield f"{model.name}, version {model.version}: {what}, {model.promise:.1%} promised."
     if not told:
         yield f'No call of its template was made yet. Register it: [[distilled]] file = "{path.name}", mode = "shadow"'

@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -96,6 +97,7 @@ def _examine(settings: Settings) -> dict[str, Any]:
         "cache": _cache(settings),
         "budgets": _budgets(settings),
         "feedback": _feedback(settings),
+        "distilled": list(_distilled(settings)),
     }
 
 
@@ -187,6 +189,22 @@ def _profiles(settings: Settings) -> dict[str, Any]:
         for p in kept.all()
     ]  # fmt: skip
     return {"held": held, "problems": list(kept.problems)}
+
+
+def _distilled(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield the task models that the settings register, and whether each can be read."""
+    from greenai.errors import GreenAIError
+
+    for table in settings.distilled:
+        told = {"file": str(table.file), "mode": table.mode, "name": None, "version": None, "problem": None}
+        try:
+            from greenai.answerers.distilled import read
+
+            model = read(Path(table.file).expanduser())
+        except GreenAIError as error:
+            yield {**told, "problem": str(error)}
+        else:
+            yield {**told, "name": model.name, "version": model.version, "kind": model.kind}
 
 
 def _processor(settings: Settings) -> dict[str, Any]:
@@ -303,6 +321,8 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "cache", _cache_line(found["cache"])
     yield "budgets", _budgets_line(found["budgets"])
     yield "feedback", "\n".join(map(_feedback_line, found["feedback"])) or "none yet; see client.feedback(r, good=...)"
+    if found["distilled"]:
+        yield "task models", "\n".join(map(_distilled_line, found["distilled"]))
     yield "keys", _keys_line(found["keys"])
     yield "local models", _weights_line(found)
     yield "unloading", "\n".join(_unloading_line(one) for one in found["unloading"])
@@ -359,6 +379,12 @@ def _feedback_line(told: Mapping[str, Any]) -> str:
     use = "thresholds are corrected" if told["corrected"] else "too few of both kinds to correct thresholds"
     line = f"{told['classifier']}: {told['labels']} answers labelled, {told['bad']} bad; {use}"
     return f"{line}\n{told['drift']}" if told["drift"] else line
+
+
+def _distilled_line(one: Mapping[str, Any]) -> str:
+    if one["problem"] is not None:
+        return f"{one['file']}: does not answer: {one['problem']}"
+    return f"{one['file']}: {one['name']}, version {one['version']}, {one['mode']}"
 
 
 def _keys_line(keys: Mapping[str, bool]) -> str:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import task_files
 
 from greenai import Client, __version__, catalog
 from greenai.errors import SettingsError
@@ -230,3 +231,19 @@ def test_when_models_are_unloaded_and_names_that_no_model_has(shell: Shell, tmp_
     text = shell("doctor").stdout
     assert "local/smollm: keep_alive forever; no model has that name. Did you mean local/smollm2-135m?" in text
     assert "local/org/repo: run_at 0 2 * * *; no weights: greenai models pull org/repo" in text
+
+
+def test_task_models_are_named_and_whether_they_load(shell: Shell, tmp_path: Path) -> None:
+    good = task_files.write(tmp_path / "department.greenai")
+    cut = tmp_path / "cut.greenai"
+    cut.write_bytes(good.read_bytes()[:900])
+    settings = tmp_path / "greenai.toml"
+    tables = "".join(f'[[distilled]]\nfile = "{file}"\n' for file in (good, cut))
+    settings.write_text(tables, encoding="utf-8")
+    first, second = shell.json("doctor", "--settings", str(settings))["distilled"]
+    assert (first["name"], first["mode"], first["kind"], first["problem"]) == ("department", "shadow", "label", None)
+    assert second["name"] is None
+    assert "it was cut short or changed. Make it again with `greenai distil`" in second["problem"]
+    said = " ".join(shell("doctor", "--settings", str(settings)).stdout.split())
+    assert f"department, version {first['version']}, shadow" in said
+    assert "does not answer: cut.greenai has the SHA-256" in said

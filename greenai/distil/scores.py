@@ -1,0 +1,177 @@
+"""Fits a model of answers that are numbers: a ridge whose intervals are split-conformal, and a threshold on them.
+
+A number agrees with the log's where they differ by the tolerance at most. No slips of the large model are taken out: of
+numbers nobody knows which are wrong, so what is promised is agreement with what the log itself says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenai.answerers import kernel, scores
+from greenai.answerers.distilled import TaskModel
+from greenai.answerers.kernel import falloff
+from greenai.answerers.scores import SHARES, ScoreHead, number_of, spread_of, vectors
+from greenai.answerers.task_file import Held
+from greenai.distil import numeric
+from greenai.distil.pairs import Labelled
+from greenai.distil.threshold import Judged, Slips, thresholds
+from greenai.distil.train import NotWorthIt, Trained, check, header, none_keeps, split, tested
+from greenai.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from greenai.answerers.kernel import Floats
+    from greenai.distil.fit import Watch
+    from greenai.distil.pairs import Pairs
+
+__all__ = ["ASSUMPTION", "are_numbers", "train"]
+
+NUMBERS = 0.9
+"""So much of the answers must be numbers that are written alike."""
+MANY = 20
+"""So many different numbers are a scale, and fewer are labels."""
+RIDGE = 0.5
+NARROW = 0.5
+"""The lead from which on the interval at the promise lies within the tolerance; see `answerers.scores`."""
+ASSUMPTION = "none: agreement is that with the log's own numbers, whatever the large model would say another time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """How a log writes its numbers, and the pairs of it that are such numbers."""
+
+    around: tuple[str, str]
+    decimals: int
+    rows: tuple[int, ...]
+    numbers: tuple[float, ...]
+
+
+def _scale(answers: Sequence[str]) -> _Scale | None:
+    found = [number_of(answer) for answer in answers]
+    written = Counter((one[2], one[3]) for one in found if one is not None)
+    if not written:
+        return None
+    around = written.most_common(1)[0][0]
+    kept = [(at, one) for at, one in enumerate(found) if one is not None and one[2:] == around]
+    return _Scale(
+        around=around,
+        decimals=max(one[1] for _, one in kept),
+        rows=tuple(at for at, _ in kept),
+        numbers=tuple(one[0] for _, one in kept),
+    )
+
+
+def are_numbers(answers: Sequence[str]) -> bool:
+    """Say whether answers are many different numbers, written alike."""
+    scale = _scale(answers)
+    return scale is not None and len(scale.rows) >= NUMBERS * len(answers) and len(set(scale.numbers)) >= MANY
+
+
+def train(
+    pairs: Pairs, *, name: str, tolerance: float, promise: float = 0.98, teacher: str | None = None,
+    progress: Watch | None = None,
+) -> Trained:  # fmt: skip
+    """Make a task model that says a number, as `greenai.distil.train.train` makes one of labels.
+
+    Args:
+        pairs: what one template's slots held, and what the large model said.
+        name: what receipts call the model.
+        tolerance: by how much its number may differ from the large model's, and agree.
+        promise: how often at least it is to agree.
+        teacher: the large model's name.
+        progress: told the step, and the share of it that is done.
+
+    Raises:
+        NotWorthIt: there are too few pairs or numbers, or no threshold keeps the promise.
+        MissingExtra: SciPy or the extra `semantic` is not installed.
+    """
+    numeric.require()
+    check(promise)
+    if not 0 < tolerance < float("inf"):
+        raise InvalidRequest(f"A tolerance is above 0, and {tolerance:g} was given. Write --tolerance 5.")
+    watch: Watch = progress or (lambda _step, _share: None)
+    began, core = time.perf_counter(), time.process_time()
+    scale = _scale(pairs.answers)
+    if scale is None or len(scale.rows) < NUMBERS * len(pairs.answers):
+        share = 0.0 if scale is None else len(scale.rows) / len(pairs.answers)
+        raise NotWorthIt(
+            f"{share:.1%} of {len(pairs.answers)} answers are numbers that are written alike, and {NUMBERS:.0%} are "
+            "needed. Choose another template, or leave this one to the ladder."
+        )
+    values = sorted(set(scale.numbers))
+    places = {value: at for at, value in enumerate(values)}
+    known = Labelled(
+        texts=tuple(pairs.texts[at] for at in scale.rows), numbers=tuple(places[one] for one in scale.numbers),
+        labels=(),
+    )  # fmt: skip
+    learnt, kept = split(known)
+    numbers, later = ([values[number] for number in some.numbers] for some in (learnt, kept))
+    arrays, told, unseen = _fitted(learnt.texts, numbers, scale, tolerance, promise, watch)
+    head = ScoreHead(arrays, told)
+    judged, nothing = _judged(head, unseen, numbers), Slips(share=0.0, low=0.0, high=0.0, source="surest")
+    found = thresholds(judged.only(judged.lead >= NARROW), nothing, promise) if (judged.lead >= NARROW).any() else None
+    if found is None:
+        raise NotWorthIt(_too_wide(judged, nothing, promise, tolerance))
+    watch("reading the texts", 0.0)
+    held_out = tested(_judged(head, head.tell(*vectors(kept.texts)), later), len(kept.texts), found, nothing, early=0)
+    taken = time.perf_counter() - began, time.process_time() - core
+    whole = {
+        **header(pairs, learnt, found, nothing, held_out, name=name, promise=promise, teacher=teacher),
+        **told,
+        "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
+    }
+    held = Held(header=whole, arrays=arrays, sha256="")
+    return Trained(
+        model=TaskModel(held), held=held, tested=held_out, slips=nothing, labels={}, fit_s=taken[0],
+        fit_core_s=taken[1],
+    )  # fmt: skip
+
+
+def _too_wide(judged: Judged, nothing: Slips, promise: float, tolerance: float) -> str:
+    narrow = float((judged.lead >= NARROW).mean())
+    return (
+        f"{none_keeps(promise, judged, nothing)} Numbers agree here within {tolerance:g}; of {narrow:.1%} of the texts "
+        "the interval is as narrow. A larger --tolerance is kept more easily."
+    )
+
+
+def _fitted(
+    texts: Sequence[str], numbers: Sequence[float], scale: _Scale, tolerance: float, promise: float, watch: Watch
+) -> tuple[dict[str, Any], dict[str, Any], Floats]:
+    """Return the arrays and the header of a file, and what would be told of each text by a ridge without it."""
+    import numpy as np
+
+    watch("reading the texts", 0.0)
+    deep, flat = (one.astype(np.float16) for one in vectors(texts))
+    watch("comparing the texts", 0.0)
+    rows = deep.astype(np.float32), flat.astype(np.float32)
+    like = falloff(rows[0] @ rows[0].T, SHARES[0]) + falloff(rows[1] @ rows[1].T, SHARES[1])
+    like[np.diag_indices(len(like))] += RIDGE
+    mean, deviation = float(np.mean(numbers)), max(float(np.std(numbers)), 1e-9)
+    scaled = ((np.array(numbers) - mean) / deviation).astype(np.float32)
+    wanted = np.stack([np.ones_like(scaled), scaled, scaled**2], 1)
+    watch("fitting", 0.0)
+    inverse = numeric.inverted(like)
+    adds = inverse @ wanted
+    unseen = (wanted - adds / np.diag(inverse)[:, None]).astype(np.float32)
+    strange = np.sort(np.abs(unseen[:, 1] - scaled) / spread_of(unseen))
+    at = min(len(strange) - 1, int(np.ceil(promise * (len(strange) + 1))) - 1)
+    watch("fitting", 1.0)
+    told = {
+        "kind": "score", "labels": [], "encoder": kernel.encoder(), "assumption": ASSUMPTION,
+        "mean": mean, "deviation": deviation, "width": float(strange[at]), "tolerance": tolerance,
+        "lowest": min(numbers), "highest": max(numbers), "decimals": scale.decimals, "around": [*scale.around],
+    }  # fmt: skip
+    return {"minilm": deep, "static": flat, "adds": adds.astype(np.float32)}, told, unseen
+
+
+def _judged(head: ScoreHead, told: Floats, numbers: Sequence[float]) -> Judged:
+    import numpy as np
+
+    differ = np.abs(head.number(told) - np.array(numbers)) > head.tolerance + scores.EXACT
+    first = np.zeros(len(differ), np.int64)
+    return Judged(first=first, score=told[:, 0], lead=head.lead(told), rank=differ.astype(np.int64), classes=2)

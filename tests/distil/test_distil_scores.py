@@ -1,0 +1,99 @@
+"""A task model whose answers are numbers on a scale: made of a small log, and read from its file."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from distil_logs import ENDINGS, TEMPLATE, THINGS, asked, logged
+
+from greenai.answerers import distilled, shelf, task_file
+from greenai.answerers.scores import number_of, within
+from greenai.answerers.task_file import TaskFileRefused
+from greenai.distil import file, kinds, pairs, train
+from greenai.errors import InvalidRequest
+
+pytest.importorskip("scipy")
+
+MOODS = {"I hate the": 5, "I dislike the": 25, "I do not mind the": 50, "I like the": 75, "I love the": 95}
+
+
+def rated(count=420, seed=0, noise=2):
+    """So many opinions, each with its number from 0 to 100, which differs by the thing and by chance."""
+    draw = random.Random(seed)
+    every = [(mood, thing, ending) for mood in MOODS for thing in THINGS for ending in ENDINGS]
+    for mood, thing, ending in draw.sample(every, count):
+        yield f"{mood} {thing}{ending}", MOODS[mood] + THINGS.index(thing) % 3 - 1 + draw.randint(-noise, noise)
+
+
+def calls(count=420, form="{}%", noise=2):
+    (first,) = logged(1)
+    for at, (text, number) in enumerate(rated(count, noise=noise)):
+        yield replace(first, created=float(at), messages=tuple(asked(text)), answer=form.format(number))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return kinds.made(pairs.collect(calls(), TEMPLATE), name="mood", promise=0.9, tolerance=10.0, teacher="large")
+
+
+def test_it_says_a_number_within_the_tolerance(trained, tmp_path):
+    file.write(trained, tmp_path / "mood.greenai")
+    model = distilled.read(tmp_path / "mood.greenai")
+    assert (model.kind, model.tolerance, model.labels) == ("score", 10.0, ())
+    said = [(model.answer(asked(text)), number) for text, number in rated(60, seed=3)]
+    answered = [(one.text, number) for one, number in said if one is not None]
+    assert len(answered) >= 30
+    assert all(text.endswith("%") and text[:-1].isdigit() for text, _ in answered)
+    agree = sum(within(text, f"{number}%", 10.0) for text, number in answered)
+    assert agree >= 0.9 * len(answered)
+    assert len({text for text, _ in answered}) > 5
+    assert model.explain(asked("I love the tent")) == trained.model.explain(asked("I love the tent"))
+
+
+def test_the_promise_is_tested_on_what_came_last(trained):
+    assert trained.tested.coverage >= 0.3
+    assert trained.tested.agreement >= 0.9
+    assert trained.model.threshold >= 0.5
+    assert trained.held.header["assumption"].startswith("none: agreement is that with the log's own numbers")
+
+
+def test_a_comparison_knows_the_tolerance():
+    assert shelf.alike("75%", "80%", 5.0)
+    assert not shelf.alike("75%", "81%", 5.0)
+    assert not shelf.alike("75%", "I cannot say", 5.0)
+    assert not shelf.alike("75%", "80%")
+
+
+def test_numbers_are_read_as_they_are_written():
+    assert number_of(" 7.50/10 ") is None
+    assert number_of("Score: -7.50 %") == (-7.5, 2, "Score: ", " %")
+    assert number_of("none") is None
+
+
+def test_what_cannot_be_learnt_is_refused_with_the_numbers():
+    texts = tuple(text for text, _ in rated(400))
+    draw = random.Random(1)
+    chance = pairs.Pairs(template=TEMPLATE, texts=texts, answers=tuple(f"{draw.randrange(101)}" for _ in texts))
+    with pytest.raises(train.NotWorthIt) as refused:
+        kinds.made(chance, name="mood", tolerance=5.0)
+    assert str(refused.value).startswith("No threshold keeps the promise of 98.0%: over all texts the log agrees in ")
+    assert str(refused.value).endswith(" as narrow. A larger --tolerance is kept more easily.")
+    with pytest.raises(train.NotWorthIt, match=r"Its answers are numbers on a scale: say by how much they may differ"):
+        kinds.made(chance, name="mood")
+    words = pairs.Pairs(template=TEMPLATE, texts=texts, answers=("much",) * len(texts))
+    with pytest.raises(train.NotWorthIt, match=r"^0\.0% of 400 answers are numbers that are written alike, and 90%"):
+        kinds.made(words, name="mood", tolerance=5.0)
+    with pytest.raises(InvalidRequest, match=r"^A tolerance is above 0, and -1 was given\."):
+        kinds.made(chance, name="mood", tolerance=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [({"tolerance": 0}, "not all of its numbers are finite"), ({"around": [1]}, "not enough values")],
+)
+def test_what_does_not_fit_together_is_refused(trained, tmp_path, changed, why):
+    task_file.save(tmp_path / "mood", {**trained.held.header, **changed}, trained.held.arrays)
+    with pytest.raises(TaskFileRefused, match=f"^mood is no task model that can be used: .*{why}"):
+        distilled.read(tmp_path / "mood")
