@@ -41,11 +41,15 @@ Why = Literal["other template", "slot", "unlike", "unsure", "other answer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the head makes of one text: its first label, that label's score, and its lead over the next one."""
+    """What the head makes of one text: its first label, that label's score, and its lead over the next one.
+
+    `watched` tells texts of a kind that it never saw: the scores of the first look and of what it is told together.
+    """
 
     label: int
     score: float
     lead: float
+    watched: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,8 @@ class Says(Protocol):
         """Say whether it can read all of a text."""
         ...
 
-    def say(self, text: str) -> tuple[str | None, int, float, float]:
-        """Return the answer, None for one that it does not know; its label, if any; its score; its lead."""
+    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+        """Return the answer, None for one that it does not know; its label, if any; its score; its lead; `watched`."""
         ...
 
 
@@ -128,8 +132,8 @@ class TaskModel:
         text = "\n".join(slots).strip()
         if len(text) > self.longest or not self.says.reads(text):
             return Abstained(why="slot")
-        answer, label, score, lead = self.says.say(text)
-        told = Told(label=label, score=score, lead=lead)
+        answer, label, score, lead, watched = self.says.say(text)
+        told = Told(label=label, score=score, lead=lead, watched=watched)
         confidence = min(1.0, max(0.0, lead))
         if score < self.familiar:
             return Abstained(why="unlike", confidence=confidence, told=told)
@@ -156,13 +160,14 @@ class _Labels:
         """Say whether MiniLM reads all of a text."""
         return kernel.readable(text)
 
-    def say(self, text: str) -> tuple[str | None, int, float, float]:
-        """Return the first label, its number, its score, and its lead over the next one."""
-        told = self._tell(text)
-        return self._labels[told.label] if told.label < len(self._labels) else None, told.label, told.score, told.lead
+    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+        """Return the first label, its number, its score, its lead over the next one, and `watched`."""
+        soon, told = self._tell(text)
+        said = self._labels[told.label] if told.label < len(self._labels) else None
+        return said, told.label, told.score, told.lead, soon.score + told.score
 
-    def _tell(self, text: str) -> Told:
-        """Return what the head makes of a text, at the first look if that is sure enough.
+    def _tell(self, text: str) -> tuple[Told, Told]:
+        """Return what the head makes of a text at the first look, and that or, where it is not sure enough, of both.
 
         Its lead and its score are then put as far above those from which both looks answer as they are above its own.
         """
@@ -170,8 +175,8 @@ class _Labels:
         first = self._head.first(skimmed)
         soon, least = tell(first), self._early
         if least is None or soon.label >= len(self._labels) or soon.lead < least.lead or soon.score < least.score:
-            return tell(self._head.both(first, kernel.see(text, skimmed)))
-        return Told(
+            return soon, tell(self._head.both(first, kernel.see(text, skimmed)))
+        return soon, Told(
             label=soon.label,
             score=soon.score - least.score + self._least.score,
             lead=soon.lead - least.lead + self._least.lead,

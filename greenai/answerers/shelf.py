@@ -331,7 +331,7 @@ class Shelf:
             return None
         if dry:
             return self._guards.get(key, state.guard)
-        before, after = self._happened(key, familiar.bin_of(found.told.score), familiar)
+        before, after = self._happened(key, familiar.bin_of(found.told.watched), familiar)
         if before.on is None and after.on is not None:
             self._write(key, Counter(), (0.0, 0.0))  # the other processes are to know
             logger.warning("%s", _guarded(one, model, familiar))

@@ -261,8 +261,8 @@ class SpanHead:
         spans += weights[one.whole, 3].sum(1)
         return np.concatenate([spans, weights[one.bag, COLUMNS:].sum(0)]).astype(np.float32)
 
-    def say(self, text: str) -> tuple[str | None, int, float, float]:
-        """Return the answer, None for another one; 0 for any label; its score; and its lead over the next one."""
+    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+        """Return the answer, None for another one; 0 for any label; its score; its lead; its score again."""
         one = cut(text, self.longest)
         scores = self.scores(one)
         best, *rest = ranked(one, likeness(scores), self.constants, self.form)
@@ -271,4 +271,5 @@ class SpanHead:
         copied = best[1] not in self.constants
         before, after = self.around
         said = f"{before}{best[1]}{after}" if copied else best[1]
-        return None if other else said, 0, float(scores.max()), lead
+        score = float(scores.max())
+        return None if other else said, 0, score, lead, score

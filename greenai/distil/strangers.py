@@ -39,11 +39,12 @@ power martingale (Vovk, Nouretdinov and Gammerman, "Testing exchangeability on-l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
-    """Texts that were judged by a head without their label: their labels, their first scores and leads."""
+    """Texts that were judged by a head without their label: their labels, first scores, leads, and what is watched."""
 
     labels: Labels
     score: Floats
     lead: Floats
+    watched: Floats
 
     def answered(self, score: float, lead: float) -> Floats:
         """Return for each label the share of its texts that would be answered with another label."""
@@ -74,26 +75,35 @@ def left_out(inverse: Floats, adds: Floats, wanted: Floats, labels: Labels) -> F
     return found
 
 
-def strangers(without: Judged, judged: Judged, labels: Labels, known: int) -> Strangers:
+def strangers(without: Judged, watched: Floats, judged: Judged, labels: Labels, known: int) -> Strangers:
     """Return the texts that can stand for strangers: of the first `known` labels, and no slips.
 
     Args:
         without: all texts by a head that has not seen their label, as `left_out` scores them.
+        watched: of the same texts, what tells strangers: `answerers.distilled.Told.watched`.
         judged: the same texts by a head that has seen their labels, and all texts but themselves.
         labels: the number of each text's label.
         known: how many labels there are, besides that of all other answers.
     """
     rows = (judged.rank <= likely(judged.classes)) & (labels < known)
-    return Strangers(labels=labels[rows], score=without.score[rows], lead=without.lead[rows])
+    return Strangers(labels=labels[rows], score=without.score[rows], lead=without.lead[rows], watched=watched[rows])
 
 
 def guard(
-    judged: Judged, found: Strangers, slipped: Slips, threshold: Thresholds, promise: float, known: int
+    judged: Judged,
+    watched: Floats,
+    found: Strangers,
+    slipped: Slips,
+    threshold: Thresholds,
+    *,
+    promise: float,
+    known: int,
 ) -> dict[str, Any]:
     """Return what a file's header says of strangers, as `answerers.guard.Familiar` reads it.
 
     Args:
         judged: all texts of the log, by a head that has not seen them.
+        watched: of the same texts, what tells strangers.
         found: the strangers among them.
         slipped: how often the large model slips.
         threshold: from where on the promise is kept while none arrive.
@@ -102,9 +112,9 @@ def guard(
     """
     import numpy as np
 
-    edges = np.quantile(judged.score, BINS)
+    edges = np.quantile(watched, BINS)
     weights = 1 / np.bincount(found.labels)[found.labels]  # a label is a label, however many texts it has
-    known_shares, far = _shares(edges, judged.score, np.ones(len(judged.score))), _shares(edges, found.score, weights)
+    known_shares, far = _shares(edges, watched, np.ones(len(watched))), _shares(edges, found.watched, weights)
     near = np.diff(np.minimum(np.cumsum([0.0, *known_shares]), 1.0) ** NEAR)
     lead = _lead(judged, found, slipped, threshold, promise, known)
     return {

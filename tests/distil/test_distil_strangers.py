@@ -39,10 +39,13 @@ def test_what_the_head_holds_to_be_of_another_label_is_no_stranger() -> None:
     labels = np.array([0, 0, 1, 2], np.int64)
     scores = np.array([[0.9, 0.0, 0.1], [0.1, 0.2, 0.9], [0.1, 0.8, 0.0], [0.0, 0.1, 0.7]], np.float32)
     without = np.array([[-0.1, 0.3, 0.1], [0.0, 0.0, 0.9], [0.5, 0.0, 0.1], [0.2, 0.2, 0.0]], np.float32)
-    found = strangers(judge(without, labels), judge(scores, labels), labels, 2)  # the third label is "another answer"
+    found = strangers(
+        judge(without, labels), np.arange(4.0, dtype=np.float32), judge(scores, labels), labels, 2
+    )  # the third label is "another answer"
     assert found.labels.tolist() == [0, 1]
     assert found.score == pytest.approx([0.3, 0.5])
     assert found.lead == pytest.approx([0.2, 0.4])
+    assert found.watched.tolist() == [0, 2]
     assert found.answered(0.2, 0.3) == pytest.approx([0.0, 1.0])
 
 
@@ -57,18 +60,18 @@ def likes(labels: int, lead: float) -> Strangers:
     """Return strangers of some labels, of which each leads by less than the given share."""
     numbers = np.repeat(np.arange(labels), 100)
     leads = np.tile(np.linspace(0, lead, 100), labels).astype(np.float32)
-    return Strangers(labels=numbers, score=leads, lead=leads)
+    return Strangers(labels=numbers, score=leads, lead=leads, watched=leads)
 
 
 def test_the_lead_keeps_the_promise_while_one_prompt_in_five_is_a_stranger() -> None:
     judged = log(np.random.default_rng(2))
-    found = guard(judged, likes(8, 0.6), NO_SLIPS, ALL, 0.98, 4)
+    found = guard(judged, judged.score, likes(8, 0.6), NO_SLIPS, ALL, promise=0.98, known=4)
     assert 0.5 < found["lead"] < 0.6  # where hardly a stranger is answered
     kept = judged.lead >= found["lead"]
     right = 0.8 * (kept & (judged.rank == 0)).mean()
     strange = 0.2 * likes(8, 0.6).answered(0.0, found["lead"]).mean()
     assert right / (0.8 * kept.mean() + strange) >= 0.98
-    assert guard(judged, likes(8, 0.1), NO_SLIPS, ALL, 0.98, 4)["lead"] < 0.12
+    assert guard(judged, judged.score, likes(8, 0.1), NO_SLIPS, ALL, promise=0.98, known=4)["lead"] < 0.12
     assert found["answered"] == 1.0
 
 
@@ -78,12 +81,14 @@ def test_one_label_in_four_may_be_worse() -> None:
         labels=np.concatenate([near.labels, far.labels + 1]),
         score=np.concatenate([near.score, far.score]),
         lead=np.concatenate([near.lead, far.lead]),
+        watched=np.concatenate([near.lead, far.lead]),
     )
-    assert guard(judged, mixed, NO_SLIPS, ALL, 0.98, 4)["lead"] < 0.12
+    assert guard(judged, judged.score, mixed, NO_SLIPS, ALL, promise=0.98, known=4)["lead"] < 0.12
 
 
 def test_no_lead_is_told_as_none_and_answers_nothing() -> None:
-    found = guard(log(np.random.default_rng(4)), likes(8, 5.0), NO_SLIPS, ALL, 0.98, 4)
+    judged = log(np.random.default_rng(4))
+    found = guard(judged, judged.score, likes(8, 5.0), NO_SLIPS, ALL, promise=0.98, known=4)
     assert found["lead"] is None
     familiar = Familiar.of({"guard": found, "slips": {"share": 0.05}, "promise": 0.98})
     assert familiar is not None
