@@ -111,10 +111,10 @@ def once(known, unseen, seed, name, compared=0):
         "set": name, "seed": seed, "labels": len(labels), "learnt": model.header["learnt"], "asked": len(last),
         "coverage": len(answered) / len(last), "agreement": right / max(1, len(answered)),
         "slips": trained.slips.share, "bound": model.header["bound"],
-        "corrected": tested.corrected, "raw": tested.agreement, "tested_coverage": tested.coverage,
+        "early": tested.early / tested.pairs, "corrected": tested.corrected, "raw": tested.agreement, "tested_coverage": tested.coverage,
         "drift": right * per / max(1e-9, len(answered) * per + len(strange)) if strangers else None,
         "strangers": strangers, "strangers_answered": len(strange) / max(1, strangers),
-        "core_ms": 1000 * statistics.median(cores),
+        "core_ms": 1000 * statistics.fmean(cores),
         "ms": 1000 * statistics.median(took), "ms_p95": 1000 * statistics.quantiles(took, n=20)[-1],
         "mb": size / 1e6, "fit_core_s": trained.fit_core_s, "language_model": beside,
     }  # fmt: skip
