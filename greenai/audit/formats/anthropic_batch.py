@@ -1,4 +1,4 @@
-"""Files of Anthropic's message batches: requests (lines with `custom_id`, `params`) and results (`custom_id`, `result`).
+"""Files of Anthropic's message batches: requests (`custom_id`, `params`) and results (`custom_id`, `result`), a line each.
 
 As anthropic 2.12 types them (`types/messages/batch_create_params.py`, `message_batch_individual_response.py`),
 2026-11-22. A line of results does not hold what was asked: given with the file of its requests, both become one call.
@@ -35,7 +35,9 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     if not isinstance(record.get("custom_id"), str):
         raise Unreadable('no "custom_id"')
     request = mapping(record.get("params") or mapping(record.get(ASKED)).get("params"))
-    known = {**asked(request), "user": text(mapping(request.get("metadata")).get("user_id"))} if request else {}
+    known: dict[str, Any] = (
+        {**asked(request), "user": text(mapping(request.get("metadata")).get("user_id"))} if request else {}
+    )
     result = mapping(record.get("result"))
     answered = {name: value for name, value in said(mapping(result.get("message"))).items() if value is not None}
     known |= {
