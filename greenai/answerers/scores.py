@@ -107,9 +107,10 @@ class ScoreHead:
         found: Floats = np.clip(meant, self._lowest, self._highest).round(self._decimals)
         return found
 
-    def say(self, text: str) -> tuple[str | None, int, float, float]:
-        """Return the number as the log writes it; 0 for any label; how well the text is known; and the lead."""
+    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+        """Return the number as the log writes it; 0 for any label; how well the text is known; the lead; the third again."""
         told = self.tell(*vectors((text,)))
         before, after = self._around
         written = f"{before}{float(self.number(told)[0]):.{self._decimals}f}{after}"
-        return written, 0, float(told[0, 0]), float(self.lead(told)[0])
+        score = float(told[0, 0])
+        return written, 0, score, float(self.lead(told)[0]), score
