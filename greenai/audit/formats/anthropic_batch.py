@@ -1,4 +1,4 @@
-"""Files of Anthropic's message batches: requests (`custom_id`, `params`) and results (`custom_id`, `result`), a line each.
+"""Files of Anthropic's message batches, a line each: requests (`custom_id`, `params`), results (`custom_id`, `result`).
 
 As anthropic 2.12 types them (`types/messages/batch_create_params.py`, `message_batch_individual_response.py`),
 2026-11-22. A line of results does not hold what was asked: given with the file of its requests, both become one call.
