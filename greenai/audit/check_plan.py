@@ -239,8 +239,8 @@ def _pair(call: Logged | None, model: str | None, template: int, *, is_label: bo
         return "has tools, and could do something twice"
     if not all(map(_is_text, call.messages)):
         return "asks about more than text"
-    if not call.answer or call.finish_reason not in WHOLE:
-        return "its answer is not in the log whole"
+    if call.cut or not call.answer or call.finish_reason not in WHOLE:
+        return f"its {'prompt' if call.cut else 'answer'} is not in the log whole"
     form = form_of(call.answer, is_label=is_label)
     if form is None and not free:
         return "its answer is free text or code"

@@ -218,7 +218,7 @@ def _tier(call: Logged) -> str | None:
 
 def _key(call: Logged) -> str | None:
     """Return what the exact cache would know the request by, as far as the log tells its arguments."""
-    if call.messages is None:
+    if call.messages is None or call.cut:
         return None
     asked = {**call.arguments, "model": call.model, "messages": list(call.messages)}
     try:

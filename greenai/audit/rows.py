@@ -117,7 +117,7 @@ def _digest(said: str | None) -> int | None:
 
 def _exact(call: Logged) -> int | None:
     """Return what the exact cache would know the request by, as far as the log tells its arguments."""
-    if call.messages is None:
+    if call.messages is None or call.cut:
         return None
     asked = {**call.arguments, "model": call.model, "messages": list(call.messages)}
     try:

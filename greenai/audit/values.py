@@ -24,6 +24,7 @@ class Logged:
         where: the file's name with the line or the row, such as `calls.jsonl:123`.
         created: when it was asked, in seconds since 1970.
         messages: what was asked, in openai's shape; None where the log keeps no prompts.
+        cut: whether the log has only parts of what a user asked: it is then known to be no repeat.
         answer: the text that came back.
         tool_calls: whether the answer calls tools.
         called: the names of the tools that the answer calls, where the log tells them.
@@ -49,6 +50,7 @@ class Logged:
     provider: str | None = None
     kind: Kind = "chat"
     messages: tuple[Mapping[str, Any], ...] | None = None
+    cut: bool = False
     answer: str | None = None
     tool_calls: bool = False
     called: tuple[str, ...] | None = None

@@ -183,6 +183,7 @@ def test_pieces_that_are_not_text_and_answers_cut_off_are_left_out() -> None:
         *(call(f"Mail {n}", at=n, answer="spam") for n in range(5)),
         call("Mail", at=6, answer="spam", finish_reason="length"),
         call("Mail", at=7, answer="spam", messages=(image,)),
+        call("Mail, of which", at=9, answer="spam", cut=True),
         call(
             "Mail",
             at=8,
@@ -194,7 +195,7 @@ def test_pieces_that_are_not_text_and_answers_cut_off_are_left_out() -> None:
     assert len(plan.pairs) == 5
     assert plan.left_out == {
         "its answer is not in the log whole": 1, "asks about more than text": 1,
-        "has tools, and could do something twice": 1,
+        "its prompt is not in the log whole": 1, "has tools, and could do something twice": 1,
     }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from greenai.audit.formats import FORMATS
 from greenai.audit.formats.chat import tokens
 from greenai.audit.formats.fields import dollars, moment
 from greenai.audit.reading import Chunk, parsed
+from greenai.audit.rows import COLUMNS, row
+from greenai.audit.sufficing import repeats as asked_again
 from greenai.audit.values import Logged
 
 AT = 1_763_800_000.0
@@ -215,3 +217,13 @@ def test_a_status_in_words_or_as_a_number(status: object, ok: bool) -> None:
         "status": status,
     }
     assert _read("openai", record).ok is ok
+
+
+@pytest.mark.parametrize(("role", "repeats"), [("user", 0), ("system", 1)])
+def test_what_a_user_asked_and_spend_logs_cut_is_no_repeat(role: str, repeats: int) -> None:
+    cut = "Sum up: xxx... (litellm_truncated skipped 9000 chars. note) yyy"
+    asked = [{"role": role, "content": cut}, {"role": "user", "content": "So?"}]
+    calls = [_read("litellm", _payload(messages=asked, startTime=AT + n)) for n in range(2)]
+    assert [call.cut for call in calls] == [role == "user"] * 2
+    assert asked_again(columns(calls), 3600.0).sum() == repeats
+    assert (row(calls[0], 0, 1, 0)[list(COLUMNS).index("exact")] is None) is (role == "user")

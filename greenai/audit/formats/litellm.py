@@ -6,17 +6,20 @@ Fields of litellm 1.105.3, 2026-11-22: `SpendLogsPayload` in `proxy/_types.py` (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from greenai.audit.formats.base import Format, NoCall, Recognised, Sample, Unreadable, made
 from greenai.audit.formats.chat import arguments, kind_of, messages_of, said, tokens, tool_chars
 from greenai.audit.formats.fields import count_of, dollars, found, items, mapping, moment, number, text, truth
 from greenai.audit.values import Logged
+from greenai.values import text_of
 
 __all__ = ["FORMAT"]
 
 _WRAPPED = ("standard_logging_object", "standard_logging_payload")
+# What stands in the place of what was left out (litellm 1.105.3, `proxy/spend_tracking/spend_tracking_utils.py`).
+_CUT = "(litellm_truncated skipped "
 # Calls through litellm's proxy that no model answers.
 _OTHER = ("mcp", "health", "file", "list_", "vector_store", "rerank", "search")
 
@@ -52,6 +55,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "provider": text(row.get("custom_llm_provider")),
         "kind": kind_of(asked, _kind(kind)),
         "messages": messages_of(asked),
+        "cut": _is_cut(messages_of(asked) or ()),
         "arguments": arguments(asked),
         "tool_chars": tool_chars(asked),
         "cost_usd": _cost(row),
@@ -60,6 +64,11 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         "attempt": _attempt(metadata),
     }
     return (made(known, where),)
+
+
+def _is_cut(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether the middle of what a user asked was left out, as spend logs do from 2,048 characters on."""
+    return any(_CUT in text_of(one.get("content")) for one in messages if one.get("role") == "user")
 
 
 def _cost(row: Mapping[str, Any]) -> float | None:
