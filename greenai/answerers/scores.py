@@ -108,7 +108,7 @@ class ScoreHead:
         return found
 
     def say(self, text: str) -> tuple[str | None, int, float, float, float]:
-        """Return the number as the log writes it; 0 for any label; how well the text is known; the lead; the third again."""
+        """Return the number as the log writes it; 0 for any label; how well it knows the text; the lead; that again."""
         told = self.tell(*vectors((text,)))
         before, after = self._around
         written = f"{before}{float(self.number(told)[0]):.{self._decimals}f}{after}"
