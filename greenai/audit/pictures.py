@@ -215,7 +215,7 @@ def pareto(finding: Finding, *, width: int, height: int, name: str) -> str:
     line = " ".join("{:.1f},{:.1f}".format(*at(step.energy_j, step.worse)) for step in found)
     drawn.append(f'<polyline class="front" points="{line}"/>')
     drawn += [_point(step, at) for step in found]
-    drawn += _numbered(found, at)
+    drawn += _numbered(found, at, width)
     last = found[-1]
     described = (
         f"From {format_energy(found[0].energy_j)} to {format_energy(last.energy_j)}, where {share(last.worse, 1)} "
@@ -244,8 +244,8 @@ def _energies(amounts: Sequence[float], at: _At, height: int, width: int) -> lis
     ]
 
 
-def _numbered(found: Sequence[Step], at: _At) -> list[str]:
-    """Return a number for each point; points that lie on one another have theirs in a row."""
+def _numbered(found: Sequence[Step], at: _At, width: int) -> list[str]:
+    """Return a number for each point, inside of the picture; points that lie on one another have theirs in a row."""
     rows: list[tuple[float, float, list[int]]] = []
     for number, step in enumerate(found):
         x, y = at(step.energy_j, step.worse)
@@ -253,10 +253,13 @@ def _numbered(found: Sequence[Step], at: _At) -> list[str]:
             rows[-1][2].append(number)
         else:
             rows.append((x, y, [number]))
-    return [
-        f'<text class="tick over" x="{x + 8:.1f}" y="{y - 8:.1f}">{", ".join(map(str, numbers))}</text>'
-        for x, y, numbers in rows
-    ]
+    drawn: list[str] = []
+    for x, y, numbers in rows:
+        said = ", ".join(map(str, numbers))
+        fits = x + 8 + LETTER * len(said) <= width
+        place = f'x="{x + 8:.1f}" y="{y - 8:.1f}"' if fits else f'x="{width}" y="{y - 8:.1f}" text-anchor="end"'
+        drawn.append(f'<text class="tick over" {place}>{said}</text>')
+    return drawn
 
 
 def _point(step: Step, at: _At) -> str:

@@ -8,7 +8,7 @@ from html import unescape
 from itertools import pairwise
 
 import pytest
-from audit_found import BEGIN, HOSTILE, audited, finding, nothing, source
+from audit_found import BEGIN, HOSTILE, audited, finding, nothing, source, taken
 from page_marks import Balanced
 
 from greenai.audit import pictures
@@ -18,6 +18,7 @@ from greenai.audit.judge import Verdicts
 from greenai.audit.page import page
 from greenai.audit.rungs import Tried
 from greenai.audit.side_by_side import Check
+from greenai.report.charts import ticks
 
 
 def made(found: Audited | None = None) -> str:
@@ -149,3 +150,26 @@ def test_what_a_judge_is_worth_and_why_a_check_ended_stand_on_the_page() -> None
     assert "in 9 of 40 free answers, and the other in 1; 12 got two different verdicts (a tie; 11 for the first" in part
     assert "It is not believed, and its verdicts are in no risk: its errors are not known." in part
     assert "Stopped after 50 of 60: Ctrl-C was pressed." in part
+
+
+def test_the_number_of_a_point_at_the_edge_stays_in_the_picture() -> None:
+    found = finding()
+    assert found.whole.was.energy_j is not None
+    last = ticks(found.whole.was.energy_j.mid)[-1]  # the first point lies at the right end of the axis
+    was = replace(found.whole.was, energy_j=Span(mid=last, low=last, high=last))
+    rows = tuple(
+        replace(
+            row,
+            was=row.could_be,
+            could_be=taken(0.0),
+            risk=None if row.risk is None else replace(row.risk, share=Span(mid=0, low=0, high=0)),
+        )
+        for row in found.whole.sufficed
+        if row.by == "deterministic"
+    )
+    few = replace(found, whole=replace(found.whole, was=was, sufficed=rows * 3))
+    drawn = pictures.pareto(few, width=300, height=300, name="a")
+    numbers = re.findall(r'class="tick over" x="([0-9.]+)" y="[0-9.]+"( text-anchor="end")?>([0-9, ]+)<', drawn)
+    assert [said for _, _, said in numbers] == ["0, 1, 2, 3"]
+    for x, at_end, said in numbers:
+        assert float(x) + (0 if at_end else pictures.LETTER * len(said)) <= 300
