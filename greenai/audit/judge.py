@@ -174,6 +174,8 @@ def verdicts(judge: str, found: Sequence[tuple[Pair, Outcome]], relation: str | 
     )
     if not free:
         return replace(made, why_not="it judged nothing"), None
+    if made.unreadable == 2 * len(told):
+        return replace(made, why_not=f"none of its {made.unreadable} replies is one of the four words"), None
     seen = weighed([_is_worse(outcome) for _, outcome in free], [pair.weight for pair, _ in free], 1)
     made = replace(made, seen=seen.span())
     if min(len(bad), len(good)) < FEWEST_KNOWN:

@@ -109,7 +109,7 @@ def test_a_judge_that_says_anything_else_is_not_read(plan: Planned) -> None:
     check, _ = checked(plan, lambda _: "I think that the first one is better, as")
     assert check.verdicts is not None
     assert check.verdicts.unreadable == 2 * (80 + 40)
-    assert check.verdicts.why_not is not None
+    assert check.verdicts.why_not == "none of its 240 replies is one of the four words"
 
 
 def test_a_judge_whose_errors_are_not_known_is_not_believed(plan: Planned) -> None:
