@@ -185,6 +185,8 @@ def _lines(one: Candidate) -> Iterator[str]:
     yield f"#{one.number} {one.id}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
     answers = ", ".join(label for label, _ in one.labels[:4])
     recur = f", {len(one.labels)} answers make up {one.share:.0%}: {answers}" if one.labels else ""
+    if one.kind == "span":
+        recur = f", {one.share:.0%} of the answers are copied out of the text"
     yield f"   {one.calls:,} calls{recur}"
     if one.why_not is not None:
         yield f"   Not distilled: {one.why_not}"
@@ -217,6 +219,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "labels": dict(one.labels),
         "share": one.share,
         "models": list(one.models),
+        "kind": one.kind,
         "why_not": one.why_not,
         "call_j": each.energy_j,
         "call_low_j": each.low_j,

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING
 from greenai.audit.columns import Calls, Coded, places_of, stored, texts_of
 from greenai.audit.exact import exact
 from greenai.audit.ingest import ingest
-from greenai.audit.labels import LEAST, Labels, labels_of, spelling
+from greenai.audit.labels import LEAST, SHARE, Labels, labels_of, spelling
 from greenai.audit.reading import opened
 from greenai.audit.run import Reading
 from greenai.audit.store import Store, working
 from greenai.distil.pairs import Pairs, collect
+from greenai.distil.spans import COPIED, copied
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from greenai.answerers.distilled import Kind
     from greenai.answerers.skeleton import Template
     from greenai.audit.exact import Exact
     from greenai.audit.values import Logged, Source
@@ -55,6 +57,7 @@ class Candidate:
         input_tokens: all tokens of its prompts, where the log tells them; `output_tokens` likewise.
         models: who answered, most calls first.
         why_not: why no task model can be made of it; None where one can.
+        kind: "label", or "span" where its answers are no labels and stand in the texts.
     """
 
     number: int
@@ -69,6 +72,7 @@ class Candidate:
     models: tuple[str, ...]
     projects: tuple[str, ...]
     why_not: str | None
+    kind: Kind = "label"
 
 
 @contextmanager
@@ -172,6 +176,7 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
     import numpy as np
 
     code = int(calls.template.codes[rows.every[0]])
+    copies = _copies(labels, seen, [call for row in rows.sample if (call := read[row]) is not None])
     cost = calls.cost_usd[rows.every]
     said = {answer: call.answer or "" for answer, row in rows.labels.items() if (call := read[row]) is not None}
     return Candidate(
@@ -180,14 +185,24 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
         template=seen.template,
         calls=round(seen.matching * len(rows.every)),
         labels=tuple((spelling(said[answer]), count) for answer, count in labels.counts if answer in said),
-        share=labels.share,
+        share=labels.share if copies is None else copies,
         input_tokens=round(seen.matching * float(np.nansum(calls.input_tokens[rows.every]))),
         output_tokens=round(seen.matching * float(np.nansum(calls.output_tokens[rows.every]))),
         cost_usd=None if np.isnan(cost).all() else seen.matching * float(np.nansum(cost)),
         models=_names(calls.model, rows.every),
         projects=_names(calls.project, rows.every),
-        why_not=seen.why_not or labels.why_not,
+        why_not=seen.why_not or (None if copies is not None else labels.why_not),
+        kind="label" if copies is None else "span",
     )
+
+
+def _copies(labels: Labels, seen: Exact, sample: Sequence[Logged]) -> float | None:
+    """Return which share of the answers are copied out of the texts, where they are no labels; None where they are."""
+    if labels.share >= SHARE or labels.different < LEAST:
+        return None
+    pairs = collect(sample, seen.template)
+    how = copied(pairs.texts, pairs.answers) if pairs.texts else None
+    return how.share if how is not None and how.spans and how.share >= COPIED else None
 
 
 def _names(column: Coded, rows: NDArray[np.int64]) -> tuple[str, ...]:

@@ -18,6 +18,26 @@ if TYPE_CHECKING:
 
     from conftest import Shell
 
+WORDS = sorted(
+    {
+        *[
+            "lamp",
+            "arrived",
+            "broken",
+            "please",
+            "refund",
+            "money",
+            "late",
+            "parcel",
+            "kettle",
+            "wrong",
+            "invoice",
+            "paid",
+            "twice",
+            "thank",
+        ]
+    }
+)
 WHAT = {
     "refund": ("money back for order {n}", "I want a refund of {n} euros", "reimburse my payment {n}"),
     "delivery": ("where is parcel {n}", "delivery {n} has not arrived", "the courier lost package {n}"),
@@ -156,3 +176,17 @@ def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) ->
     )
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["guard"] is None
+
+
+def test_a_template_whose_answers_are_copied_is_listed_as_one(shell: Shell, tmp_path: Path) -> None:
+    rng, path = random.Random(3), tmp_path / "copied.jsonl"
+    lines: list[str] = []
+    for number in range(400):
+        words = rng.sample(WORDS, 6)
+        code = f"{rng.choice('ABC')}-{rng.randrange(1000, 99999)}"
+        words.insert(rng.randrange(7), code)
+        lines.append(line(number, " ".join(words), code))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    one = shell.json("distil", str(path))[0]
+    assert (one["kind"], one["why_not"], one["share"]) == ("span", None, 1.0)
+    assert "   400 calls, 100% of the answers are copied out of the text" in shell("distil", str(path)).stdout
