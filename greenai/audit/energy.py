@@ -174,10 +174,9 @@ def smaller(model: str, ladder: tuple[str, ...] = ()) -> str | None:
         return None
     card = find(model)
     names = ladder or (() if card is None else _siblings(card))
-    own = None if card is None else card.name
     for name in names:
         other = find(name)
-        if name in (model, own) or (other is not None and other.name == own):
+        if name == model or _is_one(card, other):
             return None
         if other is None or other.tier == "small":
             return name
@@ -185,7 +184,22 @@ def smaller(model: str, ladder: tuple[str, ...] = ()) -> str | None:
 
 
 def _siblings(card: Card) -> tuple[str, ...]:
-    if card.ladder or card.same_as is None:
+    """Return the models of the same provider that could be asked, smallest first.
+
+    A dated snapshot, which is what providers put into their answers, and a model at a reseller have no ladder but
+    themselves: they have that of the model that they are, as far as their provider has it.
+    """
+    behind = None if card.same_as is None or set(card.ladder) - {card.name} else find(card.same_as)
+    if behind is None:
         return card.ladder
-    behind = find(card.same_as)
-    return () if behind is None else behind.ladder
+    if behind.provider == card.provider:
+        return behind.ladder
+    there = (f"{card.provider}/{name.partition('/')[2]}" for name in behind.ladder)
+    return tuple(name for name in there if find(name) is not None)
+
+
+def _is_one(card: Card | None, other: Card | None) -> bool:
+    """Say whether two cards are of one model of a provider, be it under the name of a date."""
+    if card is None or other is None or card.provider != other.provider:
+        return False
+    return (card.same_as or card.name) == (other.same_as or other.name)

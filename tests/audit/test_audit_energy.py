@@ -91,3 +91,20 @@ def test_the_smaller_model_is_the_ladders_first_else_the_smallest_sibling() -> N
     assert smaller(SMALL) is None
     assert smaller("acme/unheard-of") is None
     assert smaller("acme/unheard-of", (SMALL,)) == SMALL
+
+
+@pytest.mark.parametrize(
+    ("answered", "small"),
+    [
+        ("gpt-4o-2024-08-06", "openai/gpt-4o-mini"),
+        ("gpt-4o-mini-2024-07-18", None),
+        ("claude-sonnet-4-5-20250929", "anthropic/claude-haiku-4-5"),
+        ("azure/gpt-4o-2024-11-20", "azure/gpt-4o-mini"),
+        ("azure/gpt-4o-mini", None),
+        ("together_ai/moonshotai/Kimi-K2.7-Code", None),
+    ],
+)
+def test_the_name_with_a_date_that_an_answer_has_and_a_resellers_have_smaller_models_too(
+    answered: str, small: str | None
+) -> None:
+    assert smaller(answered) == small
