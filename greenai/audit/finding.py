@@ -140,6 +140,11 @@ class Group:
     sufficed: tuple[Sufficed, ...]
     id: str | None = None
 
+    @property
+    def judged(self) -> int:
+        """Return of how many calls it is known what would have sufficed; of none, no other figure says anything."""
+        return self.calls - self.failed - self.unjudged
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waste:

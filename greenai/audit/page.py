@@ -49,12 +49,12 @@ def _lead(audited: Audited) -> str:
     whole = audited.finding.whole
     if not whole.calls:
         return '<p class="lead">No call was found in what was read.</p>'
-    judged = whole.calls - whole.failed - whole.unjudged
     span = wording.period(audited.finding.first, audited.finding.last)
+    why = wording.unjudgeable(whole)
+    known = f"For {wording.part(whole.avoidable)} of the other {count(whole.judged)}, less would have sufficed."
     said = (
         f"{f'{span}. ' if span else ''}{count(whole.calls, 'call')}, of which {count(whole.failed)} failed and "
-        f"{count(whole.unjudged)} could not be judged. For {wording.part(whole.avoidable)} of the other "
-        f"{count(judged)}, less would have sufficed. In brackets: 90% intervals."
+        f"{count(whole.unjudged)} could not be judged. {why or known} In brackets: 90% intervals."
     )
     return f'<p class="lead">{escape(said)}</p>'
 
@@ -63,11 +63,12 @@ def _cards(finding: Finding) -> str:
     whole = finding.whole
     shown = [
         ("Calls", count(whole.calls), f"{count(whole.failed)} failed"),
-        ("Less would have sufficed", *_apart(wording.part(whole.avoidable))),
-        ("Energy saved", *_apart(wording.part(whole.saved_share))),
+        ("Less would have sufficed", *_apart(wording.avoidable(whole))),
+        ("Energy saved", *_apart(wording.part(whole.saved_share if whole.judged else None))),
     ]
-    taken = zip(*map(wording.taken, (whole.was, whole.could_be, whole.saved)), strict=True)
-    rows = [[cell(was[0]), *map(_figure, (was[1], could_be[1], saved[1]))] for was, could_be, saved in taken]
+    could_be, saved = (wording.judged(whole, of) for of in (whole.could_be, whole.saved))
+    taken = zip(*map(wording.taken, (whole.was, could_be, saved)), strict=True)
+    rows = [[cell(was[0]), *map(_figure, (was[1], could[1], less[1]))] for was, could, less in taken]
     notes = [_basis_of(finding, key) for key in ("energy", "carbon", "cost")]
     heads = ("all calls", "were", "could have been", "saved")
     table = html(Table(caption="As it was, and as it could have been", heads=heads, rows=rows, notes=notes))
@@ -204,7 +205,7 @@ def _flow(audited: Audited) -> str:
 def _pareto(audited: Audited) -> str:
     finding = audited.finding
     wide = pictures.pareto(finding, width=WIDE, height=340, name="wide-pareto")
-    if not wide:
+    if not wide or not finding.whole.judged:
         return ""
     narrow = pictures.pareto(finding, width=NARROW, height=280, name="narrow-pareto")
     found, by = pictures.steps(finding), {str(row.by): row for row in finding.whole.sufficed}
@@ -235,6 +236,8 @@ def _pareto(audited: Audited) -> str:
 
 def _sufficing(audited: Audited) -> str:
     finding = audited.finding
+    if not finding.whole.judged:
+        return ""
     rows = [
         [
             bar(wording.sufficed(row), row.calls.mid, finding.whole.calls),
@@ -270,14 +273,14 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
 
 
 def _group_row(group: Group, whole: float | None, audited: Audited) -> list[str]:
-    energy = group.was.energy_j
+    energy, could_be = group.was.energy_j, wording.judged(group, group.could_be)
     name = bar(_short(clean(group.name)), None if energy is None else energy.mid, whole)
     if (text := audited.texts.get(group.name)) is not None:
         name += f"<br><small>{cell(clean(text))}</small>"
     return [
-        name, cell(count(group.calls)), _figure(wording.part(group.avoidable)),
-        *map(_figure, map(wording.energy, (group.was.energy_j, group.could_be.energy_j))),
-        *map(_figure, map(wording.cost, (group.was.cost_usd, group.could_be.cost_usd))),
+        name, cell(count(group.calls)), _figure(wording.avoidable(group)),
+        *map(_figure, map(wording.energy, (group.was.energy_j, could_be.energy_j))),
+        *map(_figure, map(wording.cost, (group.was.cost_usd, could_be.cost_usd))),
     ]  # fmt: skip
 
 

@@ -130,9 +130,10 @@ def _opening(audited: Audited) -> str:
 
 def _was_and_could_be(finding: Finding, notes: _Notes) -> Iterator[str]:
     whole, known = finding.whole, {assumption.key for assumption in finding.assumptions}
-    rows = [("", "as it was", "as it could have been")]
+    rows = [("", "as it was", "as it could have been" if whole.judged else "")]
     for (name, was), (_, could_be) in zip(*map(wording.taken, (whole.was, whole.could_be)), strict=True):
-        rows.append((f"{name} {notes.mark(name)}" if name in known else name, was, could_be))
+        label = f"{name} {notes.mark(name)}" if name in known else name
+        rows.append((label, was, could_be if whole.judged else ""))
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     for label, was, could_be in rows:
         yield f"  {label:<{first}}  {was:<{second}}  {could_be}".rstrip()
@@ -140,13 +141,14 @@ def _was_and_could_be(finding: Finding, notes: _Notes) -> Iterator[str]:
 
 def _avoidable(finding: Finding) -> str:
     whole = finding.whole
-    judged = whole.calls - whole.failed - whole.unjudged
-    said = (
-        f"Of {count(judged)} calls that could be judged, less would have sufficed for {wording.part(whole.avoidable)}"
-    )
-    if whole.saved_share is not None:
-        said += f"; that is {wording.part(whole.saved_share)} of the energy"
-    said += ". In brackets: 90% intervals."
+    said = wording.unjudgeable(whole)
+    if not said:
+        said = f"Of {count(whole.judged, 'call')} that could be judged, less would have sufficed for "
+        said += wording.part(whole.avoidable)
+        if whole.saved_share is not None:
+            said += f"; that is {wording.part(whole.saved_share)} of the energy"
+        said += "."
+    said += " In brackets: 90% intervals."
     if whole.was.energy_unknown:
         said += f" The energy of {count(whole.was.energy_unknown, 'call')} is unknown and in no sum."
     if _reaches_less(finding):
@@ -193,6 +195,9 @@ def _unread(audited: Audited) -> Iterator[RenderableType]:
 
 def _sufficing(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
     every = audited.finding.whole.sufficed
+    if why := wording.unjudgeable(audited.finding.whole):
+        yield _text("\n".join(_wrapped(why, width, "")))
+        return
     rows = [
         (
             f"{wording.sufficed(row)} {notes.mark(row.assumption)}",
@@ -219,8 +224,8 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -
         rows = [
             (
                 _cut(clean(group.name), NAME_CHARS), count(group.calls),
-                *_figures(width, wording.part(group.avoidable), wording.energy(group.was.energy_j),
-                wording.energy(group.saved.energy_j)),
+                *_figures(width, wording.avoidable(group), wording.energy(group.was.energy_j),
+                wording.energy(wording.judged(group, group.saved).energy_j)),
             )
             for group in shown
         ]  # fmt: skip

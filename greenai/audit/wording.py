@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenai.audit.finding import Taken
 from greenai.report.words import clean, count, moment, share
 from greenai.units import format_energy, format_interval, format_mass, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenai.audit.finding import Finding, Risk, Span, Sufficed, Taken
+    from greenai.audit.finding import Finding, Group, Risk, Span, Sufficed
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "calls", "cost", "energy", "in_short", "interval", "lacking", "mass", "part", "period",
-    "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unread", "unsaid",
+    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "in_short", "interval", "judged", "lacking", "mass",
+    "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unjudgeable", "unread", "unsaid",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -77,6 +78,25 @@ def sufficed(row: Sufficed) -> str:
         return SUFFICED[row.by]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{SUFFICED[row.by]} ({names[0]}{more})"
+
+
+def unjudgeable(group: Group) -> str:
+    """Say why nothing is known of what would have sufficed; empty where something is."""
+    if group.judged:
+        return ""
+    if group.unjudged:
+        return "What would have sufficed is not known: the log has the prompt of no call that was answered."
+    return "What would have sufficed is not known: no call was answered."
+
+
+def avoidable(group: Group) -> str:
+    """Return the share of the judged calls for which less would have sufficed."""
+    return part(group.avoidable if group.judged else None)
+
+
+def judged(group: Group, of: Taken) -> Taken:
+    """Return what these calls could have taken, or would have saved; nothing is known where none was judged."""
+    return of if group.judged else Taken(energy_unknown=of.energy_unknown, cost_unknown=of.cost_unknown)
 
 
 # --- amounts --------------------------------------------------------------------------------

@@ -173,3 +173,15 @@ def test_the_number_of_a_point_at_the_edge_stays_in_the_picture() -> None:
     assert [said for _, _, said in numbers] == ["0, 1, 2, 3"]
     for x, at_end, said in numbers:
         assert float(x) + (0 if at_end else pictures.LETTER * len(said)) <= 300
+
+
+def test_without_prompts_no_figure_says_what_would_have_sufficed() -> None:
+    found = finding()
+    whole = replace(found.whole, unjudged=found.whole.calls - found.whole.failed)
+    text = made(replace(audited(), finding=replace(found, whole=whole, changes=())))
+    head = text.partition("</header>")[0]
+    assert "What would have sufficed is not known: the log has the prompt of no call that was answered." in head
+    assert "<td>unknown</td><td>unknown</td>" in head
+    assert ">80%" not in head
+    assert 'id="sufficing"' not in text
+    assert 'id="pareto"' not in text

@@ -163,3 +163,21 @@ def test_without_a_call_it_says_so() -> None:
 )
 def test_an_interval_is_told_where_there_is_one(low: float, high: float, said: str) -> None:
     assert wording.part(Span(mid=0.5, low=low, high=high)) == said
+
+
+def test_without_prompts_it_says_that_nothing_is_known_of_what_would_have_sufficed() -> None:
+    found = audited()
+    whole, model = (
+        replace(group, unjudged=group.calls - group.failed) for group in (found.finding.whole, found.finding.models[0])
+    )
+    bare = replace(found, finding=replace(found.finding, whole=whole, models=(model,), changes=()))
+    said, why = shown(bare, width=120), "What would have sufficed is not known: the log has the prompt of no call"
+    assert f"{why} that was answered. In brackets: 90% intervals." in " ".join(said.split())
+    assert "energy [1]  100 Wh (50 to 200 Wh)\n" in said
+    assert "could have been" not in said
+    assert " ".join(shown(bare, "sufficing").split()) == f"{why} that was answered."
+    row = next(line for line in shown(bare, "model", width=160).splitlines() if "openai/gpt-5.5" in line)
+    assert row.split()[2:] == ["unknown", "90", "Wh", "(45", "to", "180", "Wh)", "unknown"]
+    none = replace(whole, unjudged=0, failed=whole.calls)
+    failed = shown(replace(bare, finding=replace(bare.finding, whole=none)), "sufficing")
+    assert failed.rstrip() == "What would have sufficed is not known: no call was answered."
