@@ -9,8 +9,9 @@ Made by `greenai distil` and read from one file. It answers nothing but prompts 
 it is sure of: the label's lead over the next one is at least the threshold, which was set so that it says what the
 large model says as often as promised; and the label's score is as high as that of the texts it knows, so that a text
 of a kind that it never saw is left alone. It looks twice: at the words and static vectors of a text, which answers most
-of them in tenths of a millisecond, and where that is not sure enough by itself, at MiniLM's vector besides. Beside
-numpy it needs the vectors of `embed` only. How such a model is trained, and its thresholds found, is `greenai.distil`.
+of them in tenths of a millisecond, and where that is not sure enough by itself, or under guard, at MiniLM's vector
+besides. Beside numpy it needs the vectors of `embed` only. How such a model is trained, and its thresholds found, is
+`greenai.distil`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Says(Protocol):
         """Say whether it can read all of a text."""
         ...
 
-    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+    def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:
         """Return the answer, None for one that it does not know; its label, if any; its score; its lead; `watched`."""
         ...
 
@@ -124,15 +125,15 @@ class TaskModel:
         found = self.explain(messages)
         return found if isinstance(found, Said) else None
 
-    def explain(self, messages: Sequence[Mapping[str, Any]]) -> Said | Abstained:
-        """Return the answer to a prompt, or why there is none."""
+    def explain(self, messages: Sequence[Mapping[str, Any]], *, guarded: bool = False) -> Said | Abstained:
+        """Return the answer to a prompt, or why there is none; under guard it always takes both looks."""
         slots = self.template.slots(messages)
         if slots is None:
             return Abstained(why="other template")
         text = "\n".join(slots).strip()
         if len(text) > self.longest or not self.says.reads(text):
             return Abstained(why="slot")
-        answer, label, score, lead, watched = self.says.say(text)
+        answer, label, score, lead, watched = self.says.say(text, guarded=guarded)
         told = Told(label=label, score=score, lead=lead, watched=watched)
         confidence = min(1.0, max(0.0, lead))
         if score < self.familiar:
@@ -160,23 +161,28 @@ class _Labels:
         """Say whether MiniLM reads all of a text."""
         return kernel.readable(text)
 
-    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
-        """Return the first label, its number, its score, its lead over the next one, and `watched`."""
-        soon, told = self._tell(text)
-        said = self._labels[told.label] if told.label < len(self._labels) else None
-        return said, told.label, told.score, told.lead, soon.score + told.score
+    def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:
+        """Return the first label, its number, its score, its lead over the next one, and `watched`.
 
-    def _tell(self, text: str) -> tuple[Told, Told]:
-        """Return what the head makes of a text at the first look, and that or, where it is not sure enough, of both.
-
-        Its lead and its score are then put as far above those from which both looks answer as they are above its own.
+        What is watched is the same under guard, so that what is usual stays so.
         """
         skimmed = kernel.skim(text)
         first = self._head.first(skimmed)
-        soon, least = tell(first), self._early
+        soon = tell(first)
+        sure = self._sure(soon)
+        told = tell(self._head.both(first, kernel.see(text, skimmed))) if sure is None or guarded else sure
+        said = self._labels[told.label] if told.label < len(self._labels) else None
+        return said, told.label, told.score, told.lead, soon.score + (sure or told).score
+
+    def _sure(self, soon: Told) -> Told | None:
+        """Return what the first look answers by itself; None where it is not sure enough.
+
+        Its lead and its score are put as far above those from which both looks answer as they are above its own.
+        """
+        least = self._early
         if least is None or soon.label >= len(self._labels) or soon.lead < least.lead or soon.score < least.score:
-            return soon, tell(self._head.both(first, kernel.see(text, skimmed)))
-        return soon, Told(
+            return None
+        return Told(
             label=soon.label,
             score=soon.score - least.score + self._least.score,
             lead=soon.lead - least.lead + self._least.lead,

@@ -1,8 +1,9 @@
 """Whether prompts of a kind that a task model never saw arrive, told by its scores, and what it may answer meanwhile.
 
     every prompt ── its score ── watch ── the alarm: the guard is on
-    guard ── nothing is answered until FIRST answers were compared; then what leads by the guarded lead, of labels that
-             are not in doubt; what is held back is compared with what the large model answers, and costs nothing more
+    guard ── both looks are taken at every text, for it is the first that strangers slip through; nothing is answered
+             until FIRST answers were compared; then what leads by the guarded lead, of labels that are not in doubt;
+             what is held back is compared with what the large model answers, and costs no call more
           ── the scores are as usual again, or the comparisons show that all it would answer keeps the promise: off
 
 New kinds of prompts show in the scores long before audits find them. The watch is a likelihood ratio of "one prompt in

@@ -107,7 +107,7 @@ class ScoreHead:
         found: Floats = np.clip(meant, self._lowest, self._highest).round(self._decimals)
         return found
 
-    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+    def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:  # noqa: ARG002  # one look is all there is
         """Return the number as the log writes it; 0 for any label; how well it knows the text; the lead; that again."""
         told = self.tell(*vectors((text,)))
         before, after = self._around

@@ -256,13 +256,15 @@ class Shelf:
         core, started = time.thread_time(), time.perf_counter()
         for one in some:
             model = self._model(one.file)
-            found = None if model is None else model.explain(messages)
-            if model is None or found is None or _told(found)[1] == OTHER:
+            if model is None:
                 continue
             key = (project, model.version)
-            said, why = _told(found)
             self._known[model.version] = model
             state = self._state(key)
+            found = model.explain(messages, guarded=self._guards.get(key, state.guard).on is not None)
+            said, why = _told(found)
+            if why == OTHER:
+                continue
             guard = self._watched(one, key, model, found, state, dry=dry)
             held = guard is not None and said is not None and not _passes(guard, found, model)
             compares = None if said is None else self._compares(one, key, state, guard, held=held, dry=dry)

@@ -261,7 +261,7 @@ class SpanHead:
         spans += weights[one.whole, 3].sum(1)
         return np.concatenate([spans, weights[one.bag, COLUMNS:].sum(0)]).astype(np.float32)
 
-    def say(self, text: str) -> tuple[str | None, int, float, float, float]:
+    def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:  # noqa: ARG002  # one look is all there is
         """Return the answer, None for another one; 0 for any label; its score; its lead; its score again."""
         one = cut(text, self.longest)
         scores = self.scores(one)

@@ -29,8 +29,6 @@ WORSE = 0.75
 Three labels in four do better. Assumption.
 """
 STEP = 0.01
-LESS = 0.01
-"""By how much less than promised may agree under guard."""
 NEAR = 0.3
 """The power of the other half of strangers: of all known texts a share u scores lower than u ** NEAR of them.
 
@@ -41,7 +39,7 @@ power martingale (Vovk, Nouretdinov and Gammerman, "Testing exchangeability on-l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
-    """Texts that were judged by a head without their label: their labels, first scores, leads, and what is watched."""
+    """Texts that both looks judged without their label: their labels, first scores, leads, and what is watched."""
 
     labels: Labels
     score: Floats
@@ -81,7 +79,7 @@ def strangers(without: Judged, watched: Floats, judged: Judged, labels: Labels, 
     """Return the texts that can stand for strangers: of the first `known` labels, and no slips.
 
     Args:
-        without: all texts by a head that has not seen their label, as `left_out` scores them.
+        without: all texts by both looks of a head that has not seen their label, as `left_out` scores them.
         watched: of the same texts, what tells strangers: `answerers.distilled.Told.watched`.
         judged: the same texts by a head that has seen their labels, and all texts but themselves.
         labels: the number of each text's label.
@@ -104,7 +102,7 @@ def guard(
     """Return what a file's header says of strangers, as `answerers.guard.Familiar` reads it.
 
     Args:
-        judged: all texts of the log, by a head that has not seen them.
+        judged: all texts of the log, by both looks of a head that has not seen them: under guard it takes both.
         watched: of the same texts, what tells strangers.
         found: the strangers among them.
         slipped: how often the large model slips.
@@ -118,7 +116,7 @@ def guard(
     weights = 1 / np.bincount(found.labels)[found.labels]  # a label is a label, however many texts it has
     known_shares, far = _shares(edges, watched, np.ones(len(watched))), _shares(edges, found.watched, weights)
     near = np.diff(np.minimum(np.cumsum([0.0, *known_shares]), 1.0) ** NEAR)
-    lead = _lead(judged, found, slipped, threshold, promise - LESS, known)
+    lead = _lead(judged, found, slipped, threshold, promise, known)
     return {
         "edges": [float(edge) for edge in edges],
         "known": known_shares,

@@ -118,16 +118,15 @@ def train(
     taken = time.perf_counter() - began, time.process_time() - core
     judged = found.joined(both, first)
     without = found.joined(both_without, first_without)
-    strange = strangers(without, first_without.score + without.score, judged, numbers, len(known.labels))
+    watched = first.score + judged.score
+    strange = strangers(both_without, first_without.score + without.score, both, numbers, len(known.labels))
     told = {
         **header(pairs, learnt, found, slipped, held_out, name=name, promise=promise, teacher=teacher),
         "labels": [*known.labels],
         "classes": known.classes,
         "early": None if found.early is None else asdict(found.early),
         "encoder": kernel.encoder(),
-        "guard": guard(
-            judged, first.score + judged.score, strange, slipped, found, promise=promise, known=len(known.labels)
-        ),
+        "guard": guard(both, watched, strange, slipped, found, promise=promise, known=len(known.labels)),
         "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
     }
     held = Held(header=told, arrays=fitted.arrays, sha256="")

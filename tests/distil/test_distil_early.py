@@ -136,3 +136,16 @@ def test_where_the_first_look_is_sure_minilm_is_not_asked(model, monkeypatch):
     both = [(a.text, b.text) for a, b in zip(said, alone, strict=True) if isinstance(a, distilled.Said) and b]
     assert len(both) >= 40
     assert sum(a != b for a, b in both) <= 1
+
+
+def test_under_guard_both_looks_answer_and_the_same_is_watched(model):
+    texts = [call.messages[1]["content"].removeprefix("Mail: ").removesuffix("\nKind:") for call in logged(60)]
+    soon = [model.explain(asked(text)).told for text in texts]
+    guarded = [model.explain(asked(text), guarded=True).told for text in texts]
+    seen = [kernel.see(text) for text in texts]
+    head = model.says._head
+    for one, other, text in zip(soon, guarded, seen, strict=True):
+        both = distilled.tell(head.both(head.first(text), text))
+        assert (other.label, other.score, other.lead) == (both.label, both.score, both.lead)
+        assert other.watched == one.watched
+    assert sum(one != other for one, other in zip(soon, guarded, strict=True)) > 20

@@ -11,6 +11,7 @@ import pytest
 import task_files
 from task_files import prompt
 
+from greenai.answerers import kernel
 from greenai.answerers.guard import FIRST, Guard
 from greenai.testing import FakeProvider, offline
 
@@ -125,6 +126,24 @@ def test_it_holds_in_another_process_until_it_is_switched_on_again(client: Clien
 
 def kept_file(client: Client) -> str:
     return str(client._session.resources.ledger.all_distilled()[0]["file"])
+
+
+def test_it_takes_both_looks_under_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = task_files.write(tmp_path / "quick.greenai", guard=GUARD, early={"lead": 0.1, "score": 0.2})
+    second: list[str] = []
+
+    def see(text: str, skimmed: kernel.Skimmed) -> kernel.Seen:
+        second.append(text)
+        return taken(text, skimmed)
+
+    taken = kernel.see
+    monkeypatch.setattr(kernel, "see", see)
+    with offline(FakeProvider(default="Delivery."), settings=settings(tmp_path)) as client:
+        registered(client, quick)
+        assert LATE not in second
+        under_guard(client)
+        asked(client, LATE)
+        assert second[-1] == LATE
 
 
 def test_one_answer_in_ten_is_audited_under_guard(client: Client) -> None:
