@@ -27,7 +27,8 @@ from greenai import hooks
 from greenai.background import background
 from greenai.cache.flights import led_in
 from greenai.steps import Flow, NotBegunError
-from greenai.values import Answer, Call, Receipt, Reply, Wait, Work
+from greenai.values import Answer, Call, Receipt, Reply, Work
+from greenai.waiting import Wait
 
 if TYPE_CHECKING:
     from greenai.provider import Opened

@@ -5,10 +5,7 @@ A quantity carries its unit in its name (`latency_s`); what is unknown is None, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent import futures
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -344,26 +341,6 @@ class Work(Generic[T]):
 
     name: str
     run: Callable[[], T | Awaitable[T]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait(Work[None]):
-    """Ask a driver to wait until `until` is done, but for `timeout_s` at most: with `run`, or on the event loop."""
-
-    until: Future[Any] | None
-    timeout_s: float
-
-    @classmethod
-    def of(cls, until: Future[Any] | None, timeout_s: float) -> Wait:
-        """Return the wait for a future; for None, the wait for that time."""
-
-        def run() -> None:
-            if until is None:
-                time.sleep(timeout_s)
-            else:
-                futures.wait((until,), timeout_s)
-
-        return cls("wait", run, until, timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,8 @@ from greenai.steps import FUNCTION, Climbed, Flow, NotBegunError, Plan, Steps, f
 from greenai.steps.affording import Way, afforded
 from greenai.stopwatch import Stopwatch
 from greenai.thoughts import shown, thinks
-from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Wait, Work
+from greenai.values import PENDING, Assessment, Attempt, Call, Draft, Reply, Request, Rung, Try, Usage, Work
+from greenai.waiting import Wait
 
 __all__ = ["attempt", "drafted", "estimate", "foretold", "held", "is_verified"]
 

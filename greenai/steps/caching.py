@@ -30,7 +30,8 @@ from greenai.readings import Kept, Overhead
 from greenai.settings.switches import asking
 from greenai.steps import FUNCTION, Climbed, Flow, Plan, Steps, fail_open
 from greenai.stopwatch import Stopwatch
-from greenai.values import Decision, Receipt, Reply, Request, Wait, Work
+from greenai.values import Decision, Receipt, Reply, Request, Work
+from greenai.waiting import Wait
 
 __all__ = ["forgotten", "given_again", "joined", "kept_under", "key_of", "looked_up", "store"]
 
