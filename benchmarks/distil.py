@@ -6,8 +6,8 @@ DATA holds one folder a set with rows.jsonl.gz (split, intent, prompt): CLINC150
 BANKING77 (Casanueva et al. 2020, CC-BY-4.0) and SNIPS (Coucke et al. 2018, CC0). The recorded large model gives the
 set's label, and in 5% of the calls another one at random. A task model is trained on such a log as `greenai distil`
 trains it, written, read again, and asked the prompts that came last; its answers are compared with what the large
-model says when it is consistent, and with what the log says. Drift: one prompt in five is of an intent that no log
-had: CLINC150's own out-of-scope prompts, for the others the prompts of intents that were kept out of the log.
+model says when it is consistent, and with what the log says. Prompts of a kind that
+the log does not have are those of benchmarks/distil_drift.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from greenai.answerers.skeleton import Part, Template
 from greenai.audit.values import Logged
 from greenai.distil import file, pairs, train
 
-SLIPS, DRIFT, PROMISE = 0.05, 0.2, 0.98
+SLIPS, PROMISE = 0.05, 0.98
 SEEN: dict[str, kernel.Seen] = {}
 see = kernel.see
 
@@ -72,7 +72,7 @@ def answers(model, template, texts):
     return [None if one is None else one.text for one in said]
 
 
-def once(known, unseen, seed, name, compared=0):
+def once(known, seed, name, compared=0):
     draw = random.Random(seed)
     known = draw.sample(known, len(known))
     labels = sorted({intent for _, intent in known})
@@ -90,11 +90,6 @@ def once(known, unseen, seed, name, compared=0):
     said = answers(model, template, [text for text, _ in last])
     answered = [(got, intent) for got, (_, intent) in zip(said, last, strict=True) if got is not None]
     right = sum(got == intent for got, intent in answered)
-    strange = [got for got in answers(model, template, draw.sample(unseen, min(len(unseen), 1000))) if got is not None]
-    strangers = min(len(unseen), 1000)
-    per = (
-        (1 - DRIFT) / DRIFT * strangers / len(last)
-    )  # each known prompt counts so often that strangers are one in five
     kernel.see = see
     took, cores = [], []
     for text, _ in last[:300]:
@@ -113,8 +108,6 @@ def once(known, unseen, seed, name, compared=0):
         "slips": trained.slips.share, "bound": model.header["bound"],
         "early": tested.early / tested.pairs,
         "corrected": tested.corrected, "raw": tested.agreement, "tested_coverage": tested.coverage,
-        "drift": right * per / max(1e-9, len(answered) * per + len(strange)) if strangers else None,
-        "strangers": strangers, "strangers_answered": len(strange) / max(1, strangers),
         "core_ms": 1000 * statistics.fmean(cores),
         "ms": 1000 * statistics.median(took), "ms_p95": 1000 * statistics.quantiles(took, n=20)[-1],
         "mb": size / 1e6, "fit_core_s": trained.fit_core_s, "language_model": beside,
@@ -153,31 +146,20 @@ def beside_the_language_model(model, template, texts, *, warm):
     }  # fmt: skip
 
 
-def kept_out(known, seed):
-    """Return the rows of all intents but every seventh or so, and the prompts of the others."""
-    labels = sorted({intent for _, intent in known})
-    out = set(random.Random(seed).sample(labels, max(1, len(labels) // 7)))
-    return [row for row in known if row[1] not in out], [text for text, intent in known if intent in out]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", default="clinc150,banking77,snips2017")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument(
-        "--drift", action="store_true", help="keep intents out of the log of the sets without strangers"
-    )
     parser.add_argument("--compared", type=int, default=0, help="prompts that SmolLM2 answers too, of the first seed")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found = []
     for name in given.sets.split(","):
-        known, unseen = rows_of(given.data, name)
+        known, _unseen = rows_of(given.data, name)
         for seed in range(given.first_seed, given.first_seed + given.seeds):
-            rows, strangers = kept_out(known, seed) if given.drift and not unseen else (known, unseen)
-            found.append(once(rows, strangers, seed, name, given.compared if seed == given.first_seed else 0))
+            found.append(once(known, seed, name, given.compared if seed == given.first_seed else 0))
             print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in found[-1].items()}), flush=True)
             if given.json:
                 given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
