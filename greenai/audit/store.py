@@ -46,6 +46,10 @@ TELLS = 0.5
 """Prompts whose answers are a few labels are not parted where that removes such a share of the errors of always saying
 the commonest label (Goodman and Kruskal's lambda): what tells the answer is what is asked about. Assumption."""
 
+CHANCE, SLOT = 3.0, 5
+"""Nor are they parted where labels fall alike in that many parts or more: Pearson's chi-squared is at most so many
+standard deviations above what chance gives. A name or a greeting parts no task. Assumption."""
+
 _COLUMNS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _WHOLE = f"coalesce(finish_reason IN {tuple(filter(None, WHOLE))}, true)"
 _SOURCES = (
@@ -257,7 +261,7 @@ def _split(level: int, above: int, when: str, small: float) -> str:
 
 
 def _telling(mark: str, above: int) -> str:
-    """Return the tables that end in `telling`: templates of labels that `moved` would part by what is asked about."""
+    """Return the tables that end in `telling`: templates of labels whose parts would be of one task all the same."""
     return f"""
         said AS (
             SELECT template, {mark} AS child, label, count(*) AS n FROM templates
@@ -274,9 +278,25 @@ def _telling(mark: str, above: int) -> str:
             SELECT template, child, sum(n) AS n, max(n) AS most FROM said JOIN moved USING (template, child)
             GROUP BY ALL
         ),
+        parted AS (SELECT said.* FROM said JOIN moved USING (template, child) JOIN few USING (template)),
+        part AS (SELECT template, child, sum(n) AS whole FROM parted GROUP BY ALL),
+        kinds AS (
+            SELECT template, label, sum(n) AS often FROM parted GROUP BY ALL HAVING sum(n) >= {FEWEST_OF_LABEL}
+        ),
+        expected AS (
+            SELECT template, coalesce(p.n, 0) AS n, whole * often / sum(whole) OVER of_label AS mean,
+                count(DISTINCT child) OVER of_all AS parts,
+                (parts - 1) * (count(DISTINCT label) OVER of_all - 1) AS free
+            FROM part JOIN kinds USING (template) LEFT JOIN parted p USING (template, child, label)
+            WINDOW of_label AS (PARTITION BY template, label), of_all AS (PARTITION BY template)
+        ),
         telling AS (
             SELECT template FROM each JOIN few USING (template) GROUP BY template, commonest
             HAVING sum(most) - commonest * sum(n) >= {TELLS} * (1 - commonest) * sum(n)
+            UNION
+            SELECT template FROM expected GROUP BY template
+            HAVING max(parts) >= {SLOT}
+                AND sum((n - mean) ** 2 / mean) <= max(free) + {CHANCE} * sqrt(2 * max(free))
         )
     """  # noqa: S608 - as below
 

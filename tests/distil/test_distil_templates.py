@@ -122,6 +122,21 @@ def test_what_tells_the_answer_is_no_template_of_its_own(found_in):
     assert len(found_in(other)) == 2, "what does not tell the answer is a template"
 
 
+def test_a_name_before_what_is_asked_parts_no_task(found_in):
+    names = ("Ada", "Bo", "Cem", "Dora", "Eve", "Finn")
+    calls = [
+        call(
+            [{"role": "system", "content": SYSTEM},
+             {"role": "user", "content": f"Hi, this is {names[at % 6]}. {one.messages[1]['content']}"}],
+            one.answer,
+        )
+        for at, one in enumerate(logged(600))
+    ]  # fmt: skip
+    (found,) = found_in(calls)
+    assert (found.calls, found.why_not) == (600, None)
+    assert {label for label, _ in found.labels} == {"refund", "delivery", "thanks"}
+
+
 def test_numbers_and_ids_are_those_of_the_audit(tmp_path):
     path = written([*logged(500), *scored(400), *chatted(450)], tmp_path / "calls.jsonl")
     audited = audit([path], Options()).finding
