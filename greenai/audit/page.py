@@ -265,7 +265,7 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
     heads = (groups[0].by, "calls", "less sufficed", "energy was", "could be", "cost was", "could be")
     said = f"{note} " if note else ""
     if len(groups) > MOST_ROWS:
-        said += f"The largest {MOST_ROWS} of {count(len(groups))}; --json has all."
+        said += f"The first {MOST_ROWS}, those that take most first; --json has {count(len(groups))}."
     keys = dict.fromkeys(row.assumption for group in groups for row in group.sufficed if row.calls.mid)
     rests = "".join(_rests(wording.rests_on(audited.finding, key)) for key in keys)
     below = f"<details><summary>What these figures rest on</summary>{rests}</details>" if rests else ""
@@ -290,7 +290,7 @@ def _short(name: str) -> str:
 
 def _templates(audited: Audited) -> str:
     texts = "With a prompt of each, as was asked for." if audited.texts else "Skeletons: what varies is left out."
-    return _groups(audited, "templates", "The largest templates", audited.finding.templates, texts)
+    return _groups(audited, "templates", "The templates that take most", audited.finding.templates, texts)
 
 
 def _projects(audited: Audited) -> str:

@@ -232,7 +232,7 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -
         heads = (head, "calls", "less sufficed", "energy was", "saved")
         yield fitted(title, heads, rows, width, less=(3, 2))
         if rest:
-            yield _text(f"and {count(len(rest))} more: --json has all", style="dim")
+            yield _text(f"and {count(len(rest))} more in --json", style="dim")
         for key in dict.fromkeys(row.assumption for group in shown for row in group.sufficed if row.calls.mid):
             notes.mark(key)
         yield _text("\n".join(_wrapped(notes.brief(), width, "")), style="dim")
@@ -281,7 +281,7 @@ _Part = Callable[["Audited", _Notes, int], "Iterator[RenderableType]"]
 PARTS: Mapping[str, _Part] = {
     "sufficing": _sufficing,
     "project": _groups("by project", "project", lambda finding: finding.projects),
-    "template": _groups("by template, the largest first", "template", lambda finding: finding.templates),
+    "template": _groups("by template, those that take most first", "template", lambda finding: finding.templates),
     "model": _groups("by model", "model", lambda finding: finding.models),
     "hour": _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours),
     "waste": _wastes,

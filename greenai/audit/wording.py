@@ -147,7 +147,7 @@ def _mass_interval(low: float, high: float) -> str:
 
 
 def _usd(amount: float) -> str:
-    return f"{amount:,.2f} USD" if abs(amount) >= 1 else f"{significant(amount)} USD"
+    return f"{amount:,.2f} USD" if abs(amount) >= 0.1 else f"{significant(amount)} USD"
 
 
 def _usd_interval(low: float, high: float) -> str:

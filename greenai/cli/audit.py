@@ -31,6 +31,7 @@ __all__ = ["BY", "audit"]
 INTERRUPTED = 130
 UNREACHABLE = 3
 SAMPLE = 2_000
+NEXT = ("--toml try.toml (these settings, only observing)", "--check 100 (the risk)")
 BY = ("sufficing", "project", "template", "model", "hour", "waste", "files", "assumptions")
 
 
@@ -226,7 +227,11 @@ def _give(
         planned = {} if checking is None else checking.to_dict()
         print_json(data | ({"check": data.get("check", {}) | planned} if planned else {}))
     else:
-        _print(audited, by)
+        _print(
+            audited,
+            by,
+            done=tuple(one for one, given in (("--toml", toml), ("--check", checking)) if given is not None),
+        )
         for line in () if checking is None else checking.said(audited.check):
             console().print(plain(line), markup=False, soft_wrap=True)
     for name, path in {"Page": html, "Settings": toml}.items():
@@ -244,7 +249,7 @@ def _free(path: Path | None) -> None:
         raise InvalidRequest(f"{path} is there already, and is left as it is. Name another file: --toml audit.toml")
 
 
-def _print(audited: Audited, by: list[str] | None) -> None:
+def _print(audited: Audited, by: list[str] | None, *, done: tuple[str, ...]) -> None:
     from greenai.audit.terminal import parts, screen
 
     out = console()
@@ -256,5 +261,7 @@ def _print(audited: Audited, by: list[str] | None) -> None:
     for part in shown:
         out.print(part, crop=False)  # a line to copy is whole
     if not by and audited.finding.whole.calls:
-        out.print("Next: --toml try.toml (these settings, only observing), --check 100 (the risk).", markup=False)
+        left = [said for said in NEXT if said.partition(" ")[0] not in done]
+        if left and audited.finding.whole.judged:
+            out.print(f"Next: {', '.join(left)}.", markup=False)
         out.print(f"More: --html audit.html, --json, --by {', '.join(BY)}", style="dim", markup=False)

@@ -181,3 +181,12 @@ def test_without_prompts_it_says_that_nothing_is_known_of_what_would_have_suffic
     none = replace(whole, unjudged=0, failed=whole.calls)
     failed = shown(replace(bare, finding=replace(bare.finding, whole=none)), "sufficing")
     assert failed.rstrip() == "What would have sufficed is not known: no call was answered."
+
+
+def test_dimes_have_their_nought() -> None:
+    said = [wording.cost(Span(mid=amount, low=amount, high=amount)) for amount in (12.6, 0.7, 0.2, 0.044, 0.0)]
+    assert said == ["12.60 USD", "0.70 USD", "0.20 USD", "0.044 USD", "0 USD"]
+
+
+def test_templates_that_are_not_shown_are_counted_as_the_data_has_them() -> None:
+    assert "and 6 more in --json\n" in shown(audited(), "template")

@@ -200,6 +200,7 @@ def test_a_check_without_a_budget_says_what_would_be_sent_and_sends_nothing(
     result = shell("audit", str(labelled), "--check", "5")
     assert result.exit_code == 0, result.output
     assert f"Check: would send 5 prompts of the log to openai/scripted-model ({remote.url})." in result.stdout
+    assert "Next: --toml try.toml (these settings, only observing).\n" in result.stdout, "the check is made already"
     assert "Nothing was sent yet." in result.stdout
     assert remote.requests == []
     assert shell.json("audit", str(labelled), "--check", "5")["check"]["would_send"] == {"openai/scripted-model": 5}
