@@ -173,9 +173,11 @@ def _list(found: Sequence[Candidate], logs: Sequence[Path], format_: str | None,
     for one in found:
         for line in _lines(one):
             told.print(plain(line), markup=False, soft_wrap=True)
-    first = next((one.id for one in found if one.why_not is None), None)
+    first = next((one for one in found if one.why_not is None), None)
     if first is not None:
-        told.print(f"Next: {command([str(log) for log in logs], format_, first)}", markup=False, soft_wrap=True)
+        within = "" if first.tolerance is None else f" --tolerance {first.tolerance}"
+        line = f"Next: {command([str(log) for log in logs], format_, first.id)}{within}"
+        told.print(line, markup=False, soft_wrap=True)
 
 
 def _lines(one: Candidate) -> Iterator[str]:
@@ -183,8 +185,10 @@ def _lines(one: Candidate) -> Iterator[str]:
 
     skeleton = " ".join(one.template.skeleton.split())
     yield f"#{one.number} {one.id}  {skeleton if len(skeleton) <= 100 else skeleton[:97] + '...'}"
-    answers = ", ".join(label for label, _ in one.labels[:4])
+    answers = ", ".join([*(label for label, _ in one.labels[:4]), *(["..."] if len(one.labels) > 4 else [])])
     recur = f", {len(one.labels)} answers make up {one.share:.0%}: {answers}" if one.labels else ""
+    if one.kind == "score":
+        recur = ", whose answers are numbers: --tolerance says by how much two may differ and agree"
     if one.kind == "span":
         recur = f", {one.share:.0%} of the answers are copied out of the text"
     yield f"   {one.calls:,} calls{recur}"
@@ -220,6 +224,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "share": one.share,
         "models": list(one.models),
         "kind": one.kind,
+        "tolerance": None if one.tolerance is None else float(one.tolerance),
         "why_not": one.why_not,
         "call_j": each.energy_j,
         "call_low_j": each.low_j,
@@ -271,7 +276,8 @@ def _tell(
     for line in _report(made, found, pairs, chosen):
         told.print(plain(line), markup=False, soft_wrap=True)
     told.print(f"Written: {target} (version {sha256[:12]}).", markup=False, soft_wrap=True)
-    told.print(f"Next, in greenai.toml; greenai distil --status {target} says when it may be on:", soft_wrap=True)
+    next_ = f"Next, in greenai.toml; greenai distil --status {target} says when it may be on:"
+    told.print(next_, markup=False, soft_wrap=True)
     told.print(f'\n[[distilled]]\nfile = {json.dumps(str(target))}\nmode = "shadow"', markup=False, soft_wrap=True)
 
 

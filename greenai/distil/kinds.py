@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["kind_of", "made"]
 
 LOOKED_AT = 2000
-_SCALE = "Its answers are numbers on a scale: say by how much they may differ, with --tolerance 5."
+_SCALE = "Its answers are numbers on a scale: say by how much they may differ, such as with --tolerance"
 
 
 def kind_of(texts: Sequence[str], answers: Sequence[str]) -> Kind:
@@ -56,7 +56,7 @@ def made(
         return making(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
     except train.NotWorthIt as error:
         if kind is None and scores.are_numbers(pairs.answers):
-            raise train.NotWorthIt(f"{error} {_SCALE}") from error
+            raise train.NotWorthIt(f"{error} {_SCALE} {scores.suggested(pairs.answers)}.") from error
         if kind is not None or making is spans.train or not _are_copies(pairs.texts, pairs.answers):
             raise
     return spans.train(pairs, name=name, promise=promise, teacher=teacher, progress=progress)

@@ -20,7 +20,7 @@ from greenai.answerers.task_file import Held
 from greenai.distil import numeric
 from greenai.distil.pairs import Labelled
 from greenai.distil.threshold import Judged, Slips, thresholds
-from greenai.distil.train import NotWorthIt, Trained, check, header, none_keeps, split, tested
+from greenai.distil.train import NotWorthIt, Trained, check, header, split, tested
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from greenai.distil.fit import Watch
     from greenai.distil.pairs import Pairs
 
-__all__ = ["ASSUMPTION", "are_numbers", "train"]
+__all__ = ["ASSUMPTION", "are_numbers", "suggested", "train"]
 
 NUMBERS = 0.9
 """So much of the answers must be numbers that are written alike."""
 MANY = 20
 """So many different numbers are a scale, and fewer are labels."""
+AROUND = 12
+"""So many characters stand around a number at most that is an answer, as in "Score: 75%"; else it stands in a text."""
 RIDGE = 0.5
 NARROW = 0.5
 """The lead from which on the interval at the promise lies within the tolerance; see `answerers.scores`."""
@@ -68,7 +70,26 @@ def _scale(answers: Sequence[str]) -> _Scale | None:
 def are_numbers(answers: Sequence[str]) -> bool:
     """Say whether answers are many different numbers, written alike."""
     scale = _scale(answers)
-    return scale is not None and len(scale.rows) >= NUMBERS * len(answers) and len(set(scale.numbers)) >= MANY
+    if scale is None or sum(map(len, scale.around)) > AROUND:
+        return False
+    return len(scale.rows) >= NUMBERS * len(answers) and len(set(scale.numbers)) >= MANY
+
+
+def suggested(answers: Sequence[str]) -> str:
+    """Return a tolerance to begin with, a twentieth of the range of such answers, to one digit: "5" of 0 to 100."""
+    scale = _scale(answers)
+    span = 0.0 if scale is None else max(scale.numbers) - min(scale.numbers)
+    return f"{float(f'{span / 20:.1g}'):g}" if span else "1"
+
+
+def _not_all_alike(tolerance: float, numbers: Sequence[float]) -> None:
+    """Refuse a tolerance at which one number agrees with all that the log has."""
+    lowest, highest = min(numbers), max(numbers)
+    if 2 * tolerance >= highest - lowest:
+        raise NotWorthIt(
+            f"The log's numbers lie between {lowest:g} and {highest:g}: one in the middle would agree with all of them "
+            f"within {tolerance:g}. Give a smaller --tolerance."
+        )
 
 
 def train(
@@ -102,6 +123,7 @@ def train(
             f"{share:.1%} of {len(pairs.answers)} answers are numbers that are written alike, and {NUMBERS:.0%} are "
             "needed. Choose another template, or leave this one to the ladder."
         )
+    _not_all_alike(tolerance, scale.numbers)
     values = sorted(set(scale.numbers))
     places = {value: at for at, value in enumerate(values)}
     known = Labelled(
@@ -115,7 +137,7 @@ def train(
     judged, nothing = _judged(head, unseen, numbers), Slips(share=0.0, low=0.0, high=0.0, source="surest")
     found = thresholds(judged.only(judged.lead >= NARROW), nothing, promise) if (judged.lead >= NARROW).any() else None
     if found is None:
-        raise NotWorthIt(_too_wide(judged, nothing, promise, tolerance))
+        raise NotWorthIt(_too_wide(judged, promise, tolerance))
     watch("reading the texts", 0.0)
     held_out = tested(_judged(head, head.tell(*vectors(kept.texts)), later), len(kept.texts), found, nothing, early=0)
     taken = time.perf_counter() - began, time.process_time() - core
@@ -131,11 +153,12 @@ def train(
     )  # fmt: skip
 
 
-def _too_wide(judged: Judged, nothing: Slips, promise: float, tolerance: float) -> str:
-    narrow = float((judged.lead >= NARROW).mean())
+def _too_wide(judged: Judged, promise: float, tolerance: float) -> str:
+    narrow, agreed = float((judged.lead >= NARROW).mean()), float((judged.rank == 0).mean())
     return (
-        f"{none_keeps(promise, judged, nothing)} Numbers agree here within {tolerance:g}; of {narrow:.1%} of the texts "
-        "the interval is as narrow. A larger --tolerance is kept more easily."
+        f"No threshold keeps the promise of {promise:.1%}: over all texts {agreed:.1%} of the numbers agree with the "
+        f"log within {tolerance:g}, and of {narrow:.1%} of the texts the interval is as narrow. Collect more calls of "
+        "this template, promise less, give a larger --tolerance, or leave it to the ladder."
     )
 
 

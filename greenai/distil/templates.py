@@ -24,6 +24,7 @@ from greenai.audit.reading import opened
 from greenai.audit.run import Reading
 from greenai.audit.store import Store, working
 from greenai.distil.pairs import Pairs, collect
+from greenai.distil.scores import are_numbers, suggested
 from greenai.distil.spans import COPIED, copied
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Candidate:
         input_tokens: all tokens of its prompts, where the log tells them; `output_tokens` likewise.
         models: who answered, most calls first.
         why_not: why no task model can be made of it; None where one can.
-        kind: "label", or "span" where its answers are no labels and stand in the texts.
+        kind: "label"; "score" where its answers are many numbers, which want a tolerance; or "span" where they are no
+            labels and stand in the texts.
+        tolerance: one to begin with, where they are numbers.
     """
 
     number: int
@@ -73,6 +76,7 @@ class Candidate:
     projects: tuple[str, ...]
     why_not: str | None
     kind: Kind = "label"
+    tolerance: str | None = None
 
 
 @contextmanager
@@ -176,7 +180,10 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
     import numpy as np
 
     code = int(calls.template.codes[rows.every[0]])
-    copies = _copies(labels, seen, [call for row in rows.sample if (call := read[row]) is not None])
+    sample = [call for row in rows.sample if (call := read[row]) is not None]
+    copies = _copies(labels, seen, sample)
+    answers = [] if copies is not None else [call.answer for call in sample if call.answer is not None]
+    numbers = labels.different >= LEAST and are_numbers(answers)
     cost = calls.cost_usd[rows.every]
     said = {answer: call.answer or "" for answer, row in rows.labels.items() if (call := read[row]) is not None}
     return Candidate(
@@ -185,14 +192,15 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
         template=seen.template,
         calls=round(seen.matching * len(rows.every)),
         labels=tuple((spelling(said[answer]), count) for answer, count in labels.counts if answer in said),
-        share=labels.share if copies is None else copies,
+        share=1.0 if numbers else labels.share if copies is None else copies,
         input_tokens=round(seen.matching * float(np.nansum(calls.input_tokens[rows.every]))),
         output_tokens=round(seen.matching * float(np.nansum(calls.output_tokens[rows.every]))),
         cost_usd=None if np.isnan(cost).all() else seen.matching * float(np.nansum(cost)),
         models=_names(calls.model, rows.every),
         projects=_names(calls.project, rows.every),
-        why_not=seen.why_not or (None if copies is not None else labels.why_not),
-        kind="label" if copies is None else "span",
+        why_not=seen.why_not or (None if numbers or copies is not None else labels.why_not),
+        kind="score" if numbers else "label" if copies is None else "span",
+        tolerance=suggested(answers) if numbers else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from distil_logs import SYSTEM, TEMPLATE, asked, logged, templates_of, written
@@ -34,7 +35,7 @@ def scored(count):
 
 def chatted(count):
     for at in range(count):
-        yield call([{"role": "user", "content": f"Tell me a story about number {at}"}], f"Once there were {at} bees.")
+        yield call([{"role": "user", "content": f"Tell me a story about number {at}"}], f"Once there were {at * 7 + 3} bees.")
 
 
 def test_the_templates_of_a_log_are_found(found_in):
@@ -50,6 +51,14 @@ def test_the_templates_of_a_log_are_found(found_in):
     story = next(one for one in found if one.why_not is not None)
     assert story.template.skeleton == "user: Tell me a story about number {1}"
     assert story.why_not == "its answers are no labels: 0% of them recur at least 5 times, and 90% are needed"
+
+
+def test_many_numbers_want_a_tolerance_and_few_are_labels(found_in):
+    draw = random.Random(2)
+    calls = [replace(one, answer=f"{draw.random():.3f}") for one in scored(400)]
+    (found,) = found_in(calls)
+    assert (found.kind, found.why_not, found.tolerance, found.share) == ("score", None, "0.05", 1.0)
+    assert [(one.kind, one.tolerance) for one in found_in(scored(400))] == [("label", None)]
 
 
 def test_a_template_found_is_the_one_that_was_written(found_in):
