@@ -196,6 +196,7 @@ def _flow(audited: Audited) -> str:
     )
     note = (
         "From the model that answered (left) to what would have sufficed (right); a band is as thick as the calls. "
+        "Shares are of all calls, those that failed too. "
         "Middles of estimates: their intervals and assumptions stand in the next table."
     )
     narrow = pictures.flow(finding, width=NARROW, name="narrow-flow")

@@ -205,7 +205,7 @@ def pareto(finding: Finding, *, width: int, height: int, name: str) -> str:
         return ""
     left, right, head, foot = 52, 26, 18, 34
     x_ticks = ticks(found[0].energy_j)
-    most = max(step.high for step in found) or 0.01
+    most = max(0.01, *(step.high for step in found))  # below that, all ticks would read alike
     wide, high = width - left - right, height - head - foot
 
     def at(energy_j: float, worse: float) -> tuple[float, float]:

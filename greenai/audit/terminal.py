@@ -152,7 +152,7 @@ def _avoidable(finding: Finding) -> str:
     if whole.was.energy_unknown:
         said += f" The energy of {count(whole.was.energy_unknown, 'call')} is unknown and in no sum."
     if _reaches_less(finding):
-        said += " Which calls these are is not known of each: no change below reaches half of that."
+        said += " No change below reaches half of that: it is known how many calls those are, not which."
     return said
 
 

@@ -185,3 +185,14 @@ def test_without_prompts_no_figure_says_what_would_have_sufficed() -> None:
     assert ">80%" not in head
     assert 'id="sufficing"' not in text
     assert 'id="pareto"' not in text
+
+
+def test_a_risk_next_to_nothing_leaves_the_ticks_apart() -> None:
+    found = finding()
+    rows = tuple(
+        row if row.risk is None else replace(row, risk=replace(row.risk, share=Span(mid=0.0, low=0.0, high=1e-5)))
+        for row in found.whole.sufficed
+    )
+    flat = replace(found, whole=replace(found.whole, sufficed=rows))
+    drawn = pictures.pareto(flat, width=680, height=340, name="wide-pareto")
+    assert [said for said in ("0%", "0.2%", "0.5%", "0.8%", "1.0%") if f">{said}</text>" not in drawn] == []

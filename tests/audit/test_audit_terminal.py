@@ -104,7 +104,7 @@ def test_it_is_told_where_no_change_reaches_what_could_have_been_saved() -> None
     first = audited().finding.changes[0]
     small = replace(first, saved=replace(first.saved, energy_j=Span(mid=9 * 3600.0, low=0.0, high=9 * 3600.0)))
     said = shown(replace(audited(), finding=replace(audited().finding, changes=(small,))), width=999)
-    assert "Which calls these are is not known of each: no change below reaches half of that." in said
+    assert "No change below reaches half of that: it is known how many calls those are, not which." in said
     assert "no change below" not in shown(audited(), width=999)
 
 
