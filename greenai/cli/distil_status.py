@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +86,8 @@ def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator
     what = kinds.get(model.kind, f"{len(model.labels)} labels")
     yield f"{model.name}, version {model.version}: {what}, {model.promise:.1%} promised."
     if not told:
-        yield f'No call of its template was made yet. Register it: [[distilled]] file = "{path.name}", mode = "shadow"'
+        yield "No call of its template was made yet. To register it, in greenai.toml:"
+        yield f'\n[[distilled]]\nfile = {json.dumps(str(path))}\nmode = "shadow"'
     for one in told:
         yield f"Project {one['project']}:"
         yield from (f"  {line}" for line in _of(one, path))
@@ -113,7 +116,7 @@ def _under_guard(guard: Mapping[str, Any], path: Path) -> str:
     return (
         f"Under guard since {since:%Y-%m-%d %H:%M} UTC, for its prompts score as if some were of a kind that its log "
         f"does not have: {guard['agreed']:,} of {guard['compared']:,} comparisons since agreed.{doubted} It ends when "
-        f"they score as usual again, or with: greenai distil --status {path.name} --again"
+        f"they score as usual again, or with: greenai distil --status {shlex.quote(str(path))} --again"
     )
 
 
@@ -122,10 +125,12 @@ def _verdict(one: Mapping[str, Any], path: Path) -> str:
     if one["fell"] is not None:
         return (
             f"It fell back to shadow: audits showed less than {floor}. Make it again from newer calls, or switch it on "
-            f"again: greenai distil --status {path.name} --again"
+            f"again: greenai distil --status {shlex.quote(str(path))} --again"
         )
     if one["may_be_on"]:
         return f'It may be on: at least {floor} is what its promise comes to. In greenai.toml: mode = "on"'
+    if one["more_needed"] is None and one["shadow"]["high"] >= one["floor"]:
+        return f"It is not known yet whether it comes to {floor}, from when on it may be on: leave it in shadow."
     if one["more_needed"] is None:
         return f"It should not be on: at this rate it does not come to {floor}. Make it again from newer calls."
     return f"It may be on when the lower bound is {floor}: after about {one['more_needed']:,} more calls at this rate."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,7 +141,10 @@ def test_a_wrong_use_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
         "was made."
     )
     unused = task_files.write(tmp_path / "unused.greenai")
-    assert "No call of its template was made yet." in shell("distil", "--status", str(unused)).output
+    lines = shell("distil", "--status", str(unused)).output.splitlines()
+    assert lines[1] == "No call of its template was made yet. To register it, in greenai.toml:"
+    said = tomllib.loads("\n".join(lines[2:]))
+    assert said == {"distilled": [{"file": str(unused), "mode": "shadow"}]}
 
 
 def test_one_that_fell_back_is_switched_on_again(shell: Shell, tmp_path: Path) -> None:
@@ -151,9 +155,35 @@ def test_one_that_fell_back_is_switched_on_again(shell: Shell, tmp_path: Path) -
         client.distilled(path, mode="on", audit=1.0)
         for number in range(12):
             ask(client, f"where is my parcel {number}")
-    assert "It fell back to shadow: audits showed less than 98.0%." in shell("distil", "--status", str(path)).output
+    assert shell("distil", "--status", str(path)).stdout.splitlines()[-1] == (
+        "  It fell back to shadow: audits showed less than 98.0%. Make it again from newer calls, or switch it on again: "
+        f"greenai distil --status {path} --again"
+    )
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["fell"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        (
+            ["Delivery.", "returns"],
+            "  It is not known yet whether it comes to 98.0%, from when on it may be on: leave it in shadow.",
+        ),
+        (
+            ["returns"] * 40,
+            "  It should not be on: at this rate it does not come to 98.0%. Make it again from newer calls.",
+        ),
+    ],
+)
+def test_the_status_judges_no_sooner_than_it_can(shell: Shell, tmp_path: Path, said: list[str], verdict: str) -> None:
+    path, ledger = task_files.write(tmp_path / "department.greenai"), tmp_path / "ledger.db"
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{ledger}"\n', encoding="utf-8")
+    with offline(FakeProvider(*said), settings={"ledger": str(ledger)}) as client:
+        client.distilled(path)
+        for number in range(len(said)):
+            ask(client, f"where is my parcel {number}")
+    assert shell("distil", "--status", str(path)).stdout.splitlines()[-1] == verdict
 
 
 def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) -> None:
@@ -172,7 +202,7 @@ def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) ->
     assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "then", line) == (
         "  Under guard since then UTC, for its prompts score as if some were of a kind that its log does not have: 1 of "
         "2 comparisons since agreed. In doubt: refund. It ends when they score as usual again, or with: greenai "
-        "distil --status department.greenai --again"
+        f"distil --status {path} --again"
     )
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["guard"] is None

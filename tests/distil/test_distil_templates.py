@@ -35,7 +35,9 @@ def scored(count):
 
 def chatted(count):
     for at in range(count):
-        yield call([{"role": "user", "content": f"Tell me a story about number {at}"}], f"Once there were {at * 7 + 3} bees.")
+        yield call(
+            [{"role": "user", "content": f"Tell me a story about number {at}"}], f"Once there were {at * 7 + 3} bees."
+        )
 
 
 def test_the_templates_of_a_log_are_found(found_in):
