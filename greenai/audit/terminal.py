@@ -257,7 +257,7 @@ def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableT
     yield fitted("taken for nothing, whatever answers; parts overlap", heads, rows, width, less=(3,))
     for waste in audited.finding.wastes:
         worse = "" if waste.risk is None else f"; worse without it: {wording.risk(waste.risk)}"
-        said = f"{notes.mark(waste.assumption)} {wording.WASTED[waste.kind]}: {clean(waste.detail)}{worse}"
+        said = f"{wording.WASTED[waste.kind]}: {clean(waste.detail)}{worse}"
         yield _text("\n".join(_wrapped(said, width)), style="dim")
     yield from _in_full(notes)
 

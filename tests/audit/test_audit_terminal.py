@@ -190,3 +190,9 @@ def test_dimes_have_their_nought() -> None:
 
 def test_templates_that_are_not_shown_are_counted_as_the_data_has_them() -> None:
     assert "and 6 more in --json\n" in shown(audited(), "template")
+
+
+def test_the_number_of_an_assumption_begins_no_other_line() -> None:
+    lines = [line for line in shown(audited(), "waste", width=999).splitlines() if line.startswith("[")]
+    numbers = [line.partition("]")[0] for line in lines]
+    assert len(numbers) == len(set(numbers)) > 0
