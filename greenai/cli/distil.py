@@ -18,7 +18,7 @@ from greenai.progress import bar
 from greenai.units import format_duration, format_energy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from greenai.distil.pairs import Pairs
     from greenai.distil.templates import Candidate
@@ -89,6 +89,8 @@ def distil(
             raise typer.BadParameter(
                 'Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".'
             )
+        if template is None and not list_:
+            _only_listed({"--out": out, "--name": name, "--tolerance": tolerance, "--labels": labels})
         try:
             chosen, pairs = _read(logs, format_, work, None if list_ else template, as_json=as_json)
             if chosen is None or pairs is None:
@@ -104,6 +106,16 @@ def distil(
         except KeyboardInterrupt:
             console(stderr=True).print("Stopped. No file was written.", markup=False)
             raise typer.Exit(130) from None
+
+
+def _only_listed(options: Mapping[str, object]) -> None:
+    """Refuse options that make a task model, where no template is named and the log is only listed."""
+    given = next((option for option, value in options.items() if value is not None), None)
+    if given is not None:
+        raise typer.BadParameter(
+            f"{given} is for making a task model: name its template, too, with --template. Without options the "
+            "templates are listed."
+        )
 
 
 # --- reading --------------------------------------------------------------------------------

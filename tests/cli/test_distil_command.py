@@ -133,6 +133,10 @@ def test_a_wrong_use_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
     assert refused.exit_code == 2
     said = " ".join(refused.output.replace("│", " ").split())
     assert f"--template 9: the log has 1 ({one['id']}). List them with --list." in said
+    refused = shell("distil", str(log), "--out", str(tmp_path / "no.greenai"))
+    assert refused.exit_code == 2
+    said = " ".join(refused.output.replace("│", " ").split())
+    assert "--out is for making a task model: name its template, too, with --template. Without options" in said
     assert "Asking a model takes both" in shell("distil", str(log), "--labels", "9").output
     kind, message = shell.error("distil", "--status", str(log))
     assert kind == "TaskFileRefused"
@@ -143,8 +147,8 @@ def test_a_wrong_use_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
     unused = task_files.write(tmp_path / "unused.greenai")
     lines = shell("distil", "--status", str(unused)).output.splitlines()
     assert lines[1] == "No call of its template was made yet. To register it, in greenai.toml:"
-    said = tomllib.loads("\n".join(lines[2:]))
-    assert said == {"distilled": [{"file": str(unused), "mode": "shadow"}]}
+    told = tomllib.loads("\n".join(lines[2:]))
+    assert told == {"distilled": [{"file": str(unused), "mode": "shadow"}]}
 
 
 def test_one_that_fell_back_is_switched_on_again(shell: Shell, tmp_path: Path) -> None:
