@@ -40,7 +40,9 @@ SURE = 0.95
 UNFAMILIAR = 0.06
 """The share of the known texts with the lowest scores, below which a text counts as of a kind never seen."""
 STARTS = (0.5, 0.2)
-"""The shares of the surest answers at which the walk down begins: the first that keeps the promise."""
+"""The shares of the surest answers at which the walk down begins: the first that keeps the promise. Where these are
+fewer than could prove it even if all agreed (149 for 98%), it also begins at so many, a number that no label decides,
+and takes no disagreement for a slip: too few rows tell the one from the other."""
 STEP = 0.005
 REPEATS = 200
 """So many prompts asked more than once tell the inconsistency by themselves."""
@@ -226,8 +228,12 @@ def thresholds(judged: Judged, slipped: Slips, promise: float, *, first: Judged 
     familiar = float(np.quantile(agreed, UNFAMILIAR))
     known = np.flatnonzero(answerable & (judged.score >= familiar))
     order = known[np.argsort(-judged.lead[known])]
+    fewest = math.ceil(math.log(1 - SURE) / math.log(promise)) / max(1, len(order))
+    none = replace(slipped, share=0.0, low=0.0, high=0.0)
     for start in STARTS:
         found = _walk(judged, order, slipped, promise, start, familiar, first)
+        if found is None and start < fewest <= 1:
+            found = _walk(judged, order, none, promise, fewest, familiar, first)
         if found is not None:
             return found
     return None

@@ -69,6 +69,36 @@ def test_the_promise_is_kept_about_what_is_meant(classes):
     assert np.mean(coverage) >= 0.8
 
 
+@pytest.mark.parametrize(("count", "answered"), [(148, None), (149, 149), (240, 240)])
+def test_so_few_pairs_as_could_prove_the_promise_prove_it_where_all_agree(count, answered):
+    lead, zeros = np.linspace(0.1, 0.9, count), np.zeros(count, np.int64)
+    judged = Judged(first=zeros, score=np.ones(count), lead=lead, rank=zeros, classes=4)
+    found = thresholds(judged, NONE, 0.98)
+    assert (found and len(found.answered(judged).rank)) == answered
+
+
+def test_of_so_few_pairs_no_disagreement_is_taken_for_a_slip():
+    lead, rank = np.linspace(0.9, 0.1, 240), np.zeros(240, np.int64)
+    rank[::40] = 9
+    judged = Judged(first=rank, score=np.ones(240), lead=lead, rank=rank, classes=10)
+    assert thresholds(judged, Slips(share=0.05, low=0.05, high=0.05, source="repeats"), 0.98) is None
+
+
+@pytest.mark.parametrize("classes", [4, 20])
+def test_the_promise_is_kept_where_pairs_are_few(classes):
+    fresh, meant, _ = scene(8_000, classes, 0.0, 1000)
+    later, silent = judge(fresh, meant), 0
+    for seed in range(20):
+        scores, _, said = scene(240, classes, 0.0, seed)
+        found = thresholds(judge(scores, said), NONE, 0.98)
+        if found is None:
+            silent += 1
+            continue
+        answered = (later.lead >= found.lead) & (later.score >= found.score)
+        assert (later.rank[answered] == 0).mean() >= 0.98
+    assert silent <= 5
+
+
 def test_without_the_correction_nothing_could_be_answered():
     scores, _, said = scene(3000, 4, 0.05, 1)
     judged = judge(scores, said)
