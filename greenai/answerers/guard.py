@@ -4,7 +4,8 @@
     guard ── both looks are taken at every text, for it is the first that strangers slip through; nothing is answered
              until FIRST answers were compared; then what leads by the guarded lead, of labels that are not in doubt;
              what is held back is compared with what the large model answers, and costs no call more
-          ── the scores are as usual again, or the comparisons show that all it would answer keeps the promise: off
+          ── the scores are as usual again and no label surely disagrees, or the comparisons show that all it would
+             answer keeps the promise: off
 
 New kinds of prompts show in the scores long before audits find them. The watch is a likelihood ratio of "one prompt in
 five is of a kind that was never seen" against "as usual", by how often texts of the log score so, and how often texts
@@ -48,6 +49,9 @@ DOUBTED = (0.1, 0.4)
 
 DOUBT = 1.3
 """The logarithm of the odds from which on a label is in doubt: one disagreement, until some agreements follow."""
+
+SURE_DOUBT = math.log(20)
+"""The logarithm of the odds from which on a label keeps the guard on, however its prompts score."""
 
 MOST_DOUBT = 6.0
 
@@ -196,7 +200,8 @@ def _seen(guard: Guard, at: int, familiar: Familiar, now: float) -> Guard:
         watch = max(guard.watch, 0.0) + won
         return replace(guard, watch=watch) if watch < ALARM else Guard(on=now, usual=guard.usual, times=guard.times + 1)
     calm = max(guard.calm, 0.0) - won
-    if calm >= ALARM:
+    # Strangers may score as known prompts do for a while; the label that they get still disagrees.
+    if calm >= ALARM and max(guard.doubts.values(), default=0.0) < SURE_DOUBT:
         return Guard(usual=guard.usual, times=guard.times)
     lately = tuple(share + ((number == at) - share) / MEMORY for number, share in enumerate(guard.lately or usual))
     return replace(guard, calm=calm, lately=lately)

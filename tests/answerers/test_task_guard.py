@@ -133,3 +133,10 @@ def test_a_file_of_before_there_was_a_guard_has_none() -> None:
 def test_bins_that_are_none_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="its scores have no bins"):
         Familiar.of({**HEADER, "guard": {**HEADER["guard"], **wrong}})
+
+
+def test_it_stays_on_while_a_label_surely_disagrees_however_prompts_score() -> None:
+    guard = guarded().after([OTHER] * 3, FAMILIAR, 9.0)
+    assert guard.after([3] * 300, FAMILIAR, 9.0).on is not None
+    assert guard.after([SAME, SAME, SAME, *[3] * 300], FAMILIAR, 9.0).on is None
+    assert guarded().after([OTHER, *[3] * 300], FAMILIAR, 9.0).on is None  # one disagreement may be a slip
