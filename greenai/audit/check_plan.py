@@ -42,6 +42,10 @@ Kind: TypeAlias = Literal["asked", "planted", "again"]
 
 KEPT = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "seed", "response_format")
 """Arguments that a call is asked with again; the others are of its model, its tools, or its caller."""
+LIMITS = ("max_tokens", "max_completion_tokens")
+TIMES_LONGER, LEAST_TOKENS, CHARS_PER_TOKEN = 4, 256, 3
+"""A call without a limit is asked with one: so many times the tokens of the log's answer, and so many at least. A small
+model may not know when to end, and an answer that long is no shorter way to say the same."""
 TOOLS = ("tools", "tool_choice", "functions", "function_call", "web_search_options", "mcp_servers")
 FEWEST_PROMPTS = 3
 """An answer that so many different prompts of a template were given is a label."""
@@ -81,7 +85,14 @@ class Pair:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments with which it is asked again."""
-        return {name: self.call.arguments[name] for name in KEPT if self.call.arguments.get(name) is not None}
+        kept = {name: self.call.arguments[name] for name in KEPT if self.call.arguments.get(name) is not None}
+        return kept if kept.keys() & set(LIMITS) else {**kept, LIMITS[self.model.startswith("openai/")]: self._most}
+
+    @property
+    def _most(self) -> int:
+        """How many tokens an answer may have, where the call set no limit."""
+        told = self.call.output_tokens or len(self.call.answer or "") // CHARS_PER_TOKEN
+        return max(LEAST_TOKENS, TIMES_LONGER * told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

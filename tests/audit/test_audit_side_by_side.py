@@ -10,7 +10,7 @@ import pytest
 from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.advice import finding_of
-from greenai.audit.check_plan import Planned, planned
+from greenai.audit.check_plan import Pair, Planned, planned
 from greenai.audit.check_words import found, would
 from greenai.audit.columns import columns
 from greenai.audit.estimate import Looked, looked_at
@@ -92,6 +92,22 @@ def test_the_measured_risk_takes_the_place_of_the_estimate(looked: Looked) -> No
     measured = [risk for risk in risks.values() if risk is not None and risk.evidence == "measured"]
     assert [risk.compared for risk in measured] == [40]
     assert not [one for one in finding.changes if one.lines[0].startswith("ladder")]  # half of its answers are others
+
+
+@pytest.mark.parametrize(
+    ("model", "logged", "limit"),
+    [
+        ("local/smollm2-135m", {"output_tokens": 2}, {"max_tokens": 256}),
+        ("openai/gpt-5.4-nano", {"output_tokens": 300}, {"max_completion_tokens": 1200}),
+        ("local/smollm2-135m", {"answer": "a" * 900, "output_tokens": None}, {"max_tokens": 1200}),
+        ("local/smollm2-135m", {"arguments": {"max_completion_tokens": 9}}, {"max_completion_tokens": 9}),
+    ],
+)
+def test_an_answer_may_be_four_times_as_long_as_the_logs_where_the_call_had_no_limit(
+    model: str, logged: dict[str, object], limit: dict[str, int]
+) -> None:
+    pair = Pair(call=call("Which one?", **logged), model=model, form="label", template=1)
+    assert {name: kept for name, kept in pair.arguments().items() if name != "temperature"} == limit
 
 
 def test_the_budget_stops_it(looked: Looked) -> None:
