@@ -55,7 +55,8 @@ _ALWAYS = (
     Assumption(
         key="large",
         text="The calls for which the small model is expected to fail and the large one to be right, by the same "
-        "estimate. They would take what they took, without reasoning tokens.",
+        "estimate; and those of a model of which neither a smaller one nor that it is small is known. They would take "
+        "what they took, without reasoning tokens.",
         evidence="estimated",
     ),
     Assumption(

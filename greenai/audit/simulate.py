@@ -241,6 +241,7 @@ def _lost(judged: Judged, template: Codes, draws: int, rng: Generator) -> tuple[
 
     fails = np.zeros((draws, len(judged.rows)))
     lost = fails.copy()
+    lost[:, judged.alone] = 1.0  # nothing is known that could stand in for these: what answered sufficed, and no less
     if not judged.pairs:
         return fails, lost
     hard = judged.pairs[0].hardness(template, draws, rng)  # of the texts: the same for every pair

@@ -79,6 +79,7 @@ class Judged:
         reasoning: P(reasoning turned a wrong answer right); 0 where the call did not reason.
         reasoned: whether the call reasoned.
         shrinks: whether there is a smaller model than the one that answered.
+        alone: whether there is none, and the one that answered is not known to be small either.
     """
 
     rows: Codes
@@ -95,6 +96,7 @@ class Judged:
     reasoning: Floats
     reasoned: Flags
     shrinks: Flags
+    alone: Flags
 
     def routed(self, floor: float) -> Flags:
         """Return the calls that routing gives to the small model: those of which it expects to lose at most `floor`."""
@@ -349,6 +351,7 @@ def judge(
         reasoning=np.where(reasoned, [v.reasoning for v in verdicts], 0.0),
         reasoned=reasoned,
         shrinks=pair >= 0,
+        alone=(pair < 0) & ~np.array([below.is_small(row) for row in kept], np.bool_),
     )
 
 
@@ -360,11 +363,17 @@ class _Below:
         small = [smaller(name, ladder) for name in names]
         known = sorted({(one, name) for one, name in zip(small, names, strict=True) if one is not None})
         self._codes, self.pairs = calls.model.codes, tuple(pairs.pair(*pair) for pair in known)
+        cards = [find(name) for name in names]
+        self._small = [card is not None and card.tier == "small" for card in cards]
         self._number = [-1 if one is None else known.index((one, name)) for one, name in zip(small, names, strict=True)]
 
     def number(self, row: int) -> int:
         code = int(self._codes[row])
         return self._number[code] if code >= 0 else -1
+
+    def is_small(self, row: int) -> bool:
+        code = int(self._codes[row])
+        return code >= 0 and self._small[code]
 
     def at(self, row: int) -> Pair | None:
         number = self.number(row)

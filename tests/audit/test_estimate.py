@@ -95,6 +95,14 @@ def test_a_small_model_is_what_sufficed_for_its_own_calls() -> None:
     assert {row.by: row.calls.mid for row in whole.sufficed}["small"] == 30
 
 
+def test_a_model_that_nobody_knows_is_not_said_to_be_small() -> None:
+    log = [call(f"Why is number {n} odd?", at=n, model="acme-llm-70b") for n in range(30)]
+    whole = finding(log).whole
+    assert whole.avoidable == Span(mid=0.0, low=0.0, high=0.0)
+    calls = {row.by: row.calls.mid for row in whole.sufficed}
+    assert (calls["small"], calls["large"]) == (0, 30)
+
+
 def test_a_risk_that_was_measured_stands_in_place_of_the_assumed_one() -> None:
     measured = Risk(share=Span(mid=0.1, low=0.05, high=0.2), evidence="measured", compared=40)
     looked = looked_at(columns(LOG), reads(LOG), in_a_row=0)
