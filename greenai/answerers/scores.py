@@ -105,7 +105,7 @@ class ScoreHead:
 
         meant = self._mean + self._deviation * told[:, 1]
         found: Floats = np.clip(meant, self._lowest, self._highest).round(self._decimals)
-        return found
+        return found + np.float32(0.0)  # of -0 it makes 0
 
     def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:  # noqa: ARG002  # one look is all there is
         """Return the number as the log writes it; 0 for any label; how well it knows the text; the lead; that again."""

@@ -6,11 +6,12 @@ import random
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from distil_logs import ENDINGS, TEMPLATE, THINGS, asked, logged
 
 from greenai.answerers import distilled, shelf, task_file
-from greenai.answerers.scores import number_of, within
+from greenai.answerers.scores import ScoreHead, number_of, within
 from greenai.answerers.task_file import TaskFileRefused
 from greenai.distil import file, kinds, pairs, scores, train
 from greenai.errors import InvalidRequest
@@ -125,3 +126,10 @@ def test_what_does_not_fit_together_is_refused(trained, tmp_path, changed, why):
     task_file.save(tmp_path / "mood", {**trained.held.header, **changed}, trained.held.arrays)
     with pytest.raises(TaskFileRefused, match=f"^mood is no task model that can be used: .*{why}"):
         distilled.read(tmp_path / "mood")
+
+
+def test_a_number_just_below_nought_is_written_without_a_sign(trained):
+    told = {"mean": 0.0, "deviation": 1.0, "lowest": -5.0, "highest": 5.0, "decimals": 0}
+    head = ScoreHead(trained.held.arrays, {**trained.held.header, **told})
+    (number,) = head.number(np.array([[1.0, -0.3, 0.1]], np.float32))
+    assert f"{number:.0f}" == "0"
