@@ -7,7 +7,9 @@ writes only observe: nothing changes but what is recorded, until `observe` is ta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -286,8 +288,13 @@ def _relative(span: Span | None) -> tuple[float, float]:
 # --- settings to try ------------------------------------------------------------------------
 
 
-def toml(finding: Finding) -> str:
-    """Return a greenai.toml that tries the changes in observe mode: every call is as it was, and is recorded."""
+def toml(finding: Finding, env: Mapping[str, str] | None = None) -> str:
+    """Return a greenai.toml that tries the changes in observe mode: every call is as it was, and is recorded.
+
+    Calls of `model="auto"` go to the ladder also while it only observes: a ladder of providers without a key in `env`
+    (default: the process's) is written as a comment.
+    """
+    env = os.environ if env is None else env
     head = (
         "# Made by greenai audit. Nothing changes while this only observes: what each line would have",
         "# saved is in `greenai report`. Take `observe` out to let the lines act.",
@@ -299,8 +306,21 @@ def toml(finding: Finding) -> str:
         lines = [line for line in change.lines if _name(line) not in kept]
         if change.place == FILE and lines and is_taken("\n".join((*head, *written, *lines))):
             kept.update(map(_name, lines))
+            if keys := _keys_lacking(lines, env):
+                why = f'{" and ".join(keys)} not set where this was written: calls of model="auto" would fail.'
+                lines = [f'# {why} Take "#" off where set.', *(f"# {line}" for line in lines)]
             written.append("\n".join(("", f"# {clean(change.what)}.", *lines)))
     return "\n".join((*head, *written)) + "\n"
+
+
+def _keys_lacking(lines: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """Return the variables of keys that a ladder among these lines needs and `env` has not; empty if others serve."""
+    from greenai.provider.litellm_path import KEY_VARIABLES
+
+    variables = {"openai": ("OPENAI_API_KEY",), **KEY_VARIABLES}
+    models = tomllib.loads("\n".join(lines)).get("ladder", ())
+    needed = dict.fromkeys(variables.get(model.partition("/")[0], ()) for model in models)
+    return [names[0] for names in needed if names and not any(env.get(name) for name in names)]
 
 
 def _name(line: str) -> str:

@@ -263,7 +263,7 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
     whole = audited.finding.whole.was.energy_j
     energy = None if whole is None else whole.mid
     rows = [_group_row(group, energy, audited) for group in groups[:MOST_ROWS]]
-    heads = (groups[0].by, "calls", "less sufficed", "energy was", "could be", "cost was", "could be")
+    heads = (groups[0].by, "calls", "less sufficed (of the calls)", "energy was", "could be", "cost was", "could be")
     said = f"{note} " if note else ""
     if len(groups) > MOST_ROWS:
         said += f"The first {MOST_ROWS}, those that take most first; --json has {count(len(groups))}."

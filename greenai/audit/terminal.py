@@ -208,7 +208,8 @@ def _sufficing(audited: Audited, notes: _Notes, width: int) -> Iterator[Renderab
         if row.share.high > 0
     ]  # fmt: skip
     heads = ("what would have sufficed", "of the calls", "energy was", "could be", "worse answers")
-    yield fitted("calls by what would have sufficed", heads, rows, width, less=(4, 2))
+    title = "what would have sufficed, for how many of the calls, and their energy"
+    yield fitted(title, heads, rows, width, less=(4, 2))
     if none := [wording.SUFFICED[row.by] for row in every if row.share.high <= 0]:
         yield _text(f"No call: {'; '.join(none)}.", style="dim")
     yield from _in_full(notes)
@@ -218,8 +219,11 @@ def _in_full(notes: _Notes) -> Iterator[RenderableType]:
     yield _text("\n".join(notes.listed()), style="dim")
 
 
-def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -> _Part:
+def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]], none: str = "was found") -> _Part:
     def part(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
+        if not of(audited.finding):
+            yield _text(f"No call {none}: nothing to part by {head}.")
+            return
         shown, rest = top_groups(of(audited.finding))
         rows = [
             (
@@ -229,13 +233,14 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]]) -
             )
             for group in shown
         ]  # fmt: skip
-        heads = (head, "calls", "less sufficed", "energy was", "saved")
+        heads = (head, "calls", "less sufficed", "energy was", "energy saved")
         yield fitted(title, heads, rows, width, less=(3, 2))
         if rest:
             yield _text(f"and {count(len(rest))} more in --json", style="dim")
         for key in dict.fromkeys(row.assumption for group in shown for row in group.sufficed if row.calls.mid):
             notes.mark(key)
-        yield _text("\n".join(_wrapped(notes.brief(), width, "")), style="dim")
+        said = f"less sufficed: the share of the calls that could be judged, not of the energy. {notes.brief()}"
+        yield _text("\n".join(_wrapped(said, width, "")), style="dim")
 
     return part
 
@@ -246,6 +251,9 @@ def top_groups(groups: tuple[Group, ...]) -> tuple[list[Group], list[Group]]:
 
 
 def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
+    if not audited.finding.wastes:
+        yield _text("Nothing was found that was taken for nothing.")
+        return
     rows = [
         (
             f"{wording.WASTED[waste.kind]} {notes.mark(waste.assumption)}", count(waste.calls),
@@ -254,7 +262,7 @@ def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableT
         for waste in audited.finding.wastes
     ]  # fmt: skip
     heads = ("taken for nothing", "calls", "energy", "cost")
-    yield fitted("taken for nothing, whatever answers; parts overlap", heads, rows, width, less=(3,))
+    yield fitted("taken for nothing, whatever answers, most energy first; parts overlap", heads, rows, width, less=(3,))
     for waste in audited.finding.wastes:
         worse = "" if waste.risk is None else f"; worse without it: {wording.risk(waste.risk)}"
         said = f"{wording.WASTED[waste.kind]}: {clean(waste.detail)}{worse}"
@@ -271,6 +279,9 @@ def _files(audited: Audited, _notes: _Notes, _width: int) -> Iterator[Renderable
 
 
 def _assumptions(audited: Audited, notes: _Notes, _width: int) -> Iterator[RenderableType]:
+    if not audited.finding.assumptions:
+        yield _text("No figure rests on an assumption: nothing was found.")
+        return
     for assumption in audited.finding.assumptions:
         notes.mark(assumption.key)
     yield _text("what the figures rest on", style="bold")
@@ -280,10 +291,15 @@ def _assumptions(audited: Audited, notes: _Notes, _width: int) -> Iterator[Rende
 _Part = Callable[["Audited", _Notes, int], "Iterator[RenderableType]"]
 PARTS: Mapping[str, _Part] = {
     "sufficing": _sufficing,
-    "project": _groups("by project", "project", lambda finding: finding.projects),
-    "template": _groups("by template, those that take most first", "template", lambda finding: finding.templates),
-    "model": _groups("by model", "model", lambda finding: finding.models),
-    "hour": _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours),
+    "project": _groups("by project, most energy first", "project", lambda finding: finding.projects),
+    "template": _groups(
+        "by template, most energy first (#1 has the most calls)",
+        "template",
+        lambda finding: finding.templates,
+        none="has a prompt in the log",
+    ),
+    "model": _groups("by model, most energy first", "model", lambda finding: finding.models),
+    "hour": _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours, none="has a time in the log"),
     "waste": _wastes,
     "files": _files,
     "assumptions": _assumptions,

@@ -97,7 +97,7 @@ def test_what_is_next_to_nothing_or_in_doubt_is_no_change(found: Finding) -> Non
 
 
 def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
-    written = toml(found)
+    written = toml(found, {"OPENAI_API_KEY": "sk-1"})
     settings = Settings(**tomllib.loads(written))
     assert settings.observe
     assert settings.cache_also == {"sampled"}
@@ -105,6 +105,18 @@ def test_the_settings_are_taken_and_only_observe(found: Finding) -> None:
     assert [entry.model for entry in settings.ladder] == [SMALL, LARGE]
     assert settings.strict_opt_in
     assert written.startswith("# Made by greenai audit.")
+
+
+def test_a_ladder_whose_key_is_not_there_is_a_comment(found: Finding) -> None:
+    written = toml(found, {})
+    settings = Settings(**tomllib.loads(written))
+    assert settings.ladder is None  # calls of model="auto" go where they went
+    assert settings.cache_also == {"sampled"}
+    assert (
+        '# OPENAI_API_KEY not set where this was written: calls of model="auto" would fail. Take "#" off where set.\n'
+        f'# ladder = ["{SMALL}", "{LARGE}"]\n'
+    ) in written
+    assert Settings(**tomllib.loads(written.replace("# ladder", "ladder"))).ladder is not None
 
 
 def test_what_rests_on_something_says_what(found: Finding) -> None:

@@ -196,3 +196,37 @@ def test_the_number_of_an_assumption_begins_no_other_line() -> None:
     lines = [line for line in shown(audited(), "waste", width=999).splitlines() if line.startswith("[")]
     numbers = [line.partition("]")[0] for line in lines]
     assert len(numbers) == len(set(numbers)) > 0
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("project", "No call was found: nothing to part by project."),
+        ("template", "No call has a prompt in the log: nothing to part by template."),
+        ("model", "No call was found: nothing to part by model."),
+        ("hour", "No call has a time in the log: nothing to part by hour."),
+        ("waste", "Nothing was found that was taken for nothing."),
+        ("sufficing", "What would have sufficed is not known: no call was answered."),
+        ("files", "empty.jsonl: 0 calls, read as openai (it was said)"),
+        ("assumptions", "No figure rests on an assumption: nothing was found."),
+    ],
+)
+def test_a_part_of_which_nothing_was_found_says_so(by: str, said: str) -> None:
+    assert shown(nothing(), by, width=120).strip() == said
+
+
+def test_a_table_says_what_its_order_and_its_shares_are_of() -> None:
+    for by, title in (
+        ("project", "by project, most energy first"),
+        ("template", "by template, most energy first (#1 has the most calls)"),
+        ("model", "by model, most energy first"),
+        ("hour", "by hour of the day (UTC)"),
+        ("sufficing", "what would have sufficed, for how many of the calls, and their energy"),
+        ("waste", "taken for nothing, whatever answers, most energy first; parts overlap"),
+    ):
+        said = " ".join(shown(audited(), by, width=160).split())
+        assert said.startswith(title), by
+    for by in ("project", "template", "model", "hour"):
+        said = shown(audited(), by, width=160)
+        assert re.search(r"calls +.+ less sufficed +.+ energy was +.+ energy saved", said), by
+        assert "less sufficed: the share of the calls that could be judged, not of the energy" in " ".join(said.split())
