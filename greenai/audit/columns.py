@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from greenai.audit.formats.fields import count_of, text
 from greenai.audit.labels import spelling
-from greenai.audit.rows import called_of, is_json, offered_of
+from greenai.audit.rows import asked_of, before_of, called_of, is_json, offered_of
 from greenai.cache.keys import cache_key
 from greenai.errors import InvalidRequest
 from greenai.values import text_of
@@ -51,8 +51,9 @@ _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
 _FLAGS = ("ok", "tool_calls", "judged", "truncated", "form", "is_json")
 _CODES = (
     "project", "template", "model", "tier", "feature", "user", "key", "prefix", "answer", "effort", "offered",
-    "called",
+    "called", "trace",
 )  # fmt: skip
+_DIGITS = ("asked", "before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,6 +89,9 @@ class Calls:
         answer: the digest of the answer, without case, blanks and a full stop at its end.
         effort: how much reasoning the call asked for.
         offered: the tools that the call was given, `called` those that its answer calls (see rows.py); as JSON.
+        trace: the trace, the session or the conversation that the log puts the call into.
+        asked: the digest of the prompt, 0 for none; `before` of what stands before the last answer in it, which is the
+            `asked` of the call that gave that answer.
     """
 
     created: Floats
@@ -123,6 +127,9 @@ class Calls:
     effort: Coded
     offered: Coded
     called: Coded
+    trace: Coded
+    asked: Codes
+    before: Codes
 
     def __len__(self) -> int:
         return len(self.created)
@@ -159,6 +166,7 @@ class _Columns:
         self.numbers = {name: array("d") for name in _NUMBERS}
         self.flags = {name: array("b") for name in _FLAGS}
         self.names = {name: _Names() for name in _CODES}
+        self.digits = {name: array("q") for name in _DIGITS}
 
     def add(self, call: Logged) -> None:
         for name, number in _numbers(call).items():
@@ -171,10 +179,12 @@ class _Columns:
         told = (
             call.project, self.template(call), _model(call), _tier(call), call.feature, call.user, _key(call),
             prefix_of(call), _digest(spelling(call.answer)) if call.answer else None,
-            text(call.arguments.get("reasoning_effort")), offered_of(call), called_of(call),
+            text(call.arguments.get("reasoning_effort")), offered_of(call), called_of(call), call.trace_id,
         )  # fmt: skip
         for name, said in zip(_CODES, told, strict=True):
             self.names[name].add(said)
+        for name, digest in zip(_DIGITS, (asked_of(call), before_of(call)), strict=True):
+            self.digits[name].append(digest or 0)
 
     def done(self) -> Calls:
         import numpy as np
@@ -185,7 +195,8 @@ class _Columns:
             name: Coded(codes=np.array(held.codes, np.int64), names=tuple(held.numbers))
             for name, held in self.names.items()
         }
-        return Calls(**numbers, **flags, **names)
+        digits: dict[str, Any] = {name: np.array(held, np.int64) for name, held in self.digits.items()}
+        return Calls(**numbers, **flags, **names, **digits)
 
 
 def _numbers(call: Logged) -> Mapping[str, float | None]:
@@ -273,6 +284,7 @@ _DIGESTS = {
     "key": "c.exact",
     "prefix": "c.prefix",
     "answer": "c.answer",
+    "trace": "c.trace",
 }
 
 
@@ -292,6 +304,8 @@ def stored(store: Store) -> Calls:
     made: dict[str, Any] = {**numbers, **{name: np.ma.filled(held, fill_value=False) for name, held in flags.items()}}
     made |= {name: _named(store, sql) for name, sql in _NAMED.items()}
     made |= {name: _digests(store, sql) for name, sql in _DIGESTS.items()}
+    digits = store.arrays(f"SELECT {', '.join(f'c.{name}' for name in _DIGITS)} {_FROM} {_ORDER}")
+    made |= {name: np.ma.filled(held, 0).astype(np.int64) for name, held in digits.items()}
     return Calls(**made)
 
 

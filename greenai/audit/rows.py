@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from greenai.audit.values import Logged
 
-__all__ = ["COLUMNS", "MARKS", "called_of", "is_json", "offered_of", "row", "table"]
+__all__ = ["COLUMNS", "MARKS", "asked_of", "before_of", "called_of", "is_json", "offered_of", "row", "table"]
 
 MARKS = tuple(f"mark_{level}" for level in range(LEVELS))
 PREFIX_CHARS = 4_096
@@ -32,13 +32,14 @@ COLUMNS: dict[str, str] = {
     "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cached_tokens": "BIGINT", "reasoning_tokens": "BIGINT",
     "cost_usd": "DOUBLE", "latency_s": "DOUBLE",
     "energy_j": "DOUBLE", "energy_low_j": "DOUBLE", "energy_high_j": "DOUBLE", "evidence": "VARCHAR",
-    "exact": "BIGINT", "asked": "BIGINT", "answer": "BIGINT", "prefix": "BIGINT",
+    "exact": "BIGINT", "asked": "BIGINT", "before": "BIGINT", "answer": "BIGINT", "prefix": "BIGINT",
     "prompt_chars": "BIGINT", "answer_chars": "BIGINT", "turns": "INTEGER", "text_only": "BOOLEAN",
     "max_tokens": "BIGINT", "temperature": "DOUBLE", "effort": "VARCHAR", "form": "BOOLEAN", "tools": "INTEGER",
     "offered": "VARCHAR", "choices": "INTEGER", "is_json": "BOOLEAN", "stream": "BOOLEAN", "service_tier": "VARCHAR",
     **dict.fromkeys(MARKS, "BIGINT"),
 }  # fmt: skip
-"""What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `answer` the
+"""What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `before`
+what of it stands before the last answer in it, which is the `asked` of the call that gave that answer, `answer` the
 answer as `labels.spelling` has it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest. `offered`
 are the tools' names with how long their definitions are, `called` the names of those that were called."""
 
@@ -66,7 +67,7 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens,
         call.cost_usd, call.latency_s,
         *((None, None, None, None) if energy is None else _energy(energy)),
-        _exact(call), None if call.messages is None else hashed(*(said for pair in prompt for said in pair)),
+        _exact(call), asked_of(call), before_of(call),
         _digest(spelling(call.answer) if call.answer else None), _prefix(call.model, prompt),
         None if call.messages is None else sum(len(said) for _, said in prompt),
         None if call.answer is None else len(call.answer), len(prompt), _text_only(call.messages),
@@ -75,6 +76,22 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         bool(told.get("stream")), _name(told.get("service_tier")),
         *((None,) * LEVELS if marked is None else marked.levels),
     )  # fmt: skip
+
+
+def asked_of(call: Logged) -> int | None:
+    """Return the digest of a prompt; None where the log keeps none."""
+    return None if call.messages is None else _messages(call.messages)
+
+
+def before_of(call: Logged) -> int | None:
+    """Return the digest of the messages before the last answer in a prompt; None where nothing stands there."""
+    given = call.messages or ()
+    last = max((at for at, one in enumerate(given) if one.get("role") == "assistant"), default=0)
+    return _messages(given[:last]) if last else None
+
+
+def _messages(given: Sequence[Mapping[str, Any]]) -> int:
+    return hashed(*(said for one in given for said in (str(one.get("role")), text_of(one.get("content")))))
 
 
 def offered_of(call: Logged) -> str | None:

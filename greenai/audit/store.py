@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "working"]
 
-VERSION = "audit-3"
+VERSION = "audit-4"
 FILE = "audit.duckdb"
 _HEAD = 1 << 16
 LEAST, SMALL, COVERED = 20, 0.05, 0.9

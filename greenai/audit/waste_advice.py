@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from greenai.audit import idle, waste
 from greenai.audit.finding import Change, Finding, Span, Waste, Wasted
+from greenai.audit.history import KEPT_MESSAGES
 from greenai.audit.prefixes import missed
 from greenai.audit.saving import Saved, wasted
 from greenai.settings import Settings
@@ -57,6 +58,9 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
         names = [tool for one in idle.idle_tools(looked.calls) for tool in one.names]
         lines = [f'tools=[tool for tool in tools if tool.get("function", tool).get("name") not in {_set(names)}],']
         yield _change(f"Offer no tools that are never called: {idle.listed(names)}", lines, CODE, tools)
+    if old := found.get("history"):
+        what = f"Send a conversation's first message and its last {KEPT_MESSAGES + 1}, cut before one of the user"
+        yield _change(what, [f"messages=[messages[0], *messages[1:][-{KEPT_MESSAGES + 1}:]],"], CODE, old)
     yield from _on_request(looked, found)
 
 

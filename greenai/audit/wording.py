@@ -42,6 +42,7 @@ WASTED = {
     "not_json": "asked for JSON, and are none",
     "unused": "features that nobody uses",
     "always_on": "asked day and night",
+    "history": "old turns sent again",
 }
 IN_SHORT = {
     "energy": "tokens and model sizes",
@@ -67,6 +68,7 @@ IN_SHORT = {
     "waste_not_json": "none to all of it lost",
     "waste_unused": "as the app told",
     "waste_always_on": "nobody reads it by night",
+    "waste_history": "none to all of the older turns",
 }
 MOST_MISSING = 6
 
