@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,10 +39,11 @@ SURE = 0.95
 """Each bound holds with this probability."""
 UNFAMILIAR = 0.06
 """The share of the known texts with the lowest scores, below which a text counts as of a kind never seen."""
-STARTS = (0.5, 0.2)
-"""The shares of the surest answers at which the walk down begins: the first that keeps the promise. Where these are
-fewer than could prove it even if all agreed (149 for 98%), it also begins at so many, a number that no label decides,
-and takes no disagreement for a slip: too few rows tell the one from the other."""
+STARTS = ((0.5, 0.8), (0.2, 0.2))
+"""The shares of the surest answers at which the walk down begins, the second only where the first keeps no promise, and
+what part of the error of `SURE` each has: two chances to be wrong make no more of it than one. Where a share is fewer
+than could prove the promise even if all agreed (149 for 98%), the walk begins at so many, a number that no label
+decides, and takes no disagreement for a slip: too few rows tell the one from the other."""
 STEP = 0.005
 REPEATS = 200
 """So many prompts asked more than once tell the inconsistency by themselves."""
@@ -201,12 +202,12 @@ def risk(judged: Judged, slipped: Slips, *, sure: float | None = SURE) -> float:
     found = near / count - slipped.share * many / others
     found += max(0.0, far / count - slipped.share * (others - many) / others)
     if sure is not None:
-        # Chance in the head's disagreements, and in the slips' share: of the rows from which that was read the excess
-        # is none by assumption, so that only the others make it uncertain.
+        # Chance in all disagreements that may be the head's, and in the slips' share: of the rows from which that was
+        # read the excess is none by assumption, so that only the others make it uncertain.
         others_of = math.sqrt(max(0.0, 1 - slipped.rows / count))
-        found += math.hypot(
-            numeric.at_most(near, count, sure) - near / count, (slipped.share - slipped.low) * others_of
-        )
+        explained = slipped.share * min(slipped.rows, count) * (others - many) / others
+        own = near + max(0, far - round(explained))
+        found += math.hypot(numeric.at_most(own, count, sure) - own / count, (slipped.share - slipped.low) * others_of)
     return min(1.0, max(0.0, found) / (1 - slipped.share))
 
 
@@ -228,29 +229,51 @@ def thresholds(judged: Judged, slipped: Slips, promise: float, *, first: Judged 
     familiar = float(np.quantile(agreed, UNFAMILIAR))
     known = np.flatnonzero(answerable & (judged.score >= familiar))
     order = known[np.argsort(-judged.lead[known])]
-    fewest = math.ceil(math.log(1 - SURE) / math.log(promise)) / max(1, len(order))
     none = replace(slipped, share=0.0, low=0.0, high=0.0)
-    for start in STARTS:
-        found = _walk(judged, order, slipped, promise, start, familiar, first)
-        if found is None and start < fewest <= 1:
-            found = _walk(judged, order, none, promise, fewest, familiar, first)
+    for start in _starts(len(order), promise):
+        found = _walk(judged, order, slipped if start.tells else none, promise, start, familiar, first)
         if found is not None:
             return found
     return None
 
 
-def _walk(
-    judged: Judged, order: Labels, slipped: Slips, promise: float, start: float, familiar: float, first: Judged | None
-) -> Thresholds | None:
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Of how many rows a walk begins, how surely each bound of it holds, and whether so many tell slips."""
 
+    rows: int
+    sure: float
+    tells: bool
+
+
+def _starts(count: int, promise: float) -> Iterator[_Start]:
+    """Return where to begin, of so many rows; a start that could prove nothing takes no part of the error."""
+    error, left = 1 - SURE, 1 - SURE
+    for share, part in STARTS:
+        rows, spent = round(share * count), part * error
+        if rows >= _fewest(promise, spent):
+            left -= spent
+            yield _Start(rows, 1 - spent, tells=True)
+        elif _fewest(promise, left) <= count:
+            yield _Start(_fewest(promise, left), 1 - left, tells=False)
+            return
+
+
+def _fewest(promise: float, error: float) -> int:
+    """Return how many rows prove a promise if all agree."""
+    return math.ceil(math.log(error) / math.log(promise))
+
+
+def _walk(
+    judged: Judged, order: Labels, slipped: Slips, promise: float, start: _Start, familiar: float, first: Judged | None
+) -> Thresholds | None:
     found: Thresholds | None = None
-    for share in np.arange(start, 1 + STEP / 2, STEP):
-        count = min(len(order), round(share * len(order)))
-        if not count:
-            return None
+    step = STEP * len(order)
+    for at in range(math.ceil((len(order) - start.rows) / step) + 1):
+        count = min(len(order), start.rows + round(at * step))
         found, before = _at(judged, order[:count], familiar, first, promise), found
-        bound = risk(found.answered(judged if first is None else found.joined(judged, first)), slipped)
+        said = found.answered(judged if first is None else found.joined(judged, first))
+        bound = risk(said, slipped, sure=start.sure)
         if bound > 1 - promise:
             return before
         found = replace(found, bound=bound)
