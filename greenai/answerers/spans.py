@@ -40,6 +40,7 @@ LONGEST_WORD = 24
 WHOLE = 5  # tokens of which the shape is told as a whole
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
+_UNQUOTED = re.compile(r'["\\\x00-\x1f]')
 
 FORMS: Mapping[str, Callable[[str], str]] = {
     "as it stands": str,
@@ -267,9 +268,19 @@ class SpanHead:
         scores = self.scores(one)
         best, *rest = ranked(one, likeness(scores), self.constants, self.form)
         lead = best[2] - (rest[0][2] if rest else 0.0)
-        other = not best[0]
-        copied = best[1] not in self.constants
-        before, after = self.around
-        said = f"{before}{best[1]}{after}" if copied else best[1]
         score = float(scores.max())
-        return None if other else said, 0, score, lead, score
+        return self.whole(best[1]), 0, score, lead, score
+
+    def whole(self, said: str) -> str | None:
+        """Return an answer as the log writes it around a copy, or a constant one; None for another answer.
+
+        A copy with a sign that ends or escapes a string is none within quotes: {"title": ""Die Hard""} is no JSON.
+        """
+        if not spelt(said):
+            return None
+        if said in self.constants:
+            return said
+        before, after = self.around
+        if before.endswith('"') and after.startswith('"') and _UNQUOTED.search(said):
+            return None
+        return f"{before}{said}{after}"

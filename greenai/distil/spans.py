@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import spans
 from greenai.answerers.distilled import TaskModel
+from greenai.answerers.shelf import alike
 from greenai.answerers.spans import BUCKETS, COLUMNS, FORMS, MOST_TOKENS, Cut, SpanHead, spelt
 from greenai.answerers.task_file import Held
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL
@@ -177,17 +178,13 @@ class _Rows:
     meant_else: Floats
 
 
-def _rows(cuts: Sequence[Cut], keys: Sequence[str], how: Copied) -> _Rows:
+def _rows(cuts: Sequence[Cut], keys: Sequence[str], answers: Sequence[str], how: Copied) -> _Rows:
     import numpy as np
 
     constants = [spelt(one) for one in how.constants]
-    written = FORMS[how.form]
     offsets = np.cumsum([0, *(len(one.tokens) for one in cuts)])
     sizes = [len(one.first) for one in cuts]
-    meant = [
-        np.array([spelt(written(one.said(at))) == key for at in range(len(one.first))], np.float32)
-        for one, key in zip(cuts, keys, strict=True)
-    ]
+    meant = [_meant(one, key, _bare(said, how.around), how) for one, key, said in zip(cuts, keys, answers, strict=True)]
     other = np.zeros((len(cuts), len(constants) + 1), np.float32)
     for row, (key, said) in enumerate(zip(keys, meant, strict=True)):
         if key in constants:
@@ -210,6 +207,16 @@ def _rows(cuts: Sequence[Cut], keys: Sequence[str], how: Copied) -> _Rows:
         meant=np.concatenate(meant),
         meant_else=other,
     )
+
+
+def _meant(one: Cut, key: str, bare: str, how: Copied) -> Floats:
+    """Return which candidates are meant: those of these very letters, quotes and all, and where none is, the like."""
+    import numpy as np
+
+    said = [FORMS[how.form](one.said(at)) for at in range(len(one.first))]
+    like = np.array([spelt(text) == key for text in said], np.float32)
+    exact = like * np.array([text == bare for text in said], np.float32)
+    return exact if exact.any() else like
 
 
 def _loss(flat: Any, rows: _Rows, counted: Floats) -> tuple[float, Any]:
@@ -241,15 +248,24 @@ def _loss(flat: Any, rows: _Rows, counted: Floats) -> tuple[float, Any]:
     return loss, (slope + RIDGE * weights).ravel()
 
 
-def fit(cuts: Sequence[Cut], keys: Sequence[str], how: Copied, watch: Watch) -> tuple[Mapping[str, Any], list[Any]]:
+def fit(
+    cuts: Sequence[Cut], keys: Sequence[str], answers: Sequence[str], how: Copied, watch: Watch
+) -> tuple[Mapping[str, Any], list[Any]]:
     """Fit the weights, and those without each fold.
+
+    Args:
+        cuts: the texts.
+        keys: what their answers are compared by.
+        answers: as the log writes them.
+        how: how they are copies.
+        watch: told how far it is.
 
     Returns:
         The arrays of the file, and for each text the arrays of a model that had not seen it.
     """
     import numpy as np
 
-    rows = _rows(cuts, keys, how)
+    rows = _rows(cuts, keys, answers, how)
     columns = COLUMNS + len(how.constants) + 1
     fold = np.random.default_rng(0).permutation(len(cuts)) % FOLDS
     found: list[Mapping[str, Any]] = []
@@ -265,23 +281,28 @@ def fit(cuts: Sequence[Cut], keys: Sequence[str], how: Copied, watch: Watch) -> 
     return found[FOLDS], [found[one] for one in fold]
 
 
-def judged(heads: Sequence[SpanHead], cuts: Sequence[Cut], keys: Sequence[str]) -> tuple[Judged, Any]:
+def judged(
+    heads: Sequence[SpanHead], cuts: Sequence[Cut], keys: Sequence[str], answers: Sequence[str]
+) -> tuple[Judged, Any]:
     """Return how what each text's model says compares with its logged answer, and where it says an answer at all."""
     import numpy as np
 
-    told = [_judge(head, one, key) for head, one, key in zip(heads, cuts, keys, strict=True)]
+    told = [_judge(*one) for one in zip(heads, cuts, keys, answers, strict=True)]
     first, score, lead, rank = (np.array(column) for column in zip(*told, strict=True))
     return Judged(first=first, score=score, lead=lead, rank=rank, classes=CLASSES), first == 0
 
 
-def _judge(head: SpanHead, one: Cut, key: str) -> tuple[int, float, float, int]:
+def _judge(head: SpanHead, one: Cut, key: str, logged: str) -> tuple[int, float, float, int]:
     scores = head.scores(one)
     answers = spans.ranked(one, spans.likeness(scores), head.constants, head.form)
     keys = [told[0] for told in answers]
     at = keys.index(key) if key in keys else len(keys) - 1
     rank = 0 if not at else 1 + (at - 1) * (CLASSES - 1) // max(1, len(keys) - 1)
+    said = head.whole(answers[0][1])
+    if not rank and said is not None and not alike(said, logged):  # as it is compared in shadow: the quotes of JSON
+        rank = 1
     lead = answers[0][2] - (answers[1][2] if len(answers) > 1 else 0.0)
-    return int(not keys[0]), float(scores.max()), lead, rank
+    return int(said is None), float(scores.max()), lead, rank
 
 
 # --- from pairs to a task model -------------------------------------------------------------
@@ -308,18 +329,18 @@ def train(
     known = Labelled(texts=pairs.texts, numbers=tuple(numbers[key] for key in how.keys), labels=())
     learnt, kept = split(known, _readable)
     learnt = _newest(learnt, how.longest)
-    wanted, later = ([keys[number] for number in some.numbers] for some in (learnt, kept))
+    (wanted, said), (later, fresh_said) = (_answers(some, keys, pairs, how) for some in (learnt, kept))
     told = _told(how)
     cuts = [spans.cut(text, how.longest) for text in learnt.texts]
-    arrays, unseen = fit(cuts, wanted, how, watch)
+    arrays, unseen = fit(cuts, wanted, said, how, watch)
     made = {id(one): SpanHead(one, told) for one in unseen}
-    all_of, answers = judged([made[id(one)] for one in unseen], cuts, wanted)
+    all_of, answers = judged([made[id(one)] for one in unseen], cuts, wanted, said)
     slipped = slips(all_of, known.texts, known.numbers)
     found = thresholds(all_of.only(answers), slipped, promise)
     if found is None:
         raise NotWorthIt(none_keeps(promise, all_of.only(answers), slipped))
     head, fresh = SpanHead(arrays, told), [spans.cut(text, how.longest) for text in kept.texts]
-    last, says = judged([head] * len(fresh), fresh, later)
+    last, says = judged([head] * len(fresh), fresh, later, fresh_said)
     held_out = tested(last.only(says), len(kept.texts), found, slipped, 0)
     taken = time.perf_counter() - began, time.process_time() - core
     whole = {
@@ -332,6 +353,14 @@ def train(
         model=TaskModel(held), held=held, tested=held_out, slips=slipped, labels=_counts(how), fit_s=taken[0],
         fit_core_s=taken[1],
     )  # fmt: skip
+
+
+def _answers(some: Labelled, keys: Sequence[str], pairs: Pairs, how: Copied) -> tuple[list[str], list[str]]:
+    """Return what the answers of some texts are compared by, and how the log writes them."""
+    folded = map(str.casefold, pairs.texts)
+    written = dict(zip(zip(folded, how.keys, strict=True), pairs.answers, strict=True))
+    wanted = [keys[number] for number in some.numbers]
+    return wanted, [written[text.casefold(), key] for text, key in zip(some.texts, wanted, strict=True)]
 
 
 def _readable(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from copied_logs import TEMPLATE, asked, logged, pairs_of
 
 from greenai.answerers import distilled, task_file
+from greenai.answerers import spans as answering
+from greenai.answerers.skeleton import Part, Template
 from greenai.answerers.task_file import TaskFileRefused
 from greenai.distil import file, kinds, pairs, spans, train
 
@@ -77,6 +80,37 @@ def test_the_logs_own_way_of_writing_is_kept(form, wanted):
         wanted = (wanted[0], ('{"order": "', '"}'))
     assert (found.form, found.around) == wanted
     assert found.share == 1.0
+
+
+FILMS = ["Red", "Night", "Road", "River", "Silent", "House", "Storm", "Winter", "Golden", "Moon", "Last", "Summer"]
+FILM = Template(parts=(Part(role="user", literals=("Which film is meant? As JSON. Text: ", "")),))
+
+
+def film(draw, quoted):
+    name = " ".join(draw.sample(FILMS, draw.randint(1, 3)))
+    said = draw.choice(["I want to see {} tonight", "is {} good", "who made {} in 1999", "play {} please"])
+    return said.format(f'"{name}"' if quoted else name), json.dumps({"title": name})
+
+
+def test_quotes_around_a_copy_are_left_out_where_the_log_leaves_them_out():
+    """With them, a name within JSON would be none: {"title": ""Red Night""}."""
+    draw = random.Random(0)
+    texts, answers = zip(*(film(draw, quoted=at % 2) for at in range(500)), strict=True)
+    made = kinds.made(pairs.Pairs(template=FILM, texts=texts, answers=answers), name="film", promise=0.9, kind="span")
+    assert made.tested.coverage >= 0.8
+    said = [(made.model.answer([{"role": "user", "content": f"{FILM.parts[0].literals[0]}{text}"}]), answer)
+            for text, answer in (film(draw, quoted=True) for _ in range(60))]  # fmt: skip
+    answered = [(one.text, answer) for one, answer in said if one is not None]
+    assert len(answered) >= 40
+    assert all(text == answer for text, answer in answered)
+
+
+@pytest.mark.parametrize("copy", ['"Red Night"', "a\\b", "two\nlines", ".", '"'])
+def test_what_would_end_or_escape_a_string_is_no_answer_within_quotes(trained, copy):
+    told = {**trained.held.header, "around": ['{"title": "', '"}']}
+    head = answering.SpanHead(trained.held.arrays, told)
+    assert head.whole(copy) is None
+    assert (head.whole("Red Night"), head.whole("none")) == ('{"title": "Red Night"}', "none")
 
 
 def test_kinds_are_told_apart():
