@@ -66,6 +66,7 @@ def _told(row: Mapping[str, Any], model: TaskModel) -> dict[str, Any]:
         "shadow": {"compared": sum(shadow), "agreed": shadow[0], "low": low, "high": high},
         "audits": {"compared": sum(audit), "agreed": audit[0], "low": audit_low, "high": audit_high},
         "floor": floor,
+        "has_been_on": row["answered"] + sum(audit) > 0,
         "may_be_on": row["fell"] is None and low >= floor,
         "more_needed": agreement.more_needed(*shadow, floor),
         "fell": row["fell"],
@@ -127,6 +128,8 @@ def _verdict(one: Mapping[str, Any], path: Path) -> str:
             f"It fell back to shadow: audits showed less than {floor}. Make it again from newer calls, or switch it on "
             f"again: greenai distil --status {shlex.quote(str(path))} --again"
         )
+    if one["has_been_on"]:
+        return _while_on(one, floor)
     if one["may_be_on"]:
         return f'It may be on: at least {floor} is what its promise comes to. In greenai.toml: mode = "on"'
     if one["more_needed"] is None and one["shadow"]["high"] >= one["floor"]:
@@ -134,3 +137,13 @@ def _verdict(one: Mapping[str, Any], path: Path) -> str:
     if one["more_needed"] is None:
         return f"It should not be on: at this rate it does not come to {floor}. Make it again from newer calls."
     return f"It may be on when the lower bound is {floor}: after about {one['more_needed']:,} more calls at this rate."
+
+
+def _while_on(one: Mapping[str, Any], floor: str) -> str:
+    """Say what holds of a model that has answered calls already."""
+    audits = one["audits"]
+    if audits["compared"] and audits["low"] >= one["floor"]:
+        return f"It has been on, and audits show that it comes to {floor}, which is what its promise comes to."
+    if audits["high"] < one["floor"]:
+        return f'It should not be on: audits show less than {floor}. In greenai.toml: mode = "shadow"'
+    return f"It has been on, and nothing speaks against that: audits allow for {floor}, where its promise is kept."
