@@ -54,7 +54,7 @@ class Template:
 
     def __post_init__(self) -> None:
         constant = sum(len("".join(piece.split())) for part in self.parts for piece in part.literals)
-        slots = sum(len(part.literals) - 1 for part in self.parts)
+        slots = self.slot_count
         empty = any(not piece for part in self.parts for piece in part.literals[1:-1])
         if constant < LEAST_CONSTANT or slots < 1 or empty or not all(part.literals for part in self.parts):
             raise ValueError(
@@ -74,6 +74,25 @@ class Template:
                 return None
             found.extend(slots)
         return tuple(found)
+
+    def filled(self, texts: Sequence[str]) -> list[dict[str, str]]:
+        """Return the messages of a prompt of this template with these texts in its slots, in order.
+
+        Raises:
+            ValueError: there are more slots than texts, or fewer.
+        """
+        if len(texts) != self.slot_count:
+            raise ValueError(f"This template has {self.slot_count} slots, and {len(texts)} texts were given.")
+        left, messages = iter(texts), list[dict[str, str]]()
+        for part in self.parts:
+            content = part.literals[0] + "".join(next(left) + piece for piece in part.literals[1:])
+            messages.append({"role": part.role, "content": content})
+        return messages
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots its messages have together."""
+        return sum(len(part.literals) - 1 for part in self.parts)
 
     @property
     def skeleton(self) -> str:

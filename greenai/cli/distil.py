@@ -1,21 +1,23 @@
-"""`greenai distil`: make a task model of the most repetitive calls of a log, and say how those in use are doing."""
+"""`greenai distil`: make a task model of the most repetitive calls of a log, and say how those in use are doing.
+
+What it says of one that was made is in distil_told.py, which file it is written to in distil_file.py, asking for labels
+in distil_labels.py, and how one in use is doing in distil_status.py.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from greenai.audit.labels import command
+from greenai.cli import distil_file, distil_labels, distil_told
 from greenai.cli.common import AsJson, SettingsFile, console, plain, print_json, reported, settings_of
 from greenai.progress import bar
-from greenai.units import format_duration, format_energy
+from greenai.units import format_energy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
     from greenai.distil.pairs import Pairs
     from greenai.distil.templates import Candidate
     from greenai.distil.train import Trained
-    from greenai.distil.worth import Worth
     from greenai.progress import Moved
-    from greenai.settings import Settings
 
 __all__ = ["distil"]
 
@@ -42,9 +42,18 @@ Promise = Annotated[float, typer.Option(min=0.5, max=0.999, help="How often it i
 Tolerance = Annotated[
     float | None, typer.Option(help="For answers that are numbers on a scale: by how much two may differ and agree.")
 ]
-Labels = Annotated[int | None, typer.Option(min=1, help="Prompts of the log that --teacher answers (anew).")]
+OfKind = Annotated[
+    Literal["label", "score", "span"] | None,
+    typer.Option("--kind", help="What the answers are, where it is not found out: labels, numbers, words of the text."),
+]
+Labels = Annotated[
+    int | None, typer.Option(min=1, help="Prompts of the log that --teacher answers, those without an answer first.")
+]
 Teacher = Annotated[str | None, typer.Option(help='The large model, such as "openai/gpt-5.5".')]
-Spend = Annotated[str | None, typer.Option("--budget", help='What asking --teacher may take, such as "5Wh".')]
+Spend = Annotated[
+    str | None,
+    typer.Option("--budget", help='What asking may take, such as "5Wh". Without it, what would be asked is told.'),
+]
 Out = Annotated[Path | None, typer.Option(help="The file to write; without it, a name is made of the template's.")]
 Name = Annotated[str | None, typer.Option(help="What receipts call it; by default the file's name.")]
 Status = Annotated[Path | None, typer.Option("--status", help="Say how a task model in use is doing.")]
@@ -59,6 +68,7 @@ def distil(
     template: Which = None,
     list_: Listed = False,
     promise: Promise = 0.98,
+    kind: OfKind = None,
     tolerance: Tolerance = None,
     labels: Labels = None,
     teacher: Teacher = None,
@@ -90,21 +100,36 @@ def distil(
                 'Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".'
             )
         if template is None and not list_:
-            _only_listed({"--out": out, "--name": name, "--tolerance": tolerance, "--labels": labels})
+            _only_listed({"--out": out, "--name": name, "--kind": kind, "--tolerance": tolerance, "--labels": labels})
+        if kind not in (None, "score") and tolerance is not None:
+            raise typer.BadParameter(f"--tolerance is for numbers, and --kind {kind} was given. Leave one of them out.")
+        distil_labels.check(budget)
         try:
             chosen, pairs = _read(logs, format_, work, None if list_ else template, as_json=as_json)
             if chosen is None or pairs is None:
                 return
+            target, asked = distil_file.target(out, chosen), None
             if labels is not None and teacher is not None:
-                from greenai.cli import distil_labels
-
-                pairs = distil_labels.asked(pairs, labels, teacher, budget, loaded, as_json=as_json)
-            target = out or Path(f"{_slug(chosen)}.greenai")
-            asking = {"promise": promise, "tolerance": tolerance, "teacher": teacher or _model(chosen)}
-            made = _trained(pairs, name or target.stem, asking, as_json=as_json)
-            _tell(made, _worth(made, pairs, chosen, loaded), pairs, chosen, _written(made, target), target, as_json)
+                wanted = distil_labels.Labels(
+                    count=labels, teacher=teacher, budget=budget, path=distil_labels.beside(target.path, work)
+                )
+                asked = distil_labels.asked(pairs, chosen, wanted, loaded, as_json=as_json)
+                if asked is None:
+                    return
+                pairs = asked.pairs
+            told = {"promise": promise, "kind": kind, "tolerance": tolerance, "teacher": teacher or _model(chosen)}
+            made = _trained(pairs, name or target.path.stem, told, as_json=as_json)
+            found = distil_told.worth_of(made, pairs, chosen, loaded, None if asked is None else asked.found)
+            sha256 = distil_file.written(made, target)
+            whole = distil_told.Made(
+                trained=made, worth=found, pairs=pairs, model=_model(chosen) or teacher, target=target, sha256=sha256,
+                repeats=tolerance is None and made.model.kind == "score",
+                labels=None if asked is None else asked.to_dict(),
+            )  # fmt: skip
+            distil_told.tell(whole, as_json=as_json)
         except KeyboardInterrupt:
-            console(stderr=True).print("Stopped. No file was written.", markup=False)
+            kept = "" if labels is None else " What was answered is kept: the same line goes on."
+            console(stderr=True).print(f"Stopped. No file was written.{kept}", markup=False)
             raise typer.Exit(130) from None
 
 
@@ -161,11 +186,6 @@ def _model(chosen: Candidate) -> str | None:
     return chosen.models[0] if chosen.models else None
 
 
-def _slug(chosen: Candidate) -> str:
-    words = re.findall(r"[a-z]+", chosen.template.skeleton.partition(":")[2].lower())
-    return "-".join(words[:4]) or "task"
-
-
 # --- the list -------------------------------------------------------------------------------
 
 
@@ -185,11 +205,22 @@ def _list(found: Sequence[Candidate], logs: Sequence[Path], format_: str | None,
     for one in found:
         for line in _lines(one):
             told.print(plain(line), markup=False, soft_wrap=True)
-    first = next((one for one in found if one.why_not is None), None)
+    first = next((one for one in found if one.why_not is None), None) or next(
+        (one for one in found if one.unanswered), None
+    )
     if first is not None:
-        within = "" if first.tolerance is None else f" --tolerance {first.tolerance}"
-        line = f"Next: {command([str(log) for log in logs], format_, first.id)}{within}"
+        line = f"Next: {command([str(log) for log in logs], format_, first.id)}{_options(first)}"
         told.print(line, markup=False, soft_wrap=True)
+
+
+def _options(one: Candidate) -> str:
+    """Return what the command that distils a template needs beside its id."""
+    within = "" if one.tolerance is None else f" --tolerance {one.tolerance}"
+    return within if one.why_not is None else f"{within} {_asks(one)}"
+
+
+def _asks(one: Candidate) -> str:
+    return f"--labels {one.unanswered} --teacher {_model(one) or 'MODEL'}"
 
 
 def _lines(one: Candidate) -> Iterator[str]:
@@ -204,6 +235,8 @@ def _lines(one: Candidate) -> Iterator[str]:
     if one.kind == "span":
         recur = f", {one.share:.0%} of the answers are copied out of the text"
     yield f"   {one.calls:,} calls{recur}"
+    if one.unanswered:
+        yield f"   {one.unanswered:,} calls have no whole answer; the large model can be asked: {_asks(one)}"
     if one.why_not is not None:
         yield f"   Not distilled: {one.why_not}"
         return
@@ -238,6 +271,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "kind": one.kind,
         "tolerance": None if one.tolerance is None else float(one.tolerance),
         "why_not": one.why_not,
+        "unanswered": one.unanswered,
         "call_j": each.energy_j,
         "call_low_j": each.low_j,
         "call_high_j": each.high_j,
@@ -257,103 +291,3 @@ def _trained(pairs: Pairs, name: str, asking: dict[str, Any], *, as_json: bool) 
 
 def _moved(moved: Moved, step: str, share: float) -> None:
     moved("training", done=round(share * 100), total=100, said=step)
-
-
-def _worth(made: Trained, pairs: Pairs, chosen: Candidate, settings: Settings) -> Worth:
-    from greenai.cli.distil_labels import prompt
-    from greenai.distil import worth
-
-    prompts = [prompt(made.model.template, text) for text in pairs.texts[-worth.MOST_PROMPTS :]]
-    item_s = worth.core_seconds(made.model, prompts)
-    return worth.worth(worth.before(chosen), item_s, made.fit_core_s, made.tested.coverage, settings.watts_per_core)
-
-
-def _written(made: Trained, target: Path) -> str:
-    from greenai.distil import file
-    from greenai.errors import InvalidRequest
-
-    try:
-        return file.write(made, target)
-    except OSError as error:
-        raise InvalidRequest(f"{target} cannot be written: {error}. Name another file with --out.") from None
-
-
-def _tell(
-    made: Trained, found: Worth, pairs: Pairs, chosen: Candidate, sha256: str, target: Path, as_json: bool
-) -> None:
-    if as_json:
-        print_json(_plain(made, found, pairs, sha256, target))
-        return
-    told = console()
-    for line in _report(made, found, pairs, chosen):
-        told.print(plain(line), markup=False, soft_wrap=True)
-    told.print(f"Written: {target} (version {sha256[:12]}).", markup=False, soft_wrap=True)
-    next_ = f"Next, in greenai.toml; greenai distil --status {target} says when it may be on:"
-    told.print(next_, markup=False, soft_wrap=True)
-    told.print(f'\n[[distilled]]\nfile = {json.dumps(str(target))}\nmode = "shadow"', markup=False, soft_wrap=True)
-
-
-def _report(made: Trained, found: Worth, pairs: Pairs, chosen: Candidate) -> Iterator[str]:
-    tested = made.tested
-    left = ", ".join(f"{count:,} {why}" for why, count in pairs.left_out.items() if why != "other template")
-    aside = f" (left out: {left})" if left else ""
-    how = {"span": ", and copies words of the text", "score": f", and agrees within {made.model.tolerance or 0:g}"}
-    kind = how.get(made.model.kind, "")
-    yield f"Learnt from {len(pairs.texts):,} pairs of {_model(chosen) or 'the log'}{aside}{kind}."
-    yield (
-        f"On the {tested.pairs:,} latest, not seen before, it answered {tested.coverage:.1%}, and "
-        f"{tested.agreement:.1%} ({tested.agreement_low:.1%} to {tested.agreement_high:.1%}) of that as the log says."
-    )
-    if made.model.kind != "score":
-        yield _slips(made)
-    yield f"Assumed: {made.held.header['assumption']}"
-    yield f"An item takes {_reading(found.after)} and {found.item_ms:.1f} ms of a core."
-    yield f"A call of the model took {_reading(found.before)}."
-    paid = "when it is paid back is not known" if found.pays_after is None else _paid(found.pays_after)
-    yield f"Training took {_reading(found.training)} in {format_duration(made.fit_s)}: {paid}."
-
-
-def _slips(made: Trained) -> str:
-    tested, slips = made.tested, made.slips
-    return (
-        f"The log's model slips in {slips.share:.1%} ({slips.low:.1%} to {slips.high:.1%}) of its answers, by "
-        f"{'prompts that it answered twice' if slips.source == 'repeats' else 'the surest pairs'}: "
-        f"against what it says when it is consistent, agreement is {tested.corrected:.1%}, "
-        f"{tested.corrected_low:.1%} at least."
-    )
-
-
-def _paid(calls: tuple[int, int, int]) -> str:
-    return f"paid back after {calls[0]:,} {'call' if calls[0] == 1 else 'calls'} ({calls[1]:,} to {calls[2]:,})"
-
-
-def _reading(reading: Any) -> str:
-    if reading.energy_j is None or reading.low_j is None or reading.high_j is None:
-        return f"an unknown energy ({reading.method})"
-    return _span(reading.energy_j, reading.low_j, reading.high_j)
-
-
-def _plain(made: Trained, found: Worth, pairs: Pairs, sha256: str, target: Path) -> dict[str, Any]:
-    readings = {
-        f"{name}_{end}": getattr(getattr(found, name), end if end != "j" else "energy_j")
-        for name in ("before", "after", "training")
-        for end in ("j", "low_j", "high_j")
-    }
-    return {
-        "file": str(target),
-        "kind": made.model.kind,
-        "version": sha256[:12],
-        "sha256": sha256,
-        "pairs": len(pairs.texts),
-        "left_out": dict(pairs.left_out),
-        "labels": dict(made.labels),
-        "promise": made.model.promise,
-        "threshold": made.model.threshold,
-        "assumption": made.held.header["assumption"],
-        "tested": {**dataclasses.asdict(made.tested), "coverage": made.tested.coverage},
-        "slips": dataclasses.asdict(made.slips),
-        "item_ms": found.item_ms,
-        **readings,
-        "pays_after": found.pays_after,
-        "seconds": made.fit_s,
-    }

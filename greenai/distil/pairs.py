@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from greenai.answerers.skeleton import Template
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, answer_of, spelling
 from greenai.audit.values import Logged
 
-__all__ = ["Labelled", "Pairs", "collect", "labelled"]
+__all__ = ["NO_ANSWER", "Labelled", "Pairs", "Unanswered", "collect", "labelled", "text_of"]
+
+NO_ANSWER = "no whole answer"
+SAMPLING = ("temperature", "top_p", "reasoning_effort")
+"""Arguments that decide how often a model says the same twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A prompt of the template that was never answered whole: its slots, and how many of the pairs are older."""
+
+    slots: tuple[str, ...]
+    place: int
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """What filled the slots, and what the large model said to it, oldest first; `left_out` counts the others by why."""
+    """What filled the slots, and what the large model said to it, oldest first.
+
+    Attributes:
+        texts: what is learnt: the slots of each prompt as one text.
+        slots: of each prompt, to the letter.
+        left_out: how many calls are in no pair, by why.
+        unanswered: the prompts that nobody answered whole, each once.
+        arguments: with which of `SAMPLING` most of the calls were asked.
+    """
 
     template: Template
     texts: tuple[str, ...]
     answers: tuple[str, ...]
     created: tuple[float | None, ...] = ()
+    slots: tuple[tuple[str, ...], ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    unanswered: tuple[Unanswered, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,29 +64,59 @@ class Labelled:
         return max(len(self.labels), 1 + max(self.numbers, default=0))
 
 
+def text_of(slots: Sequence[str]) -> str:
+    """Return what is learnt of a prompt: its slots as one text."""
+    return "\n".join(slots).strip()
+
+
 def collect(calls: Iterable[Logged], template: Template) -> Pairs:
     """Return the pairs of a template; without a time in every call, the log's own order is that of time."""
-    left: Counter[str] = Counter()
-    found: list[tuple[float | None, str, str]] = []
+    left, asked = Counter[str](), Counter[str]()
+    found: list[tuple[float | None, tuple[str, ...], str | None]] = []
     for call in calls:
         slots = None if call.messages is None else template.slots(call.messages)
-        answer = answer_of(call)
         if slots is None:
             left["other template"] += 1
-        elif answer is None:
-            left["no whole answer"] += 1
-        else:
-            found.append((call.created, "\n".join(slots).strip(), answer))
-    times = [created for created, _, _ in found if created is not None]
-    if len(times) == len(found):
-        found = [found[at] for at in sorted(range(len(found)), key=times.__getitem__)]
+            continue
+        found.append((call.created, slots, answer_of(call)))
+        asked[json.dumps({name: call.arguments.get(name) for name in SAMPLING}, default=str)] += 1
+    found = _in_time(found)
+    answered = [(created, slots, answer) for created, slots, answer in found if answer is not None]
+    if len(answered) < len(found):
+        left[NO_ANSWER] = len(found) - len(answered)
+    most = json.loads(asked.most_common(1)[0][0]) if asked else {}
     return Pairs(
         template=template,
-        texts=tuple(text for _, text, _ in found),
-        answers=tuple(answer for _, _, answer in found),
-        created=tuple(created for created, _, _ in found),
+        texts=tuple(text_of(slots) for _, slots, _ in answered),
+        answers=tuple(answer for _, _, answer in answered),
+        created=tuple(created for created, _, _ in answered),
+        slots=tuple(slots for _, slots, _ in answered),
         left_out=dict(left),
+        unanswered=_unanswered(found),
+        arguments={name: value for name, value in most.items() if value is not None},
     )
+
+
+_Found = Sequence[tuple[float | None, tuple[str, ...], str | None]]
+
+
+def _in_time(found: _Found) -> list[tuple[float | None, tuple[str, ...], str | None]]:
+    """Return calls in the order of time, where every answered one has a time; others without one come last."""
+    if any(created is None for created, _, answer in found if answer is not None):
+        return list(found)
+    return sorted(found, key=lambda one: float("inf") if one[0] is None else one[0])
+
+
+def _unanswered(found: _Found) -> tuple[Unanswered, ...]:
+    known = {slots for _, slots, answer in found if answer is not None}
+    once: dict[tuple[str, ...], Unanswered] = {}
+    place = 0
+    for created, slots, answer in found:
+        if answer is not None:
+            place += 1
+        elif slots not in known:
+            once.setdefault(slots, Unanswered(slots=slots, place=place, created=created))
+    return tuple(once.values())
 
 
 def labelled(pairs: Pairs) -> Labelled:

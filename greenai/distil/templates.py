@@ -56,11 +56,13 @@ class Candidate:
         labels: its most frequent answers, with how often each was given.
         share: how much of its answers these are.
         input_tokens: all tokens of its prompts, where the log tells them; `output_tokens` likewise.
+        counted: calls of which the log tells both.
         models: who answered, most calls first.
         why_not: why no task model can be made of it; None where one can.
         kind: "label"; "score" where its answers are many numbers, which want a tolerance; or "span" where they are no
             labels and stand in the texts.
         tolerance: one to begin with, where they are numbers.
+        unanswered: calls without a whole answer, where the others' are labels, numbers or copies, or there are none.
     """
 
     number: int
@@ -77,6 +79,8 @@ class Candidate:
     why_not: str | None
     kind: Kind = "label"
     tolerance: str | None = None
+    unanswered: int = 0
+    counted: int = 0
 
 
 @contextmanager
@@ -185,6 +189,8 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
     answers = [] if copies is not None else [call.answer for call in sample if call.answer is not None]
     numbers = labels.different >= LEAST and are_numbers(answers)
     cost = calls.cost_usd[rows.every]
+    counted = int((~np.isnan(calls.input_tokens[rows.every]) & ~np.isnan(calls.output_tokens[rows.every])).sum())
+    learnable = numbers or copies is not None or labels.share >= SHARE or not labels.answered
     said = {answer: call.answer or "" for answer, row in rows.labels.items() if (call := read[row]) is not None}
     return Candidate(
         number=code + 1,
@@ -198,10 +204,16 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
         cost_usd=None if np.isnan(cost).all() else seen.matching * float(np.nansum(cost)),
         models=_names(calls.model, rows.every),
         projects=_names(calls.project, rows.every),
-        why_not=seen.why_not or (None if numbers or copies is not None else labels.why_not),
+        why_not=seen.why_not or (None if numbers or copies is not None else _why_not(labels)),
         kind="score" if numbers else "label" if copies is None else "span",
         tolerance=suggested(answers) if numbers else None,
+        counted=round(seen.matching * counted),
+        unanswered=len(rows.every) - labels.answered if learnable and seen.why_not is None else 0,
     )
+
+
+def _why_not(labels: Labels) -> str | None:
+    return labels.why_not if labels.answered else "none of its calls has a whole answer"
 
 
 def _copies(labels: Labels, seen: Exact, sample: Sequence[Logged]) -> float | None:

@@ -1,7 +1,8 @@
 """What a task model is worth: energy per item before and after, what training took, and when that is paid back.
 
 Before is what the log's model takes for the template's tokens, as everywhere: the meters' physics by its card. After is
-core time of this machine, measured on prompts of the log. What the task model leaves to the ladder costs both.
+core time of this machine, measured on prompts of the log. What the task model leaves to the ladder costs both. What
+asking the large model for labels took is part of what has to be paid back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from greenai.answerers.distilled import TaskModel
     from greenai.distil.templates import Candidate
 
-__all__ = ["Worth", "before", "core_seconds", "pays_after", "worth"]
+__all__ = ["Worth", "before", "core_seconds", "pays_after", "tokens", "worth"]
 
 ROUNDS = 5
 MOST_PROMPTS = 200
@@ -33,30 +34,37 @@ MOST_PROMPTS = 200
 class Worth:
     """Energy per item, in joules with an interval, and of training; milliseconds of one core an item.
 
-    `pays_after` are the calls of the template after which training has paid for itself, with an interval: None where
-    nothing is known of the large model's energy, or nothing is saved.
+    `training` is core time, and `asking` what the large model took for labels. `pays_after` are the calls of the
+    template after which both have paid for themselves, with an interval: None where nothing is known of the large
+    model's energy, or nothing is saved.
     """
 
     before: Reading
     after: Reading
     training: Reading
+    asking: Reading | None = None
     item_ms: float
     pays_after: tuple[int, int, int] | None
 
 
 def before(candidate: Candidate) -> Reading:
     """Return what one call of a template takes, by the model that answered most of them."""
+    usage = tokens(candidate)
     card = find(candidate.models[0]) if candidate.models else None
-    calls = max(candidate.calls, 1)
-    usage = Usage(
+    if card is None or usage.input_tokens is None or usage.output_tokens is None:
+        return Reading.unknown("no card of the model, or no tokens in the log")
+    return receipts.modelled(card, usage)
+
+
+def tokens(candidate: Candidate) -> Usage:
+    """Return the tokens of one call of a template on average; None where the log does not tell them."""
+    calls = max(candidate.counted or candidate.calls, 1)
+    return Usage(
         input_tokens=candidate.input_tokens // calls or None,
         output_tokens=candidate.output_tokens // calls or None,
         cached_tokens=0,
         reasoning_tokens=0,
     )
-    if card is None or usage.input_tokens is None or usage.output_tokens is None:
-        return Reading.unknown("no card of the model, or no tokens in the log")
-    return receipts.modelled(card, usage)
 
 
 def core_seconds(model: TaskModel, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> float:
@@ -72,7 +80,10 @@ def core_seconds(model: TaskModel, prompts: Sequence[Sequence[Mapping[str, Any]]
     return statistics.median(rounds)
 
 
-def worth(earlier: Reading, item_s: float, training_s: float, coverage: float, watts: float | None) -> Worth:
+def worth(
+    earlier: Reading, item_s: float, training_s: float, coverage: float, watts: float | None,
+    asking: Reading | None = None,
+) -> Worth:  # fmt: skip
     """Return what a task model is worth that answers a share of the calls.
 
     Args:
@@ -81,6 +92,7 @@ def worth(earlier: Reading, item_s: float, training_s: float, coverage: float, w
         training_s: core seconds of training.
         coverage: the share that it answers.
         watts: of one core; None takes this processor's.
+        asking: what asking for labels took, if it was asked.
     """
     after, training = cpu.reading(item_s, watts), cpu.reading(training_s, watts)
     return Worth(
@@ -88,23 +100,35 @@ def worth(earlier: Reading, item_s: float, training_s: float, coverage: float, w
         after=after,
         training=training,
         item_ms=item_s * 1e3,
-        pays_after=pays_after(earlier, after, training, coverage),
+        asking=asking,
+        pays_after=pays_after(earlier, after, training, coverage, asking),
     )
 
 
-def pays_after(earlier: Reading, after: Reading, training: Reading, coverage: float) -> tuple[int, int, int] | None:
+def pays_after(
+    earlier: Reading, after: Reading, training: Reading, coverage: float, asking: Reading | None = None
+) -> tuple[int, int, int] | None:
     """Return after how many calls training is paid back: expected, at the earliest, at the latest.
 
-    The same watts make an item and training dear, so their bounds go together.
+    The same watts make an item and training dear, so their bounds go together; so do those of a call of the large model
+    and of asking it.
     """
-    first, last = (earlier.high_j, after.low_j, training.low_j), (earlier.low_j, after.high_j, training.high_j)
-    found = [_calls(*ends, coverage) for ends in ((earlier.energy_j, after.energy_j, training.energy_j), first, last)]
+    asked = asking or Reading(energy_j=0.0, low_j=0.0, high_j=0.0)
+    found = [
+        _calls(earlier.energy_j, after.energy_j, training.energy_j, asked.energy_j, coverage),
+        _calls(earlier.high_j, after.low_j, training.low_j, asked.high_j, coverage),
+        _calls(earlier.low_j, after.high_j, training.high_j, asked.low_j, coverage),
+    ]
     expected, soonest, latest = found
-    return None if expected is None or soonest is None or latest is None else (expected, soonest, latest)
+    if expected is None or soonest is None or latest is None:
+        return None
+    return expected, min(soonest, expected), max(latest, expected)
 
 
-def _calls(earlier: float | None, after: float | None, training: float | None, coverage: float) -> int | None:
-    if earlier is None or after is None or training is None:
+def _calls(
+    earlier: float | None, after: float | None, training: float | None, asked: float | None, coverage: float
+) -> int | None:
+    if earlier is None or after is None or training is None or asked is None:
         return None
     saved = coverage * earlier - after
-    return math.ceil(training / saved) if saved > 0 else None
+    return math.ceil((training + asked) / saved) if saved > 0 else None

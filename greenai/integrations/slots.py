@@ -59,17 +59,13 @@ def checked(names: object, signature: inspect.Signature | None, file: Path) -> t
             f"{', '.join(known) or 'nothing'}. Name those of its arguments whose texts fill the template, in its order."
         )
     template = template_of(file)
-    slots = None if template is None else _slots(template)
+    slots = None if template is None else template.slot_count
     if template is not None and slots != len(given):
         raise InvalidRequest(
             f"distil_slots names {len(given)} arguments, and the template of {file.name} has {slots} slots: "
             f"{' '.join(template.skeleton.split())[:200]}. Name one argument for each slot, in this order."
         )
     return tuple(map(str, given))
-
-
-def _slots(template: Template) -> int:
-    return sum(len(part.literals) - 1 for part in template.parts)
 
 
 def filled(template: Template, given: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]] | None:
@@ -85,7 +81,7 @@ def filled(template: Template, given: Mapping[str, Any], names: Sequence[str]) -
 
 def unfit(template: Template, given: Mapping[str, Any], names: Sequence[str]) -> str | None:
     """Say why such arguments never fill a template; None where other texts in them would."""
-    wanted, texts = _slots(template), [name for name, value in given.items() if isinstance(value, str)]
+    wanted, texts = template.slot_count, [name for name, value in given.items() if isinstance(value, str)]
     have = [*names] or [name for name in texts if name not in NOT_TEXT]
     if len(have) == wanted and (names or wanted == 1):
         return None
@@ -96,10 +92,7 @@ def unfit(template: Template, given: Mapping[str, Any], names: Sequence[str]) ->
 
 
 def _filled(template: Template, texts: Sequence[object]) -> list[dict[str, Any]] | None:
-    if len(texts) != _slots(template) or not all(isinstance(text, str) for text in texts):
+    if len(texts) != template.slot_count or not all(isinstance(text, str) for text in texts):
         return None
-    left, messages = iter(cast("Sequence[str]", texts)), list[dict[str, Any]]()
-    for part in template.parts:
-        content = part.literals[0] + "".join(next(left) + piece for piece in part.literals[1:])
-        messages.append({"role": part.role, "content": content})
+    messages = template.filled(cast("Sequence[str]", texts))
     return messages if template.slots(messages) == tuple(texts) else None

@@ -93,6 +93,8 @@ def test_from_a_log_to_an_answer(shell: Shell, log: Path, tmp_path: Path) -> Non
     assert 0 < made["after_low_j"] <= made["after_j"] <= made["after_high_j"] < made["before_low_j"]
     expected, soonest, latest = made["pays_after"]
     assert 0 < soonest <= expected <= latest
+    assert 0.9 <= made["promise_bound"] < 1
+    assert (made["promise_tested"], made["replaces"], made["asked"]) == ("kept", None, None)
 
     path, settings = tmp_path / "department.greenai", {"ledger": str(tmp_path / "ledger.db")}
     with offline(FakeProvider(default="Delivery."), settings=settings) as client:
@@ -190,6 +192,20 @@ def test_the_status_judges_no_sooner_than_it_can(shell: Shell, tmp_path: Path, s
         for number in range(len(said)):
             ask(client, f"where is my parcel {number}")
     assert shell("distil", "--status", str(path)).stdout.splitlines()[-1] == verdict
+
+
+def test_one_that_is_on_is_not_told_that_it_may_be(shell: Shell, tmp_path: Path) -> None:
+    path, ledger = task_files.write(tmp_path / "department.greenai"), tmp_path / "ledger.db"
+    (tmp_path / "greenai.toml").write_text(f'ledger = "{ledger}"\n', encoding="utf-8")
+    with offline(FakeProvider(default="Delivery."), settings={"ledger": str(ledger)}) as client:
+        client.distilled(path, mode="on", audit=1.0)
+        for number in range(3):
+            ask(client, f"where is my parcel {number}")
+    (told,) = shell.json("distil", "--status", str(path))["projects"]
+    assert (told["has_been_on"], told["may_be_on"]) == (True, False)
+    assert shell("distil", "--status", str(path)).stdout.splitlines()[-1] == (
+        "  It has been on, and nothing speaks against that: audits allow for 98.0%, where its promise is kept."
+    )
 
 
 def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) -> None:

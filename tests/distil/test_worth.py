@@ -35,6 +35,20 @@ def test_training_is_paid_back_by_what_is_saved_on_the_calls_that_are_answered()
     assert found == (10, 3, 70)  # 70 / 7, 35 / 15.5, 140 / 2
 
 
+def test_asking_for_labels_is_paid_back_too() -> None:
+    asking = joules(140, 70, 280)  # by the model whose calls are saved: dear where they are
+    found = pays_after(joules(10, 5, 20), joules(1, 0.5, 2), joules(70, 35, 140), 0.8, asking)
+    assert found == (30, 21, 105)  # 210 / 7, (35 + 280) / 15.5, (140 + 70) / 2
+    whole = worth(joules(10, 5, 20), 0.004, 20.0, 0.9, 5.0, asking)
+    assert whole.asking == asking
+    unknown = worth(joules(10, 5, 20), 0.004, 20.0, 0.9, 5.0, Reading.unknown("no card"))
+    assert unknown.pays_after is None
+
+
+def test_tokens_are_of_the_calls_that_have_them() -> None:
+    assert before(replace(KNOWN, counted=50)).energy_j == before(replace(KNOWN, calls=50)).energy_j
+
+
 def test_nothing_saved_is_never_paid_back() -> None:
     assert pays_after(joules(1, 0.5, 2), joules(1, 0.5, 2), joules(70, 35, 140), 0.8) is None
     assert pays_after(Reading.unknown("no card"), joules(1, 0.5, 2), joules(70, 35, 140), 0.8) is None
