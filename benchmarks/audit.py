@@ -1,9 +1,11 @@
 """How long an audit's reading takes: a log is made (2 kB a call), read into the store, killed halfway and gone on with.
 
-    python benchmarks/audit.py --calls 100000 [--workers 2] [--keep FOLDER]
+    python benchmarks/audit.py --calls 100000 [--workers 2] [--keep FOLDER] [--chains] [--finding]
 
 Prints seconds, calls a second, and the most memory of all its processes together (their proportional shares). The log
-has templates with slots, repeats, short and long texts, three projects, and one damaged line in 10,000.
+has templates with slots, repeats, short and long texts, three projects, and one damaged line in 10,000. With --chains
+a fifth of its calls are chains of two, of whose first answer the second prompt has one field. With --finding the
+finding is timed, too, and what in it looks for such chains.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 TEMPLATES = (
@@ -32,6 +35,27 @@ WORDS = tuple(
     for kind in ("order", "parcel", "please", "naïve", "when", "blue")
     for number in ("", "s", "ing", "ed")
 )
+
+
+def chained(number: int) -> bytes:
+    """Return a call of a chain: an explanation that ends with JSON, then a call that takes one field of it."""
+    own = random.Random(number // 2)
+    code, text = f"case-{own.randrange(10**6)}", " ".join(own.choices(WORDS, k=200))
+    why = " ".join(f"{own.choice(WORDS)}{own.randrange(99)}" for _ in range(300))
+    first = number % 2 == 0
+    prompt = f"Read the ticket and say why it is urgent, then its code as JSON.\n{text}"
+    answer = f'{why}\n{{"code": "{code}"}}'
+    if not first:
+        prompt, answer = f"Write one line to the owner of the case {code} in the queue.", f"Please look at {code}."
+    reply = {
+        "id": f"chatcmpl-{number:09d}", "object": "chat.completion", "model": MODELS[0],
+        "created": 1_763_000_000 + number,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(answer) // 4},
+    }  # fmt: skip
+    body = {"model": MODELS[0], "messages": [{"role": "user", "content": prompt}], "temperature": 0}
+    record = {"project": "cases", "session_id": f"s{number // 2}", "request": body, "response": reply}
+    return json.dumps({**record, "latency_ms": 800, "padding": "x" * 700}).encode() + b"\n"
 
 
 def line(rng: random.Random, number: int) -> bytes:
@@ -61,11 +85,11 @@ def line(rng: random.Random, number: int) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def make(path: Path, calls: int) -> None:
+def make(path: Path, calls: int, *, chains: bool = False) -> None:
     rng = random.Random(7)
     with path.open("wb", buffering=1 << 20) as file:
         for number in range(calls):
-            file.write(line(rng, number))
+            file.write(chained(number) if chains and number % 10 < 2 else line(rng, number))
 
 
 class Memory(threading.Thread):
@@ -112,6 +136,36 @@ def work(log: str, folder: str, workers: int) -> None:
         )
 
 
+def find(folder: str) -> None:
+    from greenai.audit.advice import audited
+    from greenai.audit.chains import planned, seen
+    from greenai.audit.columns import stored, texts_of
+    from greenai.audit.history import goes_on_from
+    from greenai.audit.reading import opened
+    from greenai.audit.store import working
+
+    with working(Path(folder)) as store:
+        store.files = opened([path for (path,) in store.sql("SELECT path FROM sources ORDER BY source")], None, [])
+        calls, texts = stored(store), texts_of(store)
+        moments = [time.monotonic()]
+        parents = goes_on_from(calls)
+        moments.append(time.monotonic())
+        plan = planned(calls)
+        moments.append(time.monotonic())
+        rows = sorted(plan.rows)
+        read = dict(zip(rows, texts(rows), strict=True))
+        moments.append(time.monotonic())
+        little = seen(calls, plan, read)
+        moments.append(time.monotonic())
+        parts = [after - before for before, after in pairwise(moments)]
+        wastes = ", ".join(f"{one.kind} {one.calls}" for one in audited(calls, texts).wastes)
+        print(
+            f"{time.monotonic() - moments[-1]:.1f} s ({wastes}); conversations alone {parts[0]:.1f} s "
+            f"({int((parents >= 0).sum())} go on), chains planned {parts[1]:.1f} s, "
+            f"{len(rows)} texts {parts[2]:.1f} s, seen {parts[3]:.1f} s ({len(little)} templates)"
+        )
+
+
 def timed(command: list[str], stop_after: int | None = None) -> tuple[float, int, str]:
     begun = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -132,21 +186,30 @@ def main() -> None:
     asked.add_argument("--calls", type=int, default=100_000)
     asked.add_argument("--workers", type=int, default=2)
     asked.add_argument("--keep", type=Path)
+    asked.add_argument("--chains", action="store_true")
+    asked.add_argument("--finding", action="store_true")
     asked.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
+    asked.add_argument("--find", help=argparse.SUPPRESS)
     given = asked.parse_args()
+    if given.find:
+        find(given.find)
+        return
     if given.work:
         work(*given.work, given.workers)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
-        log = folder / f"log-{given.calls}.jsonl"
+        log = folder / f"log-{given.calls}{'-chains' if given.chains else ''}.jsonl"
         if not log.exists():
-            make(log, given.calls)
+            make(log, given.calls, chains=given.chains)
         size = log.stat().st_size
         print(f"{given.calls:,} calls, {size / 1e9:.2f} GB, load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores")
         me = [sys.executable, __file__, "--workers", str(given.workers), "--work", str(log)]
         seconds, most, said = timed([*me, str(Path(temporary) / "whole")])
         print(f"whole: {seconds:.1f} s, {given.calls / seconds:,.0f} calls/s, {most / 1e6:,.0f} MB; {said}")
+        if given.finding:
+            seconds, most, said = timed([sys.executable, __file__, "--find", str(Path(temporary) / "whole")])
+            print(f"finding: {seconds:.1f} s, {most / 1e6:,.0f} MB; {said}")
         halved = [*me, str(Path(temporary) / "halved")]
         first, _, at = timed(halved, stop_after=given.calls // 2)
         second, _, again = timed(halved)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit import assumptions
+from greenai.audit.chains import Chains, Little, planned, seen
 from greenai.audit.energy import Took, alike, law_of, smaller, took, usd_of
 from greenai.audit.finding import (
     SUFFICING,
@@ -74,6 +75,8 @@ class Looked:
     judged: Judged
     near: NearRepeats
     drawn: Drawn
+    chains: Chains
+    little: tuple[Little, ...]
     skeletons: Mapping[int, str]
     shapes: Mapping[int, str]
     seed: int
@@ -138,7 +141,8 @@ def looked_at(
     spent = took(calls)
     plan = strata(calls, spent.energy_j, repeats(calls, LIFETIMES_S[0]), sample, rng)
     row = _in_a_row(calls, in_a_row, rng)
-    wanted = sorted({*plan.rows.tolist(), *row})
+    passing = planned(calls, seed)
+    wanted = sorted({*plan.rows.tolist(), *row, *passing.rows})
     read = dict(zip(wanted, texts(wanted), strict=True))  # once: a log is read from its beginning each time
     judged = judge(
         calls,
@@ -159,6 +163,8 @@ def looked_at(
         judged=judged,
         near=near,
         drawn=by_stratum,
+        chains=passing,
+        little=seen(calls, passing, read),
         skeletons=_skeletons(calls, read),
         shapes=_shapes(calls, read),
         seed=seed,

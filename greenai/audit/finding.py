@@ -38,7 +38,7 @@ GROUPED: tuple[Grouped, ...] = get_args(Grouped)
 Evidence = Literal["counted", "measured", "estimated", "assumed"]
 Wasted = Literal[
     "reasoning", "truncated", "long_output", "prefix", "retries",
-    "tools", "choices", "not_json", "unused", "always_on", "history",
+    "tools", "choices", "not_json", "unused", "always_on", "history", "little_used",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ prefix         beginnings of prompts that a provider's cache would have served
 retries        calls that failed and were made again
 idle           what is switched on and not used (idle.py)
 history        turns of conversations that are sent again with each call (history.py)
+little used    answers of which later calls carry on little (chains.py)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit import history, idle
+from greenai.audit import chains, history, idle
 from greenai.audit.finding import Assumption, Risk, Span, Waste
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
 from greenai.audit.saving import Saved, wasted, without
@@ -80,6 +81,7 @@ ASSUMPTIONS = (
     ),
     *idle.ASSUMPTIONS,
     *history.ASSUMPTIONS,
+    *chains.ASSUMPTIONS,
 )
 
 
@@ -90,8 +92,8 @@ def wastes(looked: Looked, reasons_from: float) -> tuple[Waste, ...]:
         looked: what was looked at.
         reasons_from: the probability of a gain from which a call is to reason.
     """
-    made = (idle_reasoning(looked, reasons_from), *_counted(looked), *idle.idle(looked), history.history(looked))
-    found = [waste for waste in made if waste]
+    made = (idle_reasoning(looked, reasons_from), *_counted(looked), *idle.idle(looked))
+    found = [waste for waste in (*made, history.history(looked), chains.little_used(looked)) if waste]
     return tuple(sorted(found, key=lambda waste: -(waste.saved.energy_j.mid if waste.saved.energy_j else 0.0)))
 
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from greenai.audit import idle, waste
+from greenai.audit import chains, idle, waste
 from greenai.audit.finding import Change, Finding, Span, Waste, Wasted
 from greenai.audit.history import KEPT_MESSAGES
 from greenai.audit.prefixes import missed
@@ -61,6 +61,8 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
     if old := found.get("history"):
         what = f"Send a conversation's first message and its last {KEPT_MESSAGES + 1}, cut before one of the user"
         yield _change(what, [f"messages=[messages[0], *messages[1:][-{KEPT_MESSAGES + 1}:]],"], CODE, old)
+    if little := found.get("little_used"):
+        yield _shorter(looked, little)
     yield from _on_request(looked, found)
 
 
@@ -118,6 +120,27 @@ def _cached(looked: Looked, found: Waste) -> Change:
         what = "Name the beginning that prompts share, so that they meet the same cache"
         lines = ['prompt_cache_key="template-1",']
     return _change(what, lines, CODE, found)
+
+
+def _shorter(looked: Looked, found: Waste) -> Change:
+    """Return what has the template with most tokens beyond what is used write less: fields, a beginning, or less."""
+    import numpy as np
+
+    largest, calls = chains.largest_of(looked), looked.calls
+    name = calls.template.name(largest.template)
+    if largest.fields:
+        each = ", ".join(f'{json.dumps(field)}: {{"type": "{kind}"}}' for field, kind in largest.fields.items())
+        schema = f'"type": "object", "properties": {{{each}}}, "required": {json.dumps([*largest.fields])}'
+        inner = f'"name": "answer", "strict": True, "schema": {{{schema}, "additionalProperties": False}}'
+        line = f'response_format={{"type": "json_schema", "json_schema": {{{inner}}}}},'
+        return _change(f"Ask the template {name} for the fields that are used, and nothing else", [line], CODE, found)
+    if largest.ends is not None:
+        reasoned = np.nan_to_num(calls.reasoning_tokens[(calls.template.codes == largest.template) & calls.ok])
+        most = int(np.ceil((largest.ends + np.quantile(reasoned, 0.95)) / 50) * 50)
+        what = f"End the answers of the template {name} where what is used of them ends"
+        return _change(what, [f"max_completion_tokens={most},"], CODE, found)
+    what = f"Ask for shorter answers where little of them is used, as of the template {name}"
+    return _change(what, ["nudges.brevity = true"], FILE, found)
 
 
 def _storms(looked: Looked) -> Waste | None:

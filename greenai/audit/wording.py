@@ -43,6 +43,7 @@ WASTED = {
     "unused": "features that nobody uses",
     "always_on": "asked day and night",
     "history": "old turns sent again",
+    "little_used": "answers of which little is used",
 }
 IN_SHORT = {
     "energy": "tokens and model sizes",
@@ -69,6 +70,7 @@ IN_SHORT = {
     "waste_unused": "as the app told",
     "waste_always_on": "nobody reads it by night",
     "waste_history": "none to all of the older turns",
+    "waste_little_used": "none to all of what no later prompt has",
 }
 MOST_MISSING = 6
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audit_chains import ASKED, SAID, conversation, older
+from audit_chains import ASKED, SAID, conversation, older, write
 from audit_logs import call, reads
 
 from greenai.audit.advice import finding_of
@@ -47,20 +46,10 @@ def test_a_trimmed_conversation_goes_on_from_no_call() -> None:
 
 def test_a_log_of_bare_requests_and_responses_is_enough(tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
-    log.write_text("\n".join(json.dumps(_pair(one)) for one in conversation(9)), encoding="utf-8")
+    write(log, [*conversation(9)])
     with working() as store:
         ingest(opened([log], None, []), store)
         assert goes_on_from(stored(store)).tolist() == [-1, *range(8)]
-
-
-def _pair(one: Logged) -> dict[str, object]:
-    message = {"role": "assistant", "content": one.answer}
-    usage = {"prompt_tokens": one.input_tokens, "completion_tokens": one.output_tokens}
-    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    return {
-        "request": {"model": one.model, "messages": one.messages},
-        "response": {"object": "chat.completion", "created": one.created, "choices": choices, "usage": usage},
-    }
 
 
 def test_tokens_of_old_turns_are_those_that_were_sent() -> None:
