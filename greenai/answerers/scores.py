@@ -9,6 +9,7 @@ that is the half of an interval in which the large model's number lies as often 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from greenai.embed import minilm
 if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
 
-__all__ = ["EXACT", "LEAST_SPREAD", "SHARES", "ScoreHead", "number_of", "spread_of", "vectors", "within"]
+__all__ = ["EXACT", "LEAST_SPREAD", "SHARES", "ScoreHead", "number_of", "one_unit", "spread_of", "vectors", "within"]
 
 SHARES = (0.6, 0.4)
 """Of MiniLM's and the static vectors in the similarity."""
@@ -33,14 +34,29 @@ _WRITTEN = re.compile(r"([^\d-]*)(-?\d+(?:\.(\d+))?)(\D*)")
 
 def number_of(text: str) -> tuple[float, int, str, str] | None:
     """Return the number that an answer is, its decimals, and what stands before and after it; None for another."""
-    found = _WRITTEN.fullmatch(text.strip())
+    found = _WRITTEN.fullmatch(text.strip().replace("\N{MINUS SIGN}", "-"))
     return None if found is None else (float(found[2]), len(found[3] or ""), found[1], found[4])
 
 
 def within(said: str, reply: str, tolerance: float) -> bool:
-    """Say whether two answers are numbers that differ by the tolerance at most."""
+    """Say whether two answers are numbers that differ by the tolerance at most, and of no two units."""
     one, other = number_of(said), number_of(reply)
-    return one is not None and other is not None and abs(one[0] - other[0]) <= tolerance + EXACT
+    if one is None or other is None or not one_unit(one[2:], other[2:]):
+        return False
+    return abs(one[0] - other[0]) <= tolerance + EXACT
+
+
+def one_unit(around: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Say whether what stands around two numbers names one unit; a number without any may be of each."""
+    units = {_unit(*around), _unit(*other)} - {""}
+    return len(units) < 2
+
+
+def _unit(before: str, after: str) -> str:
+    """Return the signs of money before a number, and the first word after it: the rest is how it is told."""
+    money = "".join(sign for sign in before if unicodedata.category(sign) == "Sc")
+    word = after.strip(" \n\t\"'`*.,;:)").split(maxsplit=1)
+    return money + (word[0] if word else "")
 
 
 def vectors(texts: Sequence[str]) -> tuple[Floats, Floats]:
@@ -77,6 +93,7 @@ class ScoreHead:
         told = [float(header[name]) for name in ("mean", "deviation", "width", "tolerance", "lowest", "highest")]
         self._mean, self._deviation, self._width, self.tolerance, self._lowest, self._highest = told
         self._decimals = int(header["decimals"])
+        self._least_decimals = int(header.get("least_decimals", self._decimals))
         before, after = header["around"]
         self._around = str(before), str(after)
         held = (*self._known, self._adds, np.array(told))
@@ -110,7 +127,12 @@ class ScoreHead:
     def say(self, text: str, *, guarded: bool = False) -> tuple[str | None, int, float, float, float]:  # noqa: ARG002  # one look is all there is
         """Return the number as the log writes it; 0 for any label; how well it knows the text; the lead; that again."""
         told = self.tell(*vectors((text,)))
-        before, after = self._around
-        written = f"{before}{float(self.number(told)[0]):.{self._decimals}f}{after}"
         score = float(told[0, 0])
-        return written, 0, score, float(self.lead(told)[0]), score
+        return self.written(float(self.number(told)[0])), 0, score, float(self.lead(told)[0]), score
+
+    def written(self, number: float) -> str:
+        """Return a number as the log writes it."""
+        before, after = self._around
+        whole, dot, decimals = f"{number:.{self._decimals}f}".partition(".")
+        decimals = decimals[: self._least_decimals] + decimals[self._least_decimals :].rstrip("0")
+        return f"{before}{whole}{dot if decimals else ''}{decimals}{after}"

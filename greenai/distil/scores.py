@@ -1,11 +1,13 @@
 """Fits a model of answers that are numbers: a ridge whose intervals are split-conformal, and a threshold on them.
 
-A number agrees with the log's where they differ by the tolerance at most. No slips of the large model are taken out: of
+A number agrees with the log's where they differ by the tolerance at most, and with an answer that is no number never:
+such texts are not learnt, and count in what is promised. No slips of the large model are taken out: of
 numbers nobody knows which are wrong, so what is promised is agreement with what the log itself says.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.answerers import kernel, scores
 from greenai.answerers.distilled import TaskModel
 from greenai.answerers.kernel import falloff
-from greenai.answerers.scores import SHARES, ScoreHead, number_of, spread_of, vectors
+from greenai.answerers.scores import SHARES, ScoreHead, number_of, one_unit, spread_of, vectors
 from greenai.answerers.task_file import Held
 from greenai.distil import numeric
 from greenai.distil.pairs import Labelled
@@ -44,12 +46,20 @@ ASSUMPTION = "none: agreement is that with the log's own numbers, whatever the l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """How a log writes its numbers, and the pairs of it that are such numbers."""
+    """How a log writes its numbers, with how many decimals at least and at most, and the number of each answer.
+
+    It is not a number (NaN) where an answer is none, or one of another unit; `alike` are written as most are.
+    """
 
     around: tuple[str, str]
-    decimals: int
-    rows: tuple[int, ...]
+    decimals: tuple[int, int]
     numbers: tuple[float, ...]
+    alike: int
+
+    @property
+    def known(self) -> list[float]:
+        """The numbers alone."""
+        return [one for one in self.numbers if not math.isnan(one)]
 
 
 def _scale(answers: Sequence[str]) -> _Scale | None:
@@ -57,13 +67,14 @@ def _scale(answers: Sequence[str]) -> _Scale | None:
     written = Counter((one[2], one[3]) for one in found if one is not None)
     if not written:
         return None
-    around = written.most_common(1)[0][0]
-    kept = [(at, one) for at, one in enumerate(found) if one is not None and one[2:] == around]
+    around, alike = written.most_common(1)[0]
+    decimals = sorted(one[1] for one in found if one is not None and one[2:] == around)
+    few = (len(decimals) - 1) // 100  # so many at either end are written as no others are
     return _Scale(
         around=around,
-        decimals=max(one[1] for _, one in kept),
-        rows=tuple(at for at, _ in kept),
-        numbers=tuple(one[0] for _, one in kept),
+        decimals=(decimals[few], decimals[-1 - few]),
+        numbers=tuple(math.nan if one is None or not one_unit(around, one[2:]) else one[0] for one in found),
+        alike=alike,
     )
 
 
@@ -72,13 +83,13 @@ def are_numbers(answers: Sequence[str]) -> bool:
     scale = _scale(answers)
     if scale is None or sum(map(len, scale.around)) > AROUND:
         return False
-    return len(scale.rows) >= NUMBERS * len(answers) and len(set(scale.numbers)) >= MANY
+    return scale.alike >= NUMBERS * len(answers) and len(set(scale.known)) >= MANY
 
 
 def suggested(answers: Sequence[str]) -> str:
     """Return a tolerance to begin with, a twentieth of the range of such answers, to one digit: "5" of 0 to 100."""
     scale = _scale(answers)
-    span = 0.0 if scale is None else max(scale.numbers) - min(scale.numbers)
+    span = 0.0 if scale is None else max(scale.known) - min(scale.known)
     return f"{float(f'{span / 20:.1g}'):g}" if span else "1"
 
 
@@ -117,19 +128,18 @@ def train(
     watch: Watch = progress or (lambda _step, _share: None)
     began, core = time.perf_counter(), time.process_time()
     scale = _scale(pairs.answers)
-    if scale is None or len(scale.rows) < NUMBERS * len(pairs.answers):
-        share = 0.0 if scale is None else len(scale.rows) / len(pairs.answers)
+    if scale is None or scale.alike < NUMBERS * len(pairs.answers):
+        share = 0.0 if scale is None else scale.alike / len(pairs.answers)
         raise NotWorthIt(
             f"{share:.1%} of {len(pairs.answers)} answers are numbers that are written alike, and {NUMBERS:.0%} are "
             "needed. Choose another template, or leave this one to the ladder."
         )
-    _not_all_alike(tolerance, scale.numbers)
-    values = sorted(set(scale.numbers))
+    _not_all_alike(tolerance, scale.known)
+    values = [*sorted(set(scale.known)), math.nan]
     places = {value: at for at, value in enumerate(values)}
     known = Labelled(
-        texts=tuple(pairs.texts[at] for at in scale.rows), numbers=tuple(places[one] for one in scale.numbers),
-        labels=(),
-    )  # fmt: skip
+        texts=pairs.texts, numbers=tuple(places.get(one, len(values) - 1) for one in scale.numbers), labels=()
+    )
     learnt, kept = split(known)
     numbers, later = ([values[number] for number in some.numbers] for some in (learnt, kept))
     arrays, told, unseen = _fitted(learnt.texts, numbers, scale, tolerance, promise, watch)
@@ -165,36 +175,48 @@ def _too_wide(judged: Judged, promise: float, tolerance: float) -> str:
 def _fitted(
     texts: Sequence[str], numbers: Sequence[float], scale: _Scale, tolerance: float, promise: float, watch: Watch
 ) -> tuple[dict[str, Any], dict[str, Any], Floats]:
-    """Return the arrays and the header of a file, and what would be told of each text by a ridge without it."""
+    """Return the arrays and the header of a file, and what would be told of each text by a ridge without it.
+
+    Texts without a number are not learnt. They are judged with the others, for a number would not agree with their
+    answers.
+    """
     import numpy as np
 
     watch("reading the texts", 0.0)
     deep, flat = (one.astype(np.float16) for one in vectors(texts))
     watch("comparing the texts", 0.0)
-    rows = deep.astype(np.float32), flat.astype(np.float32)
+    every = np.array(numbers)
+    learnt = ~np.isnan(every)
+    rows = deep[learnt].astype(np.float32), flat[learnt].astype(np.float32)
     like = falloff(rows[0] @ rows[0].T, SHARES[0]) + falloff(rows[1] @ rows[1].T, SHARES[1])
     like[np.diag_indices(len(like))] += RIDGE
-    mean, deviation = float(np.mean(numbers)), max(float(np.std(numbers)), 1e-9)
-    scaled = ((np.array(numbers) - mean) / deviation).astype(np.float32)
+    known = every[learnt]
+    mean, deviation = float(known.mean()), max(float(known.std()), 1e-9)
+    scaled = ((known - mean) / deviation).astype(np.float32)
     wanted = np.stack([np.ones_like(scaled), scaled, scaled**2], 1)
     watch("fitting", 0.0)
     inverse = numeric.inverted(like)
     adds = inverse @ wanted
-    unseen = (wanted - adds / np.diag(inverse)[:, None]).astype(np.float32)
-    strange = np.sort(np.abs(unseen[:, 1] - scaled) / spread_of(unseen))
+    unseen = np.empty((len(every), 3), np.float32)
+    unseen[learnt] = wanted - adds / np.diag(inverse)[:, None]
+    strange = np.sort(np.abs(unseen[learnt, 1] - scaled) / spread_of(unseen[learnt]))
     at = min(len(strange) - 1, int(np.ceil(promise * (len(strange) + 1))) - 1)
     watch("fitting", 1.0)
     told = {
         "kind": "score", "labels": [], "encoder": kernel.encoder(), "assumption": ASSUMPTION,
         "mean": mean, "deviation": deviation, "width": float(strange[at]), "tolerance": tolerance,
-        "lowest": min(numbers), "highest": max(numbers), "decimals": scale.decimals, "around": [*scale.around],
+        "lowest": float(known.min()), "highest": float(known.max()), "least_decimals": scale.decimals[0],
+        "decimals": scale.decimals[1], "around": [*scale.around],
     }  # fmt: skip
-    return {"minilm": deep, "static": flat, "adds": adds.astype(np.float32)}, told, unseen
+    arrays = {"minilm": deep[learnt], "static": flat[learnt], "adds": adds.astype(np.float32)}
+    if not learnt.all():
+        unseen[~learnt] = ScoreHead(arrays, told).tell(*(one[~learnt].astype(np.float32) for one in (deep, flat)))
+    return arrays, told, unseen
 
 
 def _judged(head: ScoreHead, told: Floats, numbers: Sequence[float]) -> Judged:
     import numpy as np
 
-    differ = np.abs(head.number(told) - np.array(numbers)) > head.tolerance + scores.EXACT
-    first = np.zeros(len(differ), np.int64)
-    return Judged(first=first, score=told[:, 0], lead=head.lead(told), rank=differ.astype(np.int64), classes=2)
+    agree = np.abs(head.number(told) - np.array(numbers)) <= head.tolerance + scores.EXACT  # with no number, nothing
+    first = np.zeros(len(agree), np.int64)
+    return Judged(first=first, score=told[:, 0], lead=head.lead(told), rank=(~agree).astype(np.int64), classes=2)

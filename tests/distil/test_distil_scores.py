@@ -97,6 +97,53 @@ def test_what_cannot_be_learnt_is_refused_with_the_numbers():
         kinds.made(chance, name="mood", tolerance=-1.0)
 
 
+def test_answers_that_are_no_numbers_count_in_the_promise(trained):
+    """One answer in twelve is none, whatever its text: of all the log's answers 98% cannot agree."""
+    draw = random.Random(4)
+    some = tuple((text, "N/A" if draw.random() < 1 / 12 else f"{number}%") for text, number in rated())
+    partly = pairs.Pairs(
+        template=TEMPLATE, texts=tuple(text for text, _ in some), answers=tuple(answer for _, answer in some)
+    )
+    made = kinds.made(partly, name="mood", promise=0.8, tolerance=10.0)
+    assert made.tested.pairs == trained.tested.pairs, "none is left out of the test"
+    assert made.tested.agreement < 0.97
+    assert 0.05 < made.held.header["bound"] < 0.2
+    with pytest.raises(train.NotWorthIt, match=r"^No threshold keeps the promise of 98\.0%"):
+        kinds.made(partly, name="mood", promise=0.98, tolerance=10.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "number", "wanted"),
+    [
+        (["7", "7.5", "8"] * 40, 7.0, "7"),
+        (["7", "7.5", "8"] * 40, 7.5, "7.5"),
+        (["7.0", "7.5", "8.0"] * 40, 7.0, "7.0"),
+        ([*(["70", "75", "80"] * 40), "71.2345"], 71.0, "71"),
+        (["$7", "$8", "$-9"] * 40, 10.0, "$10"),
+    ],
+)
+def test_a_number_is_written_as_the_log_writes_it(trained, answers, number, wanted):
+    scale = scores._scale(answers)
+    least, most = scale.decimals
+    told = {"least_decimals": least, "decimals": most, "around": [*scale.around]}
+    assert ScoreHead(trained.held.arrays, {**trained.held.header, **told}).written(number) == wanted
+    old = {**trained.held.header, "decimals": 1}  # a file of a greenai that wrote all decimals
+    del old["least_decimals"]
+    assert ScoreHead(trained.held.arrays, old).written(7.0) == "7.0%"
+
+
+@pytest.mark.parametrize(
+    ("said", "reply", "same"),
+    [
+        ("75 mg", "75 g", False), ("$75", "€75", False), ("75", "\N{MINUS SIGN}75", False), ("75%", "75", True),
+        ("75%", "Score: 75%", True), ("75", "75.", True), ("75", "**75**", True), ("-75", "\N{MINUS SIGN}75", True),
+        ("75 MW", "75 mW", False),
+    ],
+)  # fmt: skip
+def test_numbers_of_two_units_do_not_agree(said, reply, same):
+    assert within(said, reply, 1.0) is same
+
+
 def test_a_tolerance_at_which_one_number_agrees_with_all_is_refused():
     texts, draw = tuple(text for text, _ in rated(400)), random.Random(1)
     shares = pairs.Pairs(
