@@ -124,7 +124,7 @@ class Bound:
 
         What the function returns must be known, by its annotation or by an earlier call, to answer in its stead.
         """
-        if not self._function.distilled or self._function.form is None:
+        if not self._function.distilled or (self._function.form is None and self._function.typed is None):
             return None
         if "messages" in self._given and not self._function.slots:
             return self.messages

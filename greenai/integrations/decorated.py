@@ -22,6 +22,7 @@ from greenai.spending import runs
 
 if TYPE_CHECKING:
     from greenai.around import Stretches
+    from greenai.integrations.typed import Typed
     from greenai.opt_ins import Block
     from greenai.settings import Settings
     from greenai.spending import Run, Spending
@@ -149,6 +150,7 @@ class Function:
         cache: what its calls may do with the cache, as options; empty where the app did not ask for one.
         distilled: files of task models that may answer it; `slots` names the arguments that fill their templates.
         form: what it returns, as `returned.form_of` says; None while that is not known.
+        typed: how a task model's answers are values of the type that it is annotated to return, where it is one.
         inside: its latest call was made by greenai's own clients inside it, so that only its context is of use.
         last: what stood around its latest call, in the present context.
         fitted: the steps of its latest call: those that they were made of, what they depend on, and they themselves.
@@ -160,6 +162,7 @@ class Function:
     distilled: tuple[shelf.Listed, ...] = ()
     slots: tuple[str, ...] = ()
     form: str | None = None
+    typed: Typed | None = None
     inside: bool = False
     last: ContextVar[Stay | None] = field(default_factory=lambda: ContextVar("greenai.green", default=None))
     fitted: tuple[Steps, object, Steps] | None = None

@@ -164,12 +164,27 @@ class _Making:
         made = Function(func=function, settings=self.settings, cache=self.cache, distilled=self.distilled)
         if self.slots is not None:
             made.slots = checked(self.slots, made.signature, self.distilled[0].file)
+        if self.distilled:
+            _typed(made, self.distilled[0].file)
         decorated: Any = _coloured(made, self._stay)
         decorated.last_receipt = partial(_last_of, made)
         return decorated
 
     def _stay(self) -> Stay:
         return Stay(self.block, None if self.opening is None else self.opening(), self.distilled)
+
+
+def _typed(function: Function, file: Path) -> None:
+    """Note how a task model's answers are what a function returns; where they cannot be, say so."""
+    from greenai.integrations import typed  # with what reads numbers, which no other function needs
+
+    found = typed.typed(function.func, file)
+    if isinstance(found, typed.Untyped):
+        function.tell_once(f"{file.name} does not answer its calls: {found.why}")
+    elif isinstance(found, typed.Typed):
+        function.typed = found
+    elif found is not None:
+        function.form = found
 
 
 def _last_of(function: Function) -> Receipt | None:

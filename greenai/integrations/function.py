@@ -23,6 +23,8 @@ from greenai.steps import FUNCTION, NotOursError
 from greenai.wire.stainless import attach
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from greenai.integrations.arguments import Bound
     from greenai.integrations.decorated import Function, Stay
     from greenai.values import Answer, Call, Reply, Request
@@ -51,6 +53,10 @@ class Carried(Exception):  # carries what no generator lets through
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
+
+
+class Unread(Exception):  # an event, not an error
+    """A task model's answer is no value of the type that the function returns."""
 
 
 class Sending:
@@ -86,14 +92,26 @@ class Sending:
         if self._stay.collected.begun:
             raise Unbooked(value)
         latency_s = time.perf_counter() - started
-        reply = returned.read(value, model_of(call), latency_s)
+        reply = self._typed(value, call, latency_s) or returned.read(value, model_of(call), latency_s)
         if reply is None:
             self.untold(value)
             raise Unbooked(value)
-        self._function.form = returned.form_of(reply.body)
+        self._function.form = returned.form_of(reply.body) if self._function.typed is None else None
+        if self._function.distilled and self._function.form is None and self._function.typed is None:
+            self._function.tell_once(
+                f"it returns {type(value).__name__}, of which no task model's answer can be made, so none answers its "
+                "calls. Annotate what it returns: str, int, float, bool, Literal, an Enum, dict, list or a pydantic "
+                "model."
+            )
         if reply.body is None and self._function.cache:
             self._function.tell_once("what it returns cannot be made again from JSON, so nothing is stored.")
         return reply
+
+    def _typed(self, value: Any, call: Call, latency_s: float) -> Reply | None:
+        """Return a value of the type that the function is annotated with as the label that it is."""
+        typed = self._function.typed
+        said = None if typed is None else typed.text(value)
+        return None if said is None else returned.labelled(value, said, model_of(call), latency_s)
 
     def untold(self, value: Any) -> None:
         """Say once that a value says nothing of a model's work; one that has a receipt was booked elsewhere."""
@@ -183,7 +201,9 @@ def called(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             sending = Sending(function, bound, request, stay)
             try:
-                return given(stay, drivers.run(bound.flow(request), sending), function.form)
+                return given(stay, drivers.run(bound.flow(request), sending), function)
+            except Unread:
+                return bound.alone(stay)
             except Unbooked as event:
                 unbooked = event
             except Carried as event:
@@ -203,7 +223,9 @@ async def awaited(function: Function, stay: Stay, bound: Bound) -> Any:
             request = bound.request()
             driver = AsyncDriver(Sending(function, bound, request, stay), function.session.resources.threads)
             try:
-                return given(stay, await driver.run(bound.flow(request)), function.form)
+                return given(stay, await driver.run(bound.flow(request)), function)
+            except Unread:
+                return await bound.alone(stay, awaited=True)
             except Unbooked as event:
                 unbooked = event
             except Carried as event:
@@ -213,19 +235,35 @@ async def awaited(function: Function, stay: Stay, bound: Bound) -> Any:
         bound.left(stay)
 
 
-def given(stay: Stay, answer: Answer, form: str | None = None) -> Any:
+def given(stay: Stay, answer: Answer, function: Function | None = None) -> Any:
     """Return what an answer is to the function's caller: what it returned, now or when it was stored.
 
-    What a task model answered instead has the `form` of what it returns.
+    What a task model answered instead has the form of what the function returns.
+
+    Raises:
+        Unread: that form cannot be made of it, as the file was replaced since the function was decorated.
     """
     native, body = answer.reply.native, answer.reply.body or {}
     if isinstance(native, returned.Returned):
         value = native.value
     else:
-        value = returned.again(body) if "wire" in body else returned.made(form, body)
+        value = returned.again(body) if "wire" in body else _made(function, body)
     stay.receipt = answer.receipt
+    if function is not None and function.typed is not None:
+        return value  # an Enum's member is everybody's: `last_receipt()` has the receipt
     attach(lambda: value, answer.receipt)
     if not hasattr(value, "greenai"):
         with suppress(AttributeError, TypeError):  # text, or JSON: `last_receipt()` has it
             object.__setattr__(value, "greenai", answer.receipt)  # pydantic's models refuse what is no field of theirs
     return value
+
+
+def _made(function: Function | None, body: Mapping[str, Any]) -> Any:
+    form, typed = (None, None) if function is None else (function.form, function.typed)
+    if function is None or typed is None:
+        return returned.made(form, body)
+    try:
+        return typed.value(returned.made(None, body))
+    except ValueError as error:
+        function.tell_once(f"a task model's answer is none of what it returns ({error}), so it is called itself.")
+        raise Unread from None

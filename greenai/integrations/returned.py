@@ -23,7 +23,7 @@ from greenai.values import Reply, Usage
 from greenai.wire import dialect_of
 from greenai.wire.fields import listed, mapping, text, usage_of
 
-__all__ = ["Returned", "again", "form_of", "made", "read", "read_stream"]
+__all__ = ["Returned", "again", "form_of", "labelled", "made", "read", "read_stream"]
 
 LIBRARIES = frozenset(("openai", "anthropic", "google", "mistralai", "litellm"))
 """Whose classes are made anew from JSON in the cache; no other is imported by what a cache says."""
@@ -67,6 +67,20 @@ def read(value: Any, model: str, latency_s: float) -> Reply | None:
     if form is None:
         return replace(reply, body=None, native=Returned(value))
     return replace(reply, body=_stored(reply, form, body), native=Returned(value))
+
+
+def labelled(value: Any, said: str, model: str, latency_s: float) -> Reply:
+    """Return a reply that says a label, with the value that a function returned for it."""
+    return replace(_plain(said, value, model, latency_s), body=_json_body(said, value))
+
+
+def _json_body(said: str, value: Any) -> dict[str, Any] | None:
+    """Return what the cache keeps of a value; None where it would not give the same back."""
+    body = {**_completion(said, "stop"), "wire": {"form": "", "value": value}}
+    try:
+        return body if type(json.loads(json.dumps(value))) is type(value) and _is_same(body) else None
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def read_stream(items: Iterable[Any], model: str, latency_s: float, *, complete: bool) -> Reply | None:

@@ -113,13 +113,21 @@ def test_messages_and_a_response_in_its_own_class(file: Path, settings: dict[str
     assert counts(settings) == {"answered": 2, "audit_same": 1}
 
 
-def test_what_returns_neither_text_nor_a_response_is_left_alone(file: Path, settings: dict[str, Any]) -> None:
+def test_what_returns_neither_text_nor_a_response_is_left_alone(
+    file: Path, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     @green(distil=file, distil_mode="on", settings=settings)
     def department(text: str) -> Any:
         return {"department": "delivery"}
 
-    assert [department(LATE) for _ in range(3)] == [{"department": "delivery"}] * 3
+    with caplog.at_level(logging.WARNING, logger="greenai"):
+        assert [department(LATE) for _ in range(3)] == [{"department": "delivery"}] * 3
     assert counts(settings) == {}
+    (told,) = caplog.messages
+    assert told.endswith(
+        ": it returns dict, of which no task model's answer can be made, so none answers its calls. Annotate what it "
+        "returns: str, int, float, bool, Literal, an Enum, dict, list or a pydantic model."
+    )
 
 
 def test_arguments_are_named_where_there_are_several(tmp_path: Path, settings: dict[str, Any]) -> None:
