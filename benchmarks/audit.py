@@ -1,11 +1,12 @@
 """How long an audit's reading takes: a log is made (2 kB a call), read into the store, killed halfway and gone on with.
 
-    python benchmarks/audit.py --calls 100000 [--workers 2] [--keep FOLDER] [--chains] [--finding]
+    python benchmarks/audit.py --calls 100000 [--workers 2] [--keep FOLDER] [--batch | --chains] [--finding]
 
 Prints seconds, calls a second, and the most memory of all its processes together (their proportional shares). The log
 has templates with slots, repeats, short and long texts, three projects, and one damaged line in 10,000. With --chains
 a fifth of its calls are chains of two, of whose first answer the second prompt has one field. With --finding the
-finding is timed, too, and what in it looks for such chains.
+finding is timed, too, and what in it looks for such chains. With --batch it is OpenAI's batches: a file of requests,
+and one of their answers in another order.
 """
 
 from __future__ import annotations
@@ -85,11 +86,39 @@ def line(rng: random.Random, number: int) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def make(path: Path, calls: int, *, chains: bool = False) -> None:
+def make(path: Path, calls: int, *, batch: bool = False, chains: bool = False) -> None:
     rng = random.Random(7)
+    if batch:
+        path.mkdir()
+        make_batch(rng, path, calls)
+        return
     with path.open("wb", buffering=1 << 20) as file:
         for number in range(calls):
             file.write(chained(number) if chains and number % 10 < 2 else line(rng, number))
+
+
+def make_batch(rng: random.Random, folder: Path, calls: int) -> None:
+    answers: list[bytes] = []
+    with (
+        (folder / "in.jsonl").open("wb", buffering=1 << 20) as asked,
+        (folder / "out.jsonl").open("wb", buffering=1 << 20) as answered,
+    ):
+        for number in range(calls):
+            one = line(rng, number)
+            if not one.endswith(b"}\n"):
+                asked.write(one)
+                continue
+            record, known = json.loads(one), {"custom_id": f"request-{number}"}
+            sent = {**known, "method": "POST", "url": "/v1/chat/completions", "body": record["request"]}
+            asked.write(json.dumps(sent).encode() + b"\n")
+            reply = {"status_code": 200, "request_id": f"r{number}", "body": record["response"]}
+            answers.append(json.dumps({"id": f"b{number}", **known, "response": reply, "error": None}).encode() + b"\n")
+            if len(answers) == 50_000:
+                rng.shuffle(answers)
+                answered.writelines(answers)
+                answers = []
+        rng.shuffle(answers)
+        answered.writelines(answers)
 
 
 class Memory(threading.Thread):
@@ -128,12 +157,11 @@ def work(log: str, folder: str, workers: int) -> None:
 
     with working(Path(folder)) as store:
         moved = lambda done, of, calls: print(f"at {calls} {done}/{of}", flush=True)  # noqa: E731
-        (source,) = ingest(opened(log), store, workers=workers, moved=moved)
+        read = ingest(opened(log), store, workers=workers, moved=moved)
         (distinct,) = store.sql("SELECT count(*), count(DISTINCT exact) FROM calls")
         (templates,) = store.sql("SELECT count(DISTINCT template), max(depth) FROM templates")
-        print(
-            f"read {source.rows} malformed {source.malformed_count} calls, distinct {distinct}, templates {templates}"
-        )
+        calls, malformed = sum(source.rows for source in read), sum(source.malformed_count for source in read)
+        print(f"read {calls} malformed {malformed} calls, distinct {distinct}, templates {templates}")
 
 
 def find(folder: str) -> None:
@@ -185,6 +213,7 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("--calls", type=int, default=100_000)
     asked.add_argument("--workers", type=int, default=2)
+    asked.add_argument("--batch", action="store_true", help="requests of batches and their answers")
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--chains", action="store_true")
     asked.add_argument("--finding", action="store_true")
@@ -199,10 +228,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
-        log = folder / f"log-{given.calls}{'-chains' if given.chains else ''}.jsonl"
+        kind = "-batch" if given.batch else "-chains" if given.chains else ""
+        log = folder / f"log-{given.calls}{kind}{'' if given.batch else '.jsonl'}"
         if not log.exists():
-            make(log, given.calls, chains=given.chains)
-        size = log.stat().st_size
+            make(log, given.calls, batch=given.batch, chains=given.chains)
+        size = sum(file.stat().st_size for file in ([*log.iterdir()] if given.batch else [log]))
         print(f"{given.calls:,} calls, {size / 1e9:.2f} GB, load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores")
         me = [sys.executable, __file__, "--workers", str(given.workers), "--work", str(log)]
         seconds, most, said = timed([*me, str(Path(temporary) / "whole")])

@@ -21,6 +21,7 @@ class Audited:
 
     Attributes:
         twice: records that stand in the log more than once, in exports that overlap; each is counted once.
+        folded: spans around the span of a call that is counted, which tell the same call once more.
         project: the only project that was looked at; None for all.
         since: from when on calls were looked at, in seconds since 1970; `until` up to when.
         texts: a prompt for each of the largest templates, by the template's name: only where they were asked for.
@@ -31,6 +32,7 @@ class Audited:
     finding: Finding
     sources: tuple[Source, ...]
     twice: int = 0
+    folded: int = 0
     project: str | None = None
     since: float | None = None
     until: float | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, Protocol, TypeAlias
 
-from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, requests_of, require_calls, summed
+from greenai.audit.reading import BROKEN, Chunk, Opened, Tally, chunks, parsed, require_calls, summed
 from greenai.audit.rows import row
 from greenai.audit.store import Store
 from greenai.audit.values import Source
@@ -52,10 +52,9 @@ def ingest(
     """
     skips = store.begin(files)
     sizes = [file.path.stat().st_size for file in files]
-    asked = requests_of(files)
-    told: list[Source] = []
+    tallies: list[Tally] = []
     total = sum(sizes)
-    with _parsing(workers if total >= WORTH_WORKERS else 0, asked) as parse:
+    with _parsing(workers if total >= WORTH_WORKERS else 0) as parse:
         for number, (file, skip) in enumerate(zip(files, skips, strict=True)):
             tally = store.tally(number)
             if skip >= 0:
@@ -63,10 +62,10 @@ def ingest(
                 for read in _one(number, file, skip, tally, store, parse):
                     if moved is not None:
                         moved(before + min(read, sizes[number]), total, tally.rows)
-            told.append(summed(file, tally))
-    require_calls(files, told)
+            tallies.append(tally)
+    require_calls(files, [summed(file, tally) for file, tally in zip(files, tallies, strict=True)])
     store.settle()
-    return tuple(told)
+    return tuple(summed(file, tally) for file, tally in zip(files, store.told(tallies), strict=True))
 
 
 def _one(number: int, file: Opened, skip: int, tally: Tally, store: Store, parse: _Parse) -> Iterator[int]:
@@ -92,22 +91,22 @@ class _Parse(Protocol):
 
 
 @contextmanager
-def _parsing(workers: int, asked: Mapping[str, Any]) -> Generator[_Parse]:
+def _parsing(workers: int) -> Generator[_Parse]:
     """Give what parses chunks in order: here, or in processes that are begun with nothing of this one."""
     if workers < 2:
 
         def here(number: int, given: Iterator[Chunk]) -> Iterator[_Rows]:
             for chunk in given:
-                yield _rows(number, chunk, asked)
+                yield _rows(number, chunk)
 
         yield here
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_take, initargs=(asked,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as pool:
 
         def there(number: int, given: Iterator[Chunk]) -> Iterator[_Rows]:
             waiting: deque[Future[_Rows]] = deque()
             for chunk in given:
-                waiting.append(pool.submit(_worked, number, chunk))
+                waiting.append(pool.submit(_rows, number, chunk))
                 if len(waiting) >= workers * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -116,12 +115,8 @@ def _parsing(workers: int, asked: Mapping[str, Any]) -> Generator[_Parse]:
         yield there
 
 
-_asked: dict[str, Any] = {}
-
-
-def _take(asked: Mapping[str, Any]) -> None:
-    """Keep the requests of batches in a process that parses, which ends when the one that began it is gone."""
-    _asked.update(asked)
+def _begin() -> None:
+    """Have a process that parses end when the one that began it is gone."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -132,12 +127,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _worked(number: int, chunk: Chunk) -> _Rows:
-    return _rows(number, chunk, _asked)
-
-
-def _rows(number: int, chunk: Chunk, asked: Mapping[str, Any]) -> _Rows:
-    calls, tally = parsed(chunk, asked)
+def _rows(number: int, chunk: Chunk) -> _Rows:
+    calls, tally = parsed(chunk)
     parts: dict[int, int] = {}
     rows: list[tuple[Any, ...]] = []
     for call in calls:

@@ -347,7 +347,7 @@ def _basis(audited: Audited) -> str:
 
 def _files(audited: Audited) -> str:
     lines = (
-        *wording.sources(audited.sources), *wording.twice(audited.twice),
+        *wording.sources(audited.sources), *wording.twice(audited.twice, audited.folded),
         *wording.unread(audited.sources, MOST_ROWS),
     )  # fmt: skip
     unsaid = wording.unsaid(audited.sources, MOST_ROWS)

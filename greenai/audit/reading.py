@@ -1,4 +1,4 @@
-"""Logs as calls: which files, of which format and why, read in batches; what cannot be read is counted, never fatal.
+"""Logs as calls: which files, of which format and why, read in chunks; what cannot be read is counted, never fatal.
 
 A file goes through three hands: `containers` splits it into records, a format makes calls of each, and what is told of
 the whole file (rows, damage, what no call of it says) is counted here. `parsed` is a pure function of records, so that
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,7 +21,6 @@ from greenai import hosts
 from greenai.audit.containers import Container, Damaged, Record, container_of, records
 from greenai.audit.formats import (
     ASKED,
-    BATCHES,
     FORMATS,
     Format,
     NoCall,
@@ -37,7 +36,6 @@ from greenai.store.reading import foreign, looked_at, reading
 
 __all__ = [
     "BROKEN",
-    "Batches",
     "Chunk",
     "Opened",
     "Paths",
@@ -45,14 +43,13 @@ __all__ = [
     "chunks",
     "opened",
     "parsed",
-    "read",
+    "records_at",
     "require_calls",
+    "summed",
 ]
 
 Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 
-MOST = 10_000
-"""Calls of one batch."""
 CHUNK = 1_000
 """Records that are read at once, and their bytes at most."""
 CHUNK_BYTES = 8 << 20
@@ -298,6 +295,18 @@ def _object(record: Record) -> Mapping[str, Any]:
 # --- records and calls --------------------------------------------------------------------
 
 
+def records_at(source: Opened, positions: Iterable[int]) -> Iterator[tuple[int, Chunk]]:
+    """Yield some records of a file by the lines or rows that they stand at, each as a chunk of its own."""
+    left = set(positions)
+    for chunk in chunks(source) if left else ():
+        for record in chunk.records:
+            if record[0] in left:
+                left.remove(record[0])
+                yield record[0], replace(chunk, records=(record,))
+        if not left or chunk.last >= max(left):
+            return
+
+
 def chunks(source: Opened, skip: int = 0) -> Iterator[Chunk]:
     """Read a file's records after its first `skip` lines or rows."""
     held: list[tuple[int, Record]] = []
@@ -330,12 +339,12 @@ def _records(source: Opened, skip: int) -> Generator[Iterator[tuple[int, Record,
         yield ((number, row, 0) for number, row in enumerate(rows, start=skip + 1))
 
 
-def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tuple[Logged, ...], Tally]:
+def parsed(chunk: Chunk, requests: Mapping[int, Record] | None = None) -> tuple[tuple[Logged, ...], Tally]:
     """Make calls of records; what is none, or cannot be read, is counted.
 
     Args:
         chunk: the records.
-        answers: for files of answers of batches, the requests by format and `custom_id`.
+        requests: for answers of batches, the records that they answer, by where the answer stands.
     """
     form, tally = FORMATS[chunk.format], Tally()
     calls: list[Logged] = []
@@ -344,8 +353,8 @@ def parsed(chunk: Chunk, answers: Mapping[str, Any] | None = None) -> tuple[tupl
         tally.ends_broken = False
         try:
             row = _object(record)
-            if answers and form.name in BATCHES:
-                row = _with_request(row, form.name, answers)
+            if requests and number in requests:
+                row = {**row, ASKED: _object(requests[number])}
             calls.extend(map(_whole, form.calls(row, where)))
         except NoCall:
             tally.skipped += 1
@@ -378,45 +387,6 @@ def _whole(call: Logged) -> Logged:
     return replace(call, **known) if known else call
 
 
-def _with_request(row: Mapping[str, Any], form: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Put the request of a batch's answer beside it; requests are no calls of their own where answers were given."""
-    request = answers.get(_batched(form, row))
-    if not BATCHES[form](row):
-        if request is not None:
-            raise NoCall
-        return row
-    return {**row, ASKED: request} if request else row
-
-
-def _batched(form: str, row: Mapping[str, Any]) -> str:
-    return f"{form} {row.get('custom_id')}"
-
-
-def requests_of(sources: Sequence[Opened]) -> dict[str, Any]:
-    """Return the requests of batches by format and `custom_id`, where files of answers were given with them.
-
-    An id that two batches gave to different requests, as `request-1` is, tells of none: {} stands there.
-    """
-    asked: dict[str, dict[str, Any]] = {name: {} for name in BATCHES}
-    answered: set[str] = set()
-    for source in sources:
-        name = source.format.name
-        for row in _rows(source) if name in BATCHES else ():
-            if BATCHES[name](row):
-                answered.add(name)
-                break
-            key = _batched(name, row)
-            asked[name][key] = row if asked[name].get(key, row) == row else {}
-    return {key: row for name in answered for key, row in asked[name].items()}
-
-
-def _rows(source: Opened) -> Iterator[Mapping[str, Any]]:
-    for chunk in chunks(source):
-        for _, record in chunk.records:
-            with suppress(Unreadable):
-                yield _object(record)
-
-
 def summed(source: Opened, tally: Tally) -> Source:
     """Return what is told of a file after it was read."""
     lacking = [name for name in COSTS if name not in tally.present] if tally.rows else []
@@ -432,58 +402,3 @@ def summed(source: Opened, tally: Tally) -> Source:
         malformed_count=tally.malformed_count,
         missing=tuple(Missing(field=name, costs=COSTS[name]) for name in lacking),
     )
-
-
-# --- all of it ----------------------------------------------------------------------------
-
-
-class Batches:
-    """The calls of a log, in batches of at most 10,000, in the order of its files. Iterated once.
-
-    Attributes:
-        files: what is read, and why it is taken for that format.
-        progress: bytes read so far, of all.
-        sources: what is told of each file that was read to its end.
-    """
-
-    def __init__(self, files: Sequence[Opened]) -> None:
-        self.files = tuple(files)
-        self.sources: list[Source] = []
-        self._of = sum(file.path.stat().st_size for file in files)
-        self._before = self._now = 0
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """Bytes read so far, and of all files."""
-        return self._before + self._now, self._of
-
-    def __iter__(self) -> Iterator[tuple[Logged, ...]]:
-        asked = requests_of(self.files)
-        for file in self.files:
-            tally = Tally()
-            held: list[Logged] = []
-            for chunk in chunks(file):
-                calls, counted = parsed(chunk, asked)
-                tally.add(counted)
-                held.extend(calls)
-                self._now = chunk.read
-                while len(held) >= MOST:
-                    yield tuple(held[:MOST])
-                    del held[:MOST]
-            if held:
-                yield tuple(held)
-            self.sources.append(summed(file, tally))
-            self._before, self._now = self._before + file.path.stat().st_size, 0
-
-
-def read(paths: Paths, *, format: str | None = None) -> Batches:  # noqa: A002 - the option's name
-    """Read a log in batches of calls.
-
-    Args:
-        paths: files, folders or patterns.
-        format: the format of all of them, where it shall not be found out.
-
-    Raises:
-        LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
-    """
-    return Batches(opened(paths, format))

@@ -36,12 +36,14 @@ COLUMNS: dict[str, str] = {
     "prompt_chars": "BIGINT", "answer_chars": "BIGINT", "turns": "INTEGER", "text_only": "BOOLEAN",
     "max_tokens": "BIGINT", "temperature": "DOUBLE", "effort": "VARCHAR", "form": "BOOLEAN", "tools": "INTEGER",
     "offered": "VARCHAR", "choices": "INTEGER", "is_json": "BOOLEAN", "stream": "BOOLEAN", "service_tier": "VARCHAR",
+    "batch": "VARCHAR", "span": "BIGINT", "parent": "BIGINT",
     **dict.fromkeys(MARKS, "BIGINT"),
 }  # fmt: skip
 """What is kept of a call, with its type. `exact` is the exact cache's key, `asked` the prompt alone, `before`
 what of it stands before the last answer in it, which is the `asked` of the call that gave that answer, `answer` the
 answer as `labels.spelling` has it, `prefix` the first 1,024 tokens or so, each as 64 bits of a digest. `offered`
-are the tools' names with how long their definitions are, `called` the names of those that were called."""
+are the tools' names with how long their definitions are, `called` the names of those that were called. What tells which
+records are one call (once.py) are `batch`, `span` and `parent`."""
 
 NAME_CHARS = 200
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -74,6 +76,7 @@ def row(call: Logged, source: int, position: int, part: int) -> tuple[Any, ...]:
         count_of(limit), number(temperature), _name(told.get("reasoning_effort")), "response_format" in told,
         len(told.get("tools") or ()), offered_of(call), count_of(told.get("n")), is_json(call.answer),
         bool(told.get("stream")), _name(told.get("service_tier")),
+        call.batch, _digest(call.span), _digest(call.parent),
         *((None,) * LEVELS if marked is None else marked.levels),
     )  # fmt: skip
 

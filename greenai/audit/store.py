@@ -12,14 +12,17 @@ import os
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from greenai.audit import once
 from greenai.audit.duck import connected, failures
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, SHARE, WHOLE
 from greenai.audit.labels import LEAST as LEAST_LABELLED
-from greenai.audit.reading import Opened, Tally, chunks, parsed
+from greenai.audit.reading import Opened, Tally, parsed, records_at
 from greenai.audit.rows import COLUMNS, MARKS, table
 from greenai.audit.skeleton import BARE
 from greenai.audit.values import Logged, Malformed
@@ -27,13 +30,19 @@ from greenai.errors import LogUnreadable
 from greenai.store.files import private_folder
 
 if TYPE_CHECKING:
+    from greenai.audit.containers import Record
     from greenai.audit.duck import Connection
+
+    _Key: TypeAlias = tuple[int, int, int]
+    _Place: TypeAlias = tuple[int, int]
 
 __all__ = ["Store", "working"]
 
-VERSION = "audit-4"
+VERSION = "audit-5"
 FILE = "audit.duckdb"
 _HEAD = 1 << 16
+HELD_CHARS = 64 << 20
+"""Requests of batches that are read at once, to stand beside their answers."""
 LEAST, SMALL, COVERED = 20, 0.05, 0.9
 """A beginning is gone into where prompts gather at its longer ones: at least so many different prompts and such a share
 of it at each, most of which go on with the same word, and this share of it in all. What gathers nowhere stays."""
@@ -60,20 +69,8 @@ _MADE = (
     f"CREATE TABLE calls ({_COLUMNS})",
     f"CREATE TABLE sources ({_SOURCES})",
     f"CREATE TABLE about AS SELECT '{VERSION}' AS version",
+    *once.TABLES,
 )
-
-_SAME = "call, created, model, input_tokens, output_tokens, asked, ok, attempt"
-_OFTEN = (
-    "SELECT call FROM calls WHERE call IS NOT NULL AND created IS NOT NULL GROUP BY call, created HAVING count(*) > 1"
-)
-_ONCE = f"""
-DELETE FROM calls WHERE rowid IN (
-    SELECT rowid FROM (
-        SELECT rowid, row_number() OVER (PARTITION BY {_SAME} ORDER BY source, position, part) AS place
-        FROM calls WHERE created IS NOT NULL AND call IN ({_OFTEN})
-    ) WHERE place > 1
-)
-"""  # noqa: S608 - names of columns
 
 
 class Store:
@@ -119,7 +116,8 @@ class Store:
             # A database changes in its middle, and in a log beside it: it is read anew.
             if file.container.kind != "sqlite":
                 return -1 if was[3] == size else self._grown(number, int(was[1]))
-        self._connection.execute("DELETE FROM calls WHERE source = ?", [number])
+        for rows in ("calls", "requests", "folded"):
+            self._connection.execute(f"DELETE FROM {rows} WHERE source = ?", [number])  # noqa: S608 - as listed
         self._connection.execute("DELETE FROM sources WHERE source = ? OR path = ?", [number, path])
         values = [number, path, file.format.name, size, head, json.dumps(asdict(Tally(), dict_factory=_plain))]
         self._connection.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?, 0, false, ?)", values)
@@ -179,44 +177,84 @@ class Store:
     def settle(self) -> None:
         """Count each call once and find its template, once all is read.
 
-        Makes `templates` (source, position, part, template, depth). Two exports that overlap have the same records: the
-        same id at the same moment, of the same model, with as many tokens and the same prompt.
+        Makes `templates` (source, position, part, template, depth). Which records are one call, `once` tells.
         """
-        self._connection.execute(_ONCE)
+        once.count_once(self._connection)
         for statement in _settling():
             self._connection.execute(statement)
 
-    def texts(self, wanted: Iterable[tuple[int, int, int]]) -> Iterator[tuple[tuple[int, int, int], Logged]]:
+    def told(self, tallies: Sequence[Tally]) -> tuple[Tally, ...]:
+        """Return what was counted of each file: answers of batches tell what their requests do, which are no calls."""
+        made = [replace(tally, present=set(tally.present)) for tally in tallies]
+        for source, of in self.sql("SELECT DISTINCT source, of_source FROM asked_at"):
+            made[source].present |= tallies[of].present
+        for source, requests in self.sql("SELECT source, count(*) FROM requests GROUP BY source"):
+            made[source].rows -= requests
+            made[source].skipped += requests
+        return tuple(made)
+
+    def folded(self) -> int:
+        """Return how many spans stand around a call that is counted, and are none of their own."""
+        ((spans,),) = self.sql("SELECT count(*) FROM folded")
+        return int(spans)
+
+    def texts(self, wanted: Iterable[_Key]) -> Iterator[tuple[_Key, Logged]]:
         """Read some calls in the log again, by source, position and part; one that is gone is left out."""
-        by_source: dict[int, dict[int, set[int]]] = {}
-        for source, position, part in wanted:
-            by_source.setdefault(source, {}).setdefault(position, set()).add(part)
-        for source, positions in sorted(by_source.items()):
-            yield from self._texts(source, positions)
+        keys = sorted(wanted)
+        asked_at = self._asked_at(keys)
+        for portion in _portions(keys, {key: chars for key, (_, chars) in asked_at.items()}):
+            requests = self._requests({key: asked_at[key][0] for key in portion if key in asked_at})
+            for source, of in groupby(portion, key=itemgetter(0)):
+                parts = {position: [part for *_, part in at] for position, at in groupby(of, key=itemgetter(1))}
+                for position, chunk in records_at(self.files[source], parts):
+                    calls, _ = parsed(chunk, requests.get(source))
+                    yield from (
+                        ((source, position, part), calls[part]) for part in parts[position] if part < len(calls)
+                    )
 
-    def _texts(self, source: int, positions: Mapping[int, set[int]]) -> Iterator[tuple[tuple[int, int, int], Logged]]:
-        from greenai.audit.reading import requests_of
+    def _asked_at(self, keys: Sequence[_Key]) -> dict[_Key, tuple[_Place, int]]:
+        """Return where the requests of a batch's answers stand among these calls, and how many characters they have."""
+        import numpy as np
 
-        asked, left, last = requests_of(self.files), len(positions), max(positions)
-        for chunk in chunks(self.files[source]):
-            here = tuple(record for record in chunk.records if record[0] in positions)
-            for record in here:
-                calls, _ = parsed(_only(chunk, record), asked)
-                wanted = positions[record[0]]
-                yield from (((source, record[0], part), call) for part, call in enumerate(calls) if part in wanted)
-            left -= len(here)
-            if left <= 0 or chunk.last >= last:
-                return
+        if not keys or not self.sql("SELECT 1 FROM asked_at LIMIT 1"):
+            return {}
+        columns = np.array(keys, np.int64).T
+        self._connection.register("wanted", dict(zip(("source", "position", "part"), columns, strict=True)))
+        found = self.sql(
+            "SELECT source, position, part, of_source, of_position, coalesce(prompt_chars, 0) "
+            "FROM asked_at JOIN wanted USING (source, position, part) JOIN calls USING (source, position, part)"
+        )
+        self._connection.unregister("wanted")
+        return {(source, position, part): ((of, at), chars) for source, position, part, of, at, chars in found}
+
+    def _requests(self, asked_at: Mapping[_Key, _Place]) -> dict[int, dict[int, Record]]:
+        """Read the requests of answers; by the answers' source and position."""
+        found: dict[int, dict[int, Record]] = {}
+        answers: dict[int, dict[int, _Key]] = {}
+        for key, (source, position) in asked_at.items():
+            answers.setdefault(source, {})[position] = key
+        for source, positions in answers.items():
+            for position, chunk in records_at(self.files[source], positions):
+                at, answer, _ = positions[position]
+                found.setdefault(at, {})[answer] = chunk.records[0][1]
+        return found
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
 
-def _only(chunk: Any, record: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(chunk, records=(record,))
+def _portions(keys: Sequence[_Key], held: Mapping[_Key, int]) -> Iterator[list[_Key]]:
+    """Part calls so that the requests of those among them that are answers of a batch can be held."""
+    portion: list[_Key] = []
+    chars = 0
+    for key in keys:
+        portion.append(key)
+        chars += held.get(key, 0)
+        if chars >= HELD_CHARS:
+            yield portion
+            portion, chars = [], 0
+    yield portion
 
 
 def _settling() -> Iterator[str]:

@@ -125,7 +125,9 @@ def _opening(audited: Audited) -> str:
     failed = f"; {count(finding.whole.failed)} failed" if finding.whole.failed else ""
     project = "" if audited.project is None else f" of the project {clean(audited.project)}"
     twice = f"; {count(audited.twice)} more stand there again" if audited.twice else ""
-    return f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}{failed}{twice}."
+    folded = f"; {count(audited.folded, 'span')} around them left out" if audited.folded else ""
+    said = f"{count(finding.whole.calls, 'call')}{project} in {files}{f', {span}' if span else ''}"
+    return f"{said}{failed}{twice}{folded}."
 
 
 def _was_and_could_be(finding: Finding, notes: _Notes) -> Iterator[str]:
@@ -271,7 +273,7 @@ def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableT
 
 
 def _files(audited: Audited, _notes: _Notes, _width: int) -> Iterator[RenderableType]:
-    yield _text("\n".join((*wording.sources(audited.sources), *wording.twice(audited.twice))))
+    yield _text("\n".join((*wording.sources(audited.sources), *wording.twice(audited.twice, audited.folded))))
     if said := wording.unread(audited.sources, MOST_ROWS):
         yield _text("\n".join(said), style="yellow")
     if said := wording.unsaid(audited.sources, MOST_ROWS):

@@ -23,6 +23,7 @@ def to_json(audited: Audited) -> dict[str, Any]:
         "narrowed": {"project": audited.project, "since": audited.since, "until": audited.until},
         "sources": [asdict(source) for source in audited.sources],
         "twice": audited.twice,
+        "folded": audited.folded,
         "finding": audited.finding.to_dict(),
     }
     if audited.check is not None:

@@ -37,6 +37,8 @@ class Logged:
         attempt: 1 for the first try of a call, where the log tells retries apart.
         used: whether somebody used what came back, where the app tells that: of greenai's own ledger only.
         energy: of greenai's own ledger only.
+        batch: whether it is a line of a batch's requests or of its answers, which are one call together.
+        span: the id of the span that this is, where calls stand in spans, and of the one around it, the `parent`.
     """
 
     where: str
@@ -68,6 +70,9 @@ class Logged:
     attempt: int | None = None
     used: bool | None = None
     energy: Reading | None = None
+    batch: Literal["asked", "answered"] | None = None
+    span: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

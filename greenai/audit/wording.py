@@ -222,11 +222,11 @@ def _read(source: Source) -> str:
     return f"{clean(source.path)}: {count(source.rows, 'call')}, read as {how}{other}"
 
 
-def twice(records: int) -> tuple[str, ...]:
-    """Say how many records stand in the log more than once."""
-    return (
-        (f"{count(records, 'record')} of calls that stand in it before: each call is counted once.",) if records else ()
-    )
+def twice(records: int, folded: int = 0) -> tuple[str, ...]:
+    """Say how many records stand in the log more than once, and how many spans are around that of a call."""
+    said = f"{count(records, 'record')} of calls that stand in it before: each call is counted once."
+    around = f"{count(folded, 'span')} around the span of a call: the innermost that has tokens is counted."
+    return (*([said] if records else ()), *([around] if folded else ()))
 
 
 def unread(read: tuple[Source, ...], most: int = 3) -> tuple[str, ...]:

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from audit_workload import OTHERS, WORKLOAD, Totals, totals
 
-from greenai.audit.reading import read
+from greenai.audit.ingest import ingest
+from greenai.audit.reading import Paths, opened
+from greenai.audit.store import working
 from greenai.audit.values import Logged, Source
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -140,9 +143,16 @@ ALL = (
 
 
 def calls_of(paths: Iterable[Path]) -> tuple[list[Logged], list[Source]]:
-    """Read a log to its end."""
-    batches = read(list(paths))
-    return [call for batch in batches for call in batch], batches.sources
+    """Read a log as an audit does, and each call's texts in it again."""
+    return read(list(paths))
+
+
+def read(paths: Paths, form: str | None = None) -> tuple[list[Logged], list[Source]]:
+    """Return the calls of a log in its order, and what is told of its files."""
+    with working() as store:
+        sources = ingest(opened(paths, form), store)
+        places = store.sql("SELECT source, position, part FROM calls")
+        return [call for _, call in store.texts(cast("list[tuple[int, int, int]]", places))], list(sources)
 
 
 def summed(calls: Iterable[Logged]) -> Totals:

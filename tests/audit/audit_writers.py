@@ -305,6 +305,7 @@ def _console(path: Path, calls: Sequence[Made]) -> None:
             if call.ask.ok:
                 span["attributes"]["gen_ai.usage.input_tokens"] = call.ask.input_tokens
                 span["attributes"]["gen_ai.usage.output_tokens"] = call.ask.output_tokens
+                span["attributes"]["gen_ai.response.id"] = f"chatcmpl-{call.number}"
             out.write(json.dumps(span, indent=4) + "\n")
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from audit_fixtures import read
 
 from greenai.audit import containers, reading, wording
 from greenai.audit.formats import FORMATS
-from greenai.audit.reading import opened, read
+from greenai.audit.reading import opened
 from greenai.audit.values import Logged, Malformed, Source
 from greenai.errors import LogUnreadable
 
@@ -23,10 +24,8 @@ def pair(text: str = "Where?", **more: Any) -> dict[str, Any]:
     return {"request": {"model": "gpt-5.5", "messages": [{"role": "user", "content": text}]}, "response": reply, **more}
 
 
-def everything(path: Path, **options: Any) -> tuple[list[Logged], Source]:
-    batches = read(path, **options)
-    calls = [call for batch in batches for call in batch]
-    (source,) = batches.sources
+def everything(path: Path, form: str | None = None) -> tuple[list[Logged], Source]:
+    calls, (source,) = read(path, form)
     return calls, source
 
 
@@ -42,7 +41,7 @@ def test_damaged_lines_are_counted_where_they_stand(tmp_path: Path) -> None:
     log = tmp_path / "a.jsonl"
     bad = [b'{"request": "\xff\xfe"}', b"\x00\x00\x00", b"[1, 2]", b'{"other": 1}', b"", b'{"torn": "']
     log.write_bytes(b"\xef\xbb\xbf" + lines(pair("first")).replace(b"\n", b"\r\n") + b"\n".join(bad))
-    calls, source = everything(log, format="openai")
+    calls, source = everything(log, "openai")
     assert [asked(call) for call in calls] == ["first"]
     assert source.malformed == (
         Malformed(where="a.jsonl:2", why="no UTF-8 at byte 13"),
@@ -156,15 +155,15 @@ def test_requests_of_a_batch_and_their_answers_are_one_call(tmp_path: Path) -> N
     (tmp_path / "out.jsonl").write_bytes(
         lines(*({"custom_id": f"r{n}", "response": {"status_code": 200, "body": pair()["response"]}} for n in range(2)))
     )
-    batches = read(tmp_path)
-    calls = [call for batch in batches for call in batch]
+    calls, sources = read(tmp_path)
     assert [(call.where, asked(call), call.answer) for call in calls] == [
         ("out.jsonl:1", "0", "Here."),
         ("out.jsonl:2", "1", "Here."),
     ]
-    assert [(source.rows, source.skipped) for source in batches.sources] == [(0, 3), (2, 0)]
-    alone = read(tmp_path / "in.jsonl")
-    assert [asked(call) for batch in alone for call in batch] == ["0", "1", "2"]
+    assert [(source.rows, source.skipped) for source in sources] == [(0, 3), (2, 0)]
+    assert [missing.field for source in sources for missing in source.missing if missing.field == "messages"] == []
+    alone, _ = everything(tmp_path / "in.jsonl")
+    assert [asked(call) for call in alone] == ["0", "1", "2"]
 
 
 def test_an_id_of_two_batches_pairs_nothing(tmp_path: Path) -> None:
@@ -178,7 +177,7 @@ def test_an_id_of_two_batches_pairs_nothing(tmp_path: Path) -> None:
     (tmp_path / "in1.jsonl").write_text(asks("the same", "one", "alone"))
     (tmp_path / "in2.jsonl").write_text(asks("the same", "another"))
     (tmp_path / "out.jsonl").write_text("".join(answers))
-    (calls,) = list(read(tmp_path))
+    calls, _ = read(tmp_path)
     assert [call.messages and call.messages[0]["content"] for call in calls] == ["the same", None, "alone"]
 
 
@@ -198,9 +197,8 @@ def test_a_pattern_and_a_folder_name_all_their_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no log")
     assert [file.path.name for file in opened(tmp_path)] == ["a.jsonl", "b.jsonl", "c.ndjson"]
     assert [file.path.name for file in opened(str(tmp_path / "*.jsonl"))] == ["a.jsonl", "b.jsonl"]
-    batches = read([tmp_path / "b.jsonl", tmp_path / "a.jsonl"])
-    assert [asked(call) for batch in batches for call in batch] == ["b.jsonl", "a.jsonl"]
-    assert batches.progress[0] == batches.progress[1] > 0
+    calls, _ = read([tmp_path / "b.jsonl", tmp_path / "a.jsonl"])
+    assert [asked(call) for call in calls] == ["b.jsonl", "a.jsonl"]
 
 
 def test_a_file_of_a_folder_that_is_no_log_is_left_out_and_told(tmp_path: Path) -> None:
@@ -245,14 +243,6 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     log.write_text(json.dumps(pair()) + "\n")
     (tmp_path / "link.jsonl").symlink_to(log)
     assert [file.path for file in opened([log, tmp_path, str(log)])] == [log]
-
-
-def test_batches_have_ten_thousand_calls_at_most(tmp_path: Path) -> None:
-    log = tmp_path / "a.jsonl"
-    log.write_bytes(lines(*(pair(str(number)) for number in range(12_345))))
-    batches = list(read(log))
-    assert [len(batch) for batch in batches] == [10_000, 2_345]
-    assert [asked(call) for batch in batches for call in batch] == [str(number) for number in range(12_345)]
 
 
 def test_what_no_call_tells_is_listed_with_its_price(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from greenai.audit.formats import (
     anthropic_batch,
     helicone,
@@ -19,18 +16,12 @@ from greenai.audit.formats import (
 )
 from greenai.audit.formats.base import ASKED, Format, NoCall, Recognised, Sample, Unreadable
 
-__all__ = ["ASKED", "BATCHES", "FORMATS", "Format", "NoCall", "Recognised", "Sample", "Unreadable", "chosen", "known"]
+__all__ = ["ASKED", "FORMATS", "Format", "NoCall", "Recognised", "Sample", "Unreadable", "chosen", "known"]
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (openai, openai_batch, anthropic_batch, litellm, langfuse, langsmith, helicone, otel, llm, ledger)
 }
-
-
-BATCHES: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    module.FORMAT.name: module.is_answer for module in (openai_batch, anthropic_batch)
-}
-"""What says whether a line is an answer, of formats whose requests stand in files of their own, by their names."""
 
 
 def chosen(sample: Sample) -> tuple[Format, Recognised] | None:

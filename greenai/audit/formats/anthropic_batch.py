@@ -14,7 +14,7 @@ from greenai.audit.formats.chat import asked, said
 from greenai.audit.formats.fields import mapping, text
 from greenai.audit.values import Logged
 
-__all__ = ["FORMAT", "is_answer"]
+__all__ = ["FORMAT"]
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -25,7 +25,7 @@ def _detect(sample: Sample) -> Recognised | None:
     return None
 
 
-def is_answer(record: Mapping[str, Any]) -> bool:
+def _is_answer(record: Mapping[str, Any]) -> bool:
     """Say whether a line is of a file of results."""
     return "result" in record
 
@@ -44,9 +44,10 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
         **answered,
         "arguments": {**known.get("arguments", {}), **BATCH},
         "call_id": record["custom_id"],
+        "batch": "answered" if _is_answer(record) else "asked",
         "provider": "anthropic",
         "kind": "chat",
-        "ok": not is_answer(record) or result.get("type") == "succeeded",
+        "ok": not _is_answer(record) or result.get("type") == "succeeded",
     }
     return (made(known, where),)
 

@@ -12,7 +12,7 @@ __all__ = ["ASKED", "BATCH", "Format", "NoCall", "Recognised", "Sample", "Unread
 
 
 ASKED = "\0asked"
-"""Where a reader puts the request that it found for an answer of a batch."""
+"""Where a reader puts the request of an answer of a batch, to have the texts of both."""
 BATCH: Mapping[str, Any] = {"service_tier": "batch"}
 """Whose price a batch has, whatever its requests say."""
 

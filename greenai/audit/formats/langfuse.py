@@ -68,6 +68,8 @@ def observed(row: Mapping[str, Any], where: str) -> Logged:
         "tool_chars": tool_chars(body),
         "cost_usd": _cost(row),
         "ok": str(row.get("level") or "").upper() != "ERROR",
+        "span": text(row.get("id")),
+        "parent": text(row.get("parent_observation_id")),
     }
     return made(known, where)
 

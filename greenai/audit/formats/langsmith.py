@@ -73,6 +73,8 @@ def _run(row: Mapping[str, Any], where: str) -> Logged:
         "tool_chars": tool_chars(body),
         "cost_usd": dollars(row.get("total_cost")),
         "ok": not row.get("error") and row.get("status") != "error",
+        "span": text(row.get("id")),
+        "parent": text(row.get("parent_run_id")),
     }
     return made(known, where)
 

@@ -14,7 +14,7 @@ from greenai.audit.formats.chat import asked, kind_of, said
 from greenai.audit.formats.fields import count_of, mapping, moment, text
 from greenai.audit.values import Logged
 
-__all__ = ["FORMAT", "is_answer"]
+__all__ = ["FORMAT"]
 
 
 def _detect(sample: Sample) -> Recognised | None:
@@ -25,7 +25,7 @@ def _detect(sample: Sample) -> Recognised | None:
     return None
 
 
-def is_answer(record: Mapping[str, Any]) -> bool:
+def _is_answer(record: Mapping[str, Any]) -> bool:
     """Say whether a line is of a file of answers."""
     return "response" in record or "error" in record
 
@@ -40,8 +40,8 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     if request:
         known = {**asked(request), "kind": kind_of(request, url)}
         known["arguments"] = {**known["arguments"], **BATCH}
-    if not is_answer(record):
-        return (made({**known, "call_id": record["custom_id"]}, where),)
+    if not _is_answer(record):
+        return (made({**known, "call_id": record["custom_id"], "batch": "asked"}, where),)
     response = mapping(record.get("response"))
     body, status = mapping(response.get("body")), count_of(response.get("status_code"))
     answered = {name: value for name, value in said(body).items() if value is not None}
@@ -52,6 +52,7 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
             {
                 **known,
                 "call_id": text(record["custom_id"]),
+                "batch": "answered",
                 "created": moment(body.get("created") or body.get("created_at")),
                 "ok": not record.get("error") and (status is None or status < 400),
                 "status": status,

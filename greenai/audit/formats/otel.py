@@ -9,6 +9,7 @@ tools are no calls of their own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from greenai.audit.formats import langfuse, openinference
@@ -47,24 +48,32 @@ def _detect(sample: Sample) -> Recognised | None:
 def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
     """Return the calls among the spans of one record."""
     record = openinference.unfolded(record) or record
+    others: dict[str, str | None] = {}
     if "resourceSpans" in record:
-        made = tuple(_packaged(record, where))
+        made = tuple(_packaged(record, where, others))
     elif "attributes" in record and "name" in record:
         resource = mapping(mapping(record.get("resource")).get("attributes"))
-        made = tuple(_spans(({**record, "attributes": mapping(record["attributes"])},), resource, where))
+        made = tuple(_spans(({**record, "attributes": mapping(record["attributes"])},), resource, where, others))
     else:
         raise Unreadable("neither resourceSpans nor a span")
     if not made:
         raise NoCall
-    return made
+    return tuple(replace(call, parent=_around(call.parent, others)) for call in made)
 
 
-def _packaged(record: Mapping[str, Any], where: str) -> Iterator[Logged]:
+def _around(parent: str | None, others: Mapping[str, str | None]) -> str | None:
+    """Return the next span around one that may be a call, past those of the same record that are none."""
+    for _ in others:
+        parent = others.get(parent, parent) if parent is not None else None
+    return parent
+
+
+def _packaged(record: Mapping[str, Any], where: str, others: dict[str, str | None]) -> Iterator[Logged]:
     for package in items(record.get("resourceSpans")):
         resource = _attributes(mapping(mapping(package).get("resource")).get("attributes"))
         for scope in items(mapping(package).get("scopeSpans")):
             spans = ({**span, "attributes": _attributes(span.get("attributes"))} for span in _listed(scope))
-            yield from _spans(spans, resource, where)
+            yield from _spans(spans, resource, where, others)
 
 
 def _listed(scope: Any) -> Iterator[Mapping[str, Any]]:
@@ -85,15 +94,27 @@ def _value(value: Mapping[str, Any]) -> Any:
     return found(value, _VALUES)
 
 
-def _spans(spans: Iterable[Mapping[str, Any]], resource: Mapping[str, Any], where: str) -> Iterator[Logged]:
+def _spans(
+    spans: Iterable[Mapping[str, Any]], resource: Mapping[str, Any], where: str, others: dict[str, str | None]
+) -> Iterator[Logged]:
+    """Yield the calls among spans; `others` takes those that are none, with the span around each."""
     for span in spans:
-        attributes = span["attributes"]
+        attributes, (own, parent) = span["attributes"], _ids(span)
         if str(attributes.get(f"{_LANGFUSE}type", "")).upper() in {"GENERATION", "EMBEDDING"}:
-            yield langfuse.observed(_observation(span, attributes), where)
+            yield replace(langfuse.observed(_observation(span, attributes), where), span=own, parent=parent)
         elif openinference.is_call(span):
-            yield openinference.observed(span, _of_any(span, resource), where)
+            yield replace(openinference.observed(span, _of_any(span, resource), where), span=own, parent=parent)
         elif _is_call(attributes):
-            yield _call(span, attributes, resource, where)
+            yield replace(_call(span, attributes, resource, where), span=own, parent=parent)
+        elif own is not None:
+            others[own] = parent
+
+
+def _ids(span: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return a span's id and that of the one around it; OTLP has them at the span, the SDK's console in `context`."""
+    own = text(span.get("spanId") or mapping(span.get("context")).get("span_id"))
+    around = text(found(span, ("parentSpanId", "parent_id")))
+    return own and own.removeprefix("0x"), around and around.removeprefix("0x")
 
 
 def _of_any(span: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
