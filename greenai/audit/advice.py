@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from greenai.audit import waste
 from greenai.audit.energy import smaller
 from greenai.audit.estimate import IN_A_ROW, Looked, Measured, found, looked_at, routed
-from greenai.audit.finding import Change, Finding, Group, Risk, Span, Sufficed, Sufficing, Taken
+from greenai.audit.finding import Assumption, Change, Finding, Group, Risk, Span, Sufficed, Sufficing, Taken
 from greenai.audit.labels import command
+from greenai.audit.models import assumption, card_of
 from greenai.audit.waste_advice import CODE, FILE, Place, by_waste, exactly, is_taken
 from greenai.catalog import find
 from greenai.classify import Classifier
@@ -72,9 +73,18 @@ def finding_of(
     wasted = waste.wastes(looked, _reasons_from())
     finding = found(looked, measured)
     kinds = {one.assumption for one in wasted}
-    told = (*finding.assumptions, *(one for one in waste.ASSUMPTIONS if one.key in kinds))
+    told = (*finding.assumptions, *_taken_as(looked), *(one for one in waste.ASSUMPTIONS if one.key in kinds))
     finding = replace(finding, wastes=wasted, assumptions=told)
     return replace(finding, changes=changes(finding, looked, ladder, log))
+
+
+def _taken_as(looked: Looked) -> tuple[Assumption, ...]:
+    import numpy as np
+
+    model = looked.calls.model
+    often = np.bincount(model.codes[model.codes >= 0], minlength=len(model.names)).tolist()
+    made = assumption({name: calls for name, calls in zip(model.names, often, strict=True) if calls})
+    return () if made is None else (made,)
 
 
 def _reasons_from() -> float:
@@ -239,7 +249,7 @@ def _routed(finding: Finding, looked: Looked, ladder: tuple[str, ...]) -> Iterat
 
 
 def _catalogued(model: str) -> str:
-    card = find(model)
+    card = card_of(model)
     if card is None:
         return model if "/" in model else f"openai/{model}"
     behind = None if card.same_as is None else find(card.same_as)

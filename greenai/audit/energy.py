@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.catalog import Card, find
+from greenai.audit.models import card_of
+from greenai.catalog import find
 from greenai.meters import cost, physics
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greenai.audit.columns import Calls
+    from greenai.catalog import Card
 
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
@@ -79,7 +81,7 @@ def law_of(model: str, tier: str | None = None) -> Law | None:
     """
     import numpy as np
 
-    card = find(model)
+    card = card_of(model)
     if card is None:
         return None
     larger_batches = tier in ("batch", "flex")
@@ -139,7 +141,7 @@ def usd_of(model: str, input_tokens: Floats, cached: Floats, output: Floats, *, 
 
     if model.startswith("local/"):
         return np.where(np.isnan(input_tokens), np.nan, 0.0)
-    card, service = find(model), cost.SERVICES.get(tier)
+    card, service = card_of(model), cost.SERVICES.get(tier)
     price = None if card is None else card.price
     found: Floats = np.full(len(input_tokens), np.nan)
     if price is None or service is None:
@@ -172,7 +174,7 @@ def smaller(model: str, ladder: tuple[str, ...] = ()) -> str | None:
     """
     if not model:
         return None
-    card = find(model)
+    card = card_of(model)
     names = ladder or (() if card is None else _siblings(card))
     for name in names:
         other = find(name)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.audit.finding import Span
 from greenai.audit.matching import same
+from greenai.audit.models import card_of
 from greenai.audit.shares import corrected, counted, interval, weighed, youden
-from greenai.catalog import find
 from greenai.values import text_of
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def kin(judge: str, logged: Sequence[str], asked: Sequence[str]) -> str | None:
 
 
 def _own(name: str) -> set[str]:
-    card = find(name)
+    card = card_of(name)
     return {name} if card is None else {name, card.name, card.same_as or card.name}
 
 
@@ -232,5 +232,5 @@ def _is_same(judge: str, name: str) -> bool:
 
 
 def _is_sibling(judge: str, name: str) -> bool:
-    one, other = find(judge), find(name)
+    one, other = card_of(judge), card_of(name)
     return one is not None and other is not None and bool(set(one.ladder) & {*other.ladder, other.name})

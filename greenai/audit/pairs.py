@@ -21,6 +21,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from greenai.audit.models import card_of
 from greenai.catalog import Card, find
 from greenai.classify.ability import short
 
@@ -254,7 +255,7 @@ def able(name: str, recorded: Mapping[str, tuple[float, float, bool]]) -> Able:
         name: as the log or the settings have it.
         recorded: size, date and whether the size is stated, of recorded models by short name.
     """
-    card = find(name)
+    card = card_of(name)
     behind = card if card is None or card.same_as is None else find(card.same_as)
     for known in (name, *(spelt for one in (card, behind) if one is not None for spelt in (one.name, *one.aliases))):
         if short(known) in recorded:

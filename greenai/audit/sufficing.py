@@ -22,11 +22,11 @@ from greenai import answerers, embed
 from greenai.audit.energy import smaller
 from greenai.audit.exact import FEWEST_PROMPTS, exact
 from greenai.audit.labels import labels_of
+from greenai.audit.models import card_of
 from greenai.audit.pairs import Pair, Pairs, shipped
 from greenai.cache.keep import class_of, last_questions, term_of
 from greenai.cache.semantic import MAX_CHARS, STORED, SemanticTier
 from greenai.cache.volatility import volatility
-from greenai.catalog import find
 from greenai.embed import minilm
 from greenai.errors import EngineError, MissingExtra
 from greenai.route import losses
@@ -363,7 +363,7 @@ class _Below:
         small = [smaller(name, ladder) for name in names]
         known = sorted({(one, name) for one, name in zip(small, names, strict=True) if one is not None})
         self._codes, self.pairs = calls.model.codes, tuple(pairs.pair(*pair) for pair in known)
-        cards = [find(name) for name in names]
+        cards = [card_of(name) for name in names]
         self._small = [card is not None and card.tier == "small" for card in cards]
         self._number = [-1 if one is None else known.index((one, name)) for one, name in zip(small, names, strict=True)]
 
@@ -412,7 +412,7 @@ def _verdict(
 
 def _loss(assessed: Assessment, pair: Pair) -> float:
     """Return what routing would expect to lose by asking the smaller model."""
-    small, large = (find(name) for name in (pair.small, pair.large))
+    small, large = (card_of(name) for name in (pair.small, pair.large))
     rungs = (
         Rung(model=pair.small, tier="small" if small is None else small.tier),
         Rung(model=pair.large if large is None else large.name, tier="large" if large is None else large.tier),

@@ -59,6 +59,7 @@ IN_SHORT = {
     "reasoning": "the classifier",
     "routed": "the classifier",
     "import": "the sum of its parts",
+    "taken_as": "names without a date",
     "waste_reasoning": "the classifier",
     "waste_truncated": "none to all of it lost",
     "waste_long_output": "beyond 4 times the median",
