@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit import chains, history, idle
+from greenai.audit import chains, efforts, history, idle
 from greenai.audit.finding import Assumption, Risk, Span, Waste
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
 from greenai.audit.saving import Saved, wasted, without
@@ -43,7 +43,7 @@ LONG_TOKENS = 200
 many tokens on."""
 AGAIN_S = 600.0
 """A request that failed and comes again within so many seconds was retried."""
-LEAST_EFFORTS = frozenset(("none", "minimal", "opted in"))
+LEAST_EFFORTS = frozenset(("none", "minimal", efforts.OPTED_IN))
 """Values of `reasoning_effort` that ask for no more than the least, and the one that stands for a project's opt-in."""
 
 ASSUMPTIONS = (
@@ -148,12 +148,17 @@ def idle_reasoning(looked: Looked, reasons_from: float, *, asked: bool | None = 
     saved = without(calls, of, output=np.nan_to_num(calls.reasoning_tokens))
     weight = np.zeros(len(calls))
     weight[judged.rows] = stands_for
-    number = round(float((stands_for * little).sum()))
+    number, rows = round(float((stands_for * little).sum())), judged.rows[little]
+    said = f"{count(number, 'call')} that reasoned where the expected gain is below {reasons_from:.0%}"
+    if (calls.effort.codes[rows] >= 0).any():
+        line = efforts.least(calls, rows)
+        said += f"; reasoning_effort as logged: {efforts.asked(calls, rows, stands_for[little])}"
+        said += f"; for the least, in code: {line}" if line else ""
     found = wasted(
         looked,
         "reasoning",
         Saved(of=of, joules=saved.joules * weight, dollars=saved.dollars * weight),
-        f"{count(number, 'call')} that reasoned where the expected gain is below {reasons_from:.0%}",
+        said,
         risk=_lost(judged.reasoning[little], stands_for[little]),
     )
     return None if found is None else replace(found, calls=number)

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from greenai.audit import chains, idle, waste
+from greenai.audit import chains, efforts, idle, waste
 from greenai.audit.finding import Change, Finding, Span, Waste, Wasted
 from greenai.audit.history import KEPT_MESSAGES
 from greenai.audit.prefixes import missed
@@ -43,7 +43,7 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
     found: dict[Wasted, Waste] = {one.kind: one for one in finding.wastes}
     asked = waste.idle_reasoning(looked, reasons_from, asked=True)
     if asked is not None:
-        what = "Reason only by opt-in, also where calls ask; answers of at most 4,096 tokens"
+        what = f"Reason only by opt-in, also where calls ask ({_efforts(looked)}); answers of at most 4,096 tokens"
         yield _change(what, ["strict_opt_in = true"], FILE, asked)
     if long := found.get("long_output"):
         lines = [f"max_completion_tokens={_usual(looked)},"]
@@ -64,6 +64,14 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
     if little := found.get("little_used"):
         yield _shorter(looked, little)
     yield from _on_request(looked, found)
+
+
+def _efforts(looked: Looked) -> str:
+    """Return how many calls of the log ask for how much reasoning."""
+    import numpy as np
+
+    rows = np.flatnonzero(waste.explicit(looked.calls))
+    return efforts.asked(looked.calls, rows, np.ones(len(rows)))
 
 
 def _change(what: str, lines: Sequence[str], place: Place, found: Waste) -> Change:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from audit_logs import LARGE, call, reads
 
-from greenai.audit.advice import finding_of
+from greenai.audit.advice import audited, finding_of
 from greenai.audit.columns import PREFIX_CHARS, columns
 from greenai.audit.energy import law_of
 from greenai.audit.estimate import looked_at
@@ -152,6 +152,39 @@ def test_reasoning_that_was_asked_for_is_told_apart_with_what_it_may_lose() -> N
     gains = looked.judged.reasoning
     assert risk.share.mid == pytest.approx(float(gains.mean()))
     assert 0 < risk.share.low < risk.share.mid < risk.share.high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (LARGE, '; for the least, in code: reasoning_effort="none"'),
+        ("openai/gpt-5", '; for the least, in code: reasoning_effort="minimal"'),
+        ("deepseek/deepseek-flash", '; for the least, in code: extra_body={"thinking": {"type": "disabled"}}'),
+        ("anthropic/claude-sonnet-4-5", "; for the least, in code: no argument that asks for reasoning"),
+        ("ours/secret", ""),
+    ],
+)
+def test_reasoning_says_how_much_was_asked_for_and_the_line_for_less(model: str, line: str) -> None:
+    told: list[dict[str, Any]] = [*[{"reasoning_effort": "high"}] * 3, {"reasoning_effort": "medium"}, {}]
+    log = [
+        call(f"Say hello to guest {n}.", at=n, output_tokens=550, reasoning_tokens=500, model=model, arguments=own)
+        for n, own in enumerate(told)
+    ]
+    assert wasted(log)["reasoning"].detail == (
+        "5 calls that reasoned where the expected gain is below 25%; reasoning_effort as logged: high: 3, not said: 1, "
+        f"medium: 1{line}"
+    )
+    found = audited(columns(log), reads(log), in_a_row=0)
+    strict = [one.what for one in found.changes if one.lines == ("strict_opt_in = true",)]
+    if line:
+        assert strict == [
+            "Reason only by opt-in, also where calls ask (high: 3, medium: 1); answers of at most 4,096 tokens"
+        ]
+
+
+def test_a_log_without_efforts_says_nothing_of_them() -> None:
+    log = [call(f"Say hello to {n}.", at=n, output_tokens=550, reasoning_tokens=500) for n in range(2)]
+    assert wasted(log)["reasoning"].detail == "2 calls that reasoned where the expected gain is below 25%"
 
 
 def test_each_kind_says_what_it_rests_on() -> None:
