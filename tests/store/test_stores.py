@@ -356,6 +356,13 @@ def test_a_newer_schema_is_left_alone(kind: Kind, store: ManagedStore, caplog: p
 # --- encryption ---------------------------------------------------------------------------
 
 
+def _unpacked(body: bytes) -> object:
+    try:
+        return json.loads(zlib.decompress(body))
+    except zlib.error:
+        return None
+
+
 def test_encrypted_values_are_not_in_the_store(kind: Kind, secret: bytes) -> None:
     text = "The patient's name is Ada Lovelace."
     plain, sealed = kind.open(secret), kind.open(secret, encrypt=True)
@@ -365,7 +372,7 @@ def test_encrypted_values_are_not_in_the_store(kind: Kind, secret: bytes) -> Non
     assert sealed.get("sealed") == text
     for store, key, is_readable in ((plain, "plain", True), (sealed, "sealed", False)):
         body = kind.read(store, key)[43:]
-        assert (zlib.compress(json.dumps(text).encode(), 1) == body) is is_readable
+        assert (_unpacked(body) == text) is is_readable
     assert kind.read(sealed, "sealed")[43:] != kind.read(sealed, "again")[43:]
     assert plain.get("sealed") is None
     assert kind.open(secret, encrypt=True).get("plain") is None
