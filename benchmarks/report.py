@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from greenai.store.ledger_db import LedgerDb
-from greenai.store.schema import CALL_COLUMNS, RECORD, SETTLE, SETTLE_COLUMNS
+from greenai.store.schema import CALL_COLUMNS, SETTLE_COLUMNS, recording, settling
 
 MAX_S, MAX_MB = 5.0, 300.0
 BEGIN = 1_790_000_000.0  # a day in September 2026
@@ -54,8 +54,8 @@ def fill(path: Path, calls: int, *, days: float = 30.0, seed: int = 7, end: floa
     with con:
         for number in range(calls):
             call, attempts = _call(made, number, begin + number * days * 86_400 / calls)
-            con.executemany(SETTLE, attempts)
-            con.execute(RECORD, [call.get(name) for name in CALL_COLUMNS])
+            con.executemany(settling(), attempts)
+            con.execute(recording(), [call.get(name) for name in CALL_COLUMNS])
         con.executemany("INSERT INTO offers VALUES (?, ?, ?, ?, ?)", _offers(made, begin, days))
     con.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # ruff: noqa: S608  only the names of columns below are put into SQL; values travel as parameters
 
 APPLICATION_ID = 0x67726E61  # "grna" in the file's header: tells another program's database apart
@@ -191,13 +193,27 @@ RELEASE = (
     "UPDATE attempts SET state = 'released', error = ?, settled_at = ? "
     "WHERE attempt_id = ? AND state IN ('held', 'expired')"
 )
-# The first end of an attempt wins: settling it again, or after its release, changes nothing. What expired may still
-# settle, because its energy was used. An attempt without a hold (reserved while the disk was full) is added.
-SETTLE = (
-    f"INSERT INTO attempts ({', '.join(SETTLE_COLUMNS)}) VALUES ({_marks(len(SETTLE_COLUMNS))}) "
-    f"ON CONFLICT (attempt_id) DO UPDATE SET {_SETTLED} WHERE attempts.state IN ('held', 'expired')"
-)
-RECORD = f"INSERT OR IGNORE INTO calls ({', '.join(CALL_COLUMNS)}) VALUES ({_marks(len(CALL_COLUMNS))})"
+
+
+@lru_cache(maxsize=64)
+def settling(columns: tuple[str, ...] = SETTLE_COLUMNS) -> str:
+    """Return what settles an attempt, given its columns that are not NULL.
+
+    The first end of an attempt wins: settling it again, or after its release, changes nothing. What expired may still
+    settle, because its energy was used. An attempt without a hold (reserved while the disk was full) is added.
+    """
+    return (
+        f"INSERT INTO attempts ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "
+        f"ON CONFLICT (attempt_id) DO UPDATE SET {_SETTLED} WHERE attempts.state IN ('held', 'expired')"
+    )
+
+
+@lru_cache(maxsize=64)
+def recording(columns: tuple[str, ...] = CALL_COLUMNS) -> str:
+    """Return what records a call, given its columns that are not NULL."""
+    return f"INSERT OR IGNORE INTO calls ({', '.join(columns)}) VALUES ({_marks(len(columns))})"
+
+
 # The last word about a call wins.
 LABEL = (
     f"INSERT INTO labels ({', '.join(LABEL_COLUMNS)}) VALUES ({_marks(len(LABEL_COLUMNS))}) ON CONFLICT (call_id) DO "
