@@ -34,10 +34,6 @@ class Need:
     words: frozenset[str]
     parts: tuple[str, ...]
 
-    def is_met(self, head: str, words: frozenset[str]) -> bool:
-        """Say whether a text has it, given its words."""
-        return not self.words.isdisjoint(words) or any(map(head.__contains__, self.parts))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Index:
@@ -101,7 +97,10 @@ def _likely(head: str) -> Mapping[str, Sequence[int]]:
             first.update(alternatives)
     found: dict[str, list[int]] = {}
     for one in first:
-        if all(need.is_met(head, words) for need in index.needs[one]):
+        for need in index.needs[one]:
+            if need.words.isdisjoint(words) and not (need.parts and any(map(head.__contains__, need.parts))):
+                break
+        else:
             found.setdefault(one[0], []).append(one[1])
     return found
 

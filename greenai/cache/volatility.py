@@ -10,6 +10,7 @@ nothing: the answer depends on nothing but them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 __all__ = ["VERSION", "Volatility", "volatility"]
@@ -18,6 +19,9 @@ VERSION = "volatility-3"
 Volatility: TypeAlias = Literal[
     "static", "unknown", "slow", "daily", "realtime", "personal", "nondeterministic", "action", "foreign"
 ]
+
+# A conversation asks again about the turns before its last one, at each call. Longer texts would take up memory.
+_REMEMBERED, _MAX_CHARS = 512, 2000
 
 
 def volatility(text: str) -> Volatility:
@@ -28,6 +32,13 @@ def volatility(text: str) -> Volatility:
     "unknown" shows no sign of either, "foreign" is unknown and in another language than English. The first call
     compiles the rules, which takes some tenths of a second.
     """
+    return _remembered(text) if len(text) <= _MAX_CHARS else _class_of(text)
+
+
+def _class_of(text: str) -> Volatility:
     from greenai.cache.shelf_life import class_of
 
     return class_of(text)
+
+
+_remembered = lru_cache(_REMEMBERED)(_class_of)

@@ -111,6 +111,7 @@ def _behind(name: str, provider: str) -> Switch:
     return found or switch_of(name)
 
 
+@lru_cache(maxsize=1024)
 def _by_name(name: str) -> Switch:
     """Return the switch of a name without a provider; only a provider's own names are certain."""
     found = (_by_family(provider, name) for provider in OWN_NAMES)

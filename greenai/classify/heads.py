@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,8 @@ class Heads:
         self._bias: Floats = held["bias"]
         self._within: Floats = held["within"]
         self._within_bias: Floats = held["within_bias"]
-        self._standard: list[tuple[float, float]] = [*zip(self.centre.tolist(), self.spread.tolist(), strict=True)]
+        # In 64 bits, as the signals are.
+        self._standard = self.centre.astype("float64"), self.spread.astype("float64")
         self._exams = len(held["exam"])
         self._similar: Floats = _above(held["exam"], held["reasoning"])
         self.params: dict[str, Any] = json.loads(held["params"].tobytes())
@@ -95,13 +95,11 @@ class Heads:
     def _signalled(self, signals: list[float]) -> Floats:
         import numpy as np
 
-        standard: list[float] = []
-        for value, (centre, spread) in zip(signals, self._standard, strict=True):
-            deviation = (value - centre) / spread
-            standard.append(
-                deviation if -SIGNAL_LIMIT < deviation < SIGNAL_LIMIT else math.copysign(SIGNAL_LIMIT, deviation)
-            )
-        row: Floats = np.array(standard, np.float32).dot(self.signals)
+        centre, spread = self._standard
+        deviations = (np.array(signals) - centre) / spread
+        np.minimum(deviations, SIGNAL_LIMIT, out=deviations)
+        np.maximum(deviations, -SIGNAL_LIMIT, out=deviations)
+        row: Floats = deviations.astype("float32").dot(self.signals)
         return row
 
     def heaviest(self, bag: Bag, head: str, count: int = 3) -> list[str]:

@@ -251,7 +251,9 @@ def _mixed(probabilities: Sequence[float], usual: int, trust: float) -> list[flo
 def _within(value: float, span: tuple[float, float]) -> float:
     """Return where a value lies between two others, in [0, 1]."""
     low, high = span
-    return min(1.0, max(0.0, (value - low) / (high - low)))
+    if value <= low:
+        return 0.0
+    return 1.0 if value >= high else (value - low) / (high - low)
 
 
 def _standard(scaling: Mapping[str, Sequence[float]], name: str, value: float) -> float:

@@ -66,7 +66,7 @@ def signals_of(
         math.log1p(len(words)),
         sum(lengths) / count,
         numerals / count,
-        math.log1p(len(_NUMBER.findall(text))),
+        math.log1p(len(_NUMBER.findall(text))) if numerals else 0.0,
         math.log1p(sum(map(has, _OPERATORS & known))),
         math.log1p(sum(map(has, _FORMULAE & known))),
         math.log1p(code),

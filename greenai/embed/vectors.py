@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.int64]
 
 FILE = Path(__file__).parent / "vectors.npz"
+_COUNTED = 256
 REMEMBERED = 2048  # words outside the vocabulary of which is kept what they were meant to be
 
 _lock = Lock()  # two threads that begin at once would each hold 60 MB
@@ -119,9 +120,20 @@ def weights_of(counts: Sequence[int]) -> Floats:
 
     if not counts or max(counts) == 1:
         return _even(len(counts))
-    weights: Floats = 1 + np.log(np.array(counts, np.float32))
+    weights: Floats = _logs()[counts] if max(counts) < _COUNTED else 1 + np.log(np.array(counts, np.float32))
     weights /= np.float32(math.sqrt(weights.dot(weights)))
     return weights
+
+
+@functools.cache
+def _logs() -> Floats:
+    """Return 1 + ln(count) of the counts that words of most texts have."""
+    import numpy as np
+
+    logs = np.ones(_COUNTED, np.float32)
+    logs[1:] += np.log(np.arange(1, _COUNTED, dtype=np.float32))
+    logs.setflags(write=False)
+    return logs
 
 
 @functools.lru_cache(maxsize=256)
