@@ -16,6 +16,7 @@ besides. Beside numpy it needs the vectors of `embed` only. How such a model is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,7 @@ class TaskModel:
             raise ValueError(f"it is of the kind {self.kind!r}, and known here are {', '.join(KINDS)}")
         if not 0 < self.promise < 1:
             raise ValueError(f"it promises {self.promise:g}")
+        _finite(threshold=self.threshold, familiar=self.familiar)
         self.tolerance: float | None = None
         self.says: Says
         if self.kind == "span":
@@ -152,6 +154,8 @@ class _Labels:
         self._labels = labels
         self._head = Head(held.arrays, classes=int(held.header["classes"]))
         early = held.header["early"]
+        if early is not None:
+            _finite(lead=early["lead"], score=early["score"])
         self._early = None if early is None else _least(early["lead"], early["score"])
         self._least = _least(held.header["threshold"], held.header["familiar"])
         if not len(labels) <= self._head.classes <= len(labels) + 1:
@@ -251,6 +255,13 @@ class Head:
         like = kernel.falloff(np.einsum("ij,j->i", self._minilm, seen.minilm))
         scores: Floats = FIRST * first + (1 - FIRST) * np.einsum("ij,j->i", self._deeper, like)
         return scores
+
+
+def _finite(**numbers: Any) -> None:
+    """Refuse a threshold that nothing is below: JSON as Python reads it has NaN, and no comparison with it holds."""
+    for name, number in numbers.items():
+        if not math.isfinite(float(number)):
+            raise ValueError(f"its {name} is {number}")
 
 
 def _least(lead: Any, score: Any) -> Told:

@@ -46,7 +46,7 @@ than could prove the promise even if all agreed (149 for 98%), the walk begins a
 decides, and takes no disagreement for a slip: too few rows tell the one from the other."""
 STEP = 0.005
 REPEATS = 200
-"""So many prompts asked more than once tell the inconsistency by themselves."""
+"""So many prompts asked more than once tell the inconsistency by themselves; fewer may refute the floor."""
 
 ASSUMPTION = {
     "repeats": "the large model is as inconsistent about other prompts as about those that stand in the log repeatedly",
@@ -132,32 +132,37 @@ def judge(scores: Floats, labels: Labels) -> Judged:
 
     rows = np.arange(len(scores))
     best = np.sort(np.partition(scores, -2, axis=1)[:, -2:], axis=1)
-    given = scores[rows, labels]
+    given, first = scores[rows, labels], scores.argmax(axis=1)
     return Judged(
-        first=scores.argmax(axis=1),
+        first=first,
         score=best[:, 1],
         lead=best[:, 1] - best[:, 0],
-        rank=(scores > given[:, None]).sum(axis=1),
+        rank=np.maximum((scores > given[:, None]).sum(axis=1), first != labels),  # of two that are equal one is said
         classes=scores.shape[1],
     )
 
 
 def slips(judged: Judged, texts: Sequence[str], labels: Sequence[int]) -> Slips:
-    """Return how inconsistent the large model is, by the prompts that were asked repeatedly or by the floor."""
-    return _by_repeats(texts, labels) or _by_surest(judged)
+    """Return how inconsistent the large model is, by the prompts that were asked repeatedly or by the floor.
+
+    Where the floor is surely more than few such prompts allow, it is these that count: what the head disagrees with
+    there is no slip.
+    """
+    repeats, asked = _by_repeats(texts, labels)
+    surest = _by_surest(judged)
+    return repeats if asked >= REPEATS or surest.low > repeats.high else surest
 
 
-def _by_repeats(texts: Sequence[str], labels: Sequence[int]) -> Slips | None:
+def _by_repeats(texts: Sequence[str], labels: Sequence[int]) -> tuple[Slips, int]:
+    """Return what the prompts that were asked more than once tell, and how many they are."""
     asked: defaultdict[str, list[int]] = defaultdict(list)
     for text, label in zip(texts, labels, strict=True):
         asked[text].append(label)
     pairs = [said for said in asked.values() if len(said) > 1]
-    if len(pairs) < REPEATS:
-        return None
     differ = sum(first != second for first, second, *_ in pairs)
     # Two answers differ where either is a slip: about twice as often as one is.
     low, high = (bound(differ, len(pairs), SURE) / 2 for bound in (numeric.at_least, numeric.at_most))
-    return Slips(share=differ / len(pairs) / 2, low=low, high=high, source="repeats")
+    return Slips(share=differ / max(1, len(pairs)) / 2, low=low, high=high, source="repeats"), len(pairs)
 
 
 def _by_surest(judged: Judged) -> Slips:

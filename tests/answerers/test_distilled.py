@@ -120,6 +120,9 @@ def test_threads_share_it(model):
         ({"classes": 3}, "its arrays have the shapes"),
         ({"template": [["user", ["", ""]]]}, "A template needs a slot"),
         ({"threshold": None}, "float"),
+        ({"threshold": "nan"}, "its threshold is nan"),
+        ({"familiar": "-inf"}, "its familiar is -inf"),
+        ({"early": {"lead": "nan", "score": 0.1}}, "its lead is nan"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path, changed, why):

@@ -149,6 +149,26 @@ def test_prompts_that_were_asked_twice_tell_the_inconsistency_themselves():
     assert (steady.share, steady.low) == (0.0, 0.0)
 
 
+def test_what_few_repeats_refute_is_no_slip():
+    """The head is sure and disagrees with 4% of the log; but of 150 prompts that were asked twice, none differs."""
+    draw = np.random.default_rng(4)
+    meant = draw.integers(0, 2, 3000)
+    scores = np.eye(2)[np.where(draw.random(3000) < 0.04, 1 - meant, meant)] * draw.uniform(0.5, 1, (3000, 1))
+    texts, labels = [f"text {n}" for n in range(3000)], meant.tolist()
+    judged = judge(scores, meant)
+    assert slips(judged, texts, labels).share == pytest.approx(0.04, abs=0.01)
+    found = slips(judged, [*texts, *texts[:150]], [*labels, *labels[:150]])
+    assert (found.source, found.share, found.low) == ("repeats", 0.0, 0.0)
+    assert found.high == pytest.approx(at_most(0, 150, 0.95) / 2)
+    assert slips(judged, [*texts, *texts[:20]], [*labels, *labels[:20]]).source == "surest"
+    assert thresholds(judged, found, 0.98) is None
+
+
+def test_of_two_labels_that_score_alike_the_one_that_is_said_agrees():
+    judged = judge(np.array([[0.5, 0.5, 0.1], [0.5, 0.5, 0.1]]), np.array([0, 1]))
+    assert (judged.first.tolist(), judged.rank.tolist()) == ([0, 0], [0, 1])
+
+
 def test_nothing_answered_and_nothing_agreed_is_no_promise():
     nothing = np.zeros(0)
     empty = Judged(first=nothing.astype(int), score=nothing, lead=nothing, rank=nothing.astype(int), classes=3)
