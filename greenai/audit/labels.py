@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEWEST_OF_LABEL", "LEAST", "LONGEST_LABEL", "MOST_LABELS", "SHARE", "WHOLE", "Labels", "answer_of", "command",
-    "labels_of", "spelling",
+    "labels_of", "spelling", "whole_of",
 ]  # fmt: skip
 
 LEAST = 300
@@ -80,7 +80,7 @@ def labels_of(calls: Calls, least: int = LEAST) -> Mapping[int, Labels]:
     codes = calls.template.codes
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) != 0]) if len(order) else np.zeros(0, np.int64)
-    whole = calls.ok & ~calls.tool_calls & ~calls.truncated & (calls.answer.codes >= 0)
+    whole = whole_of(calls)
     found: dict[int, Labels] = {}
     for rows in np.split(order, starts[1:]):
         if len(rows) >= max(1, least) and codes[rows[0]] >= 0:
@@ -100,6 +100,12 @@ def _labels(calls: Calls, rows: NDArray[np.int64]) -> Labels:
         answered=len(rows),
         different=len(np.unique(calls.key.codes[rows])),
     )
+
+
+def whole_of(calls: Calls) -> NDArray[np.bool_]:
+    """Return which calls were answered whole, as `answer_of` says it of one."""
+    whole: NDArray[np.bool_] = calls.ok & ~calls.tool_calls & ~calls.truncated & (calls.answer.codes >= 0)
+    return whole
 
 
 def answer_of(call: Logged) -> str | None:

@@ -236,7 +236,7 @@ def _lines(one: Candidate) -> Iterator[str]:
         recur = f", {one.share:.0%} of the answers are copied out of the text"
     yield f"   {one.calls:,} calls{recur}"
     if one.unanswered:
-        yield f"   {one.unanswered:,} calls have no whole answer; the large model can be asked: {_asks(one)}"
+        yield f"   {one.unanswered:,} prompts have no whole answer; the large model can be asked: {_asks(one)}"
     if one.why_not is not None:
         yield f"   Not distilled: {one.why_not}"
         return

@@ -117,7 +117,8 @@ def _tell_plan(plan: Plan, *, as_json: bool) -> None:
     _say(_plan(plan, None))
     most = plan.expected.high_j
     within = "5Wh" if most is None else _budget(most * ROOM)
-    _say(f'Nothing was asked yet. To ask, add what it may take: --budget "{within}"')
+    instead = f"; to go on with those that are kept: --labels {plan.kept}" if plan.kept else ""
+    _say(f'Nothing was asked yet. To ask, add what it may take: --budget "{within}"{instead}')
 
 
 def _budget(energy_j: float) -> str:

@@ -51,13 +51,13 @@ class Made:
 def worth_of(trained: Trained, pairs: Pairs, chosen: Candidate, settings: Settings, asked: Asked | None) -> Worth:
     """Return what a task model is worth, measured on the latest prompts.
 
-    What a call took is known of those that were asked for labels, where the log does not tell it.
+    Where the log does not tell what a call took, it is known of those that were asked for labels, or estimated.
     """
     from greenai.distil import worth
 
     earlier = worth.before(chosen)
-    if earlier.energy_j is None and asked is not None:
-        earlier = asked.each
+    if earlier.energy_j is None:
+        earlier = worth.before(chosen, pairs) if asked is None or asked.each.energy_j is None else asked.each
     prompts = [trained.model.template.filled(slots) for slots in pairs.slots[-worth.MOST_PROMPTS :]]
     item_s = worth.core_seconds(trained.model, prompts)
     return worth.worth(

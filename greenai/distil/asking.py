@@ -24,10 +24,10 @@ from greenai.budget import Budget
 from greenai.budget.amounts import Amount
 from greenai.catalog import find
 from greenai.distil.pairs import NO_ANSWER, Pairs, text_of
+from greenai.distil.worth import estimated
 from greenai.errors import BudgetExceeded, InvalidRequest, LogUnreadable
-from greenai.prompts import CHARACTERS_PER_TOKEN
 from greenai.readings import Reading, total
-from greenai.receipts import modelled
+from greenai.receipts import modelled, widened
 from greenai.store.files import private_file, private_folder
 from greenai.values import Usage
 
@@ -46,8 +46,6 @@ MOST_TOKENS = 256
 """An answer that is longer is no label, and what a budget holds for a call grows with what it may write."""
 THINKS = ("low", "medium", "high", "xhigh", "max")
 """Efforts whose tokens of thought count towards that, so that they are left without it."""
-ASSUMED_TOKENS = 8
-"""Tokens of a label, where the log has no answer to count."""
 _OPTIONS: Any = {"cache": "off", "substitute": False, "verify": "off", "feature": "distil_labels"}
 
 
@@ -261,17 +259,8 @@ def _expected(
     if known:
         return _times(total(known), len(asking) / len(known))
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
-        usage = _estimated(pairs, asking)
-    return _times(modelled(find(teacher), usage), len(asking))
-
-
-def _estimated(pairs: Pairs, asking: Sequence[Wanted]) -> Usage:
-    letters = [sum(len(m["content"]) for m in pairs.template.filled(one.slots)) for one in asking]
-    said = sum(map(len, pairs.answers)) / len(pairs.answers) if pairs.answers else ASSUMED_TOKENS * CHARACTERS_PER_TOKEN
-    return Usage(
-        input_tokens=max(1, round(sum(letters) / max(1, len(letters)) / CHARACTERS_PER_TOKEN)),
-        output_tokens=max(1, round(said / CHARACTERS_PER_TOKEN)),
-    )
+        usage = estimated(pairs, [one.slots for one in asking])
+    return _times(widened(modelled(find(teacher), usage), estimated=usage.estimated, cut=False), len(asking))
 
 
 def _times(reading: Reading, count: float) -> Reading:

@@ -80,10 +80,12 @@ def made(
     if kind == "score" or tolerance is not None or (kind is None and scores.are_numbers(pairs.answers)):
         found = None if tolerance is not None else repeats(pairs, promise)
         within = tolerance if found is None else found.tolerance
-        if within is not None:
-            return scores.train(pairs, name=name, tolerance=within, promise=promise, teacher=teacher, progress=progress)
-        if kind == "score":
+        if within is None and kind == "score" and _mostly_numbers(pairs):
             raise InvalidRequest(_no_tolerance(pairs))
+        if within is not None or kind == "score":  # which refuses answers that are no numbers, whatever the tolerance
+            return scores.train(
+                pairs, name=name, tolerance=within or 1.0, promise=promise, teacher=teacher, progress=progress
+            )
     making = spans.train if (kind or kind_of(pairs.texts, pairs.answers)) == "span" else train.train
     try:
         return making(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
@@ -93,6 +95,10 @@ def made(
         if kind is not None or making is spans.train or not _are_copies(pairs.texts, pairs.answers):
             raise
     return spans.train(pairs, name=name, promise=promise, teacher=teacher, progress=progress)
+
+
+def _mostly_numbers(pairs: Pairs) -> bool:
+    return sum(number_of(answer) is not None for answer in pairs.answers) >= scores.NUMBERS * len(pairs.answers)
 
 
 def _no_tolerance(pairs: Pairs) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from greenai.audit.columns import Calls, Coded, places_of, stored, texts_of
 from greenai.audit.exact import exact
 from greenai.audit.ingest import ingest
-from greenai.audit.labels import LEAST, SHARE, Labels, labels_of, spelling
+from greenai.audit.labels import LEAST, SHARE, Labels, labels_of, spelling, whole_of
 from greenai.audit.reading import opened
 from greenai.audit.run import Reading
 from greenai.audit.store import Store, working
@@ -62,7 +62,8 @@ class Candidate:
         kind: "label"; "score" where its answers are many numbers, which want a tolerance; or "span" where they are no
             labels and stand in the texts.
         tolerance: one to begin with, where they are numbers.
-        unanswered: calls without a whole answer, where the others' are labels, numbers or copies, or there are none.
+        unanswered: different prompts that were never answered whole, where the others' answers are labels, numbers or
+            copies, or there are none.
     """
 
     number: int
@@ -208,8 +209,15 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
         kind="score" if numbers else "label" if copies is None else "span",
         tolerance=suggested(answers) if numbers else None,
         counted=round(seen.matching * counted),
-        unanswered=len(rows.every) - labels.answered if learnable and seen.why_not is None else 0,
+        unanswered=_unanswered(calls, rows) if learnable and seen.why_not is None else 0,
     )
+
+
+def _unanswered(calls: Calls, rows: _Rows) -> int:
+    import numpy as np
+
+    whole, keys = whole_of(calls)[rows.every], calls.key.codes[rows.every]
+    return len(np.setdiff1d(keys[~whole], keys[whole]))
 
 
 def _why_not(labels: Labels) -> str | None:

@@ -17,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 from greenai import receipts
 from greenai.catalog import find
 from greenai.meters import cpu
+from greenai.prompts import CHARACTERS_PER_TOKEN
 from greenai.readings import Reading
 from greenai.values import Usage
 
 if TYPE_CHECKING:
     from greenai.answerers.distilled import TaskModel
+    from greenai.distil.pairs import Pairs
     from greenai.distil.templates import Candidate
 
-__all__ = ["Worth", "before", "core_seconds", "pays_after", "tokens", "worth"]
+__all__ = ["Worth", "before", "core_seconds", "estimated", "pays_after", "tokens", "worth"]
 
+ASSUMED_TOKENS = 8
+"""Tokens of a label, where the log has no answer to count."""
 ROUNDS = 5
 MOST_PROMPTS = 200
 
@@ -47,13 +51,35 @@ class Worth:
     pays_after: tuple[int, int, int] | None
 
 
-def before(candidate: Candidate) -> Reading:
-    """Return what one call of a template takes, by the model that answered most of them."""
-    usage = tokens(candidate)
-    card = find(candidate.models[0]) if candidate.models else None
-    if card is None or usage.input_tokens is None or usage.output_tokens is None:
-        return Reading.unknown("no card of the model, or no tokens in the log")
-    return receipts.modelled(card, usage)
+def before(candidate: Candidate, pairs: Pairs | None = None) -> Reading:
+    """Return what one call of a template takes, by the model that answered most of them.
+
+    Where the log tells no tokens, they are estimated from the letters of the pairs, with the interval that much wider.
+    """
+    if not candidate.models:
+        return Reading.unknown("the log names no model")
+    model, usage = candidate.models[0], tokens(candidate)
+    card = find(model)
+    if card is None:
+        return Reading.unknown(f"the catalog has no card of {model}")
+    is_told = usage.input_tokens is not None and usage.output_tokens is not None
+    if not is_told and not (pairs and pairs.slots):
+        return Reading.unknown("the log tells no tokens")
+    return receipts.widened(
+        receipts.modelled(card, usage if is_told or pairs is None else estimated(pairs, pairs.slots)),
+        estimated=not is_told, cut=False,
+    )  # fmt: skip
+
+
+def estimated(pairs: Pairs, prompts: Sequence[tuple[str, ...]]) -> Usage:
+    """Return the tokens of a call on average, estimated from the letters of some prompts and of the pairs' answers."""
+    letters = [sum(len(m["content"]) for m in pairs.template.filled(slots)) for slots in prompts]
+    said = sum(map(len, pairs.answers)) / len(pairs.answers) if pairs.answers else ASSUMED_TOKENS * CHARACTERS_PER_TOKEN
+    return Usage(
+        input_tokens=max(1, round(sum(letters) / max(1, len(letters)) / CHARACTERS_PER_TOKEN)),
+        output_tokens=max(1, round(said / CHARACTERS_PER_TOKEN)),
+        estimated=True,
+    )
 
 
 def tokens(candidate: Candidate) -> Usage:

@@ -155,12 +155,13 @@ def line(number: int, text: str, answer: str | None) -> str:
 
 def test_a_log_without_answers_is_listed_with_what_would_ask_for_them(shell: Shell, tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
-    log.write_text("\n".join(line(n, f"where is parcel {n}", None) for n in range(320)), encoding="utf-8")
+    asked_twice = [line(n % 320, f"where is parcel {n % 320}", None) for n in range(340)]
+    log.write_text("\n".join(asked_twice), encoding="utf-8")
     (one,) = shell.json("distil", str(log))
     assert (one["unanswered"], one["why_not"]) == (320, "none of its calls has a whole answer")
     said = shell("distil", str(log)).stdout.splitlines()
     asks = "--labels 320 --teacher scripted-model"
-    assert said[2] == f"   320 calls have no whole answer; the large model can be asked: {asks}"
+    assert said[2] == f"   320 prompts have no whole answer; the large model can be asked: {asks}"
     assert said[3] == "   Not distilled: none of its calls has a whole answer"
     assert said[4] == f"Next: greenai distil {log} --template {one['id']} {asks}"
     told = shell.json("distil", str(log), "--template", "1", "--labels", "320", "--teacher", "scripted-model")

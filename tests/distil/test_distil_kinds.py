@@ -7,7 +7,7 @@ import random
 import pytest
 from distil_logs import TEMPLATE
 
-from greenai.distil import kinds
+from greenai.distil import kinds, train
 from greenai.distil.pairs import Pairs
 from greenai.errors import InvalidRequest
 
@@ -36,6 +36,12 @@ def test_numbers_without_a_tolerance_are_refused_with_the_line_to_add() -> None:
         "Nothing tells by how much two numbers may differ and agree: fewer than 200 prompts of the log were answered "
         "twice, or always the same. Write --tolerance 4, for example."
     )
+
+
+def test_answers_that_are_no_numbers_are_refused_as_such() -> None:
+    words = Pairs(template=TEMPLATE, texts=("a", "b"), answers=("much", "little"))
+    with pytest.raises(train.NotWorthIt, match=r"^0\.0% of 2 answers are numbers that are written alike"):
+        kinds.made(words, name="risk", kind="score")
 
 
 @pytest.mark.parametrize("kind", ["label", "span", "score"])

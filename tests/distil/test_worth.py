@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import task_files
 
+from greenai.distil.pairs import Pairs
 from greenai.distil.templates import Candidate
-from greenai.distil.worth import before, pays_after, worth
+from greenai.distil.worth import before, estimated, pays_after, worth
 from greenai.readings import Reading
 
 KNOWN = Candidate(
@@ -59,8 +60,22 @@ def test_before_is_modelled_by_the_card_of_the_model_that_answered() -> None:
     assert each.energy_j is not None
     assert each.low_j is not None
     assert 0 < each.low_j < each.energy_j
-    assert before(replace(KNOWN, models=("nobody-knows",))).energy_j is None
-    assert before(replace(KNOWN, input_tokens=0)).energy_j is None
+    assert before(replace(KNOWN, models=("nobody-knows",))).method == "the catalog has no card of nobody-knows"
+    assert before(replace(KNOWN, input_tokens=0)).method == "the log tells no tokens"
+    assert before(replace(KNOWN, models=())).method == "the log names no model"
+
+
+def test_tokens_that_the_log_does_not_tell_are_estimated_from_letters() -> None:
+    pairs = Pairs(
+        template=task_files.TEMPLATE, texts=("where is my parcel",), answers=("delivery",),
+        slots=(("where is my parcel",),),
+    )  # fmt: skip
+    assert estimated(pairs, pairs.slots).output_tokens == 2  # 8 letters
+    untold, told = replace(KNOWN, input_tokens=0), before(KNOWN)
+    found = before(untold, pairs)
+    assert None not in (found.energy_j, found.low_j, found.high_j, told.energy_j, told.low_j)
+    assert (found.energy_j or 0) / (found.low_j or 1) > (told.energy_j or 0) / (told.low_j or 1)
+    assert before(KNOWN, pairs) == told
 
 
 def test_after_and_training_are_core_time() -> None:

@@ -141,6 +141,8 @@ def test_arguments_are_named_where_there_are_several(tmp_path: Path, settings: d
     assert filled(TWO, {"text": LATE, "language": "English"}, ("language", "text")) == [
         {"role": "user", "content": f"In the language English, which department? Message: {LATE}"}
     ]
+    with pytest.raises(ValueError, match=r"^This template has 2 slots, and 1 texts were given\.$"):
+        TWO.filled(["English"])
     assert filled(TWO, {"text": "x", "language": "a, which department? Message: b"}, ("language", "text")) is None
 
 
