@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from greenai.audit import waste
+from greenai.audit import waiting, waste
 from greenai.audit.energy import smaller
 from greenai.audit.estimate import IN_A_ROW, Looked, Measured, found, looked_at, routed
 from greenai.audit.finding import Assumption, Change, Finding, Group, Risk, Span, Sufficed, Sufficing, Taken
@@ -74,7 +74,9 @@ def finding_of(
     finding = found(looked, measured)
     kinds = {one.assumption for one in wasted}
     told = (*finding.assumptions, *_taken_as(looked), *(one for one in waste.ASSUMPTIONS if one.key in kinds))
-    finding = replace(finding, wastes=wasted, assumptions=told)
+    later = waiting.waiting(looked)
+    told = told if later is None else (*told, waiting.ASSUMPTION)
+    finding = replace(finding, wastes=wasted, waiting=later, assumptions=told)
     return replace(finding, changes=changes(finding, looked, ladder, log))
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit.finding import Assumption, Risk, Span, Sufficing
 from greenai.meters.carbon import zone as grid
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from greenai.audit.grid_hours import GridHours
     from greenai.audit.pairs import Pair
     from greenai.audit.sufficing import NearRepeats
+
+    Floats: TypeAlias = NDArray[np.float64]
 
 __all__ = ["RISKS", "of"]
 
@@ -99,15 +105,25 @@ _ALWAYS = (
 )
 
 
-def of(near: NearRepeats, *, zone: str, pairs: Sequence[Pair] = ()) -> tuple[Assumption, ...]:
+def of(
+    near: NearRepeats,
+    *,
+    zone: str,
+    pairs: Sequence[Pair] = (),
+    hours: GridHours | None = None,
+    created: Floats | None = None,
+) -> tuple[Assumption, ...]:
     """Return what a finding rests on.
 
     Args:
         near: what is known of near repeats.
         zone: the grid that carbon is of.
         pairs: the small models, with what they stand in for, most calls first.
+        hours: what a kWh of it emitted by the hour; None for its yearly mean.
+        created: when the calls were made.
     """
-    return (*_ALWAYS, _small(pairs), _near(near), _carbon(zone))
+    carbon = _carbon(zone) if hours is None or created is None else _carbon_of_hours(zone, hours, created)
+    return (*_ALWAYS, _small(pairs), _near(near), carbon)
 
 
 def _small(pairs: Sequence[Pair]) -> Assumption:
@@ -148,5 +164,20 @@ def _carbon(zone: str) -> Assumption:
     return Assumption(
         key="carbon",
         text=f"{place.carbon_intensity_g_per_kwh:.0f} g CO2e per kWh at every hour, location-based: {place.source}.",
+        evidence="assumed",
+    )
+
+
+def _carbon_of_hours(zone: str, hours: GridHours, created: Floats) -> Assumption:
+    import numpy as np
+
+    mean, unknown = grid(zone).carbon_intensity_g_per_kwh, int(np.isnan(hours.at(created)).sum())
+    of = f" for {hours.zone}" if hours.zone else ""
+    each = "the same hour of a usual day" if hours.usual_day else "its own hour"
+    rest = f" It has no hour of {unknown:,} calls: they have the mean of a year, {mean:.0f} g." if unknown else ""
+    return Assumption(
+        key="carbon",
+        text=f"Grams of CO2e per kWh of each call: those of {each} by {hours.name}{of}, which is taken to be the grid "
+        f"that the calls drew on, location-based. What is saved is taken to fall in the hours of what was taken.{rest}",
         evidence="assumed",
     )

@@ -26,12 +26,12 @@ from greenai.audit.finding import (
     Sufficing,
     Taken,
 )
+from greenai.audit.grid_hours import GridHours, grams_of_each, grams_per_j
 from greenai.audit.pairs import Pair, Pairs
 from greenai.audit.simulate import Alternatives, Drawn, Strata, drawn, span, strata
 from greenai.audit.skeleton import constant
 from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, judge, near_repeats, repeats
 from greenai.classify import Classifier
-from greenai.meters.carbon import grams
 from greenai.route import FLOORS
 from greenai.units import significant
 from greenai.values import text_of
@@ -82,6 +82,12 @@ class Looked:
     seed: int
     draws: int
     zone: str
+    hours: GridHours | None = None
+    grams_of_each: Floats | None = None
+
+    def grams_per_j(self, of: Flags) -> float:
+        """Return grams of CO2 equivalent for a joule of these calls: of their hours, else of the yearly mean."""
+        return grams_per_j(self.grams_of_each, self.took.energy_j, of, self.zone)
 
     def template(self, code: int) -> str:
         """Return what a template is called: its number, its id, and what its prompts share, or else are."""
@@ -117,6 +123,7 @@ def looked_at(
     seed: int = 0,
     draws: int = DRAWS,
     zone: str = "WORLD",
+    hours: GridHours | None = None,
     large_gain: Callable[[Logged], float] | None = None,
     pairs: Pairs | None = None,
 ) -> Looked:
@@ -132,6 +139,7 @@ def looked_at(
         seed: the same one gives the same finding.
         draws: how many simulations the intervals are from.
         zone: the grid that carbon is of.
+        hours: what its kWh emitted by the hour; None takes its yearly mean.
         large_gain: another judge of P(a large model is right where a small one is not), for a trial.
         pairs: what is known of pairs of models; None is what ships.
     """
@@ -170,6 +178,8 @@ def looked_at(
         seed=seed,
         draws=draws,
         zone=zone,
+        hours=hours,
+        grams_of_each=grams_of_each(calls.created, zone, hours),
     )
 
 
@@ -261,12 +271,16 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         hours=tuple(
             parts.group("hour", f"{hour:02}", of) for hour in range(24) if (of := hours == hour).any()
         ),
-        assumptions=assumptions.of(looked.near, zone=looked.zone, pairs=_often(looked, np.ones(len(calls), np.bool_))),
+        assumptions=assumptions.of(
+            looked.near, zone=looked.zone, hours=looked.hours, created=calls.created,
+            pairs=_often(looked, np.ones(len(calls), np.bool_)),
+        ),
         sampled=Sampled(
             calls=len(looked.judged.rows), of=int(calls.judged.sum()), seed=looked.seed, draws=looked.draws,
             compared=looked.near.calls if looked.near.looked else 0,
         ),
         zone=looked.zone,
+        grid_hours=None if looked.hours is None else looked.hours.name,
     )  # fmt: skip
 
 
@@ -282,7 +296,7 @@ def routed(looked: Looked, of: Flags) -> tuple[Span, Taken]:
     part, size = looked.plan.of[inside], len(looked.plan.sizes)
     count = np.bincount(part, minlength=size).astype(np.float64)
     joules, dollars = (_summed(part, amounts[inside], size) for amounts in (looked.took.energy_j, looked.took.cost_usd))
-    energy = _Energy(looked, of, grams(1.0, looked.zone)[0])
+    energy = _Energy(looked, of, looked.grams_per_j(of))
     rest = _Rest(looked, of & (looked.plan.of < 0))
     energy.centre(_weighed(looked.drawn.was_j, joules).sum(1) + rest.joules * looked.drawn.factor)
     saved, paid = looked.drawn.routed_j @ joules, looked.drawn.routed_usd @ dollars
@@ -319,7 +333,6 @@ class _Parts:
 
     def __init__(self, looked: Looked, measured: dict[Sufficing, Risk]) -> None:
         self.looked, self.drawn, self.measured = looked, looked.drawn, measured
-        self.grams_per_j = grams(1.0, looked.zone)[0]
 
     def groups(
         self,
@@ -358,7 +371,7 @@ class _Parts:
         amounts = (was_j, was_usd, could_j, could_usd)
         rest = _Rest(looked, of & (looked.plan.of < 0))
         judged = int(count.sum())
-        energy = _Energy(looked, of, self.grams_per_j)
+        energy = _Energy(looked, of, looked.grams_per_j(of))
         all_j, saved_j = was_j.sum(1) + rest.joules * drawn.factor, (was_j - could_j).sum(1)
         saved_usd = (was_usd - could_usd).sum(1)
         energy.centre(all_j)

@@ -24,6 +24,7 @@ __all__ = [
     "Sufficed",
     "Sufficing",
     "Taken",
+    "Waiting",
     "Waste",
     "Wasted",
 ]
@@ -188,6 +189,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What calls that nobody waits for would have emitted less at better hours; only where a file told the hours.
+
+    Attributes:
+        calls: low are those that asked for such a service, high also those that are made in loops.
+        was_g: what they emitted in their own hours.
+        saved_g: the middle is of the best hour of the day for all of them; see the assumption for the ends.
+        share: of the middle in what they emitted; `best_share` at the best hour after each.
+        hour: the one that is best on average, UTC.
+    """
+
+    calls: Span
+    of: int
+    was_g: Span
+    saved_g: Span
+    share: float
+    best_share: float
+    hour: int
+    assumption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
     """How the estimates were made: the same log and seed give the same figures.
 
@@ -214,6 +237,8 @@ class Finding:
         templates: the largest by energy, then by calls.
         changes: by what they save per line, most first.
         zone: the grid that the carbon is of.
+        grid_hours: the file that told its hours; None where its yearly mean was taken.
+        waiting: what calls that nobody waits for would have emitted less.
     """
 
     first: float | None
@@ -228,6 +253,8 @@ class Finding:
     assumptions: tuple[Assumption, ...] = ()
     sampled: Sampled = field(default_factory=lambda: Sampled(calls=0, of=0, seed=0, draws=0))
     zone: str = "WORLD"
+    grid_hours: str | None = None
+    waiting: Waiting | None = None
 
     def assumption(self, key: str) -> Assumption:
         """Return the assumption with this key.

@@ -303,7 +303,8 @@ def _models(audited: Audited) -> str:
 
 
 def _hours(audited: Audited) -> str:
-    return _groups(audited, "hours", "By hour of the day (UTC)", audited.finding.hours)
+    said = " ".join(wording.waiting(audited.finding))
+    return _groups(audited, "hours", "By hour of the day (UTC)", audited.finding.hours, said)
 
 
 def _wastes(audited: Audited) -> str:

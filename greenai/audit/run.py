@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenai.audit import assumptions
+from greenai.audit import assumptions, grid_hours
 from greenai.audit.advice import finding_of
 from greenai.audit.audited import Audited
 from greenai.audit.columns import Calls, Coded, stored, texts_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from greenai.audit.advice import Log
     from greenai.audit.estimate import Looked
+    from greenai.audit.grid_hours import GridHours
     from greenai.audit.side_by_side import Check
     from greenai.audit.store import Store
     from greenai.audit.sufficing import Texts
@@ -93,6 +94,7 @@ class Options:
         workers: processes that read a large log.
         ladder: the models that would be asked, smallest first.
         zone: the grid that carbon is of.
+        grid_hours: a file with what a kWh of it emitted by the hour; None takes its yearly mean.
         check: compares cheaper answers with the log, with what was looked at; None compares none.
     """
 
@@ -104,6 +106,7 @@ class Options:
     workers: int = 2
     ladder: tuple[str, ...] = ()
     zone: str = "WORLD"
+    grid_hours: Path | None = None
     check: Callable[[Looked, Texts, Moved | None], Check | None] | None = None
 
 
@@ -124,17 +127,20 @@ def audit(paths: Sequence[str | Path], options: Options, moved: Moved | None = N
 
     Raises:
         LogUnreadable: there is no such file, it cannot be read, or nobody knows its format.
-        InvalidRequest: no call is of the project.
+        InvalidRequest: no call is of the project, or the file of hours is none.
         MissingExtra: DuckDB is not installed.
     """
+    hours = None if options.grid_hours is None else grid_hours.read(options.grid_hours, options.zone)
     left: list[Source] = []
     files = opened(paths, options.format, left)
     with working(options.folder) as store:
         read = (*ingest(files, store, workers=options.workers, moved=Reading(moved)), *left)
-        return _looked(store, read, options, ([str(path) for path in paths], options.format), moved)
+        return _looked(store, read, options, ([str(path) for path in paths], options.format), hours, moved)
 
 
-def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, moved: Moved | None) -> Audited:
+def _looked(
+    store: Store, read: tuple[Source, ...], options: Options, log: Log, hours: GridHours | None, moved: Moved | None
+) -> Audited:
     if moved is not None:
         moved("looking", done=0, total=None, said="at a sample of the calls' texts")
     every, read_texts = stored(store), texts_of(store)
@@ -155,7 +161,7 @@ def _looked(store: Store, read: tuple[Source, ...], options: Options, log: Log, 
     )
     if not len(calls):
         return audited
-    looked = looked_at(calls, texts, ladder=options.ladder, sample=options.sample, zone=options.zone)
+    looked = looked_at(calls, texts, ladder=options.ladder, sample=options.sample, zone=options.zone, hours=hours)
     check = None if options.check is None else options.check(looked, texts, moved)
     audited = replace(audited, finding=_found(looked, options.ladder, check, log), check=check)
     if check is not None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from greenai.audit.energy import alike, law_of, part_of, usd_of
 from greenai.audit.finding import Risk, Span, Taken, Waste, Wasted
-from greenai.meters.carbon import grams
 from greenai.meters.physics import Z90
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def wasted(looked: Looked, kind: Wasted, saved: Saved, detail: str, *, risk: Ris
     count = int(saved.of.sum())
     if not count:
         return None
-    joules, dollars = saved.joules[saved.of], saved.dollars[saved.of]
+    joules = saved.joules[saved.of]
     sigma = looked.took.sigma[saved.of]
     known = np.isfinite(joules)
     energy = float(joules[known].sum())
@@ -57,21 +56,20 @@ def wasted(looked: Looked, kind: Wasted, saved: Saved, detail: str, *, risk: Ris
         kind=kind,
         calls=count,
         of=len(looked.calls),
-        saved=_taken(looked, (energy, factor, saved.sure), dollars, unknown=int((~known).sum())),
+        saved=_taken(saved, (energy, factor), looked.grams_per_j(saved.of), unknown=int((~known).sum())),
         detail=detail,
         assumption=f"waste_{kind}",
         risk=risk,
     )
 
 
-def _taken(looked: Looked, energy: tuple[float, float, bool], dollars: Floats, *, unknown: int) -> Taken:
+def _taken(saved: Saved, energy: tuple[float, float], each: float, *, unknown: int) -> Taken:
     import numpy as np
 
-    joules, factor, sure = energy
+    (joules, factor), sure, dollars = energy, saved.sure, saved.dollars[saved.of]
     span = Span(mid=joules, low=joules / factor if sure else 0.0, high=joules * factor)
     if not sure:
         span = Span(mid=joules / 2, low=0.0, high=joules * factor)
-    each = grams(1.0, looked.zone)[0]
     paid, unpriced = float(np.nansum(dollars)), int(np.isnan(dollars).sum())
     known = unknown == 0 or joules > 0
     return Taken(

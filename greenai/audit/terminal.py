@@ -252,6 +252,21 @@ def top_groups(groups: tuple[Group, ...]) -> tuple[list[Group], list[Group]]:
     return (list(groups[:MOST_ROWS]), list(groups[MOST_ROWS:]))
 
 
+_by_hour = _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours, none="has a time in the log")
+
+
+def _hours(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
+    yield from _by_hour(audited, notes, width)
+    finding = audited.finding
+    if finding.grid_hours is not None and finding.hours:
+        rows = [(group.name, wording.mass(group.was.carbon_g), wording.g_per_kwh(group.was)) for group in finding.hours]
+        yield fitted("carbon by hour of the day (UTC)", ("hour", "carbon was", "g per kWh"), rows, width, less=())
+    if (found := finding.waiting) is not None:
+        said = f"{' '.join(wording.waiting(finding))} {notes.mark(found.assumption)}"
+        yield _text("\n".join(_wrapped(said, width, "")))
+        yield _text("\n".join(_wrapped(wording.rests_on(finding, found.assumption), width, "")), style="dim")
+
+
 def _wastes(audited: Audited, notes: _Notes, width: int) -> Iterator[RenderableType]:
     if not audited.finding.wastes:
         yield _text("Nothing was found that was taken for nothing.")
@@ -301,7 +316,7 @@ PARTS: Mapping[str, _Part] = {
         none="has a prompt in the log",
     ),
     "model": _groups("by model, most energy first", "model", lambda finding: finding.models),
-    "hour": _groups("by hour of the day (UTC)", "hour", lambda finding: finding.hours, none="has a time in the log"),
+    "hour": _hours,
     "waste": _wastes,
     "files": _files,
     "assumptions": _assumptions,

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "in_short", "interval", "judged", "lacking", "mass",
-    "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unjudgeable", "unread", "unsaid",
+    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "in_short", "interval", "judged",
+    "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unjudgeable",
+    "unread", "unsaid", "waiting",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -117,6 +118,13 @@ def mass(span: Span | None) -> str:
     return "unknown" if span is None else _with(format_mass(span.mid), interval(span, format_mass, _mass_interval))
 
 
+def g_per_kwh(took: Taken) -> str:
+    """Return grams of CO2 equivalent for a kWh of what was taken."""
+    if took.carbon_g is None or took.energy_j is None or not took.energy_j.mid:
+        return "unknown"
+    return f"{took.carbon_g.mid / took.energy_j.mid * 3.6e6:.0f}"
+
+
 def cost(span: Span | None) -> str:
     """Return dollars with their interval."""
     return "unknown" if span is None else _with(_usd(span.mid), interval(span, _usd, _usd_interval))
@@ -172,6 +180,22 @@ def _percent_interval(low: float, high: float) -> str:
     return f"{_percent(low).removesuffix('%')} to {_percent(high)}"
 
 
+def waiting(finding: Finding) -> tuple[str, ...]:
+    """Say what calls that nobody waits for would have emitted less at better hours; nothing without hours."""
+    found = finding.waiting
+    if found is None:
+        return ()
+    some = found.calls.low < found.calls.mid
+    sure = f", {count(found.calls.low)} of them by the service that they asked for" if some else ""
+    hour = f"{found.hour:02}:00 UTC"
+    best = f"at the best of the 24 hours after each {_percent(found.best_share)}: {mass(found.saved_g)} less."
+    return (
+        f"Nobody may wait for {count(found.calls.mid, 'call')}{sure}; they emitted {mass(found.was_g)}.",
+        f"At the next {hour}, on average the best hour, it would have been {_percent(found.share)} less, {best}",
+        'client.batch(requests, by="1d") waits for such an hour, where carbon_forecast names the hours to come.',
+    )
+
+
 # --- what a figure rests on -----------------------------------------------------------------
 
 
@@ -194,7 +218,12 @@ def in_short(finding: Finding, key: str) -> str:
     found = next((assumption for assumption in finding.assumptions if assumption.key == key), None)
     if found is None:
         return clean(key)
-    return f"{found.evidence}: {IN_SHORT[key]}" if key in IN_SHORT else found.evidence
+    said = (
+        f"the grid's hours by {clean(finding.grid_hours)}"
+        if key == "carbon" and finding.grid_hours
+        else IN_SHORT.get(key)
+    )
+    return found.evidence if said is None else f"{found.evidence}: {said}"
 
 
 # --- the files ------------------------------------------------------------------------------

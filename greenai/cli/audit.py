@@ -86,6 +86,14 @@ Texts = Annotated[
     bool, typer.Option("--texts", help="Show a prompt of each of the largest templates; otherwise no text is shown.")
 ]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that read a large log.")]
+GridHoursFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--grid-hours",
+        metavar="FILE",
+        help="What a kWh emitted by the hour: a CSV file (start,g_per_kwh or hour,g_per_kwh), or Electricity Maps'.",
+    ),
+]
 Check = Annotated[
     int | None,
     typer.Option(
@@ -127,6 +135,7 @@ def audit(
     work: Work = None,
     texts: Texts = False,
     workers: Workers = 2,
+    grid_hours: GridHoursFile = None,
     check: Check = None,
     budget: Budget = None,
     judge: Judge = None,
@@ -163,6 +172,7 @@ def audit(
             workers=workers,
             ladder=_ladder(loaded),
             zone=loaded.zone,
+            grid_hours=grid_hours,
             check=checking,
         )
         audited = _audited(files, options, as_json=as_json)

@@ -121,6 +121,22 @@ def test_a_project_and_a_span_narrow_it(shell: Shell, log: Path) -> None:
     assert 0 < until["finding"]["whole"]["calls"] < 60
 
 
+def test_hours_of_the_grid_are_taken_from_a_file(shell: Shell, log: Path, tmp_path: Path) -> None:
+    hours = tmp_path / "hours.csv"
+    hours.write_text("hour,g_per_kwh\n" + "".join(f"{hour},{100 + hour}\n" for hour in range(24)))
+    result = shell("audit", str(log), "--grid-hours", str(hours), "--json")
+    assert result.exit_code == 0, result.output
+    finding = json.loads(result.stdout)["finding"]
+    assert finding["grid_hours"] == "hours.csv"
+    for group in finding["hours"]:
+        emitted = group["was"]["carbon_g"]["mid"] / group["was"]["energy_j"]["mid"] * 3.6e6
+        assert emitted == pytest.approx(100 + int(group["name"]))
+    hours.write_text("hour,g_per_kwh\n25,1\n")
+    result = shell("audit", str(log), "--grid-hours", str(hours))
+    assert result.exit_code == 1
+    assert "line 2: 25 is no hour from 0 to 23. Write for example: 14,212" in " ".join(result.output.split())
+
+
 def test_each_part_is_printed_in_full(shell: Shell, log: Path) -> None:
     for part in BY:
         result = shell("audit", str(log), "--by", part, "--sample", "20")
