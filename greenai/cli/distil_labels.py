@@ -183,7 +183,7 @@ def _found(found: Asked, plan: Plan, merged: Pairs, wanted: Labels) -> Iterator[
     if found.stopped is not None:
         left = len(plan.prompts) - found.asked
         yield f"Ended with {left:,} prompts left: {found.stopped} {_go_on(found, wanted)}"
-    elif any(why not in ("cut off", "refused", "empty") for why in found.failed):
+    elif any(why.endswith("Error") for why in found.failed):
         yield "The same line asks those again that failed, and no others."
     if plan.other:
         yield (

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from greenai.budget import Budget
 from greenai.budget.amounts import Amount
-from greenai.catalog import find
+from greenai.catalog import find, switch_of
 from greenai.distil.pairs import NO_ANSWER, Pairs, text_of
 from greenai.distil.worth import estimated
-from greenai.errors import BudgetExceeded, InvalidRequest, LogUnreadable
+from greenai.errors import BudgetExceeded, GreenAIError, InvalidRequest, LogUnreadable, RequestTooLarge
 from greenai.readings import Reading, total
 from greenai.receipts import modelled, widened
 from greenai.store.files import private_file, private_folder
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Kept", "Label", "Plan", "asked", "merged", "planned", "same_model"]
 
 FAILURES = 5
-"""So many calls in a row without an answer end the asking."""
+"""So many calls in a row without a whole answer end the asking."""
 MOST_TOKENS = 256
 """An answer that is longer is no label, and what a budget holds for a call grows with what it may write."""
+MOST_UNKNOWN = 2048
+"""The same of a model of which nobody knows whether it reasons."""
 THINKS = ("low", "medium", "high", "xhigh", "max")
-"""Efforts whose tokens of thought count towards that, so that they are left without it."""
+"""Efforts whose thought counts towards such a limit, and so has none; as has that of models that always reason."""
 _OPTIONS: Any = {"cache": "off", "substitute": False, "verify": "off", "feature": "distil_labels"}
 
 
@@ -75,7 +77,7 @@ class Label:
 
 
 _READ = ("energy_j", "low_j", "high_j", "evidence", "method")
-_FINAL = ("cut off", "refused", "empty")
+_FINAL = ("cut off", "refused", "empty", RequestTooLarge.__name__)
 
 
 class Kept:
@@ -351,9 +353,9 @@ class _Asking:
                 if moved is not None:
                     said = f"{limit.shown((before + run.spent).of(limit.unit))} of {limit.text}"
                     moved("asking", done=self.count, total=len(self.plan.prompts), said=said)
-                in_a_row = 0 if label.ends else in_a_row + 1
+                in_a_row = 0 if label.answer is not None else in_a_row + 1
                 if in_a_row >= FAILURES:
-                    return f"{self.plan.teacher} did not answer {FAILURES} times in a row ({label.why})."
+                    return f"{self.plan.teacher} gave no whole answer {FAILURES} times in a row ({label.why})."
         return None
 
     def _one(self, one: Wanted, run: Run) -> Label:
@@ -365,13 +367,17 @@ class _Asking:
         """
         from openai import OpenAIError
 
+        # What the first call is refused for by greenai itself (no key, no such model) every other one would be, too.
+        tolerated = (OpenAIError, GreenAIError) if self.count else (OpenAIError, RequestTooLarge)
         plan, before = self.plan, run.spent
         messages: Any = plan.pairs.template.filled(one.slots)
         try:
             reply = self.client.chat.completions.create(
                 model=plan.teacher, messages=messages, greenai=_OPTIONS, **_arguments(plan)
             )
-        except OpenAIError as error:
+        except BudgetExceeded:
+            raise
+        except tolerated as error:
             label = _failed(type(error).__name__, run.spent - before)
         else:
             why = _why_none(reply)
@@ -384,11 +390,12 @@ class _Asking:
 
 
 def _arguments(plan: Plan) -> dict[str, Any]:
-    if plan.pairs.arguments.get("reasoning_effort") in THINKS:
+    status = switch_of(plan.teacher).status
+    if plan.pairs.arguments.get("reasoning_effort") in THINKS or status in ("lowest", "always_on"):
         return dict(plan.pairs.arguments)
     card = find(plan.teacher)
     limit = "max_completion_tokens" if (card.name if card else plan.teacher).startswith("openai/") else "max_tokens"
-    return {**plan.pairs.arguments, limit: MOST_TOKENS}
+    return {**plan.pairs.arguments, limit: MOST_UNKNOWN if status == "unknown" else MOST_TOKENS}
 
 
 def _failed(why: str, spent: Amount) -> Label:

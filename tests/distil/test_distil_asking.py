@@ -12,7 +12,7 @@ from distil_logs import TEMPLATE, asked, logged
 from greenai.audit.values import Logged
 from greenai.distil import asking
 from greenai.distil.pairs import collect
-from greenai.errors import InvalidRequest
+from greenai.errors import EngineError, InvalidRequest, MissingKey
 from greenai.testing import FakeProvider, FakeReply, offline
 
 LIMITED = openai.RateLimitError(
@@ -63,8 +63,24 @@ def test_what_is_no_whole_answer_is_counted_and_not_learnt(tmp_path) -> None:
 def test_a_teacher_that_does_not_answer_ends_it_and_what_there_is_counts(tmp_path) -> None:
     _, found, merged = ask(pairs_of(), 9, FakeProvider("refund", default=LIMITED), tmp_path)
     assert found.asked == 1 + asking.FAILURES
-    assert found.stopped == "openai/gpt-5.5 did not answer 5 times in a row (RateLimitError)."
+    assert found.stopped == "openai/gpt-5.5 gave no whole answer 5 times in a row (RateLimitError)."
     assert len(merged.texts) == 11
+
+
+def test_what_greenai_refuses_at_first_is_raised_and_later_counted(tmp_path) -> None:
+    with pytest.raises(MissingKey):
+        ask(pairs_of(), 3, FakeProvider(MissingKey("no key"), default="refund"), tmp_path)
+    _, found, _ = ask(pairs_of(), 3, FakeProvider("refund", EngineError("gone"), default="refund"), tmp_path)
+    assert found.failed == {"EngineError": 1}
+    assert found.asked == 3
+
+
+def test_an_answer_is_limited_where_a_model_does_not_think(tmp_path) -> None:
+    provider = FakeProvider(default="refund")
+    ask(pairs_of(), 1, provider, tmp_path)
+    assert provider.calls[0].draft.arguments["max_completion_tokens"] == asking.MOST_TOKENS
+    ask(pairs_of(reasoning_effort="high"), 1, provider, tmp_path)
+    assert "max_completion_tokens" not in provider.calls[1].draft.arguments
 
 
 def test_it_is_asked_as_the_log_asked_and_the_energy_has_an_interval(tmp_path) -> None:
