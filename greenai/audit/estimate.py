@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from greenai.audit import assumptions
 from greenai.audit.chains import Chains, Little, planned, seen
 from greenai.audit.energy import Took, alike, law_of, smaller, took, usd_of
+from greenai.audit.families import Families, families
 from greenai.audit.finding import (
     SUFFICING,
     Finding,
@@ -29,7 +30,6 @@ from greenai.audit.finding import (
 from greenai.audit.grid_hours import GridHours, grams_of_each, grams_per_j
 from greenai.audit.pairs import Pair, Pairs
 from greenai.audit.simulate import Alternatives, Drawn, Strata, drawn, span, strata
-from greenai.audit.skeleton import constant
 from greenai.audit.sufficing import LIFETIMES_S, Judged, NearRepeats, Texts, judge, near_repeats, repeats
 from greenai.classify import Classifier
 from greenai.route import FLOORS
@@ -54,9 +54,6 @@ SAMPLE = 2_000
 IN_A_ROW = 400
 """In so many calls made one after the other near repeats are looked for."""
 DRAWS = 400
-SAMPLES, FEWEST_TEXTS, SKELETON_CHARS = 20, 8, 200
-"""What so many prompts of a template share is shown of it, if so many differ, and so much of that: what fewer share may
-be somebody's text."""
 SHOWN, SHOWN_PROJECTS = 30, 200
 """So many templates, models and projects are told apart: some logs have a project for each user. All hours are."""
 
@@ -77,7 +74,7 @@ class Looked:
     drawn: Drawn
     chains: Chains
     little: tuple[Little, ...]
-    skeletons: Mapping[int, str]
+    families: Families
     shapes: Mapping[int, str]
     seed: int
     draws: int
@@ -91,7 +88,7 @@ class Looked:
 
     def template(self, code: int) -> str:
         """Return what a template is called: its number, its id, and what its prompts share, or else are."""
-        shown = self.skeletons.get(code) or self._known(code)
+        shown = self.families.skeletons.get(code) or self._known(code)
         return " ".join(part for part in (self.calls.template.name(code), self.template_id(code), shown) if part)
 
     def _known(self, code: int) -> str:
@@ -110,6 +107,14 @@ class Looked:
         """Return the id of a template; None where the calls come from no store."""
         ids = self.calls.template.ids
         return ids[code] if 0 <= code < len(ids) else None
+
+    def family(self) -> Codes:
+        """Return each call's template, or the one that stands for it."""
+        import numpy as np
+
+        every = np.arange(-1, len(self.calls.template.names))
+        heads = np.array([self.families.of(code) for code in every.tolist()], np.int64)
+        return heads[self.calls.template.codes + 1]
 
 
 def looked_at(
@@ -173,7 +178,7 @@ def looked_at(
         drawn=by_stratum,
         chains=passing,
         little=seen(calls, passing, read),
-        skeletons=_skeletons(calls, read),
+        families=families(calls, read, np.unique(calls.template.codes[judged.rows[judged.labels]]).tolist()),
         shapes=_shapes(calls, read),
         seed=seed,
         draws=draws,
@@ -192,18 +197,6 @@ def _in_a_row(calls: Calls, count: int, rng: np.random.Generator) -> Sequence[in
     start = int(rng.integers(0, max(len(judged) - count, 0) + 1))
     row: list[int] = judged[start : start + count].tolist()
     return row
-
-
-def _skeletons(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, str]:
-    """Return by template what its prompts share; only where several texts differ, so that none is shown whole."""
-    texts: dict[int, dict[str, None]] = {}
-    for row, call in read.items():
-        code = int(calls.template.codes[row])
-        if code >= 0 and call is not None and call.messages:
-            of = texts.setdefault(code, {})
-            if len(of) < SAMPLES:
-                of["\n".join(text_of(message.get("content")) for message in call.messages)] = None
-    return {code: constant(of, SAMPLES)[:SKELETON_CHARS] for code, of in texts.items() if len(of) >= FEWEST_TEXTS}
 
 
 def _shapes(calls: Calls, read: Mapping[int, Logged | None]) -> Mapping[int, str]:
@@ -265,7 +258,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         whole=parts.group("all", "all calls", np.ones(len(calls), np.bool_)),
         projects=parts.groups("project", calls.project.codes, calls.project.name, SHOWN_PROJECTS),
         templates=parts.groups(
-            "template", calls.template.codes, looked.template, SHOWN, none=False, ids=looked.template_id
+            "template", looked.family(), looked.template, SHOWN, none=False, looked=looked
         ),
         models=parts.groups("model", calls.model.codes, calls.model.name, SHOWN),
         hours=tuple(
@@ -342,7 +335,7 @@ class _Parts:
         most: int,
         *,
         none: bool = True,
-        ids: Callable[[int], str | None] = lambda _: None,
+        looked: Looked | None = None,
     ) -> tuple[Group, ...]:
         """Return the groups that take most, those without a name last."""
         import numpy as np
@@ -352,7 +345,14 @@ class _Parts:
         count = np.bincount(codes + 1, minlength=size)
         order = np.lexsort((-count, -joules))
         wanted = [int(at) - 1 for at in order.tolist() if count[at] and (at or none)][:most]
-        return tuple(replace(self.group(by, name(code), codes == code), id=ids(code)) for code in wanted)
+        made = [self.group(by, name(code), codes == code) for code in wanted]
+        if looked is None:
+            return tuple(made)
+        sizes = map(looked.families.size, wanted)
+        return tuple(
+            replace(one, templates=size, id=looked.template_id(code) if size == 1 else None)
+            for one, size, code in zip(made, sizes, wanted, strict=True)
+        )
 
     def group(self, by: Grouped, name: str, of: Flags) -> Group:
         """Return one group of calls."""

@@ -124,6 +124,7 @@ class Group:
         unjudged: those of which the log says too little; they could be what they were.
         avoidable: the share of the judged calls for which less would have sufficed than what answered them.
         id: a template's, by which `greenai distil` takes it.
+        templates: how many templates it is of that are one to a reader (families.py); they have no id together.
         saved: what they took less what they could have taken; an interval of its own, as errors of both are alike.
         saved_share: the same, as a share of the energy of `was`.
     """
@@ -140,6 +141,7 @@ class Group:
     avoidable: Span
     sufficed: tuple[Sufficed, ...]
     id: str | None = None
+    templates: int = 1
 
     @property
     def judged(self) -> int:

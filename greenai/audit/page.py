@@ -275,7 +275,7 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
 
 def _group_row(group: Group, whole: float | None, audited: Audited) -> list[str]:
     energy, could_be = group.was.energy_j, wording.judged(group, group.could_be)
-    name = bar(_short(clean(group.name)), None if energy is None else energy.mid, whole)
+    name = bar(wording.group(group, NAME_CHARS), None if energy is None else energy.mid, whole)
     if (text := audited.texts.get(group.name)) is not None:
         name += f"<br><small>{cell(clean(text))}</small>"
     return [
@@ -283,10 +283,6 @@ def _group_row(group: Group, whole: float | None, audited: Audited) -> list[str]
         *map(_figure, map(wording.energy, (group.was.energy_j, could_be.energy_j))),
         *map(_figure, map(wording.cost, (group.was.cost_usd, could_be.cost_usd))),
     ]  # fmt: skip
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_CHARS else f"{name[: NAME_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _templates(audited: Audited) -> str:

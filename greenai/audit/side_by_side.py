@@ -360,8 +360,12 @@ def applied(finding: Finding, looked: Looked, check: Check) -> Finding:
         return replace(finding, assumptions=tuple(told))
     own = {looked.template(code): risk for code, risk in check.templates.items()}
     codes = {looked.template(code): code for code in range(len(looked.calls.template.names))}
+    family = looked.family()
     templates = tuple(
-        _with(group, own.get(group.name) or worse(looked, looked.calls.template.codes == codes[group.name]))
+        _with(
+            group,
+            (own.get(group.name) if group.templates == 1 else None) or worse(looked, family == codes[group.name]),
+        )
         for group in finding.templates
     )
     return replace(finding, templates=templates, assumptions=(*told, assumption(check)))

@@ -59,10 +59,6 @@ class _Notes:
         return f"{said}. In full: --by assumptions." if said else ""
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
 def _wrapped(text: str, width: int, indent: str = "   ") -> list[str]:
     return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
@@ -229,7 +225,7 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]], n
         shown, rest = top_groups(of(audited.finding))
         rows = [
             (
-                _cut(clean(group.name), NAME_CHARS), count(group.calls),
+                wording.group(group, NAME_CHARS), count(group.calls),
                 *_figures(width, wording.avoidable(group), wording.energy(group.was.energy_j),
                 wording.energy(wording.judged(group, group.saved).energy_j)),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from greenai.audit.finding import Taken
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "in_short", "interval", "judged",
+    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_short", "interval", "judged",
     "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unjudgeable",
     "unread", "unsaid", "waiting",
 ]  # fmt: skip
@@ -103,6 +104,14 @@ def avoidable(group: Group) -> str:
 def judged(group: Group, of: Taken) -> Taken:
     """Return what these calls could have taken, or would have saved; nothing is known where none was judged."""
     return of if group.judged else Taken(energy_unknown=of.energy_unknown, cost_unknown=of.cost_unknown)
+
+
+def group(of: Group, most: int) -> str:
+    """Return what a group is called, in so many characters; of several templates also how many they are."""
+    name = clean(of.name)
+    if of.templates > 1:  # an id is of one of them only
+        name = re.sub(r"^(#\d+)( [0-9a-f]{6}\b)? ?", rf"\1 and {of.templates - 1} more: ", name)
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 # --- amounts --------------------------------------------------------------------------------
