@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_short", "interval", "judged",
-    "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice", "unjudgeable",
-    "unread", "unsaid", "waiting",
+    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_short", "interval",
+    "judged", "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice",
+    "unjudgeable", "unread", "unsaid", "waiting",
 ]  # fmt: skip
 
 SUFFICED = {
