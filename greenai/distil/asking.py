@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 from greenai.budget import Budget
 from greenai.budget.amounts import Amount
 from greenai.catalog import find, switch_of
-from greenai.distil.pairs import NO_ANSWER, Pairs, text_of
+from greenai.distil.pairs import NO_ANSWER, Pairs, same_model, text_of
 from greenai.distil.worth import estimated
 from greenai.errors import BudgetExceeded, GreenAIError, InvalidRequest, LogUnreadable, RequestTooLarge
 from greenai.readings import Reading, total
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from greenai.progress import Moved
     from greenai.spending import Run
 
-__all__ = ["Asked", "Kept", "Label", "Plan", "asked", "merged", "planned", "same_model"]
+__all__ = ["Asked", "Kept", "Label", "Plan", "asked", "merged", "planned"]
 
 FAILURES = 5
 """So many calls in a row without a whole answer end the asking."""
@@ -233,14 +233,6 @@ def planned(
         pairs=pairs, teacher=teacher, prompts=tuple(asking), kept=held, every=every, expected=expected,
         spent=spent_of(kept.labels(every)), other=other,
     )  # fmt: skip
-
-
-def same_model(one: str, other: str) -> bool:
-    """Say whether two names are of one model: by the catalog, else without their providers."""
-    first, second = find(one), find(other)
-    if first is not None and second is not None:
-        return first.name == second.name
-    return one.rpartition("/")[2].casefold() == other.rpartition("/")[2].casefold()
 
 
 def _key(one: Wanted) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,20 @@ from typing import Any
 from greenai.answerers.skeleton import Template
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, answer_of, spelling
 from greenai.audit.values import Logged
+from greenai.catalog import find
+from greenai.values import FORM_ARGUMENTS
 
-__all__ = ["NO_ANSWER", "Labelled", "Pairs", "Unanswered", "collect", "labelled", "text_of"]
+__all__ = [
+    "FORMED", "NO_ANSWER", "OWN", "Labelled", "Pairs", "Unanswered", "collect", "is_formed", "labelled", "same_model",
+    "text_of",
+]  # fmt: skip
 
 NO_ANSWER = "no whole answer"
+FORMED = "asked for tools or a form of the answer"
+OTHERS = "of other models"
+OWN = "greenai/"
+"""How the names begin of what answered without a language model: a task model must not learn of another one."""
+_DATE = re.compile(r"([-@]\d{4}(-?\d\d-?\d\d)?)?")
 SAMPLING = ("temperature", "top_p", "reasoning_effort")
 """Arguments that decide how often a model says the same twice."""
 
@@ -69,14 +80,40 @@ def text_of(slots: Sequence[str]) -> str:
     return "\n".join(slots).strip()
 
 
-def collect(calls: Iterable[Logged], template: Template) -> Pairs:
-    """Return the pairs of a template; without a time in every call, the log's own order is that of time."""
+def same_model(one: str, other: str) -> bool:
+    """Say whether two names are of one model: by the catalog, else without provider; either may have its date."""
+    first, second = find(one), find(other)
+    if first is not None and second is not None and first.name == second.name:
+        return True
+    short, long = sorted((name.rpartition("/")[2].casefold() for name in (one, other)), key=len)
+    return long.startswith(short) and _DATE.fullmatch(long.removeprefix(short)) is not None
+
+
+def is_formed(call: Logged) -> bool:
+    """Say whether a call asked for tools or a form of its answer: such ones no task model answers."""
+    return any(call.arguments[name] is not None for name in FORM_ARGUMENTS & call.arguments.keys())
+
+
+def collect(calls: Iterable[Logged], template: Template, model: str | None = None) -> Pairs:
+    """Return the pairs of a template; without a time in every call, the log's own order is that of time.
+
+    Args:
+        calls: those of the log.
+        template: whose calls are meant.
+        model: the large model, whose answers alone count; None takes those of all.
+    """
     left, asked = Counter[str](), Counter[str]()
     found: list[tuple[float | None, tuple[str, ...], str | None]] = []
     for call in calls:
         slots = None if call.messages is None else template.slots(call.messages)
         if slots is None:
             left["other template"] += 1
+            continue
+        if call.model is not None and (call.model.startswith(OWN) or not (model is None or _by(call, model))):
+            left[OTHERS] += 1
+            continue
+        if is_formed(call):
+            left[FORMED] += 1
             continue
         found.append((call.created, slots, answer_of(call)))
         asked[json.dumps({name: call.arguments.get(name) for name in SAMPLING}, default=str)] += 1
@@ -95,6 +132,10 @@ def collect(calls: Iterable[Logged], template: Template) -> Pairs:
         unanswered=_unanswered(found),
         arguments={name: value for name, value in most.items() if value is not None},
     )
+
+
+def _by(call: Logged, model: str) -> bool:
+    return call.model is not None and same_model(call.model, model)
 
 
 _Found = Sequence[tuple[float | None, tuple[str, ...], str | None]]

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from greenai.audit.labels import LEAST, SHARE, Labels, labels_of, spelling, whol
 from greenai.audit.reading import opened
 from greenai.audit.run import Reading
 from greenai.audit.store import Store, working
-from greenai.distil.pairs import Pairs, collect
+from greenai.distil.pairs import OWN, Pairs, collect, is_formed
 from greenai.distil.scores import are_numbers, suggested
 from greenai.distil.spans import COPIED, copied
 
@@ -43,6 +44,8 @@ SAMPLE = 200
 MOST_TEMPLATES = 100
 """So many are looked at, those with most calls."""
 MOST_NAMED = 3
+FORMED_SHARE = 0.5
+"""Where so many calls ask for a form of the answer, the rest is not worth a task model. Assumption."""
 TOLD = 500
 
 
@@ -145,8 +148,8 @@ class Log:
         )
 
     def pairs(self, chosen: Candidate) -> Pairs:
-        """Return the pairs of a template."""
-        return collect(self._of(chosen), chosen.template)
+        """Return the pairs of a template, of the model that answered most of its calls."""
+        return collect(self._of(chosen), chosen.template, chosen.models[0] if chosen.models else None)
 
     def _of(self, chosen: Candidate) -> Iterator[Logged]:
         import numpy as np
@@ -205,7 +208,7 @@ def _candidate(calls: Calls, labels: Labels, rows: _Rows, seen: Exact, read: Map
         cost_usd=None if np.isnan(cost).all() else seen.matching * float(np.nansum(cost)),
         models=_names(calls.model, rows.every),
         projects=_names(calls.project, rows.every),
-        why_not=seen.why_not or (None if numbers or copies is not None else _why_not(labels)),
+        why_not=seen.why_not or _formed(sample) or (None if numbers or copies is not None else _why_not(labels)),
         kind="score" if numbers else "label" if copies is None else "span",
         tolerance=suggested(answers) if numbers else None,
         counted=round(seen.matching * counted),
@@ -224,6 +227,17 @@ def _why_not(labels: Labels) -> str | None:
     return labels.why_not if labels.answered else "none of its calls has a whole answer"
 
 
+def _formed(sample: Sequence[Logged]) -> str | None:
+    """Say why no task model can answer calls of which most ask for a form of the answer."""
+    share = sum(map(is_formed, sample)) / max(1, len(sample))
+    if share < FORMED_SHARE:
+        return None
+    return (
+        f"{share:.0%} of its calls ask for tools or a form of the answer, such as response_format, and no task model "
+        "answers those"
+    )
+
+
 def _copies(labels: Labels, seen: Exact, sample: Sequence[Logged]) -> float | None:
     """Return which share of the answers are copied out of the texts, where they are no labels; None where they are."""
     if labels.share >= SHARE or labels.different < LEAST:
@@ -234,5 +248,6 @@ def _copies(labels: Labels, seen: Exact, sample: Sequence[Logged]) -> float | No
 
 
 def _names(column: Coded, rows: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return the names that most of the calls have."""
-    return tuple(column.name(code, "?") for code, _ in Counter(column.codes[rows].tolist()).most_common(MOST_NAMED))
+    """Return the names that most of the calls have, without those of what greenai answered itself."""
+    often = (column.name(code, "?") for code, _ in Counter(column.codes[rows].tolist()).most_common())
+    return tuple(islice((name for name in often if not name.startswith(OWN)), MOST_NAMED))

@@ -200,3 +200,41 @@ def test_labels_are_spelt_as_most_often_and_rare_ones_are_another_answer():
     found = pairs.labelled(pairs.Pairs(template=TEMPLATE, texts=tuple(map(str, range(len(said)))), answers=tuple(said)))
     assert (found.labels, found.classes) == (("Refund", "thanks"), 3)
     assert found.numbers == (0,) * 9 + (1,) * 5 + (2,)
+
+
+def test_only_answers_of_the_large_model_to_plain_calls_are_learnt(tmp_path):
+    """Neither what the task model answered itself, nor a smaller model, nor JSON where words are asked for."""
+    calls = [
+        *logged(200),
+        *(replace(one, model="greenai/distilled:mail@25c7037250c6") for one in logged(250, seed=1)),
+        *(replace(one, model="small") for one in logged(30, seed=2)),
+        *(replace(one, model="router/large", arguments={"response_format": {"type": "json_object"}}, answer="{}")
+          for one in logged(20, seed=3)),
+    ]  # fmt: skip
+    with reading([written(calls, tmp_path / "calls.jsonl")]) as log:
+        (found,) = log.templates()
+        learnt = log.pairs(found)
+    assert (found.models[0], found.why_not) == ("large", None)
+    assert not any(name.startswith("greenai/") for name in found.models)
+    assert learnt.left_out == {"of other models": 280, "asked for tools or a form of the answer": 20}
+    assert sorted(learnt.texts) == sorted(one.messages[1]["content"][6:-6] for one in logged(200))
+
+
+def test_calls_that_ask_for_a_form_are_not_distilled(found_in):
+    calls = [replace(one, arguments={"response_format": {"type": "json_object"}}) for one in logged(400)]
+    (found,) = found_in(calls)
+    assert found.why_not == (
+        "100% of its calls ask for tools or a form of the answer, such as response_format, and no task model answers "
+        "those"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("openai/gpt-5.5", "gpt-5.5-2026-04-23", True), ("azure/gpt-5.5", "gpt-5.5", True), ("Large", "x/large", True),
+        ("gpt-5.5", "gpt-5.4-mini", False), ("claude-3", "claude-3-5", False), ("large", "larger", False),
+    ],
+)  # fmt: skip
+def test_a_model_is_the_same_by_any_of_its_names(one, other, same):
+    assert pairs.same_model(one, other) is same
