@@ -192,10 +192,9 @@ def _found(found: Asked, plan: Plan, merged: Pairs, wanted: Labels) -> Iterator[
         )
     repeated = len(merged.texts) - len(set(merged.texts))
     if found.asked > found.first and repeated < REPEATS:
-        yield (
-            f"{repeated:,} answers are to prompts that were answered before; from {REPEATS} on they tell how often the "
-            f"model slips: --labels {wanted.count + REPEATS - repeated}"
-        )
+        needed = found.kept + found.asked + REPEATS - repeated
+        how = f": --labels {needed}" if needed <= len(plan.every) else ", and the log has not as many"
+        yield f"Prompts answered twice: {repeated:,}; from {REPEATS} on they tell how often the model slips{how}."
 
 
 def _go_on(found: Asked, wanted: Labels) -> str:

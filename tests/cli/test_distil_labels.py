@@ -55,7 +55,9 @@ def ask(settings: Settings, path: Path, count: int, budget: str | None = "1kWh",
     return asked(PAIRS, candidate(**other), wanted, settings, as_json=False)
 
 
-def test_prompts_without_an_answer_come_first_and_stand_at_their_place(settings: Settings, tmp_path: Path) -> None:
+def test_prompts_without_an_answer_come_first_and_stand_at_their_place(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     came = ask(settings, tmp_path, 3)
     assert came is not None
     assert (came.found.asked, came.found.first) == (3, 2)
@@ -63,6 +65,9 @@ def test_prompts_without_an_answer_come_first_and_stand_at_their_place(settings:
     assert came.pairs.answers[3:5] == (SAID, SAID)
     assert came.pairs.created[3:5] == (2.5, 2.5)
     assert came.pairs.left_out == {"no whole answer": 0}
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Prompts answered twice: 1; from 200 on they tell how often the model slips, and the log has not as many."
+    )
     again = [at for at, text in enumerate(came.pairs.texts[1:], 1) if text == came.pairs.texts[at - 1]]
     assert [came.pairs.answers[at] for at in again] == [SAID]
     assert len(came.pairs.texts) == len(came.pairs.slots) == len(came.pairs.created) == 9
