@@ -1,6 +1,7 @@
 """What a task model keeps of its promise when prompts of a kind arrive that its log did not have.
 
     python benchmarks/distil_drift.py DATA [--sets clinc150,banking77,snips2017] [--seeds 3] [--streams 2] [--json FILE]
+    python benchmarks/distil_drift.py DATA --simulated 40 [--labels-only]
 
 DATA as for benchmarks/distil.py. The log lacks one intent in seven of BANKING77 and SNIPS, drawn anew for each seed;
 CLINC150 has prompts out of its scope besides. A task model is trained on it as `greenai distil` trains it, and
@@ -8,6 +9,10 @@ switched on in a client whose large model says what it said in the log, 5% of th
 by one: 500 prompts as the log had them, then 1,250 of which one in five is of a kind that the log lacked, none of them
 seen before. Everything between the prompt and the receipt is the real thing. Reported is what the task model answered
 itself, and whether that is what the large model means; beside it the same without the guard.
+
+With `--simulated` the guard alone is shown so many streams, on what the model made of each prompt once, and long ones
+without strangers, for false alarms. With `--labels-only` strangers are answered with some label of the log, each with
+one drawn for it, so that the scores alone raise the alarm.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import statistics
 import sys
 import tempfile
 from collections import Counter
@@ -26,11 +32,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 import distil
 from distil import PROMISE, SLIPS, asked, log_of, remembered, rows_of, template_of
 
-from greenai.answerers import kernel
+from greenai.answerers import agreement, kernel
+from greenai.answerers.distilled import Abstained
+from greenai.answerers.guard import AUDITED, Answered, Compared, Guard
+from greenai.answerers.replies import novelty
 from greenai.distil import file, pairs, train
 from greenai.testing import FakeProvider, offline
 
 BEFORE, DURING, STRANGERS = 500, 1250, 0.2
+USUAL, FEW, MOST_OF = 20_000, 1 / 3, 0.8
 
 
 def kept_out(known, seed):
@@ -110,6 +120,93 @@ def once(known, strange, seed, name, streams):
                 yield {"set": name, "seed": seed, "stream": at, "guard": guarded, **found}
 
 
+# --- the guard alone ------------------------------------------------------------------------
+
+
+def looked(model, template, rows):
+    """Return what each prompt means, and what the model makes of it, without guard and under it."""
+    found = [
+        (intent, *(model.explain(asked(template, text), guarded=guarded) for guarded in (False, True)))
+        for text, intent in rows
+    ]
+    return [row for row in found if row[1].told is not None]
+
+
+def simulated(model, last, strange, seed, *, labels_only):
+    """Return the figures of one stream."""
+    familiar, labels, draw = model.guard, model.labels, random.Random(f"stream {seed}")
+    guard, counts, alarm = Guard(), Counter(), None
+    prompts = arriving(last, strange, random.Random(f"prompts {seed}"))
+    for at, (intent, usual, guarded, drifts) in enumerate(prompts):
+        meant, phase = intent, "drift" if drifts else "before"
+        if labels_only and intent not in labels:
+            meant = draw.choice(labels)
+        said = draw.choice([label for label in labels if label != meant]) if draw.random() < SLIPS else meant
+        found = usual if guard.on is None else guarded
+        guard = guard.after((familiar.bin_of(usual.told.watched),), familiar, at)
+        counts[phase, "asked"] += 1
+        if isinstance(found, Abstained):
+            guard = guard.after((Answered("small", *novelty(said, labels)),), familiar, at)
+        elif not guard.answers(found.told.label, found.told.lead, familiar) or draw.random() < _audited(guard):
+            guard = guard.after((Compared(found.told.label, same=found.text == said),), familiar, at)
+        else:
+            counts[phase, "answered"] += 1
+            counts[phase, "right"] += found.text == meant
+        if guard.on is not None and alarm is None:
+            alarm = at - BEFORE
+    return counts, alarm
+
+
+def _audited(guard):
+    return agreement.AUDITED if guard.on is None else AUDITED
+
+
+def false_alarms(model, last, seed, *, shifted):
+    """Return how often the guard goes on without strangers; a third of the labels may make up 80% after a while."""
+    familiar, labels, draw = model.guard, model.labels, random.Random(f"usual {seed}")
+    some = set(draw.sample(labels, max(1, round(FEW * len(labels)))))
+    parts = [[row for row in last if (row[0] in some) == chosen] for chosen in (True, False)]
+    guard, alarms = Guard(), 0
+    for at in range(USUAL):
+        rows = parts[draw.random() >= MOST_OF] if shifted and at >= BEFORE else last
+        intent, usual, _ = draw.choice(rows)
+        said = draw.choice(labels) if draw.random() < SLIPS else intent
+        guard = guard.after((familiar.bin_of(usual.told.watched),), familiar, at)
+        if isinstance(usual, Abstained):
+            guard = guard.after((Answered("small", *novelty(said, labels)),), familiar, at)
+        if guard.on is not None:
+            guard, alarms = Guard(heard=guard.heard), alarms + 1
+    return alarms
+
+
+def simulate(known, strange, seed, name, streams, *, labels_only):
+    """Return the figures of all streams of one draw."""
+    kernel.see = remembered
+    trained, template, last = trained_on(known, seed, name)
+    model = trained.model
+    last, strange = (looked(model, template, rows) for rows in (last, strange))
+    found = [simulated(model, last, strange, f"{seed} {at}", labels_only=labels_only) for at in range(streams)]
+    total = sum((counts for counts, _ in found), Counter())
+    each = [counts["drift", "right"] / max(1, counts["drift", "answered"]) for counts, _ in found]
+    alarms = [DURING if alarm is None else alarm for _, alarm in found]
+    return {
+        "set": name, "seed": seed, "streams": streams, "labels_only": labels_only,
+        **{f"coverage_{phase}": total[phase, "answered"] / total[phase, "asked"] for phase in ("before", "drift")},
+        **{f"agreement_{phase}": total[phase, "right"] / total[phase, "answered"] for phase in ("before", "drift")},
+        "least": min(each), "kept_97": sum(one >= 0.97 for one in each),
+        "alarm": statistics.fmean(alarms), "alarm_median": statistics.median(alarms), "alarm_last": max(alarms),
+        "too_early": sum(alarm < 0 for alarm in alarms),
+        "false": false_alarms(model, last, seed, shifted=False),
+        "false_shifted": false_alarms(model, last, seed, shifted=True),
+    }  # fmt: skip
+
+
+def measured(rows, strange, seed, name, given):
+    if given.simulated:
+        return [simulate(rows, strange, seed, name, given.simulated, labels_only=given.labels_only)]
+    return once(rows, strange, seed, name, given.streams)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -117,6 +214,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--streams", type=int, default=2)
+    parser.add_argument("--simulated", type=int, default=0, metavar="STREAMS")
+    parser.add_argument("--labels-only", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found = []
@@ -124,7 +223,7 @@ def main():
         known, unseen = rows_of(given.data, name)
         for seed in range(given.first_seed, given.first_seed + given.seeds):
             rows, strange = (known, [(text, "none of them") for text in unseen]) if unseen else kept_out(known, seed)
-            for one in once(rows, strange, seed, name, given.streams):
+            for one in measured(rows, strange, seed, name, given):
                 found.append(one)
                 print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in one.items()}), flush=True)
                 if given.json:

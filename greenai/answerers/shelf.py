@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import math
 import os
 import random
 import time
@@ -28,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from greenai._locks import Lock
 from greenai.answerers import agreement
-from greenai.answerers.guard import AUDITED, FIRST, Compared, Event, Guard
+from greenai.answerers.guard import ANSWERED, AUDITED, SCORED, Answered, Compared, Event, Guard, raised
+from greenai.answerers.replies import alike, novelty
 from greenai.around import Around
 from greenai.errors import GreenAIError, InvalidRequest
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from greenai.answerers.distilled import Abstained, Said, TaskModel
     from greenai.answerers.guard import Familiar
 
-__all__ = ["Compares", "Counts", "Listed", "Mode", "Shelf", "State", "Tried", "alike", "around", "listed", "written"]
+__all__ = ["Compares", "Counts", "Listed", "Mode", "Shelf", "State", "Tried", "around", "listed"]
 
 logger = logging.getLogger("greenai")
 
@@ -107,20 +107,6 @@ def floor_of(model: TaskModel) -> float:
     return agreement.floor_of(model.promise, high if isinstance(high, (int, float)) else None)
 
 
-def written(text: str) -> str:
-    """Return an answer as it is compared: without case, quotes, and a full stop at its end."""
-    return " ".join(text.strip().strip("\"'`*").rstrip(".").strip("\"'`*").casefold().split())
-
-
-def alike(said: str, reply: str, tolerance: float | None = None) -> bool:
-    """Say whether a model gave the same answer, or a number as near as the tolerance."""
-    if tolerance is not None:
-        from greenai.answerers.scores import within  # with the vectors, which only such a model needs
-
-        return within(said, reply, tolerance)
-    return written(said) == written(reply)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """What is known of a model in a project: the ledger's counts, when the other processes' were read."""
@@ -144,7 +130,8 @@ class State:
 class Tried:
     """What a model of the shelf made of a prompt: what it `said`, or `why` it abstained.
 
-    `compares` says that the large model is to answer the prompt, too; `guarded`, since when the model is under guard.
+    `compares` says that the large model is to answer the prompt, too; `guarded`, since when the model is under guard;
+    `watched`, that its prompts are, for a kind that it never saw.
     """
 
     listed: Listed
@@ -157,6 +144,7 @@ class Tried:
     compares: Compares | None
     fell: float | None
     guarded: float | None
+    watched: bool
     core_s: float
     elapsed_s: float
 
@@ -281,6 +269,7 @@ class Shelf:
                 compares=compares,
                 fell=state.fell,
                 guarded=None if guard is None else guard.on,
+                watched=guard is not None,
                 core_s=time.thread_time() - core,
                 elapsed_s=time.perf_counter() - started,
             )
@@ -333,14 +322,32 @@ class Shelf:
             return None
         if dry:
             return self._guards.get(key, state.guard)
-        before, after = self._happened(key, familiar.bin_of(found.told.watched), familiar)
-        if before.on is None and after.on is not None:
-            self._write(key, Counter(), (0.0, 0.0))  # the other processes are to know
-            logger.warning("%s", _guarded(one, model, familiar))
-        if before.on is not None and after.on is None:
-            self._write(key, Counter(), (0.0, 0.0))
+        return self._turned(one, key, model, familiar, familiar.bin_of(found.told.watched), SCORED)
+
+    def _turned(
+        self, one: Listed, key: tuple[str, str], model: TaskModel, familiar: Familiar, event: Event, why: str
+    ) -> Guard:
+        """Note an event; where the guard goes on or off by it, say so here and to the other processes."""
+        before, after = self._happened(key, event, familiar)
+        if (before.on is None) == (after.on is None):
+            return after
+        self._write(key, Counter(), (0.0, 0.0))
+        if after.on is not None:
+            name = f"greenai/distilled:{model.name}@{model.version}"
+            logger.warning("%s", raised(name, why, max(familiar.lead, model.threshold), one.file.name))
+        else:
             logger.info("%s@%s is under guard no longer: its prompts score as usual again.", model.name, model.version)
         return after
+
+    def heard(self, tried: Tried, model: str, reply: str) -> None:
+        """Note what a model of the ladder said to a prompt that was left to it: strangers get no label that is known.
+
+        It waits for the disk where that raises the alarm.
+        """
+        familiar, key = tried.model.guard, (tried.project, tried.model.version)
+        if familiar is not None and tried.watched and tried.said is None:
+            event = Answered(model, *novelty(reply, tried.model.labels))
+            self._turned(tried.listed, key, tried.model, familiar, event, ANSWERED)
 
     def _happened(self, key: tuple[str, str], event: Event, familiar: Familiar) -> tuple[Guard, Guard]:
         """Note a prompt or a comparison; return what was known before, and what is known now."""
@@ -423,7 +430,7 @@ class Shelf:
 
     def flush(self) -> None:
         """Write what was counted and not written yet."""
-        for key in tuple(self._pending):
+        for key in {*self._pending, *self._events}:
             self._write(key, Counter(), (0.0, 0.0))
 
     def forget(self) -> None:
@@ -475,16 +482,6 @@ def _passes(guard: Guard, found: Said | Abstained, model: TaskModel) -> bool:
     if found.told is None or model.guard is None:
         return True
     return guard.answers(found.told.label, found.told.lead, model.guard)
-
-
-def _guarded(one: Listed, model: TaskModel, familiar: Familiar) -> str:
-    lead = "no answer" if math.isinf(familiar.lead) else f"what leads by {max(familiar.lead, model.threshold):.3f}"
-    return (
-        f"greenai/distilled:{model.name}@{model.version} is under guard: its latest prompts score as if one in five "
-        f"were of a kind that its log does not have. After {FIRST} comparisons it gives {lead}, of labels that agree "
-        "with the large model; the rest is held back and compared. That ends by itself when its prompts score as usual "
-        f"again. Where they do not, make it again from newer calls: greenai distil LOG --out {one.file.name}"
-    )
 
 
 def _fallen(tried: Tried, state: State) -> str:

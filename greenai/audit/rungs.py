@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai import answerers
-from greenai.answerers.shelf import alike
+from greenai.answerers.replies import alike
 from greenai.audit.check_plan import weights
 from greenai.audit.finding import Assumption, Risk, Sufficing
 from greenai.audit.labels import WHOLE

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+SHOWN = 5
+"""So many of the new answers are printed; JSON has all that are kept."""
+
 
 def show(path: Path, settings: Settings, *, again: bool, as_json: bool) -> None:
     """Print what the ledger counted of the task model in a file, by project."""
@@ -75,11 +78,17 @@ def _told(row: Mapping[str, Any], model: TaskModel) -> dict[str, Any]:
 
 
 def _guard(guard: Guard, model: TaskModel) -> dict[str, Any] | None:
-    """Return since when the model is under guard, what was compared since, and which labels are in doubt."""
+    """Return since when the model is under guard, what was compared since, what is in doubt, and what is new."""
     if guard.on is None:
         return None
     doubted = [model.labels[label] for label in guard.doubted if label < len(model.labels)]
-    return {"since": guard.on, "compared": guard.same + guard.other, "agreed": guard.same, "doubted": doubted}
+    return {
+        "since": guard.on,
+        "compared": guard.same + guard.other,
+        "agreed": guard.same,
+        "doubted": doubted,
+        "new_answers": dict(guard.news),
+    }
 
 
 def _lines(path: Path, model: TaskModel, told: list[dict[str, Any]]) -> Iterator[str]:
@@ -114,10 +123,13 @@ def _of(one: Mapping[str, Any], path: Path) -> Iterator[str]:
 def _under_guard(guard: Mapping[str, Any], path: Path) -> str:
     since = datetime.fromtimestamp(guard["since"], UTC)
     doubted = f" In doubt: {', '.join(guard['doubted'])}." if guard["doubted"] else ""
+    told = ", ".join(f'"{name}" {count:,} times' for name, count in [*guard["new_answers"].items()][:SHOWN])
+    news = f" New answers since: {told}; make it again from newer calls." if told else ""
     return (
-        f"Under guard since {since:%Y-%m-%d %H:%M} UTC, for its prompts score as if some were of a kind that its log "
-        f"does not have: {guard['agreed']:,} of {guard['compared']:,} comparisons since agreed.{doubted} It ends when "
-        f"they score as usual again, or with: greenai distil --status {shlex.quote(str(path))} --again"
+        f"Under guard since {since:%Y-%m-%d %H:%M} UTC, for prompts of a kind that its log does not have arrive, by "
+        f"their scores or by what models answer: {guard['agreed']:,} of {guard['compared']:,} comparisons since "
+        f"agreed.{doubted}{news} It ends when all is as usual again, or with: "
+        f"greenai distil --status {shlex.quote(str(path))} --again"
     )
 
 

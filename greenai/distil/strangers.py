@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
     from greenai.distil.fit import Labels
 
-__all__ = ["Strangers", "guard", "left_out", "strangers"]
+__all__ = ["Strangers", "guard", "left", "left_out", "strangers"]
 
 BINS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Which part of the known texts scores lower than each edge: finer where strangers score."""
@@ -124,6 +124,19 @@ def guard(
         "lead": lead,
         "answered": float(found.answered(threshold.score, threshold.lead).mean()),
     }
+
+
+def left(told: Judged, labels: Labels, threshold: Thresholds, known: int) -> tuple[int, int]:
+    """Return how many rows are left to the ladder and have a label, and how many have none that recurs.
+
+    Args:
+        told: all texts of the log, as `Thresholds.joined` returns them.
+        labels: the number of each text's label.
+        threshold: from where on it answers.
+        known: how many labels there are, besides that of all other answers.
+    """
+    over = labels[(told.lead < threshold.lead) | (told.score < threshold.score)]
+    return int((over < known).sum()), int((over >= known).sum())
 
 
 def _shares(edges: Any, scores: Floats, weights: Any) -> list[float]:

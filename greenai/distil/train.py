@@ -15,7 +15,7 @@ from greenai.answerers.task_file import Held
 from greenai.distil import numeric
 from greenai.distil.fit import Watch, fit, see_all
 from greenai.distil.pairs import Labelled, Pairs, labelled
-from greenai.distil.strangers import guard, strangers
+from greenai.distil.strangers import guard, left, strangers
 from greenai.distil.threshold import ASSUMPTION, Judged, Slips, Thresholds, judge, risk, slips, thresholds
 from greenai.errors import InvalidRequest
 
@@ -126,7 +126,10 @@ def train(
         "classes": known.classes,
         "early": None if found.early is None else asdict(found.early),
         "encoder": kernel.encoder(),
-        "guard": guard(both, watched, strange, slipped, found, promise=promise, known=len(known.labels)),
+        "guard": {
+            **guard(both, watched, strange, slipped, found, promise=promise, known=len(known.labels)),
+            "left": left(judged, numbers, found, len(known.labels)),
+        },
         "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
     }
     held = Held(header=told, arrays=fitted.arrays, sha256="")

@@ -2,7 +2,8 @@
 
     decide ── asked ── sure ── its answer, outcome task_model
                     ├─ shadow, audit, held back ── unsubstituted ── climb ── compared
-                    └─ not sure, or none has this template ── the rungs that follow
+                    ├─ not sure ── the rungs that follow ── heard, for a label that is new
+                    └─ none has this template ── the rungs that follow
 
 A model never sees a call with tools or with a form of its answer; nor one that asks for high quality, for an
 escalation, or for no substitution. What is no text has no template. What a model takes is part of the call's overhead.
@@ -39,7 +40,8 @@ def distilled(request: Request, steps: Steps, *, dry: bool) -> Flow[Answering]:
     away_s = max(tried.elapsed_s - tried.core_s, 0.0)
     found = replace(Answering(), checks=_checks(tried), away_s=away_s)
     if tried.said is None:
-        return replace(found, reasons=(f"{tried.name} was asked first and abstained: {_why(tried)}.",))
+        why = f"{tried.name} was asked first and abstained: {_why(tried)}."
+        return replace(found, reasons=(why,), tried=tried if tried.watched and not dry else None)
     if tried.compares is not None:
         return replace(found, reasons=(_compares(tried),), tried=None if dry else tried)
     figures = f"(confidence {tried.confidence or 0.0:.3f}, from {tried.threshold:.3f} on)"
@@ -107,7 +109,8 @@ def _compares(tried: Tried) -> str:
 
 def unsubstituted(own: Answering, chosen: Route, ladder: Ladder) -> Route:
     """Return the route of a call that is compared: the model that the app named, and none in its place."""
-    named = None if own.tried is None or ladder.named is None else _rung(ladder.rungs, ladder.named)
+    compares = own.tried is not None and own.tried.compares is not None
+    named = None if not compares or ladder.named is None else _rung(ladder.rungs, ladder.named)
     if named is None:
         return chosen
     reason = f"{named.model}, which the app named, is asked itself: what is to be compared is its answer."
@@ -119,10 +122,15 @@ def _rung(rungs: Sequence[Rung], name: str) -> Rung | None:
 
 
 def compared(request: Request, plan: Plan, climbed: Climbed | None, steps: Steps) -> Flow[tuple[str, ...]]:
-    """Count whether the large model said what the task model would have; return what the receipt has to say."""
+    """Count whether the large model said what the task model would have; return what the receipt has to say.
+
+    Where the task model was not sure, what any model said is heard.
+    """
     tried = plan.own.tried
     if tried is None or climbed is None or not climbed.reply.complete:
         return ()
+    if tried.compares is None:
+        return (yield from _heard(tried, climbed, steps))
     is_large = _is_large(climbed, request, tried.model.teacher)
     reply = text_of(climbed.reply.text) if is_large else None
     compare = partial(steps.shelf.compared, tried, reply)
@@ -130,6 +138,15 @@ def compared(request: Request, plan: Plan, climbed: Climbed | None, steps: Steps
     failed = "A distilled task model's answer could not be compared."
     said: str | None = yield Work("distilled", partial(fail_open, failed, compare, none))
     return () if said is None else (said,)
+
+
+def _heard(tried: Tried, climbed: Climbed, steps: Steps) -> Flow[tuple[str, ...]]:
+    reply = text_of(climbed.reply.text)
+    if reply:
+        hear = partial(steps.shelf.heard, tried, climbed.rung.model, reply)
+        failed = "What a model answered in place of a distilled task model could not be counted."
+        yield Work("distilled", partial(fail_open, failed, hear, None))
+    return ()
 
 
 def _is_large(climbed: Climbed, request: Request, teacher: str | None) -> bool:

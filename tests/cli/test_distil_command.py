@@ -212,7 +212,8 @@ def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) ->
     scores = {"edges": [0.3], "known": [0.05, 0.95], "strangers": [0.8, 0.2], "lead": 0.3}
     path, ledger = task_files.write(tmp_path / "department.greenai", guard=scores), tmp_path / "ledger.db"
     (tmp_path / "greenai.toml").write_text(f'ledger = "{ledger}"\n', encoding="utf-8")
-    with offline(FakeProvider(default="Delivery."), settings={"ledger": str(ledger)}) as client:
+    said = ["Delivery."]
+    with offline(FakeProvider(default=lambda _call: said[-1]), settings={"ledger": str(ledger)}) as client:
         client.distilled(path, mode="on", audit=0.01)
         for text in (
             *(f"quantum cats of neptune {n}" for n in range(8)),
@@ -220,12 +221,18 @@ def test_the_status_says_when_it_is_under_guard(shell: Shell, tmp_path: Path) ->
             "refund my order please",
         ):
             ask(client, text)
+        said.append("Quantum matters.")
+        for number in range(6):
+            ask(client, f"cats of quantum neptune {number}")
     (line,) = (one for one in shell("distil", "--status", str(path)).stdout.splitlines() if "guard" in one)
     assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "then", line) == (
-        "  Under guard since then UTC, for its prompts score as if some were of a kind that its log does not have: 1 of "
-        "2 comparisons since agreed. In doubt: refund. It ends when they score as usual again, or with: greenai "
+        "  Under guard since then UTC, for prompts of a kind that its log does not have arrive, by their scores or by what "
+        'models answer: 1 of 2 comparisons since agreed. In doubt: refund. New answers since: "quantum matters" 6 times;'
+        " make it again from newer calls. It ends when all is as usual again, or with: greenai "
         f"distil --status {path} --again"
     )
+    (told,) = shell.json("distil", "--status", str(path))["projects"]
+    assert told["guard"]["new_answers"] == {"quantum matters": 6}
     (told,) = shell.json("distil", "--status", str(path), "--again")["projects"]
     assert told["guard"] is None
 

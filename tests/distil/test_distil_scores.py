@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distil_logs import ENDINGS, TEMPLATE, THINGS, asked, logged
 
-from greenai.answerers import distilled, shelf, task_file
+from greenai.answerers import distilled, replies, task_file
 from greenai.answerers.scores import ScoreHead, number_of, within
 from greenai.answerers.task_file import TaskFileRefused
 from greenai.distil import file, kinds, pairs, scores, train
@@ -62,10 +62,10 @@ def test_the_promise_is_tested_on_what_came_last(trained):
 
 
 def test_a_comparison_knows_the_tolerance():
-    assert shelf.alike("75%", "80%", 5.0)
-    assert not shelf.alike("75%", "81%", 5.0)
-    assert not shelf.alike("75%", "I cannot say", 5.0)
-    assert not shelf.alike("75%", "80%")
+    assert replies.alike("75%", "80%", 5.0)
+    assert not replies.alike("75%", "81%", 5.0)
+    assert not replies.alike("75%", "I cannot say", 5.0)
+    assert not replies.alike("75%", "80%")
 
 
 def test_numbers_are_read_as_they_are_written():

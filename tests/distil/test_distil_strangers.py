@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from greenai.answerers.guard import Familiar
-from greenai.distil.strangers import Strangers, guard, left_out, strangers
+from greenai.distil.strangers import Strangers, guard, left, left_out, strangers
 from greenai.distil.threshold import Judged, Slips, Thresholds, judge
 
 NO_SLIPS = Slips(share=0.0, low=0.0, high=0.0, source="repeats")
@@ -73,6 +73,14 @@ def test_the_lead_keeps_the_promise_while_one_prompt_in_five_is_a_stranger() -> 
     assert right / (0.8 * kept.mean() + strange) >= 0.97
     assert guard(judged, judged.score, likes(8, 0.1), NO_SLIPS, ALL, promise=0.98, known=4)["lead"] < 0.12
     assert found["answered"] == 1.0
+
+
+def test_what_is_left_to_the_ladder_is_counted_by_whether_it_has_a_label() -> None:
+    lead = np.array([0.9, 0.1, 0.1, 0.9, -1.0], np.float32)
+    score = np.array([0.9, 0.9, 0.9, 0.1, 0.9], np.float32)
+    labels = np.array([0, 1, 2, 2, 2], np.int64)  # the third is "another answer"
+    told = Judged(first=labels, score=score, lead=lead, rank=labels, classes=3)
+    assert left(told, labels, Thresholds(lead=0.2, score=0.3, bound=0.01), 2) == (1, 3)
 
 
 def test_one_label_in_four_may_be_worse() -> None:

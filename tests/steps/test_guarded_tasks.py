@@ -12,7 +12,7 @@ import task_files
 from task_files import prompt
 
 from greenai.answerers import kernel
-from greenai.answerers.guard import FIRST, Guard
+from greenai.answerers.guard import FIRST, LEARNT, Guard
 from greenai.testing import FakeProvider, offline
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LATE, STRANGE, REFUND = "where is my parcel now", "quantum cats of neptune", "please refund my order"
 GUARD = {"edges": [0.3], "known": [0.05, 0.95], "strangers": [0.8, 0.2], "lead": 0.3}
+NANO, NEW = "openai/gpt-5.4-nano", "play_music"
+UNSURE = "zebra crossing paints"
 ON = r"greenai/distilled:department@\w{12} is under guard since \d{4}-\d\d-\d\d \d\d:\d\d UTC, "
 
 
@@ -164,7 +166,61 @@ def test_it_ends_when_prompts_score_as_usual_again(client: Client, caplog: pytes
     assert told[1:] == ["department@version is under guard no longer: its prompts score as usual again."]
     assert receipt.outcome == "task_model"
     assert receipt.decision.checks[0].threshold == 0.2
-    assert kept(client) == Guard(watch=pytest.approx(0, abs=1), times=1)
+    assert kept(client) == Guard(watch=pytest.approx(0, abs=1), heard={NANO: (7, 0)}, times=1)
+
+
+def unsure(client: Client, count: int) -> Receipt:
+    """Have prompts left to the ladder that score as the log's often do: the first watch takes them for usual."""
+    for number in range(count):
+        receipt = asked(client, f"{UNSURE} {number}")
+    return receipt
+
+
+@pytest.fixture
+def calm(tmp_path: Path) -> Path:
+    """A file to whose first watch all prompts are as usual."""
+    told = {"edges": [0.3], "known": [0.5, 0.5], "strangers": [0.5, 0.5], "lead": 0.3, "left": [200, 0]}
+    return task_files.write(tmp_path / "calm.greenai", guard=told)
+
+
+def test_answers_with_no_label_put_it_under_guard(tmp_path: Path, calm: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = ["Delivery."]
+    provider = FakeProvider(default=lambda _call: said[-1])
+    with offline(provider, settings=settings(tmp_path)) as client, caplog.at_level(logging.WARNING, "greenai"):
+        registered(client, calm)
+        receipt = unsure(client, LEARNT)
+        assert (receipt.outcome, receipt.model) == ("small", NANO)  # its route is no other for being heard
+        assert kept(client).heard == {NANO: (LEARNT, 0)}
+        said.append(NEW)
+        unsure(client, 4)
+        assert asked(client, LATE).outcome == "task_model"
+        unsure(client, 1)
+        (warned,) = [record.getMessage() for record in caplog.records]
+        assert "is under guard: models answer what it leaves to them with none of its labels, and more often" in warned
+        assert asked(client, LATE).outcome == "large"
+        guard = kept(client)
+    assert guard.on is not None
+    assert NEW not in guard.written()
+
+
+def test_what_smaller_models_write_in_a_form_of_their_own_raises_no_alarm(tmp_path: Path, calm: Path) -> None:
+    with offline(FakeProvider(default="I cannot tell."), settings=settings(tmp_path)) as client:
+        registered(client, calm)
+        unsure(client, 3 * LEARNT)
+        assert kept(client) == Guard(heard={NANO: (0, 3 * LEARNT)})
+
+
+def test_a_dry_run_is_not_heard_and_neither_is_what_is_not_watched(tmp_path: Path, calm: Path) -> None:
+    with offline(FakeProvider(default=NEW), settings=settings(tmp_path)) as client:
+        client.distilled(calm)
+        unsure(client, 3)
+        client._session.resources.shelf.flush()
+        (row,) = client._session.resources.ledger.all_distilled()
+        assert row["guard"] is None
+    with offline(FakeProvider(default=NEW), settings=settings(tmp_path)) as client:
+        registered(client, calm)
+        client.explain(prompt(UNSURE)[0]["content"])
+        assert kept(client).heard == {}
 
 
 def test_in_shadow_nothing_is_watched(tmp_path: Path, file: Path) -> None:
