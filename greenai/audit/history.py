@@ -34,8 +34,9 @@ ASSUMPTIONS = (
         key="waste_history",
         text=f"The messages between a conversation's first prompt and the last {KEPT_MESSAGES} before the new one "
         "would not have been sent. What is then left begins otherwise with each call, so it is taken to be read anew "
-        "but for that first prompt; calls for which this takes more are left out. Whether answers need the older "
-        "turns, the log does not say: between nothing and all of them is saved.",
+        "but for that first prompt; calls for which this takes more are left out. Where the log has no cached tokens, "
+        "all were read anew. Whether answers need the older turns, the log does not say: between nothing and all of "
+        "them is saved.",
         evidence="assumed",
     ),
 )

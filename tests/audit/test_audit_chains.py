@@ -14,7 +14,7 @@ from audit_logs import LARGE, call, reads
 
 from greenai.audit.advice import finding_of
 from greenai.audit.carried import later, said
-from greenai.audit.chains import CHAINS, MOST_AFTER, Little, little_used, planned
+from greenai.audit.chains import CHAINS, MOST_AFTER, Little, little_used, planned, seen
 from greenai.audit.columns import columns
 from greenai.audit.estimate import looked_at
 from greenai.audit.finding import Change, Waste
@@ -84,6 +84,34 @@ def test_it_says_what_was_looked_at() -> None:
         "60 answers of 1 template that the next call is given within 10 seconds: up to 302 tokens of each stand in no "
         "later prompt. Of those of Read this ticket and, later prompts carry on 0.5% of the words (30 chains looked at)"
     )
+
+
+def test_the_interval_holds_the_share_that_all_chains_pass_on() -> None:
+    held = []
+    for seed in range(30):
+        log, truth = drawn(seed)
+        calls = columns(log, by_words)
+        plan = planned(calls, seed)
+        (found,) = seen(calls, plan, dict(enumerate(log)))
+        held.append(found.share.low <= truth <= found.share.high)
+    assert sum(held) >= 24  # of 90% intervals fewer are held in 3 of 100 such tests
+
+
+def drawn(seed: int) -> tuple[list[Logged], float]:
+    """Return 100 chains that pass on beginnings of any length, and the share of all words that they are."""
+    draw = random.Random(seed)
+    top = draw.uniform(0.05, 0.4)
+    log: list[Logged] = []
+    every = passed = 0
+    for n in range(100):
+        said = words(draw.randint(150, 500), f"x{n:03}").split()
+        part = said[: max(4, int(draw.uniform(0, top) * len(said)))]
+        every, passed = every + sum(map(len, said)), passed + sum(map(len, part))
+        told: dict[str, Any] = {"trace_id": f"t{n}", "latency_s": 5.0}
+        asked = f"Read this ticket and {words(20, f'k{n}')}"
+        log.append(call(asked, at=60 * n, answer=" ".join(said), output_tokens=len(said), **told))
+        log.append(call(f"Write one line about {' '.join(part)}", at=60 * n + 6, output_tokens=3, **told))
+    return log, passed / every
 
 
 def test_what_a_third_call_takes_counts_as_used() -> None:
