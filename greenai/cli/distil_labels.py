@@ -84,9 +84,10 @@ def asked(pairs: Pairs, chosen: Candidate, wanted: Labels, settings: Settings, *
     """Return the pairs with the labels that the large model gives; None where no budget allows to ask it."""
     from greenai import Client
     from greenai.distil import asking
+    from greenai.distil.kept import Kept
     from greenai.distil.worth import tokens
 
-    with closing(asking.Kept(wanted.path)) as kept:
+    with closing(Kept(wanted.path)) as kept:
         plan = asking.planned(
             pairs, wanted.count, wanted.teacher, kept, models=[m for m in chosen.models if m != "?"],
             usage=tokens(chosen),

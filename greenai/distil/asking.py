@@ -4,8 +4,8 @@
         ├─ without a whole answer ── asked: each becomes a pair, at its place in time
         └─ answered by the same model ── asked again: how often it does not say the same twice
 
-An answer is kept as soon as it is there, with what it took; the prompt is not, only a digest of it. Whatever ends the
-asking, what was answered until then counts. Answers of another model than the log's say nothing of how often that one
+An answer is kept as soon as it is there, with what it took (kept.py). Whatever ends the asking, what was answered until
+then counts. Answers of another model than the log's say nothing of how often that one
 slips, so only its own prompts are asked again.
 """
 
@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from greenai.budget import Budget
 from greenai.budget.amounts import Amount
 from greenai.catalog import find, switch_of
+from greenai.distil.kept import Kept, Label, spent_of
 from greenai.distil.pairs import NO_ANSWER, Pairs, same_model, text_of
 from greenai.distil.worth import estimated
-from greenai.errors import BudgetExceeded, GreenAIError, InvalidRequest, LogUnreadable, RequestTooLarge
+from greenai.errors import BudgetExceeded, GreenAIError, InvalidRequest, RequestTooLarge
 from greenai.readings import Reading, total
 from greenai.receipts import modelled, widened
-from greenai.store.files import private_file, private_folder
 from greenai.values import Usage
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from greenai.progress import Moved
     from greenai.spending import Run
 
-__all__ = ["Asked", "Kept", "Label", "Plan", "asked", "merged", "planned"]
+__all__ = ["Asked", "Plan", "asked", "merged", "planned"]
 
 FAILURES = 5
 """So many calls in a row without a whole answer end the asking."""
@@ -49,112 +47,6 @@ MOST_UNKNOWN = 2048
 THINKS = ("low", "medium", "high", "xhigh", "max")
 """Efforts whose thought counts towards such a limit, and so has none; as has that of models that always reason."""
 _OPTIONS: Any = {"cache": "off", "substitute": False, "verify": "off", "feature": "distil_labels"}
-
-
-# --- what is kept ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """What asking for one label came to.
-
-    Attributes:
-        answer: the whole answer; None where there was none.
-        why: why there is none: "cut off", "refused", "empty", or an error's name.
-        reading: what it took; unknown where the model's energy is.
-        spent: the same as budgets count it.
-    """
-
-    answer: str | None
-    why: str | None
-    reading: Reading
-    spent: Amount
-
-    @property
-    def ends(self) -> bool:
-        """Say whether asking again would come to the same."""
-        return self.answer is not None or self.why in _FINAL
-
-
-_READ = ("energy_j", "low_j", "high_j", "evidence", "method")
-_FINAL = ("cut off", "refused", "empty", RequestTooLarge.__name__)
-
-
-class Kept:
-    """Labels by what they were asked for, in a file for its owner alone, or nowhere.
-
-    A call that failed is asked again by the next run, and what it took stays counted. A line that was cut off by the
-    end of a process counts for nothing.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._known: dict[str, Label] = {}
-        self._lost: list[tuple[str, Label]] = []
-        self._file: int | None = None
-        if path is None:
-            return
-        try:
-            private_folder(path.parent)
-            self._file = private_file(path)
-            text = path.read_text("utf-8", "replace")
-            for key, label in filter(None, map(_parsed, text.splitlines())):
-                self._take(key, label)
-            os.lseek(self._file, 0, os.SEEK_END)
-            if text and not text.endswith("\n"):
-                os.write(self._file, b"\n")
-        except OSError as error:
-            self.close()
-            raise LogUnreadable(f"{path} cannot be used: {error}. Name another file with --out.") from None
-
-    def get(self, key: str) -> Label | None:
-        """Return what came of asking before; None where it has to be asked."""
-        return self._known.get(key)
-
-    def labels(self, keys: Sequence[str]) -> list[Label]:
-        """Return all that was asked for some prompts, and those that failed."""
-        some = set(keys)
-        lost = (label for key, label in self._lost if key in some)
-        return [*(self._known[key] for key in keys if key in self._known), *lost]
-
-    def add(self, key: str, label: Label) -> None:
-        """Keep what came of asking, at once."""
-        self._take(key, label)
-        if self._file is not None:
-            reading = {name: getattr(label.reading, name) for name in _READ}
-            told = {"key": key, "answer": label.answer, "why": label.why, "reading": reading}
-            os.write(self._file, (json.dumps({**told, "spent": asdict(label.spent)}) + "\n").encode())
-
-    def _take(self, key: str, label: Label) -> None:
-        if label.ends:
-            self._known[key] = label
-        else:
-            self._lost.append((key, label))
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-def _parsed(line: str) -> tuple[str, Label] | None:
-    try:
-        row = cast("dict[str, Any]", json.loads(line))
-        key, answer, why = row["key"], row["answer"], row["why"]
-        label = Label(answer=answer, why=why, reading=_reading(row["reading"]), spent=Amount(**row["spent"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    told = isinstance(key, str) and isinstance(answer, (str, type(None))) and isinstance(why, (str, type(None)))
-    return (key, label) if told else None
-
-
-def _reading(row: Mapping[str, Any]) -> Reading:
-    joules = [row[name] for name in _READ[:3]]
-    if not all(end is None or isinstance(end, (int, float)) for end in joules):
-        raise ValueError("an energy is no number")
-    middle, low, high = joules
-    return Reading(energy_j=middle, low_j=low, high_j=high, evidence=row["evidence"], method=str(row["method"]))
 
 
 # --- what is asked --------------------------------------------------------------------------
@@ -288,11 +180,6 @@ class Asked:
     each: Reading
     spent: Amount
     stopped: str | None = None
-
-
-def spent_of(labels: Sequence[Label]) -> Amount:
-    """Return what some labels took, as budgets count it."""
-    return sum((label.spent for label in labels), Amount())
 
 
 def asked(plan: Plan, client: Client, budget: str, kept: Kept, *, moved: Moved | None = None) -> Asked:

@@ -11,6 +11,7 @@ from distil_logs import TEMPLATE, asked, logged
 
 from greenai.audit.values import Logged
 from greenai.distil import asking
+from greenai.distil.kept import Kept
 from greenai.distil.pairs import collect
 from greenai.errors import EngineError, InvalidRequest, MissingKey
 from greenai.testing import FakeProvider, FakeReply, offline
@@ -36,7 +37,7 @@ def pairs_of(count=10, *, unanswered=0, **arguments):
 
 
 def ask(pairs, count, provider, tmp_path, *, budget="1 kWh", models=("gpt-5.5",)):
-    with closing(asking.Kept(tmp_path / "labels.jsonl")) as kept, offline(provider) as client:
+    with closing(Kept(tmp_path / "labels.jsonl")) as kept, offline(provider) as client:
         plan = asking.planned(pairs, count, "openai/gpt-5.5", kept, models=models)
         return plan, asking.asked(plan, client, budget, kept), asking.merged(plan, kept)
 

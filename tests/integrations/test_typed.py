@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
 from collections.abc import Callable
@@ -107,6 +108,16 @@ def test_in_shadow_values_are_compared_as_labels(settings: dict[str, Any], tmp_p
     assert department(MONEY) is Department.REFUND
     assert department(LATE) is Department.PASSWORD
     assert counts(settings) == {"shadow_same": 1, "shadow_other": 1}
+
+
+def test_an_awaited_one_answers_with_its_type(settings: dict[str, Any], tmp_path: Path) -> None:
+    @green(distil=file_of(tmp_path, *task_files.LABELS), distil_mode="on", settings=settings)
+    async def department(text: str) -> Department:
+        return Department.DELIVERY
+
+    assert asyncio.run(department(LATE)) is Department.DELIVERY
+    assert asyncio.run(department(f"{LATE} yet")) is Department.DELIVERY
+    assert counts(settings) == {"answered": 2, "audit_same": 1}
 
 
 def test_what_is_not_known_before_a_call_is_left_open(tmp_path: Path) -> None:
