@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import kernel
+from greenai.answerers.agreement import floor_of
 from greenai.answerers.distilled import Head, TaskModel
 from greenai.answerers.kernel import Seen
 from greenai.answerers.task_file import Held
@@ -248,11 +249,29 @@ def tested(judged: Judged, pairs: int, found: Thresholds, slipped: Slips, early:
     )
 
 
+def _require_kept(tested: Tested, slipped: Slips, promise: float) -> None:
+    """Refuse what agrees surely less with what came last than a kept promise, with slips, looks like."""
+    floor = floor_of(promise, slipped.high)
+    if tested.answered and tested.agreement_high < floor:
+        raise NotWorthIt(
+            f"The promise of {promise:.1%} is not kept: of the {tested.pairs:,} latest texts it answered "
+            f"{tested.answered:,}, and {tested.agreement:.1%} (at most {tested.agreement_high:.1%}) of these as the "
+            f"log says, where it comes to {floor:.1%}. What came last is unlike what came before: the large model, its "
+            "prompt or the texts have changed, or many texts are nearly the same. Name only logs since then, or leave "
+            "it to the ladder."
+        )
+
+
 def header(
     pairs: Pairs, learnt: Labelled, found: Thresholds, slipped: Slips, tested: Tested, *,
     name: str, promise: float, teacher: str | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what a file tells of a task model of any kind."""
+    """Return what a file tells of a task model of any kind.
+
+    Raises:
+        NotWorthIt: the test surely refutes the promise: what came last is unlike what the threshold was set on.
+    """
+    _require_kept(tested, slipped, promise)
     return {
         "name": name,
         "template": pairs.template.to_json(),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from distil_logs import SAYINGS, TEMPLATE, asked, logged
 
@@ -56,6 +59,21 @@ def test_it_answers_as_its_head_did_in_training(trained, tmp_path):
 def test_a_log_whose_labels_have_nothing_to_do_with_its_texts_is_refused():
     with pytest.raises(train.NotWorthIt, match=r"^No threshold keeps the promise of 98\.0%: over all texts the log"):
         train.train(pairs.collect(logged(450, slips=0.67), TEMPLATE), name="mail")
+
+
+def test_a_log_that_ends_otherwise_than_it_began_is_refused():
+    """From a day on the large model says thanks where it said refund; the threshold knows only the days before."""
+    calls = [
+        replace(call, answer="thanks") if at >= 400 and call.answer == "refund" else call
+        for at, call in enumerate(logged(500, slips=0))
+    ]
+    with pytest.raises(train.NotWorthIt) as refused:
+        train.train(pairs.collect(calls, TEMPLATE), name="mail", promise=0.9)
+    assert re.sub(r"[\d.]+%", "N%", re.sub(r"answered \d+", "answered N", str(refused.value))) == (
+        "The promise of N% is not kept: of the 100 latest texts it answered N, and N% (at most N%) of these as the log "
+        "says, where it comes to N%. What came last is unlike what came before: the large model, its prompt or the "
+        "texts have changed, or many texts are nearly the same. Name only logs since then, or leave it to the ladder."
+    )
 
 
 def test_too_few_pairs_are_refused_with_the_numbers():
