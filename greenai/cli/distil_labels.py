@@ -89,7 +89,7 @@ def asked(pairs: Pairs, chosen: Candidate, wanted: Labels, settings: Settings, *
 
     with closing(Kept(wanted.path)) as kept:
         plan = asking.planned(
-            pairs, wanted.count, wanted.teacher, kept, models=[m for m in chosen.models if m != "?"],
+            pairs, wanted.count, wanted.teacher, kept, models=[m for m in chosen.models[:1] if m != "?"],
             usage=tokens(chosen),
         )  # fmt: skip
         if wanted.budget is None and plan.prompts:

@@ -109,13 +109,17 @@ def collect(calls: Iterable[Logged], template: Template, model: str | None = Non
         if slots is None:
             left["other template"] += 1
             continue
-        if call.model is not None and (call.model.startswith(OWN) or not (model is None or _by(call, model))):
+        answer = answer_of(call)
+        others = call.model is not None and (call.model.startswith(OWN) or not (model is None or _by(call, model)))
+        if answer is not None and others:  # without one, the prompt can still be asked of the large model
             left[OTHERS] += 1
             continue
         if is_formed(call):
             left[FORMED] += 1
             continue
-        found.append((call.created, slots, answer_of(call)))
+        found.append((call.created, slots, answer))
+        if others:
+            continue
         asked[json.dumps({name: call.arguments.get(name) for name in SAMPLING}, default=str)] += 1
     found = _in_time(found)
     answered = [(created, slots, answer) for created, slots, answer in found if answer is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import httpx
 import openai
@@ -112,3 +113,12 @@ def test_a_prompt_that_was_answered_another_time_is_no_unanswered_one() -> None:
     assert collect([failed, call], TEMPLATE).unanswered == ()
     (once,) = collect([*ONE, *ONE], TEMPLATE).unanswered
     assert (once.slots, once.place) == (("late",), 0)
+
+
+def test_what_another_model_failed_to_answer_can_be_asked_and_its_answers_are_left_out() -> None:
+    first, second, third = logged(count=3)
+    failed = replace(second, model="gpt-4o-mini", answer=None, ok=False, arguments={"temperature": 1})
+    found = collect([first, failed, replace(third, model="gpt-4o-mini")], TEMPLATE, "large")
+    assert len(found.texts) == len(found.unanswered) == 1
+    assert found.arguments == {}
+    assert found.left_out == {"of other models": 1, "no whole answer": 1}
