@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.answerers import spans
 from greenai.answerers.distilled import TaskModel
-from greenai.answerers.shelf import alike
+from greenai.answerers.replies import alike
 from greenai.answerers.spans import BUCKETS, COLUMNS, FORMS, MOST_TOKENS, Cut, SpanHead, spelt
 from greenai.answerers.task_file import Held
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL
