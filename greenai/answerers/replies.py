@@ -10,12 +10,26 @@ __all__ = ["alike", "novelty", "written"]
 
 LONGEST = 2000  # characters in which labels are looked for
 LONGEST_NAME = 60  # of an answer that may be a label
+QUOTES = "\"'`*"
 _WORD = re.compile(r"\w+")
 
 
 def written(text: str) -> str:
-    """Return an answer as it is compared: without case, quotes, and a full stop at its end."""
-    return " ".join(text.strip().strip("\"'`*").rstrip(".").strip("\"'`*").casefold().split())
+    """Return an answer as it is compared: without case, quotes around it, and a full stop at its end.
+
+    Signs alone are an answer as they are, such as stars; and a grade of A* is no A.
+    """
+    if any(map(str.isalnum, text)):
+        text = _bare(_bare(text).rstrip("."))
+    return " ".join(text.casefold().split())
+
+
+def _bare(text: str) -> str:
+    """Return a text without the quotes or asterisks that stand at both of its ends."""
+    text = text.strip()
+    while len(text) > 2 and text[0] == text[-1] and text[0] in QUOTES:
+        text = text[1:-1].strip()
+    return text
 
 
 def alike(said: str, reply: str, tolerance: float | None = None) -> bool:
@@ -37,7 +51,7 @@ def novelty(reply: str, labels: Sequence[str]) -> tuple[bool, str | None]:
     words = _spaced(reply[:LONGEST])
     if said in exact or any(label in words for label in spoken):
         return False, None
-    return True, said if 0 < len(said) <= LONGEST_NAME else None
+    return True, said if len(said) <= LONGEST_NAME and any(map(str.isalnum, said)) else None
 
 
 @lru_cache(maxsize=32)

@@ -39,3 +39,15 @@ def test_answers_are_compared_without_case_quotes_and_the_last_full_stop() -> No
     assert alike("Refund", "refund.")
     assert not alike("Refund", "refunds")
     assert alike("75", "78", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("***", "*", False), ("A*", "A", False), ("+", "-", False), ("...", "", False), ("*", "*", True),
+        ("**Refund**", "refund", True), ("`Refund`.", "refund", True), ('"refund."', "Refund", True),
+        ('**"Refund"**', "refund", True),
+    ],
+)  # fmt: skip
+def test_signs_that_are_the_answer_are_kept(one, other, same):
+    assert alike(one, other) is same
