@@ -6,17 +6,10 @@ A million calls are held at once; their texts are not. What a log does not say i
 from __future__ import annotations
 
 import hashlib
-import math
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from greenai.audit.formats.fields import count_of, text
-from greenai.audit.labels import spelling
-from greenai.audit.rows import asked_of, before_of, called_of, is_json, offered_of
-from greenai.cache.keys import cache_key
-from greenai.errors import InvalidRequest
 from greenai.values import text_of
 
 if TYPE_CHECKING:
@@ -30,13 +23,11 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Calls", "Coded", "columns", "places_of", "prefix_of", "stored", "system_of", "texts_of"]
+__all__ = ["Calls", "Coded", "columns", "places_of", "stored", "system_of", "texts_of"]
 
 PREFIX_TOKENS = 1024
 """The shortest beginning of a prompt that providers keep: 1,024 tokens (OpenAI, prompt caching guide; Anthropic's
 shortest is 1,024 too, for most models)."""
-PREFIX_CHARS = 4 * PREFIX_TOKENS
-"""About so many characters of English are those tokens."""
 
 ID_DIGITS = 6
 """Hex digits of a template's id: two of 100 templates have the same one in 3 of 10,000 logs."""
@@ -45,14 +36,8 @@ _NUMBERS = (
     "created", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_s",
     "answer_chars", "max_tokens", "attempt", "choices", "used", "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
-_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _CHATS = ("chat", "responses", "completion")
 _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS")
-_FLAGS = ("ok", "tool_calls", "judged", "truncated", "form", "is_json")
-_CODES = (
-    "project", "template", "model", "tier", "feature", "user", "key", "prefix", "answer", "effort", "offered",
-    "called", "trace",
-)  # fmt: skip
 _DIGITS = ("asked", "before")
 
 
@@ -139,103 +124,23 @@ Template: TypeAlias = "Callable[[Logged], str | None]"
 
 
 def columns(calls: Iterable[Logged], template: Template | None = None) -> Calls:
-    """Return calls as columns.
+    """Return calls that stand in no file as columns: by the same rows as those of a log, each of them a call.
 
     Args:
         calls: in the log's order.
         template: what a call's template is called; None takes its system prompt's digest.
     """
-    made = _Columns(template or system_of)
-    for call in calls:
-        made.add(call)
-    return made.done()
+    import numpy as np
 
+    from greenai.audit.store import in_memory
 
-@dataclass(slots=True)
-class _Names:
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
-    codes: array[int] = field(default_factory=lambda: array("q"))
-
-    def add(self, name: str | None) -> None:
-        self.codes.append(-1 if name is None else self.numbers.setdefault(name, len(self.numbers)))
-
-
-class _Columns:
-    def __init__(self, template: Template) -> None:
-        self.template = template
-        self.numbers = {name: array("d") for name in _NUMBERS}
-        self.flags = {name: array("b") for name in _FLAGS}
-        self.names = {name: _Names() for name in _CODES}
-        self.digits = {name: array("q") for name in _DIGITS}
-
-    def add(self, call: Logged) -> None:
-        for name, number in _numbers(call).items():
-            self.numbers[name].append(_or_nan(number))
-        judged = call.ok and call.messages is not None and call.kind in _CHATS
-        cut = call.finish_reason in _CUT
-        flags = (call.ok, call.tool_calls, judged, cut, "response_format" in call.arguments, bool(is_json(call.answer)))
-        for name, flag in zip(_FLAGS, flags, strict=True):
-            self.flags[name].append(flag)
-        told = (
-            call.project, self.template(call), _model(call), _tier(call), call.feature, call.user, _key(call),
-            prefix_of(call), _digest(spelling(call.answer)) if call.answer else None,
-            text(call.arguments.get("reasoning_effort")), offered_of(call), called_of(call), call.trace_id,
-        )  # fmt: skip
-        for name, said in zip(_CODES, told, strict=True):
-            self.names[name].add(said)
-        for name, digest in zip(_DIGITS, (asked_of(call), before_of(call)), strict=True):
-            self.digits[name].append(digest or 0)
-
-    def done(self) -> Calls:
-        import numpy as np
-
-        numbers: dict[str, Any] = {name: np.array(held, np.float64) for name, held in self.numbers.items()}
-        flags: dict[str, Any] = {name: np.array(held, np.bool_) for name, held in self.flags.items()}
-        names: dict[str, Any] = {
-            name: Coded(codes=np.array(held.codes, np.int64), names=tuple(held.numbers))
-            for name, held in self.names.items()
-        }
-        digits: dict[str, Any] = {name: np.array(held, np.int64) for name, held in self.digits.items()}
-        return Calls(**numbers, **flags, **names, **digits)
-
-
-def _numbers(call: Logged) -> Mapping[str, float | None]:
-    energy = call.energy
-    limit = next((call.arguments[name] for name in _LIMITS if name in call.arguments), None)
-    told = (
-        call.created, call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens, call.cost_usd,
-        call.latency_s, None if call.answer is None else len(call.answer),
-        limit if isinstance(limit, (int, float)) else None, call.attempt,
-        count_of(call.arguments.get("n")), call.used,
-        *((None, None, None) if energy is None else (energy.energy_j, energy.low_j, energy.high_j)),
-    )  # fmt: skip
-    return dict(zip(_NUMBERS, told, strict=True))
-
-
-def _or_nan(number: float | None) -> float:
-    return math.nan if number is None else float(number)
-
-
-def _model(call: Logged) -> str | None:
-    if call.model is None or call.provider is None or "/" in call.model:
-        return call.model
-    return f"{call.provider}/{call.model}"
-
-
-def _tier(call: Logged) -> str | None:
-    tier = call.arguments.get("service_tier")
-    return tier if isinstance(tier, str) else None
-
-
-def _key(call: Logged) -> str | None:
-    """Return what the exact cache would know the request by, as far as the log tells its arguments."""
-    if call.messages is None or call.cut:
-        return None
-    asked = {**call.arguments, "model": call.model, "messages": list(call.messages)}
-    try:
-        return cache_key(asked, f"{call.project}\0{call.provider}")
-    except InvalidRequest:
-        return None
+    listed, named = list(calls), template or system_of
+    with in_memory(listed) as store:
+        made = stored(store)
+    names = [named(call) for call in listed]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
+    codes = np.array([-1 if name is None else numbers[name] for name in names], np.int64)
+    return replace(made, template=Coded(codes=codes, names=tuple(numbers)))
 
 
 def system_of(call: Logged) -> str | None:
@@ -244,21 +149,6 @@ def system_of(call: Logged) -> str | None:
     if first is None or first.get("role") not in ("system", "developer"):
         return None
     return f"system {_digest(text_of(first.get('content')))[:8]}"
-
-
-def prefix_of(call: Logged) -> str | None:
-    """Return the digest of the beginning of a prompt that a provider's cache would keep; None for a shorter one."""
-    if call.messages is None:
-        return None
-    parts: list[str] = []
-    length = 0
-    for message in call.messages:
-        text = text_of(message.get("content"))
-        parts.append(f"{message.get('role')}:{text}")
-        length += len(text)
-        if length >= PREFIX_CHARS:
-            return _digest(f"{call.model}\0" + "\0".join(parts)[:PREFIX_CHARS])
-    return None
 
 
 def _digest(text: str) -> str:

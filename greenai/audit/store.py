@@ -23,7 +23,7 @@ from greenai.audit.duck import connected, failures
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, SHARE, WHOLE
 from greenai.audit.labels import LEAST as LEAST_LABELLED
 from greenai.audit.reading import Opened, Tally, parsed, records_at
-from greenai.audit.rows import COLUMNS, MARKS, table
+from greenai.audit.rows import COLUMNS, MARKS, row, table
 from greenai.audit.skeleton import BARE
 from greenai.audit.values import Logged, Malformed
 from greenai.errors import LogUnreadable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     _Key: TypeAlias = tuple[int, int, int]
     _Place: TypeAlias = tuple[int, int]
 
-__all__ = ["Store", "working"]
+__all__ = ["Store", "in_memory", "working"]
 
 VERSION = "audit-5"
 FILE = "audit.duckdb"
@@ -137,17 +137,21 @@ class Store:
     def add(self, source: int, rows: Sequence[Sequence[Any]], last: int, tally: Tally, *, done: bool) -> None:
         """Add rows of a file, and how far it is read: both or neither."""
         self._connection.execute("BEGIN")
-        if rows:
-            self._connection.register("given", _arrays(table(rows)))
-            casts = ", ".join(f"{name}::{kind}" for name, kind in COLUMNS.items())
-            self._connection.execute(f"INSERT INTO calls SELECT {casts} FROM given")  # noqa: S608 - names of columns
-            self._connection.unregister("given")
+        self.insert(rows)
         told = json.dumps(asdict(tally, dict_factory=_plain))
         self._connection.execute(
             "UPDATE sources SET last = ?, done = ?, tally = ?, size = ? WHERE source = ?",
             [last, done, told, self.files[source].path.stat().st_size, source],
         )
         self._connection.execute("COMMIT")
+
+    def insert(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows of calls."""
+        if rows:
+            self._connection.register("given", _arrays(table(rows)))
+            casts = ", ".join(f"{name}::{kind}" for name, kind in COLUMNS.items())
+            self._connection.execute(f"INSERT INTO calls SELECT {casts} FROM given")  # noqa: S608 - names of columns
+            self._connection.unregister("given")
 
     def tally(self, source: int) -> Tally:
         """Return what was counted of a file so far."""
@@ -364,6 +368,23 @@ def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 
 @contextmanager
+def in_memory(calls: Sequence[Logged]) -> Generator[Store]:
+    """Open a store of calls that stand in no file: their texts cannot be read again, and none is of a template."""
+    connection = connected()
+    try:
+        for statement in (
+            *_MADE,
+            "CREATE TABLE templates AS SELECT source, position, part, mark_0 AS template FROM calls",
+        ):
+            connection.execute(statement)
+        store = Store(connection, Path())
+        store.insert([row(call, 0, position, 0) for position, call in enumerate(calls)])
+        yield store
+    finally:
+        connection.close()
+
+
+@contextmanager
 def working(folder: Path | None = None) -> Generator[Store]:
     """Open the store of an audit: in a folder that is kept and gone on with, or in one that is removed at the end.
 
@@ -426,7 +447,7 @@ def _opened(path: Path) -> Connection:
 
 def _version(connection: Connection) -> object:
     try:
-        row = connection.execute("SELECT version FROM about").fetchone()
+        told = connection.execute("SELECT version FROM about").fetchone()
     except failures():  # a database of something else
         return None
-    return None if row is None else row[0]
+    return None if told is None else told[0]

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from audit_logs import LARGE, START, call
 
-from greenai.audit.columns import PREFIX_CHARS, Calls, columns, stored, system_of, texts_of
+from greenai.audit.columns import Calls, columns, stored, system_of, texts_of
 from greenai.audit.ingest import ingest
 from greenai.audit.reading import opened
+from greenai.audit.rows import PREFIX_CHARS
 from greenai.audit.store import working
 from greenai.readings import Reading
 

@@ -8,11 +8,12 @@ import pytest
 from audit_logs import LARGE, call, reads
 
 from greenai.audit.advice import audited, finding_of
-from greenai.audit.columns import PREFIX_CHARS, columns
+from greenai.audit.columns import columns
 from greenai.audit.energy import law_of
 from greenai.audit.estimate import looked_at
 from greenai.audit.finding import Waste, Wasted
 from greenai.audit.prefixes import KEPT_S, missed, saved_by_prefix
+from greenai.audit.rows import PREFIX_CHARS
 from greenai.audit.values import Logged
 from greenai.audit.waste import ASSUMPTIONS, idle_reasoning, tries, wastes
 from greenai.readings import Reading
