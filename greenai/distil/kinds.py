@@ -83,9 +83,15 @@ def made(
         if within is None and kind == "score" and _mostly_numbers(pairs):
             raise InvalidRequest(_no_tolerance(pairs))
         if within is not None or kind == "score":  # which refuses answers that are no numbers, whatever the tolerance
-            return scores.train(
-                pairs, name=name, tolerance=within or 1.0, promise=promise, teacher=teacher, progress=progress
-            )
+            try:
+                return scores.train(
+                    pairs, name=name, tolerance=within or 1.0, promise=promise, teacher=teacher, progress=progress
+                )
+            except train.NotWorthIt as error:
+                if found is None:
+                    raise
+                whence = f"The tolerance is told by {found.prompts:,} prompts that the log answered twice."
+                raise train.NotWorthIt(f"{error} {whence}") from error
     making = spans.train if (kind or kind_of(pairs.texts, pairs.answers)) == "span" else train.train
     try:
         return making(pairs, name=name, promise=promise, teacher=teacher, progress=progress)

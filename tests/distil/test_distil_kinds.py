@@ -44,6 +44,18 @@ def test_answers_that_are_no_numbers_are_refused_as_such() -> None:
         kinds.made(words, name="risk", kind="score")
 
 
+def test_where_the_tolerance_is_from_is_told_where_none_keeps_the_promise(monkeypatch) -> None:
+    def refuse(*_, **told):
+        raise train.NotWorthIt(f"None within {told['tolerance']:g}.")
+
+    monkeypatch.setattr(kinds.scores, "train", refuse)
+    with pytest.raises(train.NotWorthIt) as refused:
+        kinds.made(numbers(), name="risk")
+    assert str(refused.value) == "None within 2. The tolerance is told by 250 prompts that the log answered twice."
+    with pytest.raises(train.NotWorthIt, match=r"^None within 7\.$"):
+        kinds.made(numbers(), name="risk", tolerance=7)
+
+
 @pytest.mark.parametrize("kind", ["label", "span", "score"])
 def test_the_kind_that_is_asked_for_is_made(kind, monkeypatch) -> None:
     made = list[str]()
