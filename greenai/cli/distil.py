@@ -122,7 +122,8 @@ def distil(
             found = distil_told.worth_of(made, pairs, chosen, loaded, None if asked is None else asked.found)
             sha256 = distil_file.written(made, target)
             whole = distil_told.Made(
-                trained=made, worth=found, pairs=pairs, model=_model(chosen) or teacher, target=target, sha256=sha256,
+                trained=made, worth=found, pairs=pairs, target=target, sha256=sha256,
+                model=_model(chosen) if asked is None else asked.teachers,
                 repeats=tolerance is None and made.model.kind == "score",
                 labels=None if asked is None else asked.to_dict(),
             )  # fmt: skip

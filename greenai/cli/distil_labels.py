@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.cli.common import console, plain, print_json
 from greenai.cli.distil_told import span
+from greenai.errors import InvalidRequest
 from greenai.progress import bar
 from greenai.units import JOULES_PER_WH, significant
 
@@ -40,11 +41,17 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What came of it: the pairs with the labels, and how the asking went."""
+    """What came of it: the pairs with the labels, how the asking went, and which other models answered pairs."""
 
     pairs: Pairs
     found: Asked
     wanted: Labels
+    others: tuple[str, ...] = ()
+
+    @property
+    def teachers(self) -> str:
+        """Whose answers the pairs hold, in words."""
+        return " and ".join((*self.others, self.found.teacher))
 
     def to_dict(self) -> dict[str, Any]:
         """Return how the asking went, as plain JSON values."""
@@ -69,15 +76,21 @@ def beside(target: Path, work: Path | None) -> Path:
 
 
 def check(budget: str | None) -> None:
-    """Refuse a budget that cannot be read, before a log is.
+    """Refuse a budget that cannot be read, before a log is, and one that comes back with time.
 
     Raises:
-        InvalidRequest: that is so.
+        InvalidRequest: it is such a one.
     """
     from greenai.budget import Budget
 
-    if budget is not None:
-        Budget.parse(budget)
+    if budget is None:
+        return
+    told = Budget.parse(budget)
+    if told.window.kind != "total":
+        raise InvalidRequest(
+            f'--budget "{budget}" comes back with time, and asking for labels has one budget for all its runs. Write '
+            f'--budget "{told.shown(told.limit)}".'
+        )
 
 
 def asked(pairs: Pairs, chosen: Candidate, wanted: Labels, settings: Settings, *, as_json: bool) -> Answered | None:
@@ -104,7 +117,7 @@ def asked(pairs: Pairs, chosen: Candidate, wanted: Labels, settings: Settings, *
     if not as_json:
         for line in _found(found, plan, merged, wanted):
             _say(line)
-    return Answered(pairs=merged, found=found, wanted=wanted)
+    return Answered(pairs=merged, found=found, wanted=wanted, others=plan.other if pairs.texts else ())
 
 
 def _say(line: str) -> None:

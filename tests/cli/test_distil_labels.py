@@ -9,9 +9,10 @@ import pytest
 import task_files
 from stage import set_stage
 
-from greenai.cli.distil_labels import Answered, Labels, asked
+from greenai.cli.distil_labels import Answered, Labels, asked, check
 from greenai.distil.pairs import Pairs, Unanswered
 from greenai.distil.templates import Candidate
+from greenai.errors import InvalidRequest
 from greenai.settings import load_settings
 
 if TYPE_CHECKING:
@@ -139,9 +140,20 @@ def test_another_model_than_the_logs_answers_only_what_nobody_did(
     came = ask(settings, tmp_path, 6, models=("gpt-4o",))
     assert came is not None
     assert (came.found.asked, came.found.first) == (2, 2)
+    assert came.teachers == "gpt-4o and openai/gpt-5.5"
     assert "The log's answers are of gpt-4o, and openai/gpt-5.5 may say otherwise: the task model learns both." in (
         capsys.readouterr().out
     )
+
+
+def test_a_budget_that_comes_back_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check("5Wh/day")
+    assert str(refused.value) == (
+        '--budget "5Wh/day" comes back with time, and asking for labels has one budget for all its runs. Write --budget '
+        '"5 Wh".'
+    )
+    check("5Wh")
 
 
 def line(number: int, text: str, answer: str | None) -> str:
