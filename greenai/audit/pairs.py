@@ -54,6 +54,10 @@ those of the cards that state one have 0.9 to 1.5, and 1.8 to 2.6."""
 SHARED = 0.5
 """The part of the variance between sets of questions that all texts of a log are taken to share; the rest is each
 template's own. Assumed: no set of logs tells."""
+SET_TAIL, MODEL_TAIL = 5, 6
+"""Degrees of freedom: how far sets lie apart is known from six of them, and models are off from the lines by Student's
+t rather than a normal distribution (the likeliest, of 57 models, has 5 to 8: Command R and Gemma 2 2B fail far more
+often than size and date let expect)."""
 Z90 = 1.645
 SizeAndDate: TypeAlias = tuple[float, float, float, float, bool]
 
@@ -92,8 +96,8 @@ class Coefficients:
     spread: Mapping[str, float]
     recorded: Mapping[str, tuple[float, float]]
 
-    def at(self, columns: list[float], of: Able) -> tuple[float, float]:
-        """Return the log-odds at the centre of the prompts, and their standard deviation for this model."""
+    def at(self, columns: list[float], of: Able) -> tuple[float, float, float]:
+        """Return the log-odds at the centre of the prompts, their standard deviation, and the spread of models."""
         row = [1.0, 0.0, *columns]
         mid = sum(b * x for b, x in zip(self.fixed, row, strict=True))
         quiet = [0.0, 0.0, *columns]
@@ -103,8 +107,8 @@ class Coefficients:
         variance += (self.spread["size of set"] * columns[0]) ** 2 + (self.spread["date of set"] * columns[1]) ** 2
         variance += (self.fixed[2] * of.size_sd) ** 2 + (self.fixed[3] * of.year_sd) ** 2 + of.beyond**2
         own, spread = self.recorded.get(of.recorded, (0.0, self.spread["model"]))
-        variance += spread**2 + self.spread.get("large", 0.0) ** 2
-        return mid + own, math.sqrt(variance)
+        variance += self.spread.get("large", 0.0) ** 2
+        return mid + own, math.sqrt(variance), spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,27 +139,36 @@ class Able:
 class Pair:
     """Two models, as log-odds: `fails` of the smaller one's failing where the larger one is right, `right` of that one.
 
-    `shared` and `own` are the standard deviations of how hard a text is, beyond what the classifier reads: of all of a
-    log, and of one template. A text that is harder is so for both.
+    Each has the standard deviation of what is known of it, `_sd`, and the spread of the model beside others like it,
+    `_own`, whose tails are longer.
+    `shared` and `own` are the spreads of how hard a text is, beyond what the classifier reads: of all of a log, and of
+    one template; `kind` is that of kinds of question within a set. A text that is harder is so for both, for the larger
+    one `together` times as much; what is hard for that one alone has the spread `apart`.
     """
 
     small: str
     large: str
     fails: float
     fails_sd: float
+    fails_own: float
     fails_slope: float
     right: float
     right_sd: float
+    right_own: float
     right_slope: float
     shared: float
     own: float
+    kind: float
+    together: float
+    apart: float
     why: str
 
     def fails_at(self, gain: Any) -> Any:
         """Return the expected probability that the smaller one fails, from log-odds of `large_gain`."""
         import numpy as np
 
-        spread = math.sqrt(1 + (self.fails_sd**2 + self.shared**2 + self.own**2) / 2.94)  # a normal within a logistic
+        variance = self.fails_sd**2 + self.fails_own**2 + self.shared**2 + self.own**2 + self.kind**2
+        spread = math.sqrt(1 + variance / 2.94)  # a normal within a logistic
         return 1 / (1 + np.exp(-(self.fails + self.fails_slope * (gain - CENTRE_GAIN)) / spread))
 
     def drawn(self, gain: Floats, hard: Floats, rng: Generator) -> tuple[Floats, Floats]:
@@ -163,34 +176,48 @@ class Pair:
 
         Args:
             gain: log-odds of `large_gain`, by call.
-            hard: how much harder than the classifier reads the texts are, by (draw, call); see `hardness`.
+            hard: how much harder than the classifier reads the texts are, by (model, draw, call); see `hardness`.
             rng: the same seed gives the same draws.
         """
         import numpy as np
 
         off = gain - CENTRE_GAIN
-        ability = rng.standard_normal((2, len(hard), 1))
-        fails = self.fails + self.fails_slope * off + hard + self.fails_sd * ability[0]
-        right = self.right + self.right_slope * off - hard + self.right_sd * ability[1]
+        shape = (2, hard.shape[1], 1)
+        lines, own = rng.standard_normal(shape), _student(shape, MODEL_TAIL, rng)
+        fails = self.fails + self.fails_slope * off + hard[0] + self.fails_sd * lines[0] + self.fails_own * own[0]
+        right = self.right + self.right_slope * off - hard[1] + self.right_sd * lines[1] + self.right_own * own[1]
         return 1 / (1 + np.exp(-fails)), 1 / (1 + np.exp(-right))
 
     def hardness(self, template: Codes, draws: int, rng: Generator) -> Floats:
-        """Return how much harder than the classifier reads the texts are, by (draw, call)."""
+        """Return how much harder than the classifier reads the texts are, for both models, by (model, draw, call)."""
         import numpy as np
 
         names, code = np.unique(template, return_inverse=True)
-        own = self.own * rng.standard_normal((draws, len(names)))[:, code.ravel()]
-        found: Floats = self.shared * rng.standard_normal((draws, 1)) + own
+        shape, code = (draws, len(names)), code.ravel()
+        of_set = self.shared * _student((draws, 1), SET_TAIL, rng) + self.own * _student(shape, SET_TAIL, rng)
+        hard = of_set + self.kind * rng.standard_normal(shape)
+        half = rng.standard_normal((draws, 1)) + rng.standard_normal(shape)
+        found: Floats = np.stack([hard, self.together * hard + self.apart * math.sqrt(0.5) * half])[:, :, code]
         return found
+
+
+def _student(shape: tuple[int, ...], freedom: int, rng: Generator) -> Floats:
+    """Return numbers of Student's t distribution."""
+    found: Floats = rng.standard_t(freedom, shape)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """All that was fitted: of a pair, of one model alone, and the recorded models' size and date by short name."""
+    """All that was fitted: of a pair, of one model alone, and the recorded models' size and date by short name.
+
+    `correlation` is that of how hard kinds of question are for the two, beyond the lines.
+    """
 
     fails: Coefficients
     right: Coefficients
     models: Mapping[str, tuple[float, float, bool]]
+    correlation: float
 
     def pair(self, small: str, large: str) -> Pair:
         """Return what is known of a pair of models, by their names in the catalog."""
@@ -203,14 +230,17 @@ class Pairs:
     def _made(self, small: Able, large: Able, name: str, larger: str) -> Pair:
         own = features_of(small.size, small.year, stated=small.stated)
         above = features_of(large.size, large.year, stated=large.stated)
-        fails, fails_sd = self.fails.at([*own, large.size - CENTRE_LARGE, above[1]], small)
-        right, right_sd = self.right.at(above, large)
+        fails, fails_sd, fails_own = self.fails.at([*own, large.size - CENTRE_LARGE, above[1]], small)
+        right, right_sd, right_own = self.right.at(above, large)
         spread = self.fails.spread
-        shared = spread["set"] * math.sqrt(SHARED)
-        rest = spread["set"] ** 2 * (1 - SHARED) + spread["kind"] ** 2 + spread["model and kind"] ** 2
+        of_right = math.hypot(self.right.spread["set"], self.right.spread["kind"])
         return Pair(
-            small=name, large=larger, fails=fails, fails_sd=fails_sd, fails_slope=self.fails.fixed[1], right=right,
-            right_sd=right_sd, right_slope=self.right.fixed[1], shared=shared, own=math.sqrt(rest), why=small.why,
+            small=name, large=larger, fails=fails, fails_sd=fails_sd, fails_own=fails_own,
+            fails_slope=self.fails.fixed[1], right=right, right_sd=right_sd, right_own=right_own,
+            right_slope=self.right.fixed[1], shared=spread["set"] * math.sqrt(SHARED),
+            own=spread["set"] * math.sqrt(1 - SHARED), kind=math.hypot(spread["kind"], spread["model and kind"]),
+            together=self.correlation * of_right / math.hypot(spread["set"], spread["kind"]),
+            apart=of_right * math.sqrt(1 - self.correlation**2), why=small.why,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -234,7 +264,7 @@ def loaded(told: Mapping[str, Any]) -> Pairs:
     """Return what `to_dict` gave."""
     return Pairs(
         fails=_coefficients(told["fails"]), right=_coefficients(told["right"]),
-        models={name: tuple(known) for name, known in told["models"].items()},
+        models={name: tuple(known) for name, known in told["models"].items()}, correlation=told["correlation"],
     )  # fmt: skip
 
 

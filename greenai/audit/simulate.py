@@ -248,7 +248,7 @@ def _lost(judged: Judged, template: Codes, draws: int, rng: Generator) -> tuple[
     gain = log_odds(judged.gain)
     for number, pair in enumerate(judged.pairs):
         of = judged.pair == number
-        at = pair.drawn(gain[of], hard[:, of], rng)
+        at = pair.drawn(gain[of], hard[:, :, of], rng)
         fails[:, of], right = at
         lost[:, of] = fails[:, of] * right
     return fails, lost

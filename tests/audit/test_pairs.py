@@ -75,7 +75,7 @@ def test_a_harder_text_is_harder_for_both() -> None:
 
 
 def test_texts_of_one_template_are_off_together() -> None:
-    hard = of("openai/gpt-5.4-nano").hardness(np.array([3, 3, 8]), 500, np.random.default_rng(0))
+    hard = of("openai/gpt-5.4-nano").hardness(np.array([3, 3, 8]), 500, np.random.default_rng(0))[0]
     assert (hard[:, 0] == hard[:, 1]).all()
     apart = np.corrcoef(hard[:, 0], hard[:, 2])[0, 1]
     assert 0.05 < apart < 0.7
@@ -88,3 +88,16 @@ def test_what_is_written_is_read() -> None:
 def test_the_date_of_a_snapshot_is_that_of_its_model() -> None:
     assert able("openai/gpt-4o-mini", {}).year == pytest.approx(2024.54, abs=0.01)
     assert able("openai/gpt-4o-mini-2024-07-18", {}).year == pytest.approx(2024.54, abs=0.01)
+
+
+def test_a_text_is_harder_for_both_though_not_by_the_same() -> None:
+    pair = of("openai/gpt-5.4-nano")
+    small, large = pair.hardness(np.arange(1), 20_000, np.random.default_rng(0))[:, :, 0]
+    assert np.corrcoef(small, large)[0, 1] == pytest.approx(shipped().correlation, abs=0.03)
+    assert pair.apart > 0
+
+
+def test_sets_lie_further_apart_than_a_normal_distribution_has_it() -> None:
+    pair = of("openai/gpt-5.4-nano")
+    small = pair.hardness(np.arange(1), 50_000, np.random.default_rng(0))[0, :, 0]
+    assert (abs(small) > 4 * small.std()).mean() > 2 * 0.00006

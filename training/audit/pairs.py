@@ -37,6 +37,7 @@ HERE = Path(__file__).parent
 OUT = HERE.parents[1] / "greenai" / "audit" / "pairs.json"
 FITTED = ("mmlu_pro", "zeroeval_gsm8k", "zeroeval_math_l5", "zeroeval_crux", "routellm_mmlu", "routellm_gsm8k")
 UNSEEN = ("routerbench_part", "routerdc_7b", "reasoning_gym")
+FEWEST_COUNTS = 3  # of a kind of question, to tell how hard it is
 FEWEST_ROWS, FEWEST_RIGHT, FEWEST_OWN, APART = 60, 25, 15, -0.2
 SMALLEST = "SmolLM2-135M-Instruct"
 START = {
@@ -245,22 +246,23 @@ def mixed(
     )
 
 
-def fitted(found: Sequence[Cell], models: Mapping[str, Model], like: Pairs | None = None) -> Pairs:
+def fitted(
+    found: Sequence[Cell], models: Mapping[str, Model], like: Pairs | None = None, unseen: Sequence[Cell] = ()
+) -> Pairs:
     """Return the coefficients of both: P(the smaller one fails), and P(the larger one is right).
 
     Args:
         found: the kinds of questions.
         models: those that are fitted on.
-        like: a fit whose spreads are kept; None fits them too.
+        like: a fit whose spreads and correlation are kept; None fits them too.
+        unseen: kinds of questions that the lines are not fitted on, to tell how far both are off from them together.
     """
     spread = (None, None) if like is None else (like.fails.spread, like.right.spread)
-    return Pairs(
-        fails=_coefficients(counted(found, models), models, spread[0], paired=True),
-        right=_coefficients(alone(found, models), models, spread[1], paired=False),
-        models={
-            short(name): (round(model.size, 3), model.year, model.stated) for name, model in sorted(MODELS.items())
-        },
-    )  # fmt: skip
+    fails = _coefficients(counted(found, models), models, spread[0], paired=True)
+    right = _coefficients(alone(found, models), models, spread[1], paired=False)
+    known = {short(name): (round(model.size, 3), model.year, model.stated) for name, model in sorted(MODELS.items())}
+    correlation = _correlation([*found, *unseen], fails, right) if like is None else like.correlation
+    return Pairs(fails=fails, right=right, models=known, correlation=correlation)
 
 
 def _coefficients(
@@ -286,6 +288,27 @@ def _coefficients(
         spread={name: round(sd, 3) for name, sd in found.spread.items()},
         recorded={n: (round(e, 3), round(sd, 3)) for n, (e, sd) in found.effects["model"].items()},
     )
+
+
+def _correlation(found: Sequence[Cell], fails: Coefficients, right: Coefficients) -> float:
+    """Return how far kinds of questions are harder than the lines have it for smaller and larger models together."""
+    models = {**MODELS, **EVALUATED}
+    of_pairs = _off(counted(found, models), models, fails, paired=True)
+    off = (of_pairs, _off(alone(found, models), models, right, paired=False))
+    both = np.array([[one[kind] for one in off] for kind in sorted(off[0].keys() & off[1].keys())])
+    x, y = both.T
+    return round(-float(x @ y / np.sqrt((x @ x) * (y @ y))), 3)
+
+
+def _off(
+    counts: Sequence[Count], models: Mapping[str, Model], lines: Coefficients, *, paired: bool
+) -> Mapping[str, float]:
+    """Return by kind of question how far the log-odds of its counts are off from the lines, their mean."""
+    found: dict[str, list[float]] = {}
+    for count in counts:
+        expected = np.dot(lines.fixed, row_of(count, models, paired=paired))
+        found.setdefault(count.kind, []).append(count.log_odds - float(expected))
+    return {kind: float(np.mean(off)) for kind, off in found.items() if len(off) >= FEWEST_COUNTS}
 
 
 def row_of(count: Count, models: Mapping[str, Model], *, paired: bool) -> list[float]:
@@ -365,9 +388,16 @@ def main() -> None:
             made[f"{small} {large}"] = fitted(found, others(small, large), shipped()).to_dict()
         arguments.leave_out.write_text(json.dumps(made) + "\n", encoding="utf-8")
     else:
-        made_of = fitted(found, MODELS)
+        made_of = fitted(found, MODELS, unseen=cells(arguments.folder, UNSEEN, judge))
         arguments.out.write_text(json.dumps(made_of.to_dict(), indent=1) + "\n", encoding="utf-8")
-        print(made_of.fails.fixed, made_of.fails.spread, made_of.right.fixed, made_of.right.spread, sep="\n")
+        print(
+            made_of.fails.fixed,
+            made_of.fails.spread,
+            made_of.right.fixed,
+            made_of.right.spread,
+            made_of.correlation,
+            sep="\n",
+        )
 
 
 if __name__ == "__main__":
