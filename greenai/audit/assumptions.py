@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from greenai.audit.covered import made_of
 from greenai.audit.finding import Assumption, Risk, Span, Sufficing
 from greenai.meters.carbon import zone as grid
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from greenai.audit.covered import Task
     from greenai.audit.grid_hours import GridHours
     from greenai.audit.pairs import Pair
     from greenai.audit.sufficing import NearRepeats
@@ -50,13 +52,6 @@ _ALWAYS = (
         text="The question asks for live data, which no model has: P(lookup) times P(the answer changes within a day), "
         "of the classifier. It needs a function of yours that looks it up.",
         evidence="estimated",
-    ),
-    Assumption(
-        key="task_model",
-        text="The template has 300 different prompts or more whose answers are a few labels, and a linear model on "
-        "half of the sampled texts tells them better than the commonest label would. That a task model answers 67% to "
-        "98% of them at 98% agreement is assumed; `greenai distil` measures it.",
-        evidence="assumed",
     ),
     Assumption(
         key="large",
@@ -110,6 +105,7 @@ def of(
     *,
     zone: str,
     pairs: Sequence[Pair] = (),
+    tasks: Sequence[Task] = (),
     hours: GridHours | None = None,
     created: Floats | None = None,
 ) -> tuple[Assumption, ...]:
@@ -119,11 +115,31 @@ def of(
         near: what is known of near repeats.
         zone: the grid that carbon is of.
         pairs: the small models, with what they stand in for, most calls first.
+        tasks: the templates that a task model could be made of.
         hours: what a kWh of it emitted by the hour; None for its yearly mean.
         created: when the calls were made.
     """
     carbon = _carbon(zone) if hours is None or created is None else _carbon_of_hours(zone, hours, created)
-    return (*_ALWAYS, _small(pairs), _near(near), carbon)
+    return (*_ALWAYS, _task_model(tasks), _small(pairs), _near(near), carbon)
+
+
+def _task_model(tasks: Sequence[Task]) -> Assumption:
+    """Say how much task models are expected to answer, of the templates with most prompts."""
+    most = sorted(tasks, key=lambda task: -task.prompts)[:MOST_NAMED]
+    said = "".join(
+        f" Of the template with {task.prompts:,} different prompts: {share.mid:.0%} ({share.low:.0%} to "
+        f"{share.high:.0%})."
+        for task, share in ((task, task.share) for task in most)
+    )
+    return Assumption(
+        key="task_model",
+        text="The template has 300 different prompts or more whose answers are a few labels, and a linear model on "
+        "half of the sampled texts tells them better than the commonest label would. How many of them a task model "
+        "answers at 98% agreement, or that none can be made, is expected by how many prompts and labels there are, how "
+        "often a prompt got another answer when it was asked again, and how well that linear model does: fitted on "
+        f"task models of {made_of()} logs of public utterances.{said} `greenai distil` measures it.",
+        evidence="estimated",
+    )
 
 
 def _small(pairs: Sequence[Pair]) -> Assumption:

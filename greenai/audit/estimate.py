@@ -178,7 +178,7 @@ def looked_at(
         drawn=by_stratum,
         chains=passing,
         little=seen(calls, passing, read),
-        families=families(calls, read, np.unique(calls.template.codes[judged.rows[judged.labels]]).tolist()),
+        families=families(calls, read, np.unique(calls.template.codes[judged.rows[judged.task >= 0]]).tolist()),
         shapes=_shapes(calls, read),
         seed=seed,
         draws=draws,
@@ -267,6 +267,7 @@ def found(looked: Looked, measured: Measured | None = None) -> Finding:
         assumptions=assumptions.of(
             looked.near, zone=looked.zone, hours=looked.hours, created=calls.created,
             pairs=_often(looked, np.ones(len(calls), np.bool_)),
+            tasks=looked.judged.tasks,
         ),
         sampled=Sampled(
             calls=len(looked.judged.rows), of=int(calls.judged.sum()), seed=looked.seed, draws=looked.draws,

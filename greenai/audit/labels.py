@@ -2,11 +2,12 @@
 
 An answer is a label where it recurs, blanks, case and a full stop aside. A template has labels where nearly all of its
 whole answers are, where these are far fewer than the answers, and where enough different prompts were asked to prove
-what a task model promises. Whether the labels can be told from the prompts is another question (`learnable`).
+what a task model promises. Whether the labels can be told from the prompts is another question (`sufficing.closed`).
 """
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,16 +46,25 @@ class Labels:
         counts: numbers of answers that recur, and how often each was given; the commonest first.
         answered: whole answers of the template.
         different: different requests among those.
+        asked_again: requests that were answered more than once, and `differ` how many of these not always alike.
     """
 
     counts: tuple[tuple[int, int], ...]
     answered: int
     different: int
+    asked_again: int = 0
+    differ: int = 0
 
     @property
     def share(self) -> float:
         """The share of the whole answers that these are."""
         return sum(count for _, count in self.counts) / max(1, self.answered)
+
+    @property
+    def perplexity(self) -> float:
+        """How many labels of the same frequency would be as hard to guess."""
+        total = sum(count for _, count in self.counts)
+        return math.exp(-sum(count / total * math.log(count / total) for _, count in self.counts))
 
     @property
     def why_not(self) -> str | None:
@@ -95,10 +105,15 @@ def _labels(calls: Calls, rows: NDArray[np.int64]) -> Labels:
     answers, counts = np.unique(calls.answer.codes[short], return_counts=True)
     order = np.lexsort((answers, -counts))[:MOST_LABELS]
     often = zip(answers[order].tolist(), counts[order].tolist(), strict=True)
+    keys, times = np.unique(calls.key.codes[rows], return_counts=True)
+    pairs = np.unique(np.stack([calls.key.codes[rows], calls.answer.codes[rows]]), axis=1)
+    answers_of = np.unique(pairs[0], return_counts=True)[1]
     return Labels(
         counts=tuple((answer, count) for answer, count in often if count >= FEWEST_OF_LABEL),
         answered=len(rows),
-        different=len(np.unique(calls.key.codes[rows])),
+        different=len(keys),
+        asked_again=int((times > 1).sum()),
+        differ=int((answers_of > 1).sum()),
     )
 
 

@@ -1,9 +1,10 @@
 """Shares and joules by what would have sufficed, drawn many times: what is not known is different in each draw.
 
-Four things are drawn. Which calls were looked at: weights of a Bayesian bootstrap within each stratum, none where all
+Five things are drawn. Which calls were looked at: weights of a Bayesian bootstrap within each stratum, none where all
 its calls were looked at; one more call like all the others stands for what a small sample cannot have seen. How wrong
 the classifier is on this kind of text: its log-odds are shifted, together and by template. Which of the calls with a
-probability p are among the p. And the energy: of a model's calls together, half of it shared by all models.
+probability p are among the p. Which share of a template's calls a task model would answer (covered.py). And the energy:
+of a model's calls together, half of it shared by all models.
 """
 
 from __future__ import annotations
@@ -38,10 +39,6 @@ as `large_gain` was off on 17 sets of questions with the models that it was fitt
 pair of models (pairs.py)."""
 SHIFT_BY_TEMPLATE = 0.47
 """The same of one template beside the others."""
-
-COVERED = (9.0, 1.5)
-"""The share of a label template's calls that a task model answers at 98% agreement, as the counts of a Beta
-distribution: 0.67 to 0.98, until `greenai distil` has measured it."""
 
 CHEAP_J = {"repeat": 0.005, "near_repeat": 0.1, "deterministic": 0.005, "lookup": 0.1, "task_model": 0.1}
 """Joules of an answer without a language model: 0.3 to 10 ms of a processor core (benchmarks/overhead.py,
@@ -277,7 +274,6 @@ def _chosen(
     rate = rng.beta(near.hits + 0.5, near.tried - near.hits + 0.5, (draws, 1)) if counted else np.zeros((draws, 1))
     gained = _shifted(judged.reasoning, template, draws, rng)
     live = _shifted(judged.lookup, template, draws, rng)
-    covered = rng.beta(*COVERED, (draws, 1))
     known = np.broadcast_to(judged.repeat | judged.deterministic, lost.shape)
     rest = np.where(known, 0.0, 1.0)
     found: dict[Sufficing, Floats] = {
@@ -285,7 +281,7 @@ def _chosen(
         "deterministic": np.broadcast_to(judged.deterministic & ~judged.repeat, lost.shape).astype(np.float64),
     }
     steps: tuple[tuple[Sufficing, Floats], ...] = (
-        ("near_repeat", rate * judged.near), ("lookup", live), ("task_model", covered * judged.labels),
+        ("near_repeat", rate * judged.near), ("lookup", live), ("task_model", _covered(judged, draws, rng)),
         ("reasoning", gained), ("large", lost), ("small", np.ones_like(lost)),
     )  # fmt: skip
     for name, probability in steps:
@@ -298,6 +294,15 @@ def _chosen(
         below = below + p
         found[name] = p + (hit - p) * part.seen
     return [found[name] for name in SUFFICING]
+
+
+def _covered(judged: Judged, draws: int, rng: Generator) -> Floats:
+    """Return by (draw, call) the share of its template's calls that a task model would answer."""
+    import numpy as np
+
+    by_task = [task.drawn(draws, rng) for task in judged.tasks]
+    found: Floats = np.stack([*by_task, np.zeros(draws)], axis=1)[:, judged.task]
+    return found
 
 
 def _less(judged: Judged, chosen: list[Floats]) -> Floats:

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from greenai import answerers, embed
+from greenai.audit.covered import Task
 from greenai.audit.energy import smaller
 from greenai.audit.exact import FEWEST_PROMPTS, exact
-from greenai.audit.labels import labels_of
+from greenai.audit.labels import Labels, labels_of
 from greenai.audit.models import card_of
 from greenai.audit.pairs import Pair, Pairs, shipped
 from greenai.cache.keep import class_of, last_questions, term_of
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["Judged", "NearRepeats", "Texts", "judge", "learnable", "near_repeats", "repeats", "requested"]
+__all__ = ["Judged", "NearRepeats", "Texts", "closed", "judge", "near_repeats", "repeats", "requested"]
 
 Texts: TypeAlias = "Callable[[Sequence[int]], Sequence[Logged | None]]"
 """Numbers of calls to the calls with their texts; None for one that cannot be read any more."""
@@ -55,8 +56,8 @@ LIFETIMES_S = (30 * 86_400.0, 86_400.0, 3_600.0)
 
 FEWEST_TEXTS, LEARNT, RIDGE, LABEL_TEXT_CHARS = 40, 0.25, 0.3, 2_000
 MOST_WORK = 8_000_000
-"""Of so many texts it is said whether labels can be told from them, of so much of each (`learnable`). For near repeats,
-so many pairs of characters are compared: some seconds."""
+"""Of so many texts it is said whether labels can be told from them, of so much of each (`closed`): such a share of the
+gap has to be closed. For near repeats, so many pairs of characters are compared: some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +71,8 @@ class Judged:
         near: the semantic cache may have: a plain, short question that was asked in those words for the first time.
         deterministic: a built-in tool is sure.
         lookup: P(it needs live data, and no model).
-        labels: its template's answers are a few labels.
+        task: the number in `tasks` of its template, whose answers are a few labels; -1 for none.
+        tasks: what is known of each of those.
         gain: the classifier's `large_gain`: P(a large model is right where a small one is not), of the models that it
             was fitted on.
         large: the loss that routing expects of the small model; 0 where there is none.
@@ -88,7 +90,8 @@ class Judged:
     near: Flags
     deterministic: Flags
     lookup: Floats
-    labels: Flags
+    task: Codes
+    tasks: tuple[Task, ...]
     gain: Floats
     large: Floats
     pair: Codes
@@ -189,25 +192,44 @@ class _Repeats:
 # --- labels ---------------------------------------------------------------------------------
 
 
-def _one_task(calls: Sequence[Logged]) -> bool:
-    """Say whether some calls of a template are one task that can be learnt: of too few of them nothing is said."""
+def _task_of(labels: Labels, calls: Sequence[Logged]) -> Task | None:
+    """Return what some calls of a template tell of it as a task; None where it is none, or cannot be learnt."""
     texts = {requested(call).last_user_text: call.answer for call in calls if call.answer is not None}
     seen = exact(calls) if len(texts) >= FEWEST_PROMPTS else None
-    return learnable(texts) and (len(texts) < FEWEST_PROMPTS or (seen is not None and seen.why_not is None))
+    quick = closed(texts)
+    if quick is not None and quick < LEARNT:
+        return None
+    if len(texts) >= FEWEST_PROMPTS and (seen is None or seen.why_not is not None):
+        return None
+    return Task(
+        prompts=labels.different, perplexity=labels.perplexity, asked_again=labels.asked_again, differ=labels.differ,
+        closed=quick, texts=len(texts) if quick is not None else 0,
+    )  # fmt: skip
 
 
-def learnable(texts: Mapping[str, str]) -> bool:
-    """Say whether labels can be told from texts at all: the letter of a right answer cannot, and is a label too.
+def _numbered(template: Codes, of: Flags, codes: Sequence[int]) -> Codes:
+    """Return which of these templates each call is of; -1 for none of them, and for others than `of`."""
+    import numpy as np
 
-    A ridge regression on word vectors, fitted on one half of these texts and tried on the other, has to close a
-    quarter of the gap between always saying the commonest label and being right. Of too few texts nothing is said.
+    found = np.full(len(template), -1, np.int64)
+    for number, code in enumerate(codes):
+        found[(template == code) & of] = number
+    return found
+
+
+def closed(texts: Mapping[str, str]) -> float | None:
+    """Return which share of the gap a quick fit closes between always saying the commonest label and being right.
+
+    A ridge regression on word vectors, fitted on one half of these texts and tried on the other. It is about 0 of
+    labels that cannot be told from texts at all, such as the letter of a right answer, and None where there are too few
+    texts, or one label.
     """
     import numpy as np
 
     said = [text[-LABEL_TEXT_CHARS:] for text in texts]
     names, codes = np.unique([answer.strip().casefold() for answer in texts.values()], return_inverse=True)
     if len(said) < FEWEST_TEXTS or len(names) < 2:
-        return True
+        return None
     x = np.c_[embed.encode(said), np.ones(len(said))]
     y, half, right = np.eye(len(names))[codes], np.arange(len(said)) % 2, 0
     for k in (0, 1):
@@ -215,7 +237,7 @@ def learnable(texts: Mapping[str, str]) -> bool:
         weights = np.linalg.solve(x[fit].T @ x[fit] + RIDGE * np.eye(x.shape[1]), x[fit].T @ y[fit])
         right += int(((x[out] @ weights).argmax(1) == codes[out]).sum())
     commonest = float(np.bincount(codes).max()) / len(said)
-    return right / len(said) >= commonest + LEARNT * (1 - commonest)
+    return (right / len(said) - commonest) / (1 - commonest)
 
 
 # --- near repeats ---------------------------------------------------------------------------
@@ -321,7 +343,7 @@ def judge(
     import numpy as np
 
     below = _Below(calls, tuple(ladder), pairs or shipped())
-    known, labels = _Repeats(calls), [code for code, found in labels_of(calls).items() if found.why_not is None]
+    known, labels = _Repeats(calls), {code: of for code, of in labels_of(calls).items() if of.why_not is None}
     read: dict[int, list[Logged]] = {code: [] for code in labels}
     kept: list[int] = []
     verdicts: list[_Verdict] = []
@@ -332,7 +354,7 @@ def judge(
             if template in read and call.answer is not None:
                 read[template].append(call)
             verdicts.append(_verdict(call, row, known, classifier, large_gain, below.at(row)))
-    labels = [template for template in labels if _one_task(read[template])]
+    tasks = {code: task for code, of in labels.items() if (task := _task_of(of, read[code])) is not None}
     at = np.array(kept, np.int64)
     pair = np.array([below.number(row) for row in kept], np.int64)
     reasoned = np.nan_to_num(calls.reasoning_tokens[at]) > 0
@@ -343,7 +365,8 @@ def judge(
         near=np.array([v.near for v in verdicts], np.bool_),
         deterministic=np.array([v.deterministic for v in verdicts], np.bool_),
         lookup=np.array([v.lookup for v in verdicts], np.float64),
-        labels=np.isin(calls.template.codes[at], labels) & ~calls.tool_calls[at],
+        task=_numbered(calls.template.codes[at], ~calls.tool_calls[at], [*tasks]),
+        tasks=tuple(tasks.values()),
         gain=np.array([v.gain for v in verdicts], np.float64),
         large=np.where(pair >= 0, [v.large for v in verdicts], 0.0),
         pair=pair,

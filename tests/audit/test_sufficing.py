@@ -10,7 +10,7 @@ from audit_logs import LARGE, SMALL, call, reads
 
 from greenai.audit.columns import columns
 from greenai.audit.labels import LEAST, labels_of
-from greenai.audit.sufficing import Judged, judge, learnable, near_repeats, repeats, requested
+from greenai.audit.sufficing import Judged, closed, judge, near_repeats, repeats, requested
 from greenai.audit.values import Logged
 from greenai.classify import Classifier
 
@@ -115,17 +115,20 @@ def test_labels_of_prompts_that_share_nothing_are_no_task() -> None:
     asked = [f"{about[n // 3 % 2]} {n}" for n in range(LEAST)]
     answers = [("spam", "ham")[n // 3 % 2] for n in range(LEAST)]
     of_one = [call(text, system="Label the mail.", answer=said) for text, said in zip(asked, answers, strict=True)]
-    assert judged(of_one).labels.all()
+    assert (judged(of_one).task == 0).all()
     mixed = [replace(one, messages=({"role": "user", "content": asked[n]},)) for n, one in enumerate(of_one)]
     calls = columns(mixed, template=lambda _: "all")
-    assert not judge(calls, range(len(mixed)), reads(mixed), Classifier.load()).labels.any()
+    assert not judge(calls, range(len(mixed)), reads(mixed), Classifier.load()).tasks
 
 
 def test_labels_have_to_be_told_from_the_texts() -> None:
     about = ("win a free prize and money now", "the meeting of the team about the report")
-    assert learnable({f"{about[n // 3 % 2]} {n}": ("spam", "ham")[n // 3 % 2] for n in range(60)})
-    assert not learnable({f"Which number follows {n}?": "ABCD"[n * n % 7 % 4] for n in range(60)})
-    assert learnable({f"Which number follows {n}?": "ABCD"[n % 4] for n in range(20)})
+    told = closed({f"{about[n // 3 % 2]} {n}": ("spam", "ham")[n // 3 % 2] for n in range(60)})
+    letters = closed({f"Which number follows {n}?": "ABCD"[n * n % 7 % 4] for n in range(60)})
+    assert told is not None
+    assert letters is not None
+    assert told > 0.9 > 0.25 > letters
+    assert closed({f"Which number follows {n}?": "ABCD"[n % 4] for n in range(20)}) is None
 
 
 def test_texts_that_are_gone_are_left_out() -> None:
