@@ -1,6 +1,7 @@
 """Does the audit's avoidable share, with its interval, cover the true one on logs whose truth is known?
 
     python benchmarks/audit_truth.py FOLDER [--left-out left_out.json] [--fits fits.json] [--pairs] [--mixes 50]
+        [--work WORK]
 
 FOLDER holds public routing data, one folder per set (rows.jsonl.gz). Each log is a random mix of
 
@@ -30,6 +31,10 @@ fitted on, with other models; the classifier's weights have seen MMLU-Pro's and 
 With `--unseen` the questions of MMLU are replaced by those of RouterBench (ARC-challenge, MBPP, WinoGrande; the same
 two models, judged by the shipped weights): sets that no fit has seen, one to three of them in a mix. `--shift` measures
 what the intervals allow for (greenai/audit/simulate.py).
+
+A mix takes about 3 s of a core, after a minute for MiniLM's vectors. WORK keeps these, what task models answered, and
+each mix that is done: the same command goes on where it was. Where the code changed that a part rests on, that part is
+made anew.
 """
 
 from __future__ import annotations
@@ -41,10 +46,13 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+import greenai
 from greenai.answerers import kernel
 from greenai.answerers.skeleton import Part, Template
 from greenai.audit.columns import columns
@@ -55,24 +63,97 @@ from greenai.audit.values import Logged
 from greenai.classify import Classifier
 from greenai.distil import train
 from greenai.distil.pairs import Pairs
+from greenai.embed import minilm
+from greenai.values import Assessment
 
 SMALL, MODEL = "Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 OWN = Path(__file__).parents[1] / "training" / "audit" / "smollm2.csv"
 ONCE_S = 20.0
 SYSTEM = "Which of these is the user's intent? Answer with its name only: "
 PROMISE, FOLDS = 0.98, round(1 / train.TESTED)
-SEEN: dict[str, kernel.Seen] = {}
-see = kernel.see
+MADE = ("mmlu", "gsm8k", "clinc", "tools", "subjects", "intents", "different", "answered", "refused")
+PACKAGE = Path(greenai.__file__).parent
 
 
-def remembered(text: str, _skimmed: kernel.Skimmed | None = None) -> kernel.Seen:
-    """Return each text's vectors, made once for all mixes."""
-    if text not in SEEN:
-        SEEN[text] = see(text)
-    return SEEN[text]
+# --- what is made once -----------------------------------------------------------------------
 
 
-kernel.see = remembered
+def code_of(*patterns: str) -> str:
+    """Return a digest of some of the package's files."""
+    files = sorted({file for pattern in patterns for file in PACKAGE.glob(pattern)})
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+class Work:
+    """What is made once for all mixes, and kept in a folder for the next run; without one, for this run."""
+
+    def __init__(self, folder: Path | None, texts: list[str], run: str) -> None:
+        self.folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._vectors = self._minilm(sorted(texts))
+        self._seen: dict[str, kernel.Seen] = {}
+        self._readable: dict[str, bool] = {}
+        self._held: dict[str, dict[str, Any]] = {}
+        self._made_by = code_of("distil/*.py", "answerers/distilled.py", "answerers/kernel.py", "embed/*")
+        self._run = f"{run}-{code_of('audit/*.py', 'audit/*.json', 'classify/*')}-{self._made_by}"
+        self._assessed: dict[str, Assessment] = {}
+        self._classifier = Classifier.load()
+        kernel.see, self._reads = self.see, kernel.readable
+        train.split.__defaults__ = (self.readable,)
+
+    def _kept(self, name: str, key: str, make: Callable[[], Any]) -> Any:
+        file, held = None if self.folder is None else self.folder / name, self._held.setdefault(name, {})
+        if key not in held and file is not None and file.exists():  # another run may have made it by now
+            held.update(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+        if key not in held:
+            held[key] = make()
+            if file is not None:
+                with file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps([key, held[key]]) + "\n")
+        return held[key]
+
+    def _minilm(self, texts: list[str]) -> dict[str, np.ndarray]:
+        encoder = minilm.load()
+        file = None if self.folder is None else self.folder / f"{encoder.name}-clinc150.npz"
+        if file is not None and file.exists():
+            with np.load(file) as kept:
+                return dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+        vectors = encoder.encode(texts)
+        if file is not None:
+            np.savez(file, texts=np.array(texts), vectors=vectors)
+        return dict(zip(texts, vectors, strict=True))
+
+    def see(self, text: str, skimmed: kernel.Skimmed | None = None) -> kernel.Seen:
+        """Return one text as task models see it."""
+        if text not in self._seen:
+            first = skimmed or kernel.skim(text)
+            self._seen[text] = kernel.Seen(first.static, first.words, first.letters, self._vectors[text])
+        return self._seen[text]
+
+    def readable(self, text: str) -> bool:
+        """Say whether MiniLM reads all of a text."""
+        if text not in self._readable:
+            self._readable[text] = self._reads(text)
+        return self._readable[text]
+
+    def assess(self, messages: Sequence[Mapping[str, Any]]) -> Assessment:
+        """Return what the classifier says."""
+        key = digest("\0".join(message["content"] for message in messages))
+        if key not in self._assessed:
+            self._assessed[key] = self._classifier.assess(messages)
+        return self._assessed[key]
+
+    def trained(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return what task models of some texts did."""
+        return self._kept(f"trained-{self._made_by}.jsonl", key, make)
+
+    def mixed(self, number: int, make: Callable[[], Any]) -> Any:
+        """Return what was found of a mix."""
+        return self._kept(f"mixes-{self._run}.jsonl", str(number), make)
+
+
+# --- what was recorded -----------------------------------------------------------------------
 
 
 def rows(folder: Path, name: str) -> list[dict]:
@@ -134,15 +215,15 @@ class Known:
     def has(self, prompt: str) -> bool:
         return self.left is None or digest(prompt) in self.left
 
-    def judge(self):
+    def judge(self, classifier: Work):
         if self.left is None:
             return None
-        left, shipped = self.left, Classifier.load()
+        left = self.left
 
         def large_gain(call: Logged) -> float:
             text = call.messages[-1]["content"]
             held = left.get(digest(text))
-            return shipped.assess(call.messages).large_gain if held is None else held
+            return classifier.assess(call.messages).large_gain if held is None else held
 
         return large_gain
 
@@ -177,7 +258,7 @@ def answered(said: list[tuple[str, str]], intents: list[str]) -> tuple[dict[str,
 
 
 def mix(
-    known: Known, count: int, rng: np.random.Generator, questions: dict[str, list] | None = None, model: str = MODEL
+    known: Known, work: Work, count: int, rng: np.random.Generator, questions: dict[str, list] | None, model: str
 ) -> tuple[list[Logged], np.ndarray, dict]:
     """Return a log, whether less would have sufficed for its calls, at least and at most, and what it is made of."""
     pools = known.mmlu if questions is None else questions
@@ -192,12 +273,15 @@ def mix(
     for part, source in ((parts[0], pool), (parts[1], known.gsm8k)):
         chosen = rng.permutation(len(source))[:part].tolist()
         asked.extend(("", source[at]["prompt"], "A", recorded(source[at])) for at in chosen)
+    rng = rng.spawn(1)[0]  # the same utterances whatever the questions are, so that their task models are made once
     intents = rng.choice(sorted(known.clinc), rng.integers(5, 41), replace=False).tolist()
     said = list({prompt: intent for intent in intents for prompt in known.clinc[intent]}.items())
     some = [
         said[at] for at in rng.permutation(len(said))[: rng.integers(LEAST, max(LEAST, min(parts[2], len(said))) + 1)]
     ]
-    right, refused = answered(some, intents) if parts[2] else ({}, 0)
+    right, refused = ({}, 0)
+    if parts[2]:
+        right, refused = work.trained(digest(json.dumps([some, intents])), lambda: answered(some, intents))
     again = rng.choice(len(some), max(0, parts[2] - len(some))).tolist()
     for prompt, intent in (*some, *(some[at] for at in again)) if parts[2] else ():
         asked.append((SYSTEM + ", ".join(intents), prompt, intent, right.get(prompt)))
@@ -280,6 +364,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=3000)
     parser.add_argument("--sample", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="a folder that keeps what was made, to go on")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     known = Known(arguments.folder, arguments.left_out)
@@ -295,36 +380,37 @@ def main() -> None:
         [tuple(pair.split()) for pair in fits if pair != f"{SMALL} {MODEL}"] if arguments.pairs else [(SMALL, MODEL)]
     )
     asked = {pair: paired(arguments.folder, *pair) if arguments.pairs else None for pair in pairs}
-    told, judge, began = [], known.judge(), time.monotonic()
-    for number in range(arguments.mixes):
+    texts = [text for held in known.clinc.values() for text in held]
+    own = (arguments.fits, arguments.left_out)
+    inputs = [vars(arguments)[name] for name in ("unseen", "pairs", "calls", "sample", "seed")]
+    run = digest(json.dumps([inputs, *("" if file is None else digest(file.read_text()) for file in own)]))[:12]
+    work = Work(arguments.work, texts, run)
+    judge, began = known.judge(work), time.monotonic()
+
+    def one(number: int) -> dict[str, Any]:
         small, model = pairs[number % len(pairs)]
-        calls, truth, made = mix(
-            known, arguments.calls, np.random.default_rng((arguments.seed, number)), asked[small, model], model
-        )
-        fit = loaded(fits[f"{small} {model}"]) if fits else None
+        rng = np.random.default_rng((arguments.seed, number))
+        calls, truth, made = mix(known, work, arguments.calls, rng, asked[small, model], model)
         looked = looked_at(
-            columns(calls), lambda wanted, calls=calls: [calls[at] for at in wanted], ladder=(small, model),
-            sample=arguments.sample, in_a_row=0, seed=number, large_gain=judge, pairs=fit,
+            columns(calls), lambda wanted: [calls[at] for at in wanted], classifier=work, ladder=(small, model),
+            sample=arguments.sample, in_a_row=0, seed=number, large_gain=judge,
+            pairs=loaded(fits[f"{small} {model}"]) if fits else None,
         )  # fmt: skip
         share = found(looked).whole.avoidable
         true, most = truth.mean(1).tolist()
-        told.append(
-            {
-                "true": true,
-                "most": most,
-                "rung": bool(looked.judged.labels.any()),
-                "mid": share.mid,
-                "low": share.low,
-                "high": share.high,
-                "small": small,
-                "model": model,
-                **made,
-            }
-        )
-        mark = (" " if share.low <= true <= share.high else "*") + ("t" if told[-1]["rung"] else " ")
+        rung = bool(looked.judged.tasks)
+        told = {"true": true, "most": most, "rung": rung, "mid": share.mid, "low": share.low, "high": share.high}
+        return {**told, "small": small, "model": model, **made}
+
+    told = []
+    for number in range(arguments.mixes):
+        told.append(now := work.mixed(number, lambda number=number: one(number)))
+        mark = (" " if now["low"] <= now["true"] <= now["high"] else "*") + ("t" if now["rung"] else " ")
+        made = {name: value for name, value in now.items() if name in MADE}
         print(
-            f"{number:3} {mark} true {true:.3f}  told {share.mid:.3f} ({share.low:.3f} to {share.high:.3f})  "
-            f"{small} {made}"
+            f"{number:3} {mark} true {now['true']:.3f}  told {now['mid']:.3f} ({now['low']:.3f} to {now['high']:.3f})  "
+            f"{now['small']} {made}",
+            flush=True,
         )
     covered, at_most = ([one["low"] <= one[name] <= one["high"] for one in told] for name in ("true", "most"))
     width = np.array([one["high"] - one["low"] for one in told])

@@ -1,11 +1,10 @@
 """Write what fits that left a row or its whole subject out said of it: P(a large model is right where a small is not).
 
-    python training/classify/left_out.py FOLDER --work WORK --out left_out.json
+    python training/classify/left_out.py FOLDER --out left_out.json
 
 For benchmarks that must not judge rows by weights that were fitted on them. MMLU's rows are judged by a fit without
 their subject, GSM8K's by one without the row; the curves from scores to probabilities are fitted on other fifths. Word
-vectors have seen all texts, though no outcome. Takes about 3 minutes on two cores once WORK holds MiniLM's vectors (see
-train.py). The file holds digests of prompts, no prompt.
+vectors are the packaged ones, which have seen all texts, though no outcome. The file holds digests of prompts, no text.
 """
 
 from __future__ import annotations
@@ -19,26 +18,29 @@ from typing import Any
 import bundle
 import combine_fit as cf
 import crossed
+import data
 import distil
 import matrices
 import numpy as np
-import train
 from heads import Data
 from rich.console import Console
 from targets import folder_of
 
+from greenai import embed
+
 FIFTHS = 5
+SETS = ("routellm_mmlu", "mmlu_pro", "routellm_gsm8k", "zeroeval_gsm8k", "zeroeval_crux", "zeroeval_math_l5")
+"""What the fits of exams and of word problems are of, and what counts as known to them."""
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="the routing data")
-    parser.add_argument("--work", type=Path, default=Path(".classify-work"), help="what is kept for the next run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     console = Console()
-    ready = train.prepare(folder_of(arguments.folder), arguments.work, console)
+    ready = prepared(folder_of(arguments.folder))
     left = predicted(_fold(ready), console)
     told = {
         "mmlu": _told(ready, left.exam["groups"], crossed._probabilities(left.exam, "groups", ready)),  # noqa: SLF001
@@ -48,19 +50,33 @@ def main() -> None:
     console.print(f"{arguments.out}: {', '.join(f'{len(rows):,} rows of {name}' for name, rows in told.items())}")
 
 
+def prepared(folder: Path) -> bundle.Prepared:
+    """Return all texts, of which only those have features that the fits of exams and word problems are of."""
+    texts = data.Texts(folder)
+    wanted = {row["prompt"] for name in SETS for row in data.rows(folder, name)}
+    wanted |= {data.with_options(row) for row in data.rows(folder, "mmlu_pro")}
+    count = len(texts.texts)
+    said = [text if text in wanted else "" for text in texts.texts]
+    noisy = [matrices.misspelt(text, number) for number, text in enumerate(said) if number % 3 == 0]
+    copies = np.full(count, -1)
+    copies[::3] = np.arange(count, count + len(noisy))
+    taught = np.array(texts.taught) & np.array([bool(text) for text in said])
+    vocabulary = list(embed.load().spelled)
+    return bundle.Prepared(
+        texts, vocabulary, matrices.build(said + noisy, vocabulary), np.zeros((0, 0)), taught, copies,
+        np.array([data.bucket(data.stem(folder, text)) for text in texts.texts]),
+    )  # fmt: skip
+
+
 def _fold(ready: bundle.Prepared) -> Any:
     own = np.flatnonzero(ready.has_teacher)
-    noisy = ready.copies[own]
-    both = np.concatenate([own, noisy[noisy >= 0]])
-    table, scale = distil.in_eight_bits(
-        distil.fit(ready.matrices.words[both], np.concatenate([ready.teacher[own], ready.teacher[own[noisy >= 0]]]))
-    )
-    vectors = distil.encoded(ready.matrices.words, table.astype(np.float32) * scale.astype(np.float32)[:, None])
+    packaged = embed.load()
+    vectors = distil.encoded(ready.matrices.words, packaged.table.astype(np.float32) * packaged.scale[:, None])
     centre, spread = ready.matrices.signals[own].mean(0), ready.matrices.signals[own].std(0) + 1e-3
     x = matrices.features(ready.matrices, np.arange(ready.matrices.words.shape[0]), vectors, centre, spread)
-    data = Data(x, ready.copies, ready.texts)
+    fold = Data(x, ready.copies, ready.texts)
     return bundle._Fold(  # noqa: SLF001
-        data, data.targets(), vectors, ready.buckets, lambda t: np.ones(len(t.rows), bool), ready.matrices
+        fold, fold.targets(), vectors, ready.buckets, lambda t: np.ones(len(t.rows), bool), ready.matrices
     )
 
 
