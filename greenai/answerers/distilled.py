@@ -17,6 +17,7 @@ besides. Beside numpy it needs the vectors of `embed` only. How such a model is 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from greenai.answerers import kernel
 from greenai.answerers.guard import Familiar
 from greenai.answerers.kernel import BUCKETS, FIRST, SHARES, Seen, Skimmed
+from greenai.answerers.replies import QUOTES, alike, written
 from greenai.answerers.scores import ScoreHead
 from greenai.answerers.skeleton import Template
 from greenai.answerers.spans import VERSION, SpanHead
@@ -112,6 +114,8 @@ class TaskModel:
         if not 0 < self.promise < 1:
             raise ValueError(f"it promises {self.promise:g}")
         _finite(threshold=self.threshold, familiar=self.familiar)
+        times = Counter(map(written, self.labels))
+        self._by_case = frozenset(label for label in self.labels if times[written(label)] > 1)
         self.tolerance: float | None = None
         self.says: Says
         if self.kind == "span":
@@ -126,6 +130,12 @@ class TaskModel:
         """Return the answer to a prompt; None where it is of another template, or the model is not sure."""
         found = self.explain(messages)
         return found if isinstance(found, Said) else None
+
+    def agrees(self, said: str, reply: str) -> bool:
+        """Say whether a model replied what was said: to the letter where labels are told by their case alone."""
+        if said in self._by_case:
+            return said in (reply.strip(), reply.strip().rstrip(".").strip(QUOTES).rstrip("."))
+        return alike(said, reply, self.tolerance)
 
     def explain(self, messages: Sequence[Mapping[str, Any]], *, guarded: bool = False) -> Said | Abstained:
         """Return the answer to a prompt, or why there is none; under guard it always takes both looks."""

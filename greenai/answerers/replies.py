@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["alike", "novelty", "written"]
+__all__ = ["QUOTES", "alike", "novelty", "written"]
 
 LONGEST = 2000  # characters in which labels are looked for
 LONGEST_NAME = 60  # of an answer that may be a label

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from greenai._locks import Lock
 from greenai.answerers import agreement
 from greenai.answerers.guard import ANSWERED, AUDITED, SCORED, Answered, Compared, Event, Guard, raised
-from greenai.answerers.replies import alike, novelty
+from greenai.answerers.replies import novelty
 from greenai.around import Around
 from greenai.errors import GreenAIError, InvalidRequest
 
@@ -399,7 +399,7 @@ class Shelf:
         if reply is None:
             self._write(key, Counter(uncompared=1), (0.0, 0.0))
             return None
-        same = alike(tried.said or "", reply, tried.model.tolerance)
+        same = tried.model.agrees(tried.said or "", reply)
         won = agreement.bets(floor_of(tried.model), same=same) if kind == "audit" else (0.0, 0.0)
         counted = Counter[str]() if kind == "guard" else Counter({f"{kind}_{'same' if same else 'other'}": 1})
         if tried.guarded is not None and tried.label is not None and tried.model.guard is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ OTHERS = "of other models"
 OWN = "greenai/"
 """How the names begin of what answered without a language model: a task model must not learn of another one."""
 _DATE = re.compile(r"([-@]\d{4}(-?\d\d-?\d\d)?)?")
+_WORD = re.compile(r"\w+")
 SAMPLING = ("temperature", "top_p", "reasoning_effort")
 """Arguments that decide how often a model says the same twice."""
 
@@ -166,16 +168,52 @@ def _unanswered(found: _Found) -> tuple[Unanswered, ...]:
 
 def labelled(pairs: Pairs) -> Labelled:
     """Return the pairs with their answers as labels, each as it is spelt most often."""
+    keys = _keys(pairs.texts, pairs.answers)
     spelt: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for answer in pairs.answers:
-        spelt[spelling(answer)][answer] += 1
+    for key, answer in zip(keys, pairs.answers, strict=True):
+        spelt[key][answer] += 1
     labels = _labels(spelt)
     numbers = {key: number for number, key in enumerate(labels)}
     return Labelled(
         texts=pairs.texts,
-        numbers=tuple(numbers.get(spelling(answer), len(labels)) for answer in pairs.answers),
+        numbers=tuple(numbers.get(key, len(labels)) for key in keys),
         labels=tuple(spelt[key].most_common(1)[0][0] for key in labels),
     )
+
+
+def _keys(texts: Sequence[str], answers: Sequence[str]) -> list[str]:
+    """Return what each answer shares with those of its label: its case, too, where the texts tell mW from MW."""
+    cased = [" ".join(answer.split()).removesuffix(".") for answer in answers]
+    keys = list(map(spelling, answers))
+    ways: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for key, case, text in zip(keys, cased, texts, strict=True):
+        ways[key][case].append(text)
+    parted = {key for key, held in ways.items() if len(held) > 1 and _told_apart(*_commonest(held))}
+    return [case if key in parted else key for key, case in zip(keys, cased, strict=True)]
+
+
+def _commonest(held: Mapping[str, list[str]]) -> Sequence[list[str]]:
+    return sorted(held.values(), key=len)[:-3:-1]
+
+
+def _told_apart(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Say whether a text tells which of two answers it gets: by its words, had it not been seen, in three of four.
+
+    How a large model happens to write a label may go with its texts a little: that makes no two labels of it.
+    """
+    if len(other) < FEWEST_OF_LABEL:
+        return False
+    both = [[set(_WORD.findall(text.casefold())) for text in texts] for texts in (one, other)]
+    counts = [Counter(word for words in rows for word in words) for rows in both]
+    wrong = 0
+    for own, rows in enumerate(both):
+        mine, theirs, most, least = counts[own], counts[1 - own], len(rows) - 1, len(both[1 - own])
+        for words in rows:
+            odds = math.log(most / least)
+            for word in words:
+                odds += math.log((mine[word] - 0.5) / (most + 1)) - math.log((theirs[word] + 0.5) / (least + 1))
+            wrong += odds < 0
+    return wrong <= len(other) / 4
 
 
 def _labels(spelt: Mapping[str, Counter[str]]) -> Sequence[str]:

@@ -105,6 +105,13 @@ def test_what_is_another_answer_to_the_large_model_is_left_to_it(tmp_path):
     assert model.explain(asked(KNOWN[1])).why == "other answer"
 
 
+def test_labels_that_differ_in_case_alone_are_compared_to_the_letter(tmp_path):
+    by_case = distilled.read(made(tmp_path / "case", labels=["mW", "MW"]))
+    assert by_case.agrees("mW", ' "mW".')
+    assert not by_case.agrees("mW", "MW")
+    assert distilled.read(made(tmp_path / "other", labels=["mW", "GW"])).agrees("mW", "MW")
+
+
 def test_threads_share_it(model):
     texts = [f"{known} {n}" for n in range(20) for known in KNOWN]
     alone = [model.explain(asked(one)) for one in texts]

@@ -202,6 +202,25 @@ def test_labels_are_spelt_as_most_often_and_rare_ones_are_another_answer():
     assert found.numbers == (0,) * 9 + (1,) * 5 + (2,)
 
 
+def test_labels_of_one_spelling_are_two_where_the_texts_tell_them_apart():
+    unit = {"refund": "mW", "delivery": "MW", "thanks": "none"}
+    some = [(one.messages[1]["content"], unit[one.answer]) for one in logged(300, slips=0)]
+    texts, answers = zip(*some, strict=True)
+    found = pairs.labelled(pairs.Pairs(template=TEMPLATE, texts=texts, answers=answers))
+    assert set(found.labels) == {"mW", "MW", "none"}
+    assert [found.labels[number] for number in found.numbers] == [*answers]
+
+
+def test_a_label_that_is_written_in_two_ways_by_chance_is_one():
+    draw = random.Random(3)
+    some = [(one.messages[1]["content"], one.answer) for one in logged(300, slips=0)]
+    written_so = [answer.title() if draw.random() < 0.3 + 0.3 * ("please" in text) else answer for text, answer in some]
+    found = pairs.labelled(
+        pairs.Pairs(template=TEMPLATE, texts=tuple(text for text, _ in some), answers=tuple(written_so))
+    )
+    assert sorted(map(str.casefold, found.labels)) == ["delivery", "refund", "thanks"]
+
+
 def test_only_answers_of_the_large_model_to_plain_calls_are_learnt(tmp_path):
     """Neither what the task model answered itself, nor a smaller model, nor JSON where words are asked for."""
     calls = [
