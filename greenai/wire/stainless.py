@@ -174,7 +174,7 @@ def _plain(plain: Callable[..., Any], ready: Ready, *, always: bool) -> Callable
                     raise slot.error from None
                 raise
         if always or slot.expected:
-            slot.then(partial(attach, _target(response)))
+            slot.then(partial(attach, _target(response, pending=slot.receipt is None)))
         return response
 
     return method
@@ -193,16 +193,19 @@ def _awaited(plain: Callable[..., Any], ready: Ready, *, always: bool) -> Callab
                     raise slot.error from None
                 raise
         if always or slot.expected:
-            slot.then(partial(attach, _target(response)))
+            slot.then(partial(attach, _target(response, pending=slot.receipt is None)))
         return response
 
     return method
 
 
-def _target(response: Any) -> Any:
-    """Return what gives the response, without keeping a stream alive that nobody reads any more."""
+def _target(response: Any, *, pending: bool) -> Any:
+    """Return what gives the response, without keeping a stream alive that nobody reads any more.
+
+    Until a `pending` receipt is there, the response says None.
+    """
     with suppress(Exception):
-        if getattr(response, "greenai", None) is None:  # of a client that is wrapped twice it may be there
+        if pending and getattr(response, "greenai", None) is None:  # of a client that is wrapped twice it may be there
             response.greenai = None
     try:
         return weakref.ref(response)
