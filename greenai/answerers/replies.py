@@ -8,7 +8,7 @@ from functools import lru_cache
 
 __all__ = ["QUOTES", "alike", "novelty", "written"]
 
-LONGEST = 2000  # characters in which labels are looked for
+LONGEST = 500  # characters in which labels are looked for
 LONGEST_NAME = 60  # of an answer that may be a label
 QUOTES = "\"'`*"
 _WORD = re.compile(r"\w+")

@@ -3,11 +3,11 @@
     prompt of a file's template ── shadow, or fallen back ── the large model answers, and both are compared
                                 ├─ sure ── its answer; one in fifty is answered by the large model, and compared
                                 ├─ sure, under guard ── its answer, or held back: the large model, and compared
-                                └─ not sure ── the ladder
+                                └─ not sure ── the ladder; what it answers is heard
 
-Only counts are kept, by project and file, in the ledger: so a fall-back and a guard hold in every process and after a
-restart. What an interval and a bet say is in agreement.py, when a guard goes on and off in guard.py; where a call is
-asked and answered, in steps/distilling.py.
+Counts are kept, by project and file, in the ledger, and what guard.py says: so a fall-back and a guard hold in every
+process and after a restart. What an interval and a bet say is in agreement.py, when a guard goes on and off in
+guard.py; where a call is asked and answered, in steps/distilling.py.
 """
 
 from __future__ import annotations
