@@ -145,8 +145,8 @@ def audit(
 ) -> None:
     """Show what the calls of a log could have been: what would have sufficed, what it saves, and the lines to change.
 
-    Reads logs of OpenAI, Anthropic, litellm, Langfuse, LangSmith, Helicone, Phoenix, OpenTelemetry, llm and greenai
-    itself. Texts of calls are read and not kept. A progress bar with the time left is shown to whoever watches.
+    Reads logs of OpenAI, Anthropic, litellm, Langfuse, LangSmith, Helicone, MLflow, Phoenix, OpenTelemetry, llm and
+    greenai itself. Texts of calls are read and not kept. A progress bar with the time left is shown to whoever watches.
     """
     if wrong := [name for name in by or () if name not in BY]:
         raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(BY)}.", param_hint="--by")

@@ -132,6 +132,7 @@ ALL = (
         unsaid=IN_PARTS,
     ),
     Fixture(files=("openinference.jsonl.gz",), format="otel", missing=("cost_usd",)),
+    Fixture(files=("mlflow.jsonl.gz",), format="mlflow", missing=("cost_usd",)),
     Fixture(
         files=("llm_logs.db.gz",),
         format="llm",

@@ -359,6 +359,26 @@ def _ledger(path: Path, calls: Sequence[Made]) -> None:
     _copied(path, "greenai_ledger.db.gz", "calls", BY_PROJECT, _entry, calls)
 
 
+def _traces(path: Path, calls: Sequence[Made]) -> None:
+    """Write a trace for each call, with the span of that call alone."""
+    held = [(trace, span) for trace in _rows("mlflow.jsonl.gz") for span in trace["data"]["spans"]]
+    rows = _ordered([one for one in held if one[1]["attributes"]["mlflow.spanType"] == '"CHAT_MODEL"'], BY_PROJECT)
+    with path.open("w", encoding="utf-8") as out:
+        for call in calls:
+            trace, span = rows[call.of]
+            told = dict(span["attributes"])
+            if call.ask.ok:
+                told["mlflow.spanOutputs"] = _with(
+                    told["mlflow.spanOutputs"], usage=call.ask.usage(), id=f"c-{call.number}"
+                )
+                told["mlflow.chat.tokenUsage"] = "{}"
+            begun = int(call.created * 1e9)
+            own = {"span_id": f"{call.number:016x}", "start_time_unix_nano": begun, "end_time_unix_nano": begun + 10**9}
+            row = {**span, **own, "parent_span_id": None, "events": [], "attributes": told}
+            info = {**trace["info"], "trace_id": f"tr-{call.number}"}
+            out.write(json.dumps({"info": info, "data": {"spans": [row]}}) + "\n")
+
+
 # --- all of them --------------------------------------------------------------------------
 
 Writer = Callable[[Path, Sequence[Made]], "list[Path] | None"]
@@ -378,6 +398,7 @@ WRITERS: Mapping[str, Writer] = {
     "otel.jsonl": _spans("otel.jsonl", BY_PROJECT, _attributed),
     "otel_console.json": _console,
     "openinference.jsonl.gz": _spans("openinference.jsonl.gz", BY_PROJECT, _inferred),
+    "mlflow.jsonl.gz": _traces,
     "llm_logs.db.gz": _llm,
     "greenai_ledger.db.gz": _ledger,
 }

@@ -132,6 +132,7 @@ def test_every_file_says_what_made_it() -> None:
         "langsmith",
         "litellm",
         "llm",
+        "mlflow",
         "openai",
         "openinference",
         "otel",

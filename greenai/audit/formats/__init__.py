@@ -10,6 +10,7 @@ from greenai.audit.formats import (
     ledger,
     litellm,
     llm,
+    mlflow,
     openai,
     openai_batch,
     otel,
@@ -20,7 +21,19 @@ __all__ = ["ASKED", "FORMATS", "Format", "NoCall", "Recognised", "Sample", "Unre
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
-    for module in (openai, openai_batch, anthropic_batch, litellm, langfuse, langsmith, helicone, otel, llm, ledger)
+    for module in (
+        openai,
+        openai_batch,
+        anthropic_batch,
+        litellm,
+        langfuse,
+        langsmith,
+        helicone,
+        otel,
+        mlflow,
+        llm,
+        ledger,
+    )
 }
 
 
