@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
+import stat
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from greenai.errors import WeightsDamaged
 
@@ -95,9 +97,11 @@ def load(path: Path) -> Held:
 
 def _bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise TaskFileRefused(f"{path.name} has {size:,} bytes, and a task model has at most {LARGEST:,}.")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            raise TaskFileRefused(f"{path} is no file. Name one that `greenai distil` wrote.")
+        if found.st_size > LARGEST:
+            raise TaskFileRefused(f"{path.name} has {found.st_size:,} bytes, and a task model has at most {LARGEST:,}.")
         return path.read_bytes()
     except OSError as error:
         raise TaskFileRefused(
@@ -112,11 +116,27 @@ def _unpacked(path: Path, body: memoryview) -> tuple[dict[str, Any], dict[str, A
         with zipfile.ZipFile(io.BytesIO(body)) as listed:
             if any(info.compress_type != zipfile.ZIP_STORED for info in listed.infolist()):
                 raise ValueError("it is packed")  # how much it unpacks to nobody would know
+            for info in listed.infolist():
+                with listed.open(info) as member:
+                    _check_size(info, member)
         with np.load(io.BytesIO(body), allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         header = json.loads(arrays.pop("header").tobytes())
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RecursionError) as error:
         raise TaskFileRefused(f"{path.name} is no task model that can be read ({error}). {_AGAIN}") from error
     if not isinstance(header, dict):
         raise TaskFileRefused(f"{path.name} is no task model: its header is no object. {_AGAIN}")
     return header, arrays
+
+
+def _check_size(info: zipfile.ZipInfo, member: IO[bytes]) -> None:
+    """Refuse an array of another size than it says itself: numpy takes the memory for that before it reads."""
+    from numpy.lib import format as npy
+
+    readers: Mapping[Any, Any] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, _, kind = readers[npy.read_magic(member)](member)
+    if kind.hasobject:
+        return  # which is refused as such
+    says, has = math.prod(shape) * kind.itemsize, info.file_size - member.tell()
+    if min(shape, default=0) < 0 or says != has:
+        raise ValueError(f"{info.filename} is said to have {says:,} bytes, and has {has:,}")

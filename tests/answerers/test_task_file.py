@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 
@@ -112,3 +113,34 @@ def test_what_would_unpack_to_no_one_knows_what_is_refused(tmp_path):
         load(signed(tmp_path / "packed", packed.getvalue()))
     with pytest.raises(TaskFileRefused, match="is no task model that can be read"):
         load(signed(tmp_path / "garbage", b"PK garbage"))
+
+
+def array(shape, kind="|u1", data=b""):
+    held = io.BytesIO()
+    np.lib.format.write_array_header_1_0(held, {"descr": kind, "fortran_order": False, "shape": shape})
+    return held.getvalue() + data
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"a.npy": array((1 << 50,), "<f8")}, "a.npy is said to have 9,007,199,254,740,992 bytes, and has 0"),
+        ({"a.npy": array((-1, -8), data=b"12345678")}, "a.npy is said to have 8 bytes, and has 8"),
+        ({"header.npy": array((200_000,), data=b"[" * 200_000)}, "maximum recursion depth exceeded"),
+        ({"a.npy": b"no array"}, "the magic string is not correct"),
+    ],
+)
+def test_what_says_more_than_it_holds_is_refused_before_it_is_read(tmp_path, members, why):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name, data in {"header.npy": array((2,), data=b"{}"), **members}.items():
+            file.writestr(name, data)
+    with pytest.raises(TaskFileRefused, match=why):
+        load(signed(tmp_path / "mail.greenai", packed.getvalue()))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "mail.greenai")
+    with pytest.raises(TaskFileRefused, match="is no file"):
+        load(tmp_path / "mail.greenai")
