@@ -7,9 +7,9 @@ DATA and the log are those of benchmarks/distil.py. The last layers of MiniLM, w
 tuned on three texts in four: softmax over cosines with one direction a label, label smoothing against the labels that
 are wrong at random. The ridge that greenai fits on MiniLM's vectors is then fitted on the tuned ones. What an encoder
 was tuned on it knows by heart, so that thresholds are set on the fourth text in four, for the ridges as they are, too.
-"x4" counts each of these four times, which is the most that tuning four encoders, each without another fourth, could
-do for the bounds. Agreement is with the right labels on the last fifth of the log, as is the most that any threshold
-could answer at 98%.
+"x4" counts each of these four times: it stands for tuning four encoders, each without another fourth, so that every
+text counts. Agreement is with the right labels on the last fifth of the log, as is the most that any threshold could
+answer at 98%.
 """
 
 from __future__ import annotations
