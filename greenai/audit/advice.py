@@ -110,7 +110,9 @@ def changes(finding: Finding, looked: Looked, ladder: Sequence[str] = (), log: L
 def _is_worth_a_line(change: Change, whole: Group) -> bool:
     """Say whether a change has calls beyond doubt, and saves more than next to nothing, where that is known."""
     least = LEAST_SHARE * whole.calls
-    if change.calls.low < max(least if change.assumption in _GUESSED else 0.0, 0.5):
+    # That no task model can be made of a template is found by the very command that is advised.
+    sure = change.calls.mid if change.assumption == "task_model" else change.calls.low
+    if sure < max(least if change.assumption in _GUESSED else 0.0, 0.5):
         return False
     pairs = ((change.saved.energy_j, whole.was.energy_j), (change.saved.cost_usd, whole.was.cost_usd))
     known = [saved.mid >= LEAST_SHARE * was.mid for saved, was in pairs if saved is not None and was is not None]

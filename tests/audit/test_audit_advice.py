@@ -53,6 +53,7 @@ def test_what_saves_most_per_line_comes_first(found: Finding) -> None:
     per_line = [one.per_line_j or 0.0 for one in found.changes]
     assert per_line == sorted(per_line, reverse=True)
     assert all(one.calls.high > 0 for one in found.changes)
+    assert all(one.calls.low > 0 for one in found.changes if one.place != "shell")
 
 
 def test_every_change_has_its_lines(found: Finding) -> None:
