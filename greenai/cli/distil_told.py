@@ -100,6 +100,11 @@ def _report(made: Made) -> Iterator[str]:
     if trained.model.kind != "score":
         yield _slips(trained)
     yield _promise(trained)
+    for label, (agreed, count) in trained.held.header.get("overlooked", {}).items():
+        yield (
+            f"Of {count:,} texts of the log that were answered {label}, it says so of {agreed:,}. Where that answer "
+            "matters, collect more calls with it, or leave this template to the ladder."
+        )
     yield f"Assumed: {trained.held.header['assumption']}"
     yield f"An item takes {span(found.after)} and {found.item_ms:.1f} ms of a core."
     yield f"A call of the model took {span(found.before)}."
@@ -182,6 +187,7 @@ def _plain(made: Made) -> dict[str, Any]:
         "pairs": len(made.pairs.texts),
         "left_out": dict(made.pairs.left_out),
         "labels": dict(trained.labels),
+        "overlooked": trained.held.header.get("overlooked", {}),
         "tolerance": trained.model.tolerance,
         "promise": trained.model.promise,
         "promise_bound": 1 - trained.held.header["bound"],

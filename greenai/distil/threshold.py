@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenai.audit.labels import FEWEST_OF_LABEL
 from greenai.distil import numeric
 from greenai.distil.early import Early, exit_of, joined
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from greenai.answerers.kernel import Floats
     from greenai.distil.fit import Labels
 
-__all__ = ["ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "likely", "risk", "slips", "thresholds"]
+__all__ = [
+    "ASSUMPTION", "Judged", "Slips", "Thresholds", "judge", "likely", "overlooked", "risk", "slips", "thresholds",
+]  # fmt: skip
 
 SURE = 0.95
 """Each bound holds with this probability."""
@@ -124,6 +127,22 @@ class Thresholds:
     def answered(self, told: Judged) -> Judged:
         """Return the rows that are answered, of those that `joined` returned."""
         return told.only((told.lead >= self.lead) & (told.score >= self.score))
+
+
+def overlooked(told: Judged, labels: Labels, found: Thresholds) -> dict[int, tuple[int, int]]:
+    """Return the labels whose answered texts mostly get another one: how many of them agree, and how many there are.
+
+    A promise over all answers is kept by who never says a rare label.
+    """
+    import numpy as np
+
+    answered = (told.lead >= found.lead) & (told.score >= found.score)
+    rows = {int(label): told.rank[answered & (labels == label)] == 0 for label in np.unique(labels)}
+    return {
+        label: (int(agrees.sum()), len(agrees))
+        for label, agrees in rows.items()
+        if len(agrees) >= FEWEST_OF_LABEL and 2 * agrees.sum() < len(agrees)
+    }
 
 
 def judge(scores: Floats, labels: Labels) -> Judged:

@@ -17,7 +17,7 @@ from greenai.distil import numeric
 from greenai.distil.fit import Watch, fit, see_all
 from greenai.distil.pairs import Labelled, Pairs, labelled
 from greenai.distil.strangers import guard, left, strangers
-from greenai.distil.threshold import ASSUMPTION, Judged, Slips, Thresholds, judge, risk, slips, thresholds
+from greenai.distil.threshold import ASSUMPTION, Judged, Slips, Thresholds, judge, overlooked, risk, slips, thresholds
 from greenai.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -125,6 +125,11 @@ def train(
         **header(pairs, learnt, found, slipped, held_out, name=name, promise=promise, teacher=teacher),
         "labels": [*known.labels],
         "classes": known.classes,
+        "overlooked": {
+            known.labels[label]: [*counts]
+            for label, counts in overlooked(judged, numbers, found).items()
+            if label < len(known.labels)
+        },
         "early": None if found.early is None else asdict(found.early),
         "encoder": kernel.encoder(),
         "guard": {

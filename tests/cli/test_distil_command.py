@@ -115,6 +115,20 @@ def test_from_a_log_to_an_answer(shell: Shell, log: Path, tmp_path: Path) -> Non
     assert lines[4].startswith("  It may be on when the lower bound is ")
 
 
+def test_a_rare_answer_that_is_never_given_is_told(shell: Shell, log: Path, tmp_path: Path) -> None:
+    lines = log.read_text(encoding="utf-8").splitlines()
+    lines[::30] = [re.sub(r'"content": "\w+"', '"content": "fraud"', line) for line in lines[::30]]
+    path = tmp_path / "fraud.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said = shell("distil", str(path), "--template", "1", "--promise", "0.9").stdout
+    assert re.search(
+        r"^Of \d+ texts of the log that were answered fraud, it says so of 0\. Where that answer matters, collect more "
+        r"calls with it, or leave this template to the ladder\.$",
+        said,
+        re.MULTILINE,
+    )
+
+
 def ask(client: Client, text: str) -> Any:
     return client.chat.completions.create(model="gpt-5.5", messages=task_files.prompt(text)).greenai
 

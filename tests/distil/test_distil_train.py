@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 
@@ -74,6 +75,19 @@ def test_a_log_that_ends_otherwise_than_it_began_is_refused():
         "says, where it comes to N%. What came last is unlike what came before: the large model, its prompt or the "
         "texts have changed, or many texts are nearly the same. Name only logs since then, or leave it to the ladder."
     )
+
+
+def test_a_rare_label_that_is_never_said_is_told():
+    """One text in thirty is answered "fraud", and nothing in it says why: always saying the rest keeps the promise."""
+    draw = random.Random(2)
+    calls = [replace(call, answer="fraud") if draw.random() < 1 / 30 else call for call in logged(450, slips=0)]
+    made = train.train(pairs.collect(calls, TEMPLATE), name="mail", promise=0.9)
+    (label,) = made.held.header["overlooked"]
+    agreed, count = made.held.header["overlooked"][label]
+    assert (label, agreed) == ("fraud", 0)
+    assert 5 <= count <= sum(call.answer == "fraud" for call in calls)
+    good = train.train(pairs.collect(logged(450, slips=0), TEMPLATE), name="mail", promise=0.9)
+    assert good.held.header["overlooked"] == {}
 
 
 def test_too_few_pairs_are_refused_with_the_numbers():
