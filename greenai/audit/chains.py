@@ -138,10 +138,10 @@ def planned(calls: Calls, seed: int = 0) -> Chains:
         picked = np.sort(rng.choice(picked, min(CHAINS, len(picked)), replace=False))
         chains = {int(row): _after(calls, rows, group, int(place[row]), end) for row in picked.tolist()}
         wanted = [row for first, rest in chains.items() for row in (first, *rest)]
-        left -= float(np.nansum(calls.input_tokens[wanted]))
-        if left < 0:
-            break
-        after[template] = chains
+        tokens = float(np.nansum(calls.input_tokens[wanted]))
+        if tokens <= left:  # one with longer prompts takes no room from the others
+            left -= tokens
+            after[template] = chains
     return Chains(after=after, of=of & np.isin(calls.template.codes, [*after]))
 
 

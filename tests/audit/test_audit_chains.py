@@ -14,7 +14,7 @@ from audit_logs import LARGE, call, reads
 
 from greenai.audit.advice import finding_of
 from greenai.audit.carried import later, said
-from greenai.audit.chains import CHAINS, MOST_AFTER, Little, little_used, planned, seen
+from greenai.audit.chains import CHAINS, MOST_AFTER, MOST_TOKENS, Little, little_used, planned, seen
 from greenai.audit.columns import columns
 from greenai.audit.estimate import looked_at
 from greenai.audit.finding import Change, Waste
@@ -249,6 +249,16 @@ def test_no_more_is_read_than_a_sample() -> None:
     assert len(plan.rows) <= CHAINS * (1 + MOST_AFTER)
     assert int(plan.of.sum()) == 500
     assert planned(columns([*pipeline(500)], by_words)).rows == planned(columns([*pipeline(500)], by_words)).rows
+
+
+def test_a_template_of_huge_prompts_is_left_out_and_the_next_one_looked_at() -> None:
+    huge = [
+        replace(one, messages=call("Look hard at all of this here").messages, input_tokens=MOST_TOKENS // CHAINS + 1)
+        for one in pipeline(60)
+        if one.latency_s == 5.0
+    ]
+    calls = columns(sorted([*huge, *pipeline(60)], key=lambda one: one.created or 0), by_words)
+    assert {calls.template.name(code) for code in planned(calls).after} == {"Read this ticket and"}
 
 
 def test_runs_of_four_words_and_whole_fields_are_carried() -> None:
