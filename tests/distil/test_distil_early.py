@@ -138,6 +138,12 @@ def test_where_the_first_look_is_sure_minilm_is_not_asked(model, monkeypatch):
     assert sum(a != b for a, b in both) <= 1
 
 
+def test_the_file_counts_what_of_the_log_is_left_to_the_ladder(model):
+    known, novel = model.header["guard"]["left"]
+    assert 0 < known + novel < model.header["learnt"] / 2
+    assert model.guard.left == (known, novel)
+
+
 def test_under_guard_both_looks_answer_and_the_same_is_watched(model):
     texts = [call.messages[1]["content"].removeprefix("Mail: ").removesuffix("\nKind:") for call in logged(60)]
     soon = [model.explain(asked(text)).told for text in texts]

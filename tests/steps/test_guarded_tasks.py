@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import task_files
 from task_files import prompt
 
+from greenai import AsyncClient
 from greenai.answerers import kernel
 from greenai.answerers.guard import FIRST, LEARNT, Guard
 from greenai.testing import FakeProvider, offline
@@ -208,6 +210,21 @@ def test_what_smaller_models_write_in_a_form_of_their_own_raises_no_alarm(tmp_pa
         registered(client, calm)
         unsure(client, 3 * LEARNT)
         assert kept(client) == Guard(heard={NANO: (0, 3 * LEARNT)})
+
+
+def test_awaited_calls_and_streams_are_heard(tmp_path: Path, calm: Path) -> None:
+    async def main() -> Guard:
+        async with offline(FakeProvider(default=NEW), settings=settings(tmp_path), client=AsyncClient) as client:
+            client.distilled(calm, mode="on")
+            create = client.chat.completions.create
+            await create(model="gpt-5.5", messages=prompt(f"{UNSURE} 1"))
+            async for _chunk in await create(model="gpt-5.5", messages=prompt(f"{UNSURE} 2"), stream=True):
+                pass
+            client._session.resources.shelf.flush()
+            (row,) = client._session.resources.ledger.all_distilled()
+            return Guard.read(row["guard"])
+
+    assert [*asyncio.run(main()).heard.values()] == [(0, 2)]
 
 
 def test_a_dry_run_is_not_heard_and_neither_is_what_is_not_watched(tmp_path: Path, calm: Path) -> None:
