@@ -154,7 +154,6 @@ def train(
     whole = {
         **header(pairs, learnt, found, nothing, held_out, name=name, promise=promise, teacher=teacher),
         **told,
-        "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
     }
     held = Held(header=whole, arrays=arrays, sha256="")
     return Trained(

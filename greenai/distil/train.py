@@ -136,7 +136,6 @@ def train(
             **guard(both, watched, strange, slipped, found, promise=promise, known=len(known.labels)),
             "left": left(judged, numbers, found, len(known.labels)),
         },
-        "training": {"seconds": round(taken[0], 3), "core_seconds": round(taken[1], 3)},
     }
     held = Held(header=told, arrays=fitted.arrays, sha256="")
     return Trained(

@@ -40,6 +40,11 @@ def trained():
     return kinds.made(pairs.collect(calls(), TEMPLATE), name="mood", promise=0.9, tolerance=10.0, teacher="large")
 
 
+def test_the_same_log_makes_the_same_file(trained, tmp_path):
+    again = kinds.made(pairs.collect(calls(), TEMPLATE), name="mood", promise=0.9, tolerance=10.0, teacher="large")
+    assert file.write(again, tmp_path / "again.greenai") == file.write(trained, tmp_path / "mood.greenai")
+
+
 def test_it_says_a_number_within_the_tolerance(trained, tmp_path):
     file.write(trained, tmp_path / "mood.greenai")
     model = distilled.read(tmp_path / "mood.greenai")

@@ -38,6 +38,11 @@ def test_it_copies_what_the_large_model_means(trained, tmp_path):
     )
 
 
+def test_the_same_log_makes_the_same_file(trained, tmp_path):
+    again = kinds.made(pairs.collect(logged(), TEMPLATE), name="order", promise=0.95, teacher="large")
+    assert file.write(again, tmp_path / "again.greenai") == file.write(trained, tmp_path / "order.greenai")
+
+
 def test_the_file_holds_none_of_the_log(trained, tmp_path):
     file.write(trained, tmp_path / "order.greenai")
     held = task_file.load(tmp_path / "order.greenai")

@@ -44,6 +44,12 @@ def test_the_promise_is_held_on_what_came_last_though_the_log_is_wrong_in_parts(
     assert trained.slips.source == "surest"
 
 
+def test_the_same_log_makes_the_same_file_so_that_making_it_again_keeps_its_counts(trained, tmp_path):
+    again = train.train(pairs.collect(logged(450), TEMPLATE), name="mail", promise=0.9, teacher="large")
+    assert again.fit_s != trained.fit_s
+    assert file.write(again, tmp_path / "again.greenai") == file.write(trained, tmp_path / "mail.greenai")
+
+
 def test_what_it_never_saw_is_left_to_the_ladder(trained):
     told = trained.model.explain(asked("explain quantum chromodynamics to a physicist"))
     assert isinstance(told, distilled.Abstained)
