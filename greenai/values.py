@@ -171,6 +171,20 @@ FORM_ARGUMENTS: frozenset[str] = frozenset(
         "top_logprobs", "modalities", "audio", "prediction", "logit_bias", "extra_body", "web_search_options",
     )
 )  # fmt: skip
+_AS_WITHOUT: Mapping[str, object] = {
+    "n": 1, "response_format": {"type": "text"}, "modalities": ["text"], "logprobs": False, "top_logprobs": 0,
+    "tools": [], "functions": [], "stop": [], "logit_bias": {}, "extra_body": {},
+}  # fmt: skip
+"""What an argument of `FORM_ARGUMENTS` may say to ask for what is had without it."""
+
+
+def forming(arguments: Mapping[str, Any]) -> set[str]:
+    """Return which arguments form the answer; None, and a default that is spelled out, form nothing."""
+    return {
+        name
+        for name in FORM_ARGUMENTS & arguments.keys()
+        if arguments[name] is not None and not (name in _AS_WITHOUT and arguments[name] == _AS_WITHOUT[name])
+    }
 
 
 def text_of(content: object) -> str:

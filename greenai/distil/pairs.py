@@ -14,7 +14,7 @@ from greenai.answerers.skeleton import Template
 from greenai.audit.labels import FEWEST_OF_LABEL, LONGEST_LABEL, MOST_LABELS, answer_of, spelling
 from greenai.audit.values import Logged
 from greenai.catalog import find
-from greenai.values import FORM_ARGUMENTS
+from greenai.values import forming
 
 __all__ = [
     "FORMED", "NO_ANSWER", "OWN", "Labelled", "Pairs", "Unanswered", "collect", "is_formed", "labelled", "same_model",
@@ -93,7 +93,7 @@ def same_model(one: str, other: str) -> bool:
 
 def is_formed(call: Logged) -> bool:
     """Say whether a call asked for tools or a form of its answer: such ones no task model answers."""
-    return any(call.arguments[name] is not None for name in FORM_ARGUMENTS & call.arguments.keys())
+    return bool(forming(call.arguments))
 
 
 def collect(calls: Iterable[Logged], template: Template, model: str | None = None) -> Pairs:

@@ -20,7 +20,7 @@ from greenai import answerers
 from greenai.answerers.shelf import Tried
 from greenai.route import Ladder, Route
 from greenai.steps import FUNCTION, Answering, Climbed, Flow, Plan, Steps, fail_open
-from greenai.values import FORM_ARGUMENTS, Check, Request, Rung, Work, text_of
+from greenai.values import Check, Request, Rung, Work, forming, text_of
 
 __all__ = ["compared", "distilled", "unsubstituted"]
 
@@ -70,7 +70,7 @@ def _why(tried: Tried) -> str:
 
 
 def _may_answer(request: Request) -> bool:
-    given = {name for name in FORM_ARGUMENTS & request.arguments.keys() if request.arguments[name] is not None}
+    given = forming(request.arguments)
     is_function = request.api.startswith(FUNCTION)
     if is_function:
         given.discard("extra_body")  # which names the function, and forms nothing

@@ -239,6 +239,12 @@ def test_only_answers_of_the_large_model_to_plain_calls_are_learnt(tmp_path):
     assert sorted(learnt.texts) == sorted(one.messages[1]["content"][6:-6] for one in logged(200))
 
 
+def test_calls_that_spell_out_defaults_are_distilled(found_in):
+    spelt = {"n": 1, "response_format": {"type": "text"}}
+    (found,) = found_in([replace(one, arguments=spelt) for one in logged(400)])
+    assert found.why_not is None
+
+
 def test_calls_that_ask_for_a_form_are_not_distilled(found_in):
     calls = [replace(one, arguments={"response_format": {"type": "json_object"}}) for one in logged(400)]
     (found,) = found_in(calls)

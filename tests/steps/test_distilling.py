@@ -120,6 +120,22 @@ def test_what_constrains_the_answer_is_left_to_the_model(client: Client, file: P
     assert asked(client, "where is the parcel of mine", **arguments)[1].outcome != "task_model"
 
 
+DEFAULTS: list[dict[str, Any]] = [
+    {"n": 1},
+    {"response_format": {"type": "text"}},
+    {"n": None, "tools": [], "logprobs": False, "modalities": ["text"]},
+]
+
+
+@pytest.mark.parametrize("arguments", DEFAULTS)
+def test_a_default_that_is_spelled_out_constrains_nothing(
+    client: Client, file: Path, arguments: dict[str, Any]
+) -> None:
+    client.distilled(file, mode="on", audit=0.01)
+    warm(client)
+    assert asked(client, "where is the parcel of mine", **arguments)[1].outcome == "task_model"
+
+
 def test_another_template_and_an_unlike_text_are_left_to_the_model(client: Client, file: Path) -> None:
     client.distilled(file, mode="on", audit=0.01)
     warm(client)
