@@ -238,8 +238,8 @@ def main() -> None:
         seconds, most, said = timed([*me, str(Path(temporary) / "whole")])
         print(f"whole: {seconds:.1f} s, {given.calls / seconds:,.0f} calls/s, {most / 1e6:,.0f} MB; {said}")
         if given.finding:
-            seconds, most, said = timed([sys.executable, __file__, "--find", str(Path(temporary) / "whole")])
-            print(f"finding: {seconds:.1f} s, {most / 1e6:,.0f} MB; {said}")
+            seconds, most, found = timed([sys.executable, __file__, "--find", str(Path(temporary) / "whole")])
+            print(f"finding: {seconds:.1f} s, {most / 1e6:,.0f} MB; {found}")
         halved = [*me, str(Path(temporary) / "halved")]
         first, _, at = timed(halved, stop_after=given.calls // 2)
         second, _, again = timed(halved)
