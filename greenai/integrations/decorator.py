@@ -181,6 +181,7 @@ def _typed(function: Function, file: Path) -> None:
     found = typed.typed(function.func, file)
     if isinstance(found, typed.Untyped):
         function.tell_once(f"{file.name} does not answer its calls: {found.why}")
+        function.distilled = ()  # text that it returns later makes no value of the type; clients within it still ask
     elif isinstance(found, typed.Typed):
         function.typed = found
     elif found is not None:

@@ -159,6 +159,16 @@ def test_what_cannot_be_read_is_told_where_it_is_decorated(
     assert counts(settings) == {}
 
 
+@pytest.mark.parametrize(("annotation", "value"), [(Literal["x", "y"], "x"), (Plain, Plain.REFUNDS)])
+def test_text_that_it_returned_makes_no_answer_of_another_type(
+    annotation: Any, value: object, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, "a", "b", "c")
+    function = green(distil=file, distil_mode="on", settings=settings)(returning(annotation, value))
+    assert [function(text) for text in (LATE, MONEY, LATE + " yet", MONEY + " now")] == [value] * 4
+    assert counts(settings) == {}
+
+
 def test_two_labels_of_one_value_are_told_apart_by_nobody(tmp_path: Path) -> None:
     found = typed(returning(bool), file_of(tmp_path, "yes", "no", "true"))
     assert found == Untyped(
