@@ -266,7 +266,8 @@ def _groups(audited: Audited, name: str, title: str, groups: Sequence[Group], no
     heads = (groups[0].by, "calls", "less sufficed (of the calls)", "energy was", "could be", "cost was", "could be")
     said = f"{note} " if note else ""
     if len(groups) > MOST_ROWS:
-        said += f"The first {MOST_ROWS}, those that take most first; --json has {count(len(groups))}."
+        said += f"The first {MOST_ROWS}, those that take most first; --json has {count(len(groups))}. "
+    said += "".join(f"{left}." for left in wording.in_no_group(audited.finding.whole, groups))
     keys = dict.fromkeys(row.assumption for group in groups for row in group.sufficed if row.calls.mid)
     rests = "".join(_rests(wording.rests_on(audited.finding, key)) for key in keys)
     below = f"<details><summary>What these figures rest on</summary>{rests}</details>" if rests else ""

@@ -233,8 +233,10 @@ def _groups(title: str, head: str, of: Callable[[Finding], tuple[Group, ...]], n
         ]  # fmt: skip
         heads = (head, "calls", "less sufficed", "energy was", "energy saved")
         yield fitted(title, heads, rows, width, less=(3, 2))
-        if rest:
-            yield _text(f"and {count(len(rest))} more in --json", style="dim")
+        more = [f"and {count(len(rest))} more in --json"] if rest else []
+        more += wording.in_no_group(audited.finding.whole, of(audited.finding))
+        if more:
+            yield _text("\n".join(_wrapped("; ".join(more), width, "")), style="dim")
         for key in dict.fromkeys(row.assumption for group in shown for row in group.sufficed if row.calls.mid):
             notes.mark(key)
         said = f"less sufficed: the share of the calls that could be judged, not of the energy. {notes.brief()}"

@@ -10,15 +10,15 @@ from greenai.report.words import clean, count, moment, share
 from greenai.units import format_energy, format_interval, format_mass, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from greenai.audit.finding import Finding, Group, Risk, Span, Sufficed
     from greenai.audit.values import Source
 
 __all__ = [
-    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_short", "interval",
-    "judged", "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken", "twice",
-    "unjudgeable", "unread", "unsaid", "waiting",
+    "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_no_group", "in_short",
+    "interval", "judged", "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken",
+    "twice", "unjudgeable", "unread", "unsaid", "waiting",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -115,6 +115,19 @@ def group(of: Group, most: int) -> str:
 
 
 # --- amounts --------------------------------------------------------------------------------
+
+
+def in_no_group(whole: Group, groups: Sequence[Group]) -> tuple[str, ...]:
+    """Return how many calls are in none of the groups, with their part of the energy; nothing where all are in one."""
+    left = whole.calls - sum(one.calls for one in groups)
+    if left <= 0:
+        return ()
+    every = 0.0 if whole.was.energy_j is None else whole.was.energy_j.mid
+    told = sum(one.was.energy_j.mid for one in groups if one.was.energy_j is not None)
+    of = f" ({share(max(every - told, 0.0), every)} of the energy)" if every else ""
+    by = groups[0].by if groups else "group"
+    why = "have no time" if by == "hour" else f"are of another {by}, or of none"
+    return (f"{count(left, 'call')}{of} {why}: in no row",)
 
 
 def energy(span: Span | None) -> str:

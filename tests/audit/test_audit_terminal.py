@@ -12,7 +12,7 @@ from rich.console import Console
 
 from greenai.audit import terminal, wording
 from greenai.audit.audited import Audited
-from greenai.audit.finding import Span
+from greenai.audit.finding import Group, Span
 
 
 def shown(found: Audited, by: str | None = None, *, width: int = 80) -> str:
@@ -189,7 +189,23 @@ def test_dimes_have_their_nought() -> None:
 
 
 def test_templates_that_are_not_shown_are_counted_as_the_data_has_them() -> None:
-    assert "and 6 more in --json\n" in shown(audited(), "template")
+    assert "and 6 more in --json" in shown(audited(), "template")
+
+
+def test_calls_in_no_row_are_counted() -> None:
+    found = audited()
+    groups = found.finding.models
+    calls, joules = sum(one.calls for one in groups), sum(energy_of(one) for one in groups)
+    assert calls, "there are models in the fixture"
+    for left, of, said in ((0, 1.0, None), (25, 0.75, "25 calls (25% of the energy) are of another model, or of none")):
+        took = replace(found.finding.whole.was, energy_j=Span(mid=joules / of, low=0.0, high=joules / of))
+        whole = replace(found.finding.whole, calls=calls + left, was=took)
+        text = " ".join(shown(replace(found, finding=replace(found.finding, whole=whole)), "model").split())
+        assert said in text if said else "in no row" not in text
+
+
+def energy_of(group: Group) -> float:
+    return 0.0 if group.was.energy_j is None else group.was.energy_j.mid
 
 
 def test_the_number_of_an_assumption_begins_no_other_line() -> None:
