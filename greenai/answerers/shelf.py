@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from greenai.answerers.distilled import Abstained, Said, TaskModel
     from greenai.answerers.guard import Familiar
 
-__all__ = ["Compares", "Counts", "Listed", "Mode", "Shelf", "State", "Tried", "around", "listed"]
+__all__ = ["CUT", "Compares", "Counts", "Listed", "Mode", "Shelf", "State", "Tried", "around", "listed"]
 
 logger = logging.getLogger("greenai")
 
@@ -167,12 +167,14 @@ def _read(file: Path) -> TaskModel:
     return read(file)
 
 
-OTHER = "other template"
+OTHER, CUT = "other template", "cut"
 
 
-def _told(found: Said | Abstained) -> tuple[str | None, str | None]:
-    """Return what a model said, or why it abstained."""
-    return getattr(found, "text", None), getattr(found, "why", None)
+def _told(found: Said | Abstained, limit: int | None) -> tuple[str | None, str | None]:
+    """Return what a model said, or why it abstained; a token is taken for four bytes, as English has them."""
+    said: str | None = getattr(found, "text", None)
+    is_cut = said is not None and limit is not None and len(said.encode()) > 4 * limit
+    return (None, CUT) if is_cut else (said, getattr(found, "why", None))
 
 
 # --- all of them ----------------------------------------------------------------------------
@@ -238,9 +240,10 @@ class Shelf:
         return (*(one for block in reversed(around.get()) for one in block), *self._listed)
 
     def tried(
-        self, some: Sequence[Listed], messages: Sequence[Mapping[str, Any]], project: str, *, dry: bool = False
-    ) -> Tried | None:
-        """Return what the first model says whose template the prompt has; it waits for files and the ledger."""
+        self, some: Sequence[Listed], messages: Sequence[Mapping[str, Any]], project: str, *,
+        limit: int | None = None, dry: bool = False,
+    ) -> Tried | None:  # fmt: skip
+        """Return what the first model says, in `limit` tokens, whose template the prompt has; files are waited for."""
         core, started = time.thread_time(), time.perf_counter()
         for one in some:
             model = self._model(one.file)
@@ -250,7 +253,7 @@ class Shelf:
             self._known[model.version] = model
             state = self._state(key)
             found = model.explain(messages, guarded=self._guards.get(key, state.guard).on is not None)
-            said, why = _told(found)
+            said, why = _told(found, limit)
             if why == OTHER:
                 continue
             guard = self._watched(one, key, model, found, state, dry=dry)
@@ -269,7 +272,7 @@ class Shelf:
                 compares=compares,
                 fell=state.fell,
                 guarded=None if guard is None else guard.on,
-                watched=guard is not None,
+                watched=guard is not None and why != CUT,
                 core_s=time.thread_time() - core,
                 elapsed_s=time.perf_counter() - started,
             )

@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from greenai import answerers
-from greenai.answerers.shelf import Tried
+from greenai.answerers.shelf import CUT, Tried
 from greenai.route import Ladder, Route
 from greenai.steps import FUNCTION, Answering, Climbed, Flow, Plan, Steps, fail_open
 from greenai.values import Check, Request, Rung, Work, forming, text_of
 
 __all__ = ["compared", "distilled", "unsubstituted"]
 
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 FAILED = "A distilled task model failed; the call goes on without it."
 
 
@@ -32,7 +33,8 @@ def distilled(request: Request, steps: Steps, *, dry: bool) -> Flow[Answering]:
     some = steps.shelf.asked()
     if not some or not _may_answer(request):
         return Answering()
-    ask = partial(steps.shelf.tried, some, request.messages, request.options.project, dry=dry)
+    limit = min((n for name in LIMITS if isinstance(n := request.arguments.get(name), int)), default=None)
+    ask = partial(steps.shelf.tried, some, request.messages, request.options.project, limit=limit, dry=dry)
     none: Tried | None = None
     tried: Tried | None = yield Work("distilled", partial(fail_open, FAILED, ask, none))
     if tried is None:
@@ -62,6 +64,7 @@ _ABSTAINED = {
     "unlike": "the text is unlike all that it has learnt",
     "slot": "what fills the template is too long, or no text",
     "other answer": "none of its labels fits",
+    CUT: "its answer is longer than the tokens that the call allows",
 }
 
 

@@ -120,6 +120,23 @@ def test_what_constrains_the_answer_is_left_to_the_model(client: Client, file: P
     assert asked(client, "where is the parcel of mine", **arguments)[1].outcome != "task_model"
 
 
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+def test_an_answer_that_a_model_would_be_cut_off_in_is_left_to_it(
+    client: Client, provider: FakeProvider, file: Path, limit: str
+) -> None:
+    client.distilled(file, mode="on", audit=0.01)
+    warm(client)
+    assert asked(client, "where is the parcel of mine", **{limit: 2})[1].outcome == "task_model"  # "delivery"
+    before = len(provider.calls)
+    receipt = asked(client, "where is that parcel of mine", **{limit: 1})[1]
+    assert receipt.outcome != "task_model"
+    assert receipt.decision.reasons[0].endswith(
+        " was asked first and abstained: its answer is longer than the tokens that the call allows."
+    )
+    assert len(provider.calls) == before + 1
+    assert counts(client) == {"answered": 2, "abstained": 1, "audit_other": 1}
+
+
 DEFAULTS: list[dict[str, Any]] = [
     {"n": 1},
     {"response_format": {"type": "text"}},
