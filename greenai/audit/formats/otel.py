@@ -63,8 +63,10 @@ def calls(record: Mapping[str, Any], where: str) -> Iterable[Logged]:
 
 def _around(parent: str | None, others: Mapping[str, str | None]) -> str | None:
     """Return the next span around one that may be a call, past those of the same record that are none."""
-    for _ in others:
-        parent = others.get(parent, parent) if parent is not None else None
+    for _ in others:  # spans that are around one another, as no library writes them, end it too
+        if parent is None or parent not in others:
+            break
+        parent = others[parent]
     return parent
 
 
