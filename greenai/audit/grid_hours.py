@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ GAP = 1.5
 """Beyond so many usual steps between two rows, hours are missing, and nothing is known of them."""
 MOST_LINES = 2_000_000
 MOST_NAMED = 4
+_NAME = re.compile(r"[\w ()/\[\]%.-]{1,60}").fullmatch
 _WRITE = (
     "Its first line must be start,g_per_kwh or hour,g_per_kwh (and zone, if wished), or that of an export of "
     "Electricity Maps."
@@ -156,7 +158,10 @@ def _columns(path: Path, names: Sequence[str]) -> _Columns:
     intensities.sort(key=lambda name: "life" not in name)
     if "datetime (utc)" in plain and intensities:
         return _Columns(start=plain["datetime (utc)"], grams=plain[intensities[0]], zone=zone, usual_day=False)
-    raise InvalidRequest(f"{path} has the columns {', '.join(names) or 'none'}. {_WRITE}")
+    # A log that was named by mistake begins with somebody's text: that is no name, and is not shown.
+    shown = [name if _NAME(name) else "\N{HORIZONTAL ELLIPSIS}" for name in names[:MOST_NAMED]]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    raise InvalidRequest(f"{path} has the columns {', '.join(shown) or 'none'}{more}. {_WRITE}")
 
 
 def _rows(path: Path, table: csv.DictReader[str], columns: _Columns) -> Iterator[tuple[str, float, float]]:

@@ -99,6 +99,7 @@ def test_of_several_zones_that_of_the_settings_is_taken(tmp_path: Path) -> None:
     [
         ("", "has the columns none. Its first line must be start,g_per_kwh or hour,g_per_kwh"),
         ("when,grams\n", "has the columns when, grams. "),
+        ('{"text": "Who, me?", "b": 1, "c": "two", "d": 3}\n', "has the columns …, …, …, … and 1 more. Its first "),
         ("start,g_per_kwh\n", "has no hour. "),
         (
             "start,g_per_kwh\nsoon,3\n",
