@@ -48,7 +48,7 @@ def page(audited: Audited, *, made: float) -> str:
 def _lead(audited: Audited) -> str:
     whole = audited.finding.whole
     if not whole.calls:
-        return '<p class="lead">No call was found in what was read.</p>'
+        return f'<p class="lead">{escape(wording.none_found(audited))}</p>'
     span = wording.period(audited.finding.first, audited.finding.last)
     why = wording.unjudgeable(whole)
     known = f"For {wording.part(whole.avoidable)} of the other {count(whole.judged)}, less would have sufficed."

@@ -115,7 +115,7 @@ def _text(text: str, style: str = "") -> Text:
 def _opening(audited: Audited) -> str:
     finding = audited.finding
     if not finding.whole.calls:
-        return "No call was found in what was read."
+        return wording.none_found(audited)
     files = count(sum(source.left_out is None for source in audited.sources), "file")
     span = wording.period(finding.first, finding.last)
     failed = f"; {count(finding.whole.failed)} failed" if finding.whole.failed else ""

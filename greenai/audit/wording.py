@@ -12,13 +12,14 @@ from greenai.units import format_energy, format_interval, format_mass, significa
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from greenai.audit.audited import Audited
     from greenai.audit.finding import Finding, Group, Risk, Span, Sufficed
     from greenai.audit.values import Source
 
 __all__ = [
     "SUFFICED", "WASTED", "avoidable", "calls", "cost", "energy", "g_per_kwh", "group", "in_no_group", "in_short",
-    "interval", "judged", "lacking", "mass", "part", "period", "rests_on", "risk", "sources", "sufficed", "taken",
-    "twice", "unjudgeable", "unread", "unsaid", "waiting",
+    "interval", "judged", "lacking", "mass", "none_found", "part", "period", "rests_on", "risk", "sources", "sufficed",
+    "taken", "twice", "unjudgeable", "unread", "unsaid", "waiting",
 ]  # fmt: skip
 
 SUFFICED = {
@@ -257,6 +258,20 @@ def period(first: float | None, last: float | None) -> str:
         return ""
     begin, end = moment(first)[:10], moment(last)[:10]
     return begin if begin == end else f"{begin} to {end}"
+
+
+def none_found(audited: Audited) -> str:
+    """Return that no call was found; where calls were read, why none of them was looked at."""
+    rows = sum(source.rows for source in audited.sources)
+    asked = (audited.since, audited.until)
+    if not rows or asked == (None, None):
+        return "No call was found in what was read."
+    since, until = ("" if at is None else moment(at) for at in asked)
+    span = [f"from {since} on"] if since else []
+    span += [f"before {until}"] if until else []
+    of = "" if audited.project is None else f"of the project {clean(audited.project)}, and "
+    names = " or ".join(name for name, at in zip(("--since", "--until"), asked, strict=True) if at is not None)
+    return f"None of the {count(rows, 'call')} in what was read is {of}{' and '.join(span)}. Take another {names}."
 
 
 def sources(read: tuple[Source, ...]) -> tuple[str, ...]:
