@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def tell(made: Made, *, as_json: bool) -> None:
     told = console()
     for line in _report(made):
         told.print(plain(line), markup=False, soft_wrap=True)
-    next_ = f"Next, in greenai.toml; greenai distil --status {made.path} says when it may be on:"
+    status = f"greenai distil --status {shlex.quote(str(made.path))}"
+    next_ = f"Next, in greenai.toml; {status} says when it may be on:"
     told.print(next_, markup=False, soft_wrap=True)
     told.print(f'\n[[distilled]]\nfile = {json.dumps(str(made.path))}\nmode = "shadow"', markup=False, soft_wrap=True)
 

@@ -120,7 +120,8 @@ def test_a_rare_answer_that_is_never_given_is_told(shell: Shell, log: Path, tmp_
     lines[::30] = [re.sub(r'"content": "\w+"', '"content": "fraud"', line) for line in lines[::30]]
     path = tmp_path / "fraud.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    said = shell("distil", str(path), "--template", "1", "--promise", "0.9").stdout
+    said = shell("distil", str(path), "--template", "1", "--promise", "0.9", "--out", "by mail.greenai").stdout
+    assert "; greenai distil --status 'by mail.greenai' says when it may be on:\n" in said
     assert re.search(
         r"^Of \d+ texts of the log that were answered fraud, it says so of 0\. Where that answer matters, collect more "
         r"calls with it, or leave this template to the ladder\.$",
