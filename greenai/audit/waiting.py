@@ -69,9 +69,9 @@ def waiting(looked: Looked) -> Waiting | None:
     later = _Later(hours, calls.created)
     known = calls.ok & np.isfinite(looked.took.energy_j) & later.known
     surely, maybe = declared & known, (declared | loops(calls)) & known
-    if not maybe.any():
-        return None
     joules = looked.took.energy_j
+    if not joules[maybe].any():
+        return None
     factor = float(np.exp(Z90 * np.average(looked.took.sigma[maybe], weights=joules[maybe])))
 
     def emitted(of: Flags, g_per_kwh: Floats) -> float:

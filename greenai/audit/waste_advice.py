@@ -60,10 +60,16 @@ def by_waste(finding: Finding, looked: Looked, reasons_from: float) -> Iterator[
         yield _change(f"Offer no tools that are never called: {idle.listed(names)}", lines, CODE, tools)
     if old := found.get("history"):
         what = f"Send a conversation's first message and its last {KEPT_MESSAGES + 1}, cut before one of the user"
-        yield _change(what, [f"messages=[messages[0], *messages[1:][-{KEPT_MESSAGES + 1}:]],"], CODE, old)
+        yield _change(what, [*CUT, "messages=[messages[0], *messages[since:]],"], CODE, old)
     if little := found.get("little_used"):
         yield _shorter(looked, little)
     yield from _on_request(looked, found)
+
+
+CUT = (
+    f"late = range(max(1, len(messages) - {KEPT_MESSAGES + 1}), len(messages))",
+    'since = next((n for n in late if messages[n]["role"] == "user"), 1)  # a tool\'s answer cannot come first',
+)
 
 
 def _efforts(looked: Looked) -> str:

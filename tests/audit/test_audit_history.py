@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from audit_chains import ASKED, SAID, conversation, older, write
@@ -97,5 +98,25 @@ def test_the_advice_cuts_what_is_sent() -> None:
     finding = finding_of(looked_at(columns(log), reads(log), in_a_row=0))
     change = next(change for change in finding.changes if change.assumption == "waste_history")
     assert change.what == "Send a conversation's first message and its last 11, cut before one of the user"
-    assert change.lines == ("messages=[messages[0], *messages[1:][-11:]],",)
     assert change.risk is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "kept"),
+    [
+        ("s" + "ua" * 8 + "u", "s" + "ua" * 5 + "u"),
+        ("s" + "uatatatata" * 2 + "u", "suatatatatau"),
+        ("su" + "at" * 10, "su" + "at" * 10),
+        ("suau", "suau"),
+        ("u", "u"),
+    ],
+    ids=["chat", "tools", "one task", "short", "single"],
+)
+def test_the_advised_lines_never_begin_with_the_answer_of_a_tool(roles: str, kept: str) -> None:
+    log = [*conversation(20)]
+    finding = finding_of(looked_at(columns(log), reads(log), in_a_row=0))
+    *before, last = next(change for change in finding.changes if change.assumption == "waste_history").lines
+    names = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
+    held: dict[str, Any] = {"messages": [{"role": names[role]} for role in roles]}
+    exec("\n".join([*before, f"sent = dict({last})"]), held)
+    assert [one["role"] for one in held["sent"]["messages"]] == [names[role] for role in kept]

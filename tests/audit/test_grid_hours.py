@@ -21,7 +21,7 @@ from greenai.audit.finding import Finding
 from greenai.audit.grid_hours import GridHours, read
 from greenai.audit.page import page
 from greenai.audit.values import Logged
-from greenai.audit.waiting import loops
+from greenai.audit.waiting import loops, waiting
 from greenai.errors import InvalidRequest
 from greenai.nudges.batching import LOOP
 
@@ -208,6 +208,14 @@ def test_nothing_waits_without_hours_and_where_somebody_waits_for_each_call(tmp_
     batch = [at(20, f"Sum up: {n}", arguments={"service_tier": "batch"}) for n in range(10)]
     assert finding(batch, None).waiting is None
     assert finding([at(20)], read(usual(tmp_path), "FRA")).waiting is None
+
+
+def test_nothing_waits_where_nothing_was_taken(tmp_path: Path) -> None:
+    log = [at(20, f"Sum up: {n}", arguments={"service_tier": "batch"}) for n in range(10)]
+    hours = read(usual(tmp_path), "FRA")
+    looked = looked_at(columns(log, lambda _: "template"), reads(log), in_a_row=0, sample=20, zone="FRA", hours=hours)
+    looked.took.energy_j[:] = 0
+    assert waiting(looked) is None
 
 
 # --- what people see ------------------------------------------------------------------------
