@@ -188,7 +188,7 @@ def _found(found: Asked, plan: Plan, merged: Pairs, wanted: Labels) -> Iterator[
 
     none = sum(found.failed.values())
     why = f" No label: {', '.join(f'{n:,} {why}' for why, n in sorted(found.failed.items()))}." if none else ""
-    if plan.prompts:
+    if found.asked:
         yield (
             f"{found.teacher} answered {found.asked - none:,} of {found.asked:,} prompts ({found.first:,} without a "
             f"whole answer in the log, {found.asked - found.first:,} again).{why}"
