@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
-from greenai.errors import LogUnreadable
-from greenai.store.files import private_file, private_folder
+from greenai.store.lines import Lines
 
 __all__ = ["Journal", "Outcome", "Verdict"]
 
@@ -47,21 +45,8 @@ class Journal:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._known: dict[str, Outcome] = {}
-        self._file: int | None = None
-        if path is None:
-            return
-        try:
-            private_folder(path.parent)
-            self._file = private_file(path)
-            text = path.read_text("utf-8", "replace")
-            self._known = dict(filter(None, map(_parsed, text.splitlines())))
-            os.lseek(self._file, 0, os.SEEK_END)
-            if text and not text.endswith("\n"):
-                os.write(self._file, b"\n")
-        except OSError as error:
-            self.close()
-            raise LogUnreadable(f"{path} cannot be used: {error}. Name another --work FOLDER.") from None
+        self._lines = Lines(path, instead="Name another --work FOLDER.")
+        self._known = dict(filter(None, map(_parsed, self._lines.held)))
 
     def get(self, key: str) -> Outcome | None:
         """Return what was found before; None where it has to be asked."""
@@ -70,14 +55,12 @@ class Journal:
     def add(self, key: str, outcome: Outcome) -> None:
         """Keep what was found, at once."""
         self._known[key] = outcome
-        if self._file is not None and outcome.answered:
-            os.write(self._file, (json.dumps({"key": key, **asdict(outcome)}) + "\n").encode())
+        if outcome.answered:
+            self._lines.add({"key": key, **asdict(outcome)})
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._lines.close()
 
 
 def _parsed(line: str) -> tuple[str, Outcome] | None:

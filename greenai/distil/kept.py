@@ -6,16 +6,15 @@ A line is written as soon as its answer is there, so that a process that ends at
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from greenai.budget.amounts import Amount
-from greenai.errors import LogUnreadable, RequestTooLarge
+from greenai.errors import RequestTooLarge
 from greenai.readings import Reading
-from greenai.store.files import private_file, private_folder
+from greenai.store.lines import Lines
 
 __all__ = ["Kept", "Label", "spent_of"]
 
@@ -57,21 +56,9 @@ class Kept:
         self.path = path
         self._known: dict[str, Label] = {}
         self._lost: list[tuple[str, Label]] = []
-        self._file: int | None = None
-        if path is None:
-            return
-        try:
-            private_folder(path.parent)
-            self._file = private_file(path)
-            text = path.read_text("utf-8", "replace")
-            for key, label in filter(None, map(_parsed, text.splitlines())):
-                self._take(key, label)
-            os.lseek(self._file, 0, os.SEEK_END)
-            if text and not text.endswith("\n"):
-                os.write(self._file, b"\n")
-        except OSError as error:
-            self.close()
-            raise LogUnreadable(f"{path} cannot be used: {error}. Name another file with --out.") from None
+        self._lines = Lines(path, instead="Name another file with --out.")
+        for key, label in filter(None, map(_parsed, self._lines.held)):
+            self._take(key, label)
 
     def get(self, key: str) -> Label | None:
         """Return what came of asking before; None where it has to be asked."""
@@ -86,10 +73,9 @@ class Kept:
     def add(self, key: str, label: Label) -> None:
         """Keep what came of asking, at once."""
         self._take(key, label)
-        if self._file is not None:
-            reading = {name: getattr(label.reading, name) for name in _READ}
-            told = {"key": key, "answer": label.answer, "why": label.why, "reading": reading}
-            os.write(self._file, (json.dumps({**told, "spent": asdict(label.spent)}) + "\n").encode())
+        reading = {name: getattr(label.reading, name) for name in _READ}
+        told = {"key": key, "answer": label.answer, "why": label.why, "reading": reading}
+        self._lines.add({**told, "spent": asdict(label.spent)})
 
     def _take(self, key: str, label: Label) -> None:
         if label.ends:
@@ -99,9 +85,7 @@ class Kept:
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._lines.close()
 
 
 def _parsed(line: str) -> tuple[str, Label] | None:
