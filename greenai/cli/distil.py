@@ -95,24 +95,17 @@ def distil(
             return
         if not logs:
             raise typer.BadParameter("Name a log, such as calls.jsonl, or a file with --status.")
-        if (labels is None) != (teacher is None) or (budget is not None and labels is None):
-            raise typer.BadParameter(
-                'Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".'
-            )
+        _require_that_fit(labels, teacher, budget, kind, tolerance)
         if template is None and not list_:
             _only_listed({"--out": out, "--name": name, "--kind": kind, "--tolerance": tolerance, "--labels": labels})
-        if kind not in (None, "score") and tolerance is not None:
-            raise typer.BadParameter(f"--tolerance is for numbers, and --kind {kind} was given. Leave one of them out.")
-        distil_labels.check(budget)
         try:
             chosen, pairs = _read(logs, format_, work, None if list_ else template, as_json=as_json)
             if chosen is None or pairs is None:
                 return
             target, asked = distil_file.target(out, chosen), None
             if labels is not None and teacher is not None:
-                wanted = distil_labels.Labels(
-                    count=labels, teacher=teacher, budget=budget, path=distil_labels.beside(target.path, work)
-                )
+                path = distil_labels.beside(target.path, work)
+                wanted = distil_labels.Labels(count=labels, teacher=teacher, budget=budget, path=path)
                 asked = distil_labels.asked(pairs, chosen, wanted, loaded, as_json=as_json)
                 if asked is None:
                     return
@@ -132,6 +125,17 @@ def distil(
             kept = "" if labels is None else " What was answered is kept: the same line goes on."
             console(stderr=True).print(f"Stopped. No file was written.{kept}", markup=False)
             raise typer.Exit(130) from None
+
+
+def _require_that_fit(
+    labels: int | None, teacher: str | None, budget: str | None, kind: str | None, tolerance: float | None
+) -> None:
+    """Refuse options of which one makes no sense without, or beside, another."""
+    if (labels is None) != (teacher is None) or (budget is not None and labels is None):
+        raise typer.BadParameter('Asking a model takes both: --labels 200 --teacher openai/gpt-5.5; --budget "5Wh".')
+    if kind not in (None, "score") and tolerance is not None:
+        raise typer.BadParameter(f"--tolerance is for numbers, and --kind {kind} was given. Leave one of them out.")
+    distil_labels.check(budget)
 
 
 def _only_listed(options: Mapping[str, object]) -> None:
