@@ -31,7 +31,8 @@ _FIELD_WORDS = 30
 # Chinese, Japanese and Korean are written without blanks: a sign counts as a word.
 _SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_SIGNS}]|[^\W_{_SIGNS}]+")
-_LINE = re.compile(r"^[\s>*#-]*([^\W\d][\w ]{0,30}?)[*\s]*:[*\s]*(\S.{0,200})$", re.MULTILINE)
+# Blanks, but no ends of lines: models made to write JSON may write thousands of these, and each would be a start.
+_LINE = re.compile(r"^[ \t>*#-]*([^\W\d][\w ]{0,30}?)[* \t]*:[* \t]*(\S.{0,200})$", re.MULTILINE)
 _ODD = 0x9E3779B97F4A7C15
 
 

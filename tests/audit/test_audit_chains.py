@@ -285,3 +285,9 @@ def test_of_an_unknown_model_the_tokens_are_told_and_no_energy() -> None:
     assert one.saved.energy_j is None
     assert one.saved.energy_unknown == 60
     assert LARGE not in one.detail
+
+
+def test_a_field_of_a_line_ends_with_it() -> None:
+    """Also where thousands of empty lines follow, as of models that are made to write JSON."""
+    answer = said("Total: 42\nNote:\n\nnone\n" + "\n" * 5_000)
+    assert [(one.name, one.value) for one in answer.fields] == [("Total", ("42",))]
